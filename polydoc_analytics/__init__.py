@@ -1,0 +1,79 @@
+"""Usage figures you can trust from the run logs of a document translation service.
+
+import polydoc_analytics as pda
+
+loaded = pda.load("exports/*.ndjson.gz")         # .runs, .quarantine (Polars), .counts
+db = pda.connect("exports/", timezone="Europe/Lisbon", since="2026-01-01")
+db.view("usage_by_account")                      # a Polars frame
+db.sql("select language, failure_rate from usage_by_language order by 2 desc")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from polydoc_analytics.engine import Database, connect
+    from polydoc_analytics.errors import (
+        PolydocError,
+        QueryError,
+        RejectedRowsError,
+        SourceError,
+        UsageError,
+    )
+    from polydoc_analytics.languages import Language, language
+    from polydoc_analytics.loading import Counts, Loaded, Staged, export, load
+    from polydoc_analytics.periods import Interval, interval
+    from polydoc_analytics.sample import write_sample
+    from polydoc_analytics.schema import arrow_schema, pandera_schema, polars_schema
+
+_HOMES = {
+    "engine": ("Database", "connect"),
+    "errors": ("PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
+    "languages": ("Language", "language"),
+    "loading": ("Counts", "Loaded", "Staged", "export", "load"),
+    "periods": ("Interval", "interval"),
+    "sample": ("write_sample",),
+    "schema": ("arrow_schema", "pandera_schema", "polars_schema"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Counts",
+    "Database",
+    "Interval",
+    "Language",
+    "Loaded",
+    "PolydocError",
+    "QueryError",
+    "RejectedRowsError",
+    "SourceError",
+    "Staged",
+    "UsageError",
+    "arrow_schema",
+    "connect",
+    "export",
+    "interval",
+    "language",
+    "load",
+    "pandera_schema",
+    "polars_schema",
+    "write_sample",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for, so that ``--help`` costs nothing of it."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

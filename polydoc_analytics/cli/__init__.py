@@ -1,0 +1,62 @@
+"""The command line: prints, and exits with 0 done, 1 a gate failed, 2 a mistake, 3 an internal error, 130 Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+
+def main() -> None:
+    """Run ``polydoc-analytics`` and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line on some arguments and return its exit code."""
+    import typer
+
+    from polydoc_analytics.cli.commands import app
+    from polydoc_analytics.errors import PolydocError
+
+    try:
+        result = typer.main.get_command(app).main(arguments, prog_name="polydoc-analytics", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except PolydocError as error:
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader has seen enough. What is still buffered must not raise again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except MemoryError:
+        return _say("out of memory", 3)
+    except Exception as error:
+        return _other(error)
+
+
+def _other(error: Exception) -> int:
+    import typer
+
+    # typer carries its own copy of click, whose exceptions say how they want to be shown.
+    if isinstance(error, typer.Exit) or type(error).__name__ == "Exit":
+        return int(getattr(error, "exit_code", 0))
+    if type(error).__name__ == "Abort":
+        return 130
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        context = getattr(error, "ctx", None)
+        hint = f"\nTry '{context.command_path} --help' for help." if context is not None else ""
+        return _say(str(error.format_message()) + hint, int(error.exit_code))
+    if os.environ.get("POLYDOC_ANALYTICS_TRACEBACK"):
+        raise error
+    lines = str(error).strip().splitlines() or [""]
+    what = f"internal error: {type(error).__name__}: {lines[0]}"
+    return _say(f"{what}\nSet POLYDOC_ANALYTICS_TRACEBACK=1 to see where, and please report it.", 3)
+
+
+def _say(text: str, exit_code: int) -> int:
+    with contextlib.suppress(OSError):
+        print(f"error: {text}", file=sys.stderr)
+    return exit_code

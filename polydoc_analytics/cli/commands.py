@@ -1,0 +1,506 @@
+"""The commands: each reads its flags, asks the package, and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from polydoc_analytics.cli import options as opt
+from polydoc_analytics.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.config import Settings
+    from polydoc_analytics.engine import Database
+    from polydoc_analytics.loading import Counts
+
+_MOST_ROWS = 20
+_MOST_PERIODS = 62
+_MOST_SECTION_ROWS = 10
+
+app = typer.Typer(
+    help="Usage figures you can trust from the run logs of a document translation service.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from polydoc_analytics import __version__
+
+        print(f"polydoc-analytics {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def usage(
+    source: opt.Source,
+    by: Annotated[str | None, typer.Option("--by", help="account, language, or account,language.")] = None,
+    every: Annotated[str | None, typer.Option("--every", help="day, week or month.")] = None,
+    since: opt.Since = None,
+    until: opt.Until = None,
+    last: opt.Last = None,
+    period: opt.Period = None,
+    timezone: opt.Timezone = None,
+    account: opt.Account = None,
+    language: opt.LanguageTag = None,
+    date_basis: opt.DateBasis = None,
+    top: opt.Top = None,
+    order: opt.Order = None,
+    input_format: opt.InputFormat = None,
+    assume_utc: opt.AssumeUtc = False,
+    strict: opt.Strict = False,
+    quarantine: opt.Quarantine = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    markdown: opt.Markdown = False,
+    quiet: opt.Quiet = False,
+    config: opt.Config = None,
+    now: opt.Now = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Show who used how many tokens and credits, in which languages, how often it failed and how long it took.
+
+    Without --by and --every: the total, then accounts and languages. Counts and sums are exact; percentiles are over
+    Succeeded runs, in seconds; an en dash is an unknown figure.
+
+    Example: polydoc-analytics usage exports/ --by account --period last-month --timezone Europe/Lisbon
+    """
+    from polydoc_analytics.usage import usage_table
+
+    out = opt.output(json, csv, markdown, quiet, no_color)
+    keys = tuple(key.strip() for key in by.split(",")) if by else ()
+    settings = opt.configured(config, timezone, date_basis)
+    with _connected(
+        source,
+        out,
+        settings,
+        since=since,
+        until=until,
+        last=last,
+        period=period,
+        account=account,
+        language=language,
+        now=now,
+        input_format=input_format,
+        assume_utc=assume_utc,
+        strict=strict,
+        quarantine=quarantine,
+    ) as db:
+        is_table = out.format == "table"
+        if not keys and every is None and out.format in ("table", "markdown"):
+            _print_overview(db, out, settings.accounts, top or _MOST_SECTION_ROWS, order)
+            return
+        most = top or ((_MOST_PERIODS if every else _MOST_ROWS) if is_table else None)
+        table = usage_table(db, by=keys, every=every, order=order, top=most, with_others=is_table)
+        if out.format == "json":
+            _print_json(_envelope("usage", db, table.frame, truncated=table.truncated))
+        elif is_table:
+            _print_usage(db, table, out, settings.accounts)
+        else:
+            _print_plain(_named(table.frame, db, settings.accounts) if markdown else table.frame, out)
+
+
+@app.command()
+def query(
+    source: opt.Source,
+    sql: Annotated[str, typer.Argument(help="One SELECT over the views; see `polydoc-analytics views`.")],
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds after which the query is stopped.")] = 300,
+    since: opt.Since = None,
+    until: opt.Until = None,
+    last: opt.Last = None,
+    period: opt.Period = None,
+    timezone: opt.Timezone = None,
+    account: opt.Account = None,
+    language: opt.LanguageTag = None,
+    date_basis: opt.DateBasis = None,
+    top: opt.Top = None,
+    input_format: opt.InputFormat = None,
+    assume_utc: opt.AssumeUtc = False,
+    strict: opt.Strict = False,
+    quarantine: opt.Quarantine = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    markdown: opt.Markdown = False,
+    quiet: opt.Quiet = False,
+    config: opt.Config = None,
+    now: opt.Now = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Run one SELECT over the views, under guard rails: it reads the source's files and nothing else.
+
+    Example: polydoc-analytics query exports/ "select language, failure_rate from usage_by_language order by 2 desc"
+    """
+    out = opt.output(json, csv, markdown, quiet, no_color)
+    settings = opt.configured(config, timezone, date_basis)
+    if timeout <= 0:
+        raise UsageError(f"timeout {timeout:g} is no length of time; expected seconds above 0")
+    with _connected(
+        source,
+        out,
+        settings,
+        since=since,
+        until=until,
+        last=last,
+        period=period,
+        account=account,
+        language=language,
+        now=now,
+        input_format=input_format,
+        assume_utc=assume_utc,
+        strict=strict,
+        quarantine=quarantine,
+    ) as db:
+        db.guard()
+        frame = db.sql(sql, timeout_s=timeout)
+        shown = frame.head(top) if top else frame
+        if out.format == "json":
+            _print_json(_envelope("query", db, shown, truncated=shown.height < frame.height))
+        elif out.format == "table":
+            from polydoc_analytics.cli.tables import terminal_table
+
+            print(
+                terminal_table(shown, title=f"{frame.height:,} row{'' if frame.height == 1 else 's'}", width=out.width)
+            )
+        else:
+            _print_plain(shown, out)
+
+
+@app.command()
+def views(
+    name: Annotated[str | None, typer.Argument(help="A view, for its columns.", show_default=False)] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the view's SQL.")] = False,
+    dialect: Annotated[str, typer.Option("--dialect", help="The SQL dialect: duckdb.")] = "duckdb",
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    markdown: opt.Markdown = False,
+    no_color: opt.NoColor = False,
+) -> None:
+    """List the views, describe one's columns, or print their SQL."""
+    import polars as pl
+
+    from polydoc_analytics import views as catalog
+    from polydoc_analytics.cli.tables import terminal_table
+
+    out = opt.output(json, csv, markdown, False, no_color)
+    opt.one_of("dialect", dialect, ("duckdb",))
+    chosen = [catalog.view(name)] if name else list(catalog.catalog().values())
+    if sql:
+        print("\n\n".join(catalog.create_statement(view) for view in chosen))
+        return
+    if name:
+        [view] = chosen
+        rows = [{"column": column, "meaning": meaning} for column, meaning in view.columns.items()]
+        title = f"{view.name}: {view.title} Grain: {view.grain}."
+    else:
+        rows = [{"view": view.name, "grain": view.grain} for view in chosen]
+        title = "Views over the runs; `polydoc-analytics views NAME` describes one's columns."
+    frame = pl.DataFrame(rows)
+    if out.format == "json":
+        _print_json({"schema_version": 1, "report": "views", "data": rows})
+    elif out.format == "table":
+        print(terminal_table(frame, title=title, width=out.width))
+    else:
+        _print_plain(frame, out)
+
+
+@app.command()
+def check(
+    source: opt.Source,
+    input_format: opt.InputFormat = None,
+    assume_utc: opt.AssumeUtc = False,
+    quarantine: opt.Quarantine = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    now: opt.Now = None,
+    no_color: opt.NoColor = False,
+) -> int:
+    """Account for every row of a source: read, merged, quarantined and why, and what looks suspicious.
+
+    Exits with 1 when any row was quarantined.
+    """
+    import polars as pl
+
+    from polydoc_analytics.cli.tables import terminal_table
+
+    out = opt.output(json, False, False, quiet, no_color)
+    silent = opt.Output(out.format, True, out.color, out.width)
+    with _connected(
+        source,
+        silent,
+        opt.configured(None),
+        now=now,
+        input_format=input_format,
+        assume_utc=assume_utc,
+        quarantine=quarantine,
+        watched=out,
+    ) as db:
+        rules, identities = db.view("data_quality"), db.view("conservation")
+        rejected = db.quarantine
+        kinds = _by_reason(rejected)
+        if json:
+            sections = {
+                "quarantine_by_reason": kinds,
+                "quarantine": rejected,
+                "data_quality": rules,
+                "conservation": identities,
+            }
+            _print_json(_envelope("check", db, None, sections=sections))
+        else:
+            counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
+            tables = [terminal_table(counts, title="Every row accounted for", width=out.width)]
+            if db.counts.quarantined:
+                tables.append(terminal_table(kinds, title="Quarantined, by reason", width=out.width))
+                first = rejected.head(5).select("source", "line", "reason")
+                tables.append(terminal_table(first, title="Quarantined, the first rows", width=out.width))
+            if db.conflicts:
+                ids = pl.DataFrame({"id": list(db.conflicts[:5])})
+                tables.append(terminal_table(ids, title="Finished in more than one way, the first", width=out.width))
+            concerned = rules.filter(pl.col("runs") > 0)
+            tables.append(terminal_table(concerned, title="Valid, but suspicious", width=out.width))
+            holds = identities["holds"]
+            print("\n\n".join(tables))
+            print(f"\n{holds.sum()} of {len(holds)} identities hold (days, accounts and languages sum to the total).")
+        return 1 if db.counts.quarantined else 0
+
+
+@app.command()
+def export(
+    source: opt.Source,
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="The folder to write.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    input_format: opt.InputFormat = None,
+    assume_utc: opt.AssumeUtc = False,
+    strict: opt.Strict = False,
+    quarantine: opt.Quarantine = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Write checked, merged runs as zstd Parquet in created_month=YYYY-MM/ (UTC) with a manifest.
+
+    The folder appears when it is whole. Any tool reads it: duckdb -c "select * from 'runs/**/*.parquet'"
+    """
+    from polydoc_analytics.loading import export as write
+
+    out = opt.output(json, False, False, quiet, no_color)
+    with opt.progress(out) as update:
+        staged = write(
+            _one_or_many(source),
+            destination,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            strict=strict,
+            overwrite=overwrite,
+            quarantine_to=quarantine,
+            progress=update,
+        )
+    files, size = len(staged.manifest.parts), sum(part.bytes for part in staged.manifest.parts)
+    if json:
+        data = [{"path": part.path, "runs": part.rows, "bytes": part.bytes} for part in staged.manifest.parts]
+        _print_json({"schema_version": 1, "report": "export", "counts": dict(staged.counts), "data": data})
+    _say_counts(out, staged.counts, staged.rejection)
+    out.say(f"{destination}: {staged.manifest.rows:,} runs in {files} files, {size:,} bytes")
+
+
+@app.command()
+def sample(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The NDJSON file to write, or - for standard output.")],
+    runs: Annotated[int, typer.Option("--runs", help="How many runs.")] = 2_000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same runs.")] = 0,
+    broken: Annotated[int, typer.Option("--broken", help="How many lines that break a rule to add.")] = 0,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Write realistic synthetic runs as NDJSON."""
+    from polydoc_analytics.sample import write_sample
+
+    talk = opt.output(False, False, False, quiet, False)
+    with opt.progress(talk) as update:
+        report = (lambda done: update(done, runs)) if update else None
+        target = sys.stdout.buffer if out == "-" else out
+        write_sample(target, runs=runs, seed=seed, broken=broken, progress=report)
+    if out != "-":
+        talk.say(f"{out}: {runs:,} runs")
+
+
+def _one_or_many(source: Sequence[str]) -> str | list[str]:
+    return source[0] if len(source) == 1 else list(source)
+
+
+def _connected(
+    source: Sequence[str],
+    out: opt.Output,
+    settings: Settings,
+    *,
+    account: list[str] | None = None,
+    language: list[str] | None = None,
+    now: str | None = None,
+    quarantine: str | None = None,
+    watched: opt.Output | None = None,
+    **arguments: Any,
+) -> Database:
+    """Connect to a source with the flags' arguments, and say how its rows were accounted for."""
+    from polydoc_analytics.engine import connect
+
+    with opt.progress(watched or out) as update:
+        db = connect(
+            _one_or_many(source),
+            timezone=settings.timezone,
+            date_basis=settings.date_basis,
+            account=account,
+            language=language,
+            now=opt.parsed_now(now),
+            quarantine_to=quarantine,
+            progress=update,
+            **arguments,
+        )
+    _say_counts(out, db.counts, db.rejection)
+    if left_out := db.runs_without_date:
+        out.warn(f"{left_out:,} runs have no finished_at and are left out of every figure")
+    return db
+
+
+def _say_counts(out: opt.Output, counts: Counts, rejection: str) -> None:
+    parts = [f"{counts.read:,} rows read", f"{counts.runs:,} runs", f"{counts.duplicates:,} duplicates"]
+    parts += [f"{counts.quarantined:,} quarantined"]
+    if counts.conflicts:
+        parts.append(f"{counts.conflicts:,} in conflict")
+    out.say(f"{parts[0]}: {', '.join(parts[1:])}")
+    if rejection:
+        out.warn(rejection)
+
+
+def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    from polydoc_analytics.quarantine import kind_of
+
+    kinds = rejected["reason"].map_elements(kind_of, return_dtype=pl.String)
+    return (
+        pl.DataFrame({"reason": kinds}).group_by("reason").len("rows").sort("rows", "reason", descending=[True, False])
+    )
+
+
+def _envelope(
+    report: str,
+    db: Database,
+    frame: pl.DataFrame | None,
+    *,
+    truncated: bool = False,
+    sections: Mapping[str, pl.DataFrame] | None = None,
+) -> dict[str, Any]:
+    from polydoc_analytics.cli.tables import instant_text, json_rows
+
+    since, until = db.interval.since, db.interval.until
+    content: dict[str, Any] = {
+        "schema_version": 1,
+        "report": report,
+        "timezone": db.timezone,
+        "since": instant_text(since) if since else None,
+        "until": instant_text(until) if until else None,
+        "date_basis": db.date_basis,
+        "snapshot": db.snapshot,
+        "filters": {"account": list(db.filters.accounts), "language": list(db.filters.languages)},
+        "counts": dict(db.counts),
+        "truncated": truncated,
+    }
+    if frame is not None:
+        content["data"] = json_rows(frame)
+    if sections is not None:
+        content["sections"] = [{"name": name, "data": json_rows(part)} for name, part in sections.items()]
+    return content
+
+
+def _print_json(content: Mapping[str, Any]) -> None:
+    sys.stdout.buffer.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace"))
+
+
+def _print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
+    from polydoc_analytics.cli.tables import csv_text, markdown_table
+
+    print(csv_text(frame).rstrip("\n") if out.format == "csv" else markdown_table(frame))
+
+
+def _named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFrame:
+    """Put the names of accounts and languages beside their ids and tags."""
+    import polars as pl
+
+    from polydoc_analytics.config import account_names
+
+    for key, name, names in (
+        ("account_id", "account_name", account_names(accounts)),
+        ("language", "language_name", db.language_names),
+    ):
+        if key in frame.columns and names:
+            values = frame[key].map_elements(lambda value: names.get(value, ""), return_dtype=pl.String)  # noqa: B023
+            frame = frame.insert_column(frame.columns.index(key) + 1, values.alias(name))
+    return frame
+
+
+def _period_text(db: Database) -> str:
+    """Say which interval a table covers, in local days where it begins or ends with one."""
+    from polydoc_analytics.zones import zone
+
+    def text(bound: datetime, *, is_end: bool) -> str:
+        local = bound.astimezone(zone(db.timezone))
+        if local.time() == time(0):
+            return (local.date() - timedelta(days=is_end)).isoformat()
+        return local.strftime("%Y-%m-%d %H:%M")
+
+    since, until = db.interval.since, db.interval.until
+    if since is None and until is None:
+        return f"all runs, days in {db.timezone}"
+    first = f"from {text(since, is_end=False)}" if since else ""
+    last = f"to {text(until, is_end=True)}" if until else ""
+    return f"{' '.join(part for part in (first, last) if part)}, {db.timezone}"
+
+
+def _print_usage(db: Database, table: Any, out: opt.Output, accounts: str | None) -> None:
+    from polydoc_analytics import views as catalog
+    from polydoc_analytics.cli.tables import terminal_table
+
+    title = f"{catalog.view(table.view).title.split(':')[0]}, {_period_text(db)}"
+    last: list[dict[str, Any]] = []
+    if table.keys:
+        if table.others is not None:
+            last.append({**table.others, table.keys[0]: f"others ({table.left_out:,})"})
+        last.append({**table.total, table.keys[0]: "total"})
+    frame = _named(table.frame, db, accounts)
+    print(terminal_table(frame, title=title, width=out.width, keys=_shown_keys(frame, table.keys), last=last))
+
+
+def _shown_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
+    """Return the keys, and the names that stand beside them."""
+    return [name for name in frame.columns if name in keys or name in ("account_name", "language_name")]
+
+
+def _print_overview(db: Database, out: opt.Output, accounts: str | None, rows: int, order: str | None) -> None:
+    from polydoc_analytics.usage import usage_table
+
+    is_table = out.format == "table"
+    for at, by in enumerate(((), ("account",), ("language",))):
+        table = usage_table(
+            db,
+            by=by,
+            order=order if by else None,
+            top=rows if by and is_table else None,
+            with_others=is_table,
+        )
+        if at:
+            print()
+        if is_table:
+            _print_usage(db, table, out, accounts)
+        else:
+            _print_plain(_named(table.frame, db, accounts), out)

@@ -1,0 +1,256 @@
+"""Frames as people read them: terminal tables that fit, Markdown, CSV and JSON values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+UNKNOWN = "–"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_GAP = 2
+_LEAST_TEXT = 8
+
+_LABELS = {
+    "account_id": "account",
+    "account_name": "name",
+    "language_name": "name",
+    "is_partial": "partial",
+    "succeeded_runs": "succeeded",
+    "failed_runs": "failed",
+    "running_runs": "running",
+    "failure_rate": "fail %",
+    "failure_rate_low": "low %",
+    "failure_rate_high": "high %",
+    "input_tokens": "tokens in",
+    "output_tokens": "tokens out",
+    "total_tokens": "tokens",
+    "credits_per_1k_tokens": "credits/1k",
+    "mean_duration_s": "mean s",
+    "min_duration_s": "min s",
+    "p50_duration_s": "p50 s",
+    "p90_duration_s": "p90 s",
+    "p95_duration_s": "p95 s",
+    "p99_duration_s": "p99 s",
+    "max_duration_s": "max s",
+    "known_share": "known %",
+}
+_USAGE_PRIORITY = (
+    "runs",
+    "credits",
+    "failure_rate",
+    "input_tokens",
+    "output_tokens",
+    "p50_duration_s",
+    "p95_duration_s",
+    "failed_runs",
+    "running_runs",
+    "is_partial",
+    "credits_per_1k_tokens",
+    "mean_duration_s",
+)
+"""The measures that a terminal table of usage shows, the most wanted first; the rest are in --json and --csv."""
+_PERCENT = ("failure_rate", "failure_rate_low", "failure_rate_high", "known_share")
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    label: str
+    cells: list[str]
+    is_number: bool
+    is_whole: bool
+    is_key: bool
+
+    @property
+    def width(self) -> int:
+        return max(_width(text) for text in (self.label, *self.cells))
+
+
+def terminal_table(
+    frame: pl.DataFrame,
+    *,
+    title: str,
+    width: int,
+    keys: Sequence[str] = (),
+    last: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return a frame as a table that fits ``width`` columns, with rows such as "others" and "total" under a rule.
+
+    Numbers are grouped by thousands and aligned, rates are in percent, unknown values are an en dash. Measures of
+    lesser interest are left out where the width does not suffice, and the title says so.
+    """
+    names = _wanted(frame.columns, keys)
+    columns = [_column(frame, name, last, name in keys) for name in names]
+    shown = _that_fit(columns, width)
+    left_out = len(frame.columns) - len(shown)
+    note = f"  ({left_out} more column{'s' if left_out > 1 else ''} with --json or --csv)" if left_out else ""
+    shown = _narrowed(shown, width)
+    rule = "─" * min(width, sum(c.width + _GAP for c in shown) - _GAP)
+    lines = [_cut(title + note, width) if width < len(title + note) else title + note, rule]
+    lines.append(_line([c.label for c in shown], shown))
+    lines.append(rule)
+    rows = [[c.cells[at] for c in shown] for at in range(frame.height + len(last))]
+    lines += [_line(row, shown) for row in rows[: frame.height]]
+    if last:
+        lines.append(rule)
+        lines += [_line(row, shown) for row in rows[frame.height :]]
+    elif not frame.height:
+        lines.append("no rows")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _wanted(columns: Sequence[str], keys: Sequence[str]) -> list[str]:
+    if "failure_rate_low" not in columns:
+        return list(columns)
+    return [*keys, *(name for name in _USAGE_PRIORITY if name in columns)]
+
+
+def _column(frame: pl.DataFrame, name: str, last: Sequence[Mapping[str, Any]], is_key: bool) -> _Column:
+    values = [*frame[name].to_list(), *(row.get(name) for row in last)]
+    is_number = frame.schema[name].is_numeric()
+    if frame.schema[name].is_float():
+        cells = _decimals(values, 100 if name in _PERCENT else 1, 1 if name in _PERCENT else 2)
+    else:
+        cells = [cell(value) for value in values]
+    is_whole = is_number or frame.schema[name].is_temporal()
+    return _Column(name, _LABELS.get(name, name), cells, is_number, is_whole, is_key)
+
+
+def _decimals(values: Sequence[float | None], factor: int, digits: int) -> list[str]:
+    return [UNKNOWN if value is None or math.isnan(value) else f"{value * factor:,.{digits}f}" for value in values]
+
+
+def cell(value: Any) -> str:
+    """Return one value as a person reads it, on one line."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return _decimals([value], 1, 2)[0]
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Return a text without anything that could move a terminal's cursor or reorder its line."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
+    kept = list(columns)
+    while len(kept) > 2 and sum(_least(c) + _GAP for c in kept) - _GAP > width:
+        at = max(i for i, column in enumerate(kept) if not column.is_key or i == len(kept) - 1)
+        kept.pop(at)
+    return kept
+
+
+def _least(column: _Column) -> int:
+    return column.width if column.is_whole else min(column.width, max(_LEAST_TEXT, _width(column.label)))
+
+
+def _narrowed(columns: list[_Column], width: int) -> list[_Column]:
+    """Cut the texts of text columns, the widest first, until the table fits."""
+    columns = list(columns)
+    while (over := sum(c.width + _GAP for c in columns) - _GAP - width) > 0:
+        texts = [i for i, c in enumerate(columns) if c.width > _least(c)]
+        if not texts:
+            break
+        at = max(texts, key=lambda i: columns[i].width)
+        column = columns[at]
+        target = max(_least(column), column.width - over)
+        cells = [_cut(text, target) for text in column.cells]
+        columns[at] = replace(column, cells=cells)
+    return columns
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    if text.isascii():
+        return text[: width - 1] + "…"
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _line(cells: Sequence[str], columns: Sequence[_Column]) -> str:
+    parts = []
+    for text, column in zip(cells, columns, strict=True):
+        padding = " " * (column.width - _width(text))
+        parts.append(padding + text if column.is_number else text + padding)
+    return (" " * _GAP).join(parts)
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """Return a frame as a Markdown table, numbers grouped and aligned right, unknown values as an en dash."""
+    rule = ["---:" if frame.schema[name].is_numeric() else "---" for name in frame.columns]
+    lines = [frame.columns, rule, *([_escaped(cell(value)) for value in row] for row in frame.iter_rows())]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def csv_text(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    import polars as pl
+
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    guarded = [
+        pl.when(pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in _FORMULA))
+        .then(pl.lit("'") + pl.col(name))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in texts
+    ]
+    return frame.with_columns(guarded).write_csv() if guarded else frame.write_csv()
+
+
+def json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as JSON values: dates and instants as ISO 8601 texts, instants in UTC with Z."""
+    return [{name: json_value(value) for name, value in row.items()} for row in frame.iter_rows(named=True)]
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON carries it; what is not a number is null."""
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: json_value(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(part) for part in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
+
+
+def instant_text(instant: datetime) -> str:
+    """Return an instant as RFC 3339 text in UTC with Z."""
+    if instant.tzinfo is not None:
+        instant = instant.astimezone(UTC)
+    return instant.replace(tzinfo=None).isoformat() + "Z"

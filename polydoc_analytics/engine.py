@@ -1,0 +1,358 @@
+"""``connect()``: the views over any source, in an in-memory DuckDB."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import duckdb
+
+from polydoc_analytics import views as catalog
+from polydoc_analytics.errors import QueryError, UsageError, nearest
+from polydoc_analytics.languages import Language, languages
+from polydoc_analytics.loaders import Progress
+from polydoc_analytics.opening import Runs, opened_runs
+from polydoc_analytics.periods import Interval, interval
+from polydoc_analytics.schema import NAMES
+from polydoc_analytics.zones import offsets, zone
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DateBasis = Literal["created", "finished"]
+DATE_BASES = ("created", "finished")
+
+_DAY_US = 86_400_000_000
+_DAYS_BEFORE_1970 = 7 * 114_286
+"""A whole number of weeks that reaches back beyond year 1, so that day numbers are never negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which accounts and languages the views are confined to; empty means all."""
+
+    accounts: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+def connect(
+    source: Any,
+    *,
+    timezone: str = "UTC",
+    since: str | date | datetime | None = None,
+    until: str | date | datetime | None = None,
+    last: str | None = None,
+    period: str | None = None,
+    account: str | Iterable[str] | None = None,
+    language: str | Iterable[str] | None = None,
+    date_basis: DateBasis = "created",
+    now: datetime | None = None,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    strict: bool = False,
+    quarantine_to: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Database:
+    """Return the views over a source: a path, glob, folder, list, URI or table.
+
+    Parquet is scanned in place once a pass has proven types, hard rules and unique ids; a folder that ``export`` has
+    written skips the pass; everything else is loaded and merged first.
+
+    ``since``, ``until``, ``last`` and ``period`` choose the interval (see :func:`polydoc_analytics.interval`), whose
+    days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
+    or finished. ``account`` and ``language`` (exact tags) confine all catalog.
+
+    Raises SourceError where the source cannot be read, UsageError where an argument means nothing.
+    """
+    if date_basis not in DATE_BASES:
+        hint = nearest(date_basis, DATE_BASES)
+        raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
+    now = now or datetime.now(UTC)
+    chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
+    filters = Filters(_names(account), _names(language))
+    with ExitStack() as stack:
+        runs = stack.enter_context(
+            opened_runs(
+                source,
+                input_format=input_format,
+                assume_utc=assume_utc,
+                strict=strict,
+                quarantine_to=quarantine_to,
+                progress=progress,
+            )
+        )
+        return Database(runs, chosen, filters, date_basis, now, stack.pop_all())
+
+
+def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+class Database:
+    """The views over one source, for one interval, time zone and choice of accounts and languages.
+
+    ``interval`` is half-open in UTC. ``counts`` accounts for the rows that were read, ``quarantine`` holds the rejected
+    ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was loaded to temporary files.
+    """
+
+    def __init__(
+        self,
+        runs: Runs,
+        interval: Interval,
+        filters: Filters,
+        date_basis: DateBasis,
+        now: datetime,
+        stack: ExitStack,
+    ) -> None:
+        self.interval = interval
+        self.filters = filters
+        self.date_basis = date_basis
+        self.now = now
+        self.counts = runs.counts
+        self.quarantine = runs.quarantine
+        self.conflicts = runs.conflicts
+        self.snapshot = runs.snapshot
+        self.rejection = runs.rejection
+        self._runs = runs
+        self._stack = stack
+        self._con = stack.enter_context(duckdb.connect(":memory:"))
+        self._con.execute("set timezone = 'UTC'")
+        self._con.execute("set python_enable_replacements = false")
+        self._con.execute("set enable_progress_bar = false")
+        known = languages(runs.languages)
+        self._language_names = {found.tag: found.name for found in known.values()}
+        self._create_languages(known)
+        self._create_facts(known)
+        setting = self._setting()
+        for view in catalog.catalog().values():
+            self._con.execute(f"create view {view.name} as {catalog.render(view, setting)}")
+
+    def __enter__(self) -> Database:
+        """Return the database itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and remove temporary files."""
+        self._stack.close()
+
+    @property
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        """The raw connection, its views and their columns carrying their meaning as comments."""
+        for view in catalog.catalog().values():
+            self._con.execute(f"comment on view {view.name} is {_text(f'{view.title} Grain: {view.grain}.')}")
+            for column, meaning in view.columns.items():
+                self._con.execute(f"comment on column {view.name}.{column} is {_text(meaning)}")
+        return self._con
+
+    @property
+    def timezone(self) -> str:
+        """The name of the time zone in which days, weeks and months begin."""
+        return self.interval.timezone
+
+    @property
+    def language_names(self) -> dict[str, str]:
+        """English names by language tag."""
+        return self._language_names
+
+    @property
+    def runs_without_date(self) -> int:
+        """How many runs leave every view because their date (finished_at, with that date basis) is unknown."""
+        if self.date_basis == "created":
+            return 0
+        [(runs,)] = self._con.execute("select count(*) from observed where finished_at is null").fetchall()
+        return int(runs)
+
+    def view(self, name: str) -> pl.DataFrame:
+        """Return a whole view as a Polars frame, ordered by its keys; see :func:`views` for their names."""
+        view = catalog.view(name)
+        order = f" order by {', '.join(view.keys)}" if view.keys else ""
+        return self._fetch(f"select * from {view.name}{order}")
+
+    def sql(self, text: str, *, timeout_s: float | None = None) -> pl.DataFrame:
+        """Return the result of one SQL query over the views as a Polars frame.
+
+        Raises QueryError with the engine's own words where the query fails, or takes longer than ``timeout_s`` seconds.
+        """
+        return self._fetch(text, timeout_s)
+
+    def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
+        """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""
+        setting = self._setting()
+        facts = setting.facts_with_language if view.needs_language else setting.facts
+        columns = {key: view.every if key == "period" else key for key in view.keys}
+        same = " and ".join(f"facts.{column} = shown_rows.{key}" for key, column in columns.items())
+        rest = f"(select facts.* from {facts} as facts anti join shown_rows on {same})"
+        self._con.register("shown_rows", shown.select(view.keys).to_arrow())
+        try:
+            sql = catalog.render(catalog.view("usage"), replace(setting, facts=rest))
+            return self._fetch(sql).row(0, named=True)
+        finally:
+            self._con.unregister("shown_rows")
+
+    def guard(self) -> None:
+        """Put up guard rails: from now on only the source's files can be read, and nothing can be written or changed."""
+        paths = ", ".join(_text(path) for path in self._runs.files)
+        for setting in (
+            f"allowed_paths = [{paths}]",
+            "enable_external_access = false",
+            "autoload_known_extensions = false",
+            "autoinstall_known_extensions = false",
+            "allow_community_extensions = false",
+            "lock_configuration = true",
+        ):
+            self._con.execute(f"set {setting}")
+
+    def views(self) -> pl.DataFrame:
+        """Return the dictionary of views: view, title and grain."""
+        import polars as pl
+
+        rows = [{"view": v.name, "title": v.title, "grain": v.grain} for v in catalog.catalog().values()]
+        return pl.DataFrame(rows)
+
+    def describe(self, name: str) -> pl.DataFrame:
+        """Return the columns of a view: column, type and meaning."""
+        import polars as pl
+
+        view = catalog.view(name)
+        types = {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
+        return pl.DataFrame([{"column": c, "type": types[c], "meaning": m} for c, m in view.columns.items()])
+
+    def _fetch(self, text: str, timeout_s: float | None = None) -> pl.DataFrame:
+        import polars as pl
+
+        try:
+            statements = self._con.extract_statements(text)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise QueryError("expected exactly one SELECT statement")
+            with self._interrupted_after(timeout_s):
+                table = self._con.sql(text).to_arrow_table()
+        except duckdb.InterruptException:
+            raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
+        except duckdb.Error as error:
+            raise QueryError(_one_line(error)) from None
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    @contextmanager
+    def _interrupted_after(self, timeout_s: float | None) -> Iterator[None]:
+        if timeout_s is None:
+            yield
+            return
+        timer = threading.Timer(timeout_s, self._con.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _create_languages(self, known: dict[str, Language]) -> None:
+        """Create the table that maps each text that was sent to a language."""
+        self._con.execute(
+            "create table languages "
+            "(target_language varchar, language varchar, language_name varchar, is_known_language boolean)"
+        )
+        rows = [(text, found.tag, found.name, found.known) for text, found in known.items()]
+        if rows:
+            import pyarrow as pa
+
+            columns = [pa.array(column) for column in zip(*rows, strict=True)]
+            self._con.register("rows_of_languages", pa.table(columns, names=["a", "b", "c", "d"]))
+            self._con.execute("insert into languages select * from rows_of_languages")
+            self._con.unregister("rows_of_languages")
+
+    def _create_facts(self, known: dict[str, Language]) -> None:
+        """Create the base views: all runs, those of the interval and filters, and these with their languages."""
+        self._con.execute(f"create view observed as select {self._runs.columns} from {self._runs.relation}")
+        basis = f"{self.date_basis}_at"
+        bounds = self._runs.finished_us if self.date_basis == "finished" else self._runs.created_us
+        conditions = [] if self.date_basis == "created" else ["finished_at is not null"]
+        if self.interval.since is not None:
+            conditions.append(f"{basis} >= {_instant(self.interval.since)}")
+        if self.interval.until is not None:
+            conditions.append(f"{basis} < {_instant(self.interval.until)}")
+        if self.filters.accounts:
+            conditions.append(f"account_id in ({', '.join(map(_text, self.filters.accounts))})")
+        if self.filters.languages:
+            texts = [text for text, found in known.items() if found.tag in self.filters.languages]
+            conditions.append(f"target_language in ({', '.join(map(_text, texts))})" if texts else "false")
+        where = f"where {' and '.join(conditions)}" if conditions else ""
+        names = ", ".join(f"observed.{name}" for name in NAMES)
+        day = f"(epoch_us({basis}) + {self._shift_us(bounds)}) // {_DAY_US}"
+        self._con.execute(f"""
+            create view run_facts as
+            select
+                {names},
+                coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
+                epoch_us(finished_at) - epoch_us(created_at) as duration_us,
+                {_date(day)} as day,
+                {_date(f"{day} - ({day} + 3) % 7")} as week,
+                cast(date_trunc('month', {_date(day)}) as date) as month
+            from observed
+            {where}""")
+        # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
+        self._con.execute("""
+            create view run_facts_with_language as
+            select run_facts.*, languages.language, languages.language_name, languages.is_known_language
+            from run_facts inner join languages using (target_language)""")
+
+    def _shift_us(self, bounds: tuple[int, int] | None) -> str:
+        """Return SQL for what makes a UTC instant a local one, counted from _DAYS_BEFORE_1970."""
+        basis = f"epoch_us({self.date_basis}_at)"
+        base = _DAYS_BEFORE_1970 * _DAY_US
+        if bounds is None:
+            return str(base)
+        low = bounds[0] if self.interval.since_us is None else max(bounds[0], self.interval.since_us)
+        high = bounds[1] if self.interval.until_us is None else min(bounds[1], self.interval.until_us)
+        pieces = offsets(zone(self.timezone), low, max(low, high))
+        if len(pieces) == 1:
+            return str(base + pieces[0][1])
+        whens = " ".join(f"when {basis} < {until} then {base + shift}" for until, shift in pieces[:-1])
+        return f"case {whens} else {base + pieces[-1][1]} end"
+
+    def _setting(self) -> catalog.Setting:
+        first, end = self.interval.first_whole_day, self.interval.end_of_whole_days
+        ends = None
+        if end is not None:
+            monday = date.fromordinal(max(end.toordinal() - end.weekday(), 1))
+            ends = {
+                "day": end.isoformat(),
+                "week": monday.isoformat(),
+                "month": end.replace(day=1).isoformat(),
+            }
+        return catalog.Setting(
+            facts="run_facts",
+            facts_with_language="run_facts_with_language",
+            now=_instant(self.now.astimezone(UTC)),
+            first_whole_day=first.isoformat() if first else None,
+            end_of_whole_days=ends,
+        )
+
+
+def _date(day: str) -> str:
+    """Return SQL for a date from a day number that is counted from _DAYS_BEFORE_1970."""
+    return f"(date '1970-01-01' + cast({day} - {_DAYS_BEFORE_1970} as integer))"
+
+
+def _instant(instant: datetime) -> str:
+    return f"timestamptz '{instant.astimezone(UTC).isoformat(sep=' ')}'"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _one_line(error: BaseException) -> str:
+    lines: Sequence[str] = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

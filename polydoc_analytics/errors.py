@@ -1,0 +1,37 @@
+"""One family of errors; every message says what, where and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PolydocError(Exception):
+    """A mistake in the call or an unreadable source; the command line prints it and exits with 2."""
+
+    exit_code = 2
+
+
+class SourceError(PolydocError):
+    """A source that is missing, empty, unreadable, cut off or without a required column."""
+
+
+class UsageError(PolydocError):
+    """An argument that means nothing here; the message lists what would."""
+
+
+class QueryError(PolydocError):
+    """SQL that the engine or the guard rails refuse."""
+
+
+class RejectedRowsError(PolydocError):
+    """Rows were quarantined where the caller asked for none (``strict``)."""
+
+    exit_code = 1
+
+
+def nearest(wrong: str, valid: Iterable[str]) -> str:
+    """Return ``; did you mean X?`` for the valid name most like ``wrong``, else an empty text."""
+    folded = {name.lower(): name for name in valid}
+    close = difflib.get_close_matches(wrong.lower(), folded, n=1)
+    return f"; did you mean {folded[close[0]]}?" if close else ""

@@ -1,0 +1,109 @@
+"""Loaders: every source as batches of checked runs and rejected rows, streamed in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from threading import Thread
+from typing import Any, BinaryIO
+
+from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.loaders.sources import Input, as_local_file, inputs, opened, sniffed
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes read so far and the bytes there are in all (0 where that is unknown)."""
+
+
+def is_table(source: object) -> bool:
+    """Tell whether a source is a table in memory: Polars, pandas, Arrow, or anything with an Arrow stream."""
+    return hasattr(source, "__arrow_c_stream__") or type(source).__name__ == "LazyFrame"
+
+
+def read_batches(
+    source: Any,
+    *,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Any]:
+    """Yield batches of checked runs and rejected rows from any source, in the order of its files and rows.
+
+    Raises SourceError where a file is missing, empty, unreadable or cut off; rows already yielded are then not to be
+    kept.
+    """
+    _import_pandera_meanwhile()
+    from polydoc_analytics.loaders.work import side_by_side
+
+    if is_table(source):
+        from polydoc_analytics.loaders import columnar
+
+        for batches, _ in side_by_side(columnar.read_table(source, "table", assume_utc=assume_utc)):
+            yield from batches
+        return
+    if not isinstance(source, str | os.PathLike | Iterable):
+        raise UsageError(f"a source is a path, a list of paths or a table, not {type(source).__name__}")
+    if not isinstance(source, str | os.PathLike):
+        source = list(source)
+        if any(is_table(part) for part in source):
+            for part in source:
+                yield from read_batches(part, input_format=input_format, assume_utc=assume_utc)
+            return
+    files = inputs(source, input_format)
+    total = sum(one.size for one in files)
+    if total == 0 and all(one.is_local for one in files):
+        raise SourceError(f"{files[0].name}: is empty" + (f", and so are {len(files) - 1} more" if files[1:] else ""))
+    done = 0
+    for one in files:
+        if one.is_local and not one.size:
+            continue
+        for batches, size in side_by_side(_work(one, assume_utc)):
+            yield from batches
+            if progress:
+                progress(min(done + size, total), total)
+            done += size
+
+
+def _import_pandera_meanwhile() -> None:
+    """Import pandera beside the reading of the first block, for it takes a good part of a second."""
+
+    def load() -> None:
+        import pandera.polars  # noqa: F401
+
+    Thread(target=load, name="polydoc-import", daemon=True).start()
+
+
+def _work(one: Input, assume_utc: bool) -> Iterator[Any]:
+    from polydoc_analytics.loaders import columnar
+
+    kind = one.format
+    if kind == "parquet" or (kind == "arrow" and one.path != "-"):
+        read = columnar.read_parquet if kind == "parquet" else columnar.read_ipc
+        with as_local_file(one) as path:
+            yield from read(path, one.name, assume_utc=assume_utc)
+        return
+    with opened(one) as stream:
+        if not kind:
+            kind, stream = sniffed(stream, one.name)
+        yield from _work_of_stream(one, kind, stream, assume_utc)
+
+
+def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -> Iterator[Any]:
+    from polydoc_analytics.loaders import columnar, csv, json_array, mended, ndjson
+    from polydoc_analytics.loaders.sources import peek
+
+    if kind in ("parquet", "arrow"):
+        read = columnar.read_parquet if kind == "parquet" else columnar.read_ipc
+        with as_local_file(one, stream) as path:
+            yield from read(path, one.name, assume_utc=assume_utc)
+        return
+    head, stream = peek(stream)
+    if not head:
+        raise SourceError(f"{one.name}: is empty")
+    if kind in ("ndjson", "json") and mended.begins(head):
+        yield from mended.read(stream, one.name, assume_utc=assume_utc)
+    elif kind == "ndjson":
+        yield from ndjson.read(stream, one.name, assume_utc=assume_utc)
+    elif kind == "json":
+        yield from json_array.read(stream, one.name, assume_utc=assume_utc)
+    else:
+        yield from csv.read(stream, one.name, assume_utc=assume_utc)

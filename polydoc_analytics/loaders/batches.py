@@ -1,0 +1,140 @@
+"""Batches of checked runs: what a loader hands on, and the one place where a row is accepted or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+
+from polydoc_analytics.loaders import wire
+from polydoc_analytics.loaders.instants import instants
+from polydoc_analytics.schema import INSTANTS, NAMES, arrow_schema, pandera_schema
+
+MAX_RAW_BYTES = 64 * 1024
+
+
+class Rejected(NamedTuple):
+    """One quarantined row: where it stood, every reason, its text (cut at 64 KiB) and, for CSV, the header."""
+
+    source: str
+    line: int
+    reason: str
+    raw: str
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows read from one place of one source: accepted runs (the Run's Arrow schema) and rejected rows."""
+
+    runs: pa.Table
+    rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def read(self) -> int:
+        """How many rows were read, accepted or not."""
+        return int(self.runs.num_rows) + len(self.rejected)
+
+
+class Place(NamedTuple):
+    """Where rows of one block stand: the source's name, and by row its line and its raw text."""
+
+    source: str
+    line: Callable[[int], int]
+    raw: Callable[[int], str]
+    header: str | None = None
+
+    def rejected(self, row: int, reason: str) -> Rejected:
+        """Return a row of this block as a rejected one."""
+        return Rejected(self.source, self.line(row), reason, cut(self.raw(row)), self.header)
+
+
+def cut(raw: str | bytes) -> str:
+    """Return raw text as it may be kept: at most 64 KiB of UTF-8, invalid bytes as U+FFFD."""
+    if isinstance(raw, str):
+        if len(raw) * 4 <= MAX_RAW_BYTES:
+            return raw
+        raw = raw.encode("utf-8", "replace")
+    return raw[:MAX_RAW_BYTES].decode("utf-8", "replace")
+
+
+def with_instants(
+    table: pa.Table, *, assume_utc: bool = False, forms_of_tables: bool = False
+) -> tuple[pa.Table, dict[int, dict[str, str]]]:
+    """Turn text columns of datetimes into instants; return the refusals by row and column."""
+    refused: dict[int, dict[str, str]] = {}
+    for name in INSTANTS:
+        at = table.schema.get_field_index(name)
+        texts = pl.Series(table.column(at))
+        parsed, refusals = instants(texts, assume_utc=assume_utc, table=forms_of_tables)
+        table = table.set_column(at, loose_schema().field(name), parsed)
+        for row, reason in refusals.items():
+            refused.setdefault(row, {})[name] = reason
+    return table, refused
+
+
+def check(table: pa.Table, place: Place, refused: Mapping[int, Mapping[str, str]] | None = None) -> Batch:
+    """Validate a block with pandera and part it into runs and rejected rows.
+
+    ``table`` has the Run's columns in order; ``refused`` says by row and column what decoding has refused already.
+    Every reason that applies to a row is in its quarantine entry.
+    """
+    reasons: dict[int, dict[str, str]] = {row: dict(columns) for row, columns in (refused or {}).items()}
+    frame = pl.DataFrame(table)
+    for row, column, reason in _failures(frame):
+        reasons.setdefault(row, {}).setdefault(column, reason)
+    if not reasons:
+        return Batch(_as_runs(table))
+    bad = sorted(reasons)
+    rejected = [
+        place.rejected(row, "; ".join(f"{name}: {reasons[row][name]}" for name in NAMES if name in reasons[row]))
+        for row in bad
+    ]
+    keep = pl.repeat(True, table.num_rows, eager=True).scatter(bad, False)
+    return Batch(_as_runs(table.filter(keep.to_arrow())), rejected)
+
+
+def _as_runs(table: pa.Table) -> pa.Table:
+    """State in the schema what has been checked: the required columns hold no null."""
+    return pa.Table.from_arrays(table.columns, schema=arrow_schema())
+
+
+def _failures(frame: pl.DataFrame) -> Iterable[tuple[int, str, str]]:
+    """Yield row, column and reason of each hard rule that pandera finds broken."""
+    import pandera.errors
+
+    try:
+        pandera_schema().validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        for case in errors.failure_cases.iter_rows(named=True):
+            if case["index"] is None:
+                raise TypeError(f"a loader broke the Run schema: {case['column']}: {case['failure_case']}") from None
+            if case["check"] == "not_nullable":
+                reason = "is required, but missing or null"
+            else:
+                reason = wire.not_a_status(case["failure_case"])
+            yield case["index"], case["column"], reason
+
+
+def table_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return rows of :func:`wire.run_fields` (instants in µs) as a table of the Run's schema."""
+    schema = loose_schema()
+    return pa.table(
+        [
+            pa.array([row[name] for row in rows], pa.int64()).cast(schema.field(name).type)
+            if name in INSTANTS
+            else pa.array([row[name] for row in rows], schema.field(name).type)
+            for name in NAMES
+        ],
+        schema=schema,
+    )
+
+
+@cache
+def loose_schema() -> pa.Schema:
+    """Return the Run's Arrow schema as it is before checking: any column may hold nulls."""
+    return pa.schema([column.with_nullable(True) for column in arrow_schema()])

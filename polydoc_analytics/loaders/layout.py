@@ -1,0 +1,296 @@
+"""Lines of one layout, decoded column by column with array arithmetic instead of a parser.
+
+A program that exports runs writes the same keys in the same order on every line. So the text between the values is
+known from one line, and a cursor per line can walk over all lines at once: compare the literal text, read the value,
+step on. A line on which any comparison fails is left to the readers that can judge it. What is accepted is proven to
+be plain JSON: every literal matched, no backslash, no control character, valid UTF-8, and exactly as many quotation
+marks as its keys and values need, so none hides inside a text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from polydoc_analytics.schema import BY_KEY, COLUMNS, Column
+
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Octets = np.ndarray[tuple[int], np.dtype[np.uint8]]
+
+_PAIR = re.compile(rb'(?:^\{ ?|, ?)"([A-Za-z_]+)": ?("[^"\\\x00-\x1f]*"|null|[0-9]+)')
+_LINES_AT_ONCE = 16_384
+"""Lines that are walked together: their bytes and the cursors stay in the processor's cache."""
+_MARGIN = 256
+"""Bytes that may be looked at behind a cursor; lines nearer to the block's end are left to other readers."""
+_SEARCHED = 64
+_MOST_LAYOUTS = 4
+_DIGITS = 16
+_LONGEST = 128
+_QUOTE, _BACKSLASH, _SPACE, _BRACE = b'"\\ }'
+_NULL = np.frombuffer(b"null", np.uint8)
+
+
+class Pattern:
+    """Bytes to compare at many places at once, a word of eight at a time; some of them may be any byte."""
+
+    def __init__(self, before: bytes, anything: int = 0, after: bytes = b"") -> None:
+        padding = -(len(before) + anything + len(after)) % 8
+        self.width = len(before) + anything + len(after) + padding
+        content = np.frombuffer(before + bytes(anything) + after + bytes(padding), "<u8")
+        fixed = b"\xff" * len(before) + bytes(anything) + b"\xff" * len(after) + bytes(padding)
+        masks = np.frombuffer(fixed, "<u8")
+        self._words = [(at, mask, word) for at, (mask, word) in enumerate(zip(masks, content, strict=True)) if mask]
+
+    def fits(self, rows: np.ndarray[Any, Any]) -> Mask:
+        """Tell which rows of ``width`` bytes fit."""
+        words = rows.view("<u8")
+        fits = np.ones(len(rows), bool)
+        for at, mask, word in self._words:
+            fits &= (words[:, at] & mask) == word
+        return fits
+
+
+class Field:
+    """A value of the layout: the text before it, its column, and how a text of the usual length looks there."""
+
+    def __init__(self, literal: bytes, column: Column, value: bytes, following: bytes) -> None:
+        self.literal = literal
+        self.column = column
+        self.guess = max(len(value) - 2, 0)
+        if column.kind == "integer":
+            self.pattern = Pattern(literal)
+            self.width = len(literal) + _DIGITS
+        else:
+            self.pattern = Pattern(literal + b'"', self.guess, b'"' + following)
+            self.width = self.pattern.width
+        self.opening = Pattern(literal)
+
+
+class Texts(NamedTuple):
+    """The texts of a column: where they stand in the block, how long they are (-1 is null), their bytes if at hand."""
+
+    starts: Ints
+    lengths: Ints
+    content: np.ndarray[Any, Any] | None
+
+    def only(self, which: Mask) -> Texts:
+        """Return some of the texts."""
+        content = None if self.content is None else self.content[which]
+        return Texts(self.starts[which], self.lengths[which], content)
+
+
+class Numbers(NamedTuple):
+    """The integers of a column, and which are known."""
+
+    values: Ints
+    known: Mask
+
+    def only(self, which: Mask) -> Numbers:
+        """Return some of the integers."""
+        return Numbers(self.values[which], self.known[which])
+
+
+def decode(block: bytes, starts: Ints, ends: Ints, usable: Mask) -> tuple[pa.Table | None, Ints]:
+    """Decode the lines that share a layout with an early line of the block.
+
+    ``starts`` and ``ends`` bound the lines, line ends left out; lines that are not ``usable`` (not UTF-8, say) are
+    passed over. Returns a table with the Run's columns (instants as text) and the numbers of its lines.
+    """
+    octets = np.frombuffer(block, np.uint8)
+    left = usable & (ends + _MARGIN <= len(block))
+    left &= ~_lines_with(octets == _BACKSLASH, starts, len(octets))
+    if np.count_nonzero(octets < _SPACE) != len(block) - int((ends - starts).sum()):
+        is_inside = octets < _SPACE
+        is_inside[_between(starts, ends, len(block))] = False
+        left &= ~_lines_with(is_inside, starts, len(octets))
+    tables, numbers = [], []
+    for _ in range(_MOST_LAYOUTS):
+        candidates = np.flatnonzero(left)
+        if not len(candidates):
+            break
+        first = candidates[0]
+        fields = _learn(block[starts[first] : ends[first]])
+        left[first] = False
+        if fields is None:
+            continue
+        table, taken = _decode_layout(block, octets, starts, ends, candidates, fields)
+        left[taken] = False
+        tables.append(table)
+        numbers.append(taken)
+    if not numbers:
+        return None, np.empty(0, np.int64)
+    return pa.concat_tables(tables), np.concatenate(numbers)
+
+
+def _between(starts: Ints, ends: Ints, size: int) -> Ints:
+    """Return the offsets of line ends: one byte or two behind each line."""
+    after = np.append(starts[1:], size)
+    one = ends[after > ends]
+    two = ends[after > ends + 1] + 1
+    return np.concatenate((one, two))
+
+
+def _lines_with(marks: Mask, starts: Ints, size: int) -> Mask:
+    """Tell which lines hold a marked byte."""
+    found = np.zeros(len(starts), bool)
+    if marks.any():
+        found[np.searchsorted(starts, np.flatnonzero(marks), side="right") - 1] = True
+    return found
+
+
+def _learn(line: bytes) -> list[Field] | None:
+    """Return the layout of a line; None where it has one that array arithmetic cannot follow."""
+    fields: list[Field] = []
+    end = 0
+    for pair in _PAIR.finditer(line):
+        if pair.start() != end or pair.group(1).decode() not in BY_KEY:
+            return None
+        column = BY_KEY[pair.group(1).decode()]
+        value = pair.group(2)
+        if column.kind == "integer" and value.startswith(b'"'):
+            return None
+        if (column.kind != "integer" and value[:1].isdigit()) or len(value) > _LONGEST:
+            return None
+        fields.append(Field(line[end : pair.start(2)], column, value, line[pair.end() : pair.end() + 1]))
+        end = pair.end()
+    names = [field.column.name for field in fields]
+    spelled = {key for key in (b'"%s"' % c.camel.encode() for c in COLUMNS if c.camel != c.name) if key in line}
+    is_mixed = bool(spelled) and any(f'"{c.name}"'.encode() in line for c in COLUMNS if c.camel != c.name)
+    if line[end:] != b"}" or len(set(names)) != len(names) or is_mixed:
+        return None
+    return fields
+
+
+class _Cursor:
+    """A cursor on each of many lines, walking over one field after another."""
+
+    def __init__(self, block: bytes, positions: Ints) -> None:
+        self.block = block
+        self.at = positions
+        self.fits = np.ones(len(positions), bool)
+        self._last = len(block) - _MARGIN
+
+    def _rows(self, at: Ints, width: int) -> np.ndarray[Any, Any]:
+        return windows(self.block, width)[at].view(np.uint8).reshape(-1, width)
+
+    def _step(self, length: Ints | int) -> None:
+        # A cursor that has lost its way must not run over the block's end.
+        np.minimum(self.at + length, self._last, out=self.at)
+
+    def texts(self, field: Field) -> Texts:
+        """Read a text or null at every cursor."""
+        rows = self._rows(self.at, field.width)
+        is_usual = field.pattern.fits(rows)
+        before = len(field.literal) + 1
+        starts = self.at + before
+        lengths = np.full(len(starts), field.guess)
+        if is_usual.all():
+            self._step(before + field.guess + 1)
+            return Texts(starts, lengths, rows[:, before : before + field.guess])
+        others = np.flatnonzero(~is_usual)
+        self.fits[others] &= field.opening.fits(np.ascontiguousarray(rows[others, : field.opening.width]))
+        rows = self._rows(starts[others] - 1, _SEARCHED)
+        is_null = (rows[:, :4] == _NULL).all(axis=1)
+        is_quote = rows == _QUOTE
+        self.fits[others] &= is_null | is_quote[:, 0]
+        is_quote[:, 0] = False
+        self.fits[others] &= is_null | is_quote.any(axis=1)
+        lengths[others] = np.where(is_null, -1, is_quote.argmax(axis=1) - 1)
+        self._step(np.where(lengths < 0, before + 3, before + lengths + 1))
+        return Texts(starts, lengths, None)
+
+    def numbers(self, field: Field) -> Numbers:
+        """Read an integer of at most 15 digits, or null, at every cursor."""
+        before = len(field.literal)
+        rows = self._rows(self.at, field.width)
+        self.fits &= field.opening.fits(rows[:, : field.opening.width].copy())
+        digits = rows[:, before:] - np.uint8(ord("0"))
+        lengths = (digits < 10).argmin(axis=1)
+        known = lengths > 0
+        if not known.all():
+            self.fits &= known | (rows[:, before : before + 4] == _NULL).all(axis=1)
+        self.fits &= (digits[:, 0] > 0) | (lengths == 1) | ~known
+        values = np.zeros(len(lengths), np.int64)
+        for place in range(int(lengths.max(initial=0))):
+            values = np.where(place < lengths, values * 10 + digits[:, place], values)
+        self._step(np.where(known, before + lengths, before + 4))
+        return Numbers(values, known)
+
+
+def windows(block: bytes, width: int) -> np.ndarray[Any, Any]:
+    """Return a view of a block: at each offset the ``width`` bytes that begin there."""
+    return np.ndarray((len(block) - width + 1,), dtype=f"V{width}", buffer=block, strides=(1,))
+
+
+def _decode_layout(
+    block: bytes, octets: Octets, starts: Ints, ends: Ints, candidates: Ints, fields: list[Field]
+) -> tuple[pa.Table, Ints]:
+    read: list[list[Texts | Numbers]] = [[] for _ in fields]
+    taken: list[Ints] = []
+    for at in range(0, len(candidates), _LINES_AT_ONCE):
+        lines = candidates[at : at + _LINES_AT_ONCE]
+        cursor = _Cursor(block, starts[lines])
+        values: list[Texts | Numbers] = []
+        quotes = np.zeros(len(lines), np.int64)
+        for field in fields:
+            if field.column.kind == "integer":
+                values.append(cursor.numbers(field))
+                quotes += 2
+            else:
+                values.append(texts := cursor.texts(field))
+                quotes += np.where(texts.lengths >= 0, 4, 2) if texts.content is None else 4
+        fits = cursor.fits & (octets[cursor.at] == _BRACE) & (cursor.at + 1 == ends[lines])
+        fits &= _quotes_pair_up(octets, starts[lines], ends[lines], quotes, fits)
+        taken.append(lines[fits])
+        for column, value in zip(read, values, strict=True):
+            column.append(value if fits.all() else value.only(fits))
+    numbers = np.concatenate(taken)
+    columns = {
+        field.column.name: _array(block, field.column, values) for field, values in zip(fields, read, strict=True)
+    }
+    missing = {"integer": pa.nulls(len(numbers), pa.int64()), "text": pa.nulls(len(numbers), pa.string())}
+    return (
+        pa.table({c.name: columns.get(c.name, missing["integer" if c.kind == "integer" else "text"]) for c in COLUMNS}),
+        numbers,
+    )
+
+
+def _quotes_pair_up(octets: Octets, starts: Ints, ends: Ints, needed: Ints, fits: Mask) -> Mask:
+    """Tell which lines have exactly the quotation marks that they need; one count serves where all is well."""
+    is_quote = octets[starts[0] : ends[-1]] == _QUOTE
+    if fits.all() and int((ends - starts).sum()) + len(starts) * 2 >= len(is_quote):
+        # The lines stand one behind the other, and what stands between them is no quotation mark.
+        if np.count_nonzero(is_quote) == int(needed.sum()):
+            return fits
+    within = np.add.reduceat(is_quote, np.column_stack((starts, ends)).ravel()[:-1] - starts[0], dtype=np.int64)[::2]
+    pairs: Mask = within == needed
+    return pairs
+
+
+def _array(block: bytes, column: Column, parts: list[Any]) -> pa.Array:
+    if column.kind == "integer":
+        known = np.concatenate([part.known for part in parts])
+        return pa.array(np.concatenate([part.values for part in parts]), mask=None if known.all() else ~known)
+    lengths = np.concatenate([part.lengths for part in parts])
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(np.maximum(lengths, 0), out=offsets[1:])
+    is_known = lengths >= 0
+    bitmap = None if is_known.all() else pa.py_buffer(np.packbits(is_known, bitorder="little"))
+    contents = [part.content if part.content is not None else _bytes_of(block, part) for part in parts]
+    data = np.concatenate([np.ascontiguousarray(content).reshape(-1) for content in contents])
+    return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data), bitmap)
+
+
+def _bytes_of(block: bytes, texts: Texts) -> Octets:
+    """Gather texts, one behind the other."""
+    is_known = texts.lengths >= 0
+    starts, lengths = texts.starts[is_known], texts.lengths[is_known]
+    width = int(lengths.max(initial=0))
+    if width == 0:
+        return np.empty(0, np.uint8)
+    rows = windows(block, width)[starts].view(np.uint8).reshape(-1, width)
+    return rows if (lengths == width).all() else rows[np.arange(width) < lengths[:, None]]

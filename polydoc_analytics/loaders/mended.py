@@ -1,0 +1,65 @@
+"""Quarantine files, mended and loaded again: each line carries the raw text of a rejected row, or a run in its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, BinaryIO
+
+from polydoc_analytics.loaders import csv, ndjson
+from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected
+from polydoc_analytics.loaders.work import Work
+
+_KEYS = {"source", "line", "reason", "raw"}
+_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+
+
+def line_of(rejected: Rejected) -> str:
+    """Return a rejected row as a line of a quarantine file; mend the text under ``raw`` and load the file again."""
+    entry = {"source": rejected.source, "line": rejected.line, "reason": rejected.reason, "raw": rejected.raw}
+    if rejected.header is not None:
+        entry["header"] = rejected.header
+    return json.dumps(entry, ensure_ascii=False)
+
+
+def begins(head: bytes) -> bool:
+    """Tell whether a file's beginning is that of a quarantine file."""
+    return head.startswith(b'{"source"') and b'"line"' in head and b'"reason"' in head
+
+
+def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
+    """Yield the work of reading each block of a quarantine file; a row's line is its line in this file."""
+    line = 1
+    for block in ndjson.blocks(stream, ndjson.BLOCK_BYTES):
+        yield Work(partial(_read_block, block, source, line, assume_utc), len(block))
+        line += block.count(b"\n")
+
+
+def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
+    batches: list[Batch] = []
+    lines: list[bytes] = []
+    for number, line in enumerate(block.split(b"\n")):
+        entry = _entry(line)
+        lines.append(line)
+        if not isinstance(entry, dict) or not set(entry) >= _KEYS:
+            continue
+        raw = str(entry["raw"])
+        if len(raw.encode("utf-8", "replace")) >= MAX_RAW_BYTES:
+            reason = "was cut at 64 KiB when it was quarantined; mend it in the source"
+            batches.append(Batch(ndjson.no_runs(), [Rejected(source, first_line + number, reason, raw)]))
+            lines[-1] = b""
+        elif "header" in entry:
+            batches += csv.read_mended(raw, entry["header"], source, first_line + number, assume_utc=assume_utc)
+            lines[-1] = b""
+        else:
+            # A blank text was a row once, so it must not vanish as a blank line.
+            lines[-1] = raw.encode("utf-8", "replace").translate(_LINE_ENDS) or b"-"
+    return [*ndjson.read_block(b"\n".join(lines), source, first_line, assume_utc), *batches]
+
+
+def _entry(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

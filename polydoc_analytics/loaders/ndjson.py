@@ -1,0 +1,268 @@
+"""Newline-delimited JSON: blocks of lines through ever slower and more patient readers, all of them strict.
+
+First comes the reader of one layout (``layout``), which takes nearly every line that a program has written. What it
+leaves goes to pyarrow's reader with an explicit schema. Where that stops, a pattern sorts the lines into those of the
+plain form, which are parsed together again, and the others, which are judged one by one. What pyarrow is too lenient about is guarded here: two
+objects on a line, an object over two lines, invalid UTF-8, NaN in keys that nobody asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, partial
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.json
+
+from polydoc_analytics.loaders import layout, wire
+from polydoc_analytics.loaders.batches import Batch, Place, Rejected, check, cut, table_of, with_instants
+from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.schema import COLUMNS, NAMES, arrow_schema
+
+BLOCK_BYTES = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_NEWLINE, _RETURN = 10, 13
+_FEW_LINES = 16
+"""So few lines are judged one by one rather than parsed together."""
+_MOST_PARSES = 500
+"""How often a block may be parsed again around lines that only look plain before the rest goes line by line."""
+
+Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes: int = BLOCK_BYTES) -> Iterator[Work]:
+    """Yield the work of reading each block of lines; blank lines and a BOM at the start count as nothing."""
+    first_line = 1
+    for block in blocks(stream, block_bytes):
+        if first_line == 1 and block.startswith(_BOM):
+            block = block[len(_BOM) :]
+        yield Work(partial(read_block, block, source, first_line, assume_utc), len(block))
+        first_line += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
+
+
+def blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
+    """Yield the stream in blocks of about ``block_bytes`` that end at a line's end; a longer line makes a longer block."""
+    rest = b""
+    while chunk := stream.read(block_bytes):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield b"".join((rest, memoryview(chunk)[:end])) if rest or end < len(chunk) else chunk
+            rest = chunk[end:]
+        else:
+            rest += chunk
+    if rest:
+        yield rest
+
+
+def no_runs() -> pa.Table:
+    """Return a table of the Run's schema with no rows."""
+    return arrow_schema().empty_table()
+
+
+def read_block(block: bytes, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
+    """Read one block of lines, the first of which is line ``first_line`` of the source."""
+    return _Block(block, source, first_line, assume_utc).read()
+
+
+class _Block:
+    """One block of lines: read at once where all of it is plain, else by pieces around the lines that are not."""
+
+    def __init__(self, block: bytes, source: str, first_line: int, assume_utc: bool) -> None:
+        self.block = block
+        self.source = source
+        self.first_line = first_line
+        self.assume_utc = assume_utc
+        self.octets = np.frombuffer(block, np.uint8)
+        self.ends: Offsets = np.empty(0, np.int64)
+
+    def read(self) -> list[Batch]:
+        """Return the block's rows; their order is not that of the lines where some lines were judged alone."""
+        ends = np.flatnonzero(self.octets == _NEWLINE) + 1
+        self.ends = ends if self.block.endswith(b"\n") else np.append(ends, len(self.block))
+        starts, last, is_plain = self._shape_of_lines()
+        table, numbers = layout.decode(self.block, starts, last, is_plain)
+        if table is not None and len(numbers) == len(self.ends):
+            return [self._checked(table, numbers, [])]
+        left = np.ones(len(self.ends), bool)
+        left[numbers] = False
+        if np.count_nonzero(left) <= _FEW_LINES:
+            return [
+                self._checked(
+                    _no_rows().select(NAMES) if table is None else table,
+                    numbers,
+                    np.flatnonzero(left).tolist(),
+                )
+            ]
+        others, other_numbers, alone = self._by_pieces(np.flatnonzero(left & is_plain))
+        alone += np.flatnonzero(left & ~is_plain).tolist()
+        together, mixed = _one_spelling(pa.concat_tables(others), self.block)
+        if len(mixed):
+            alone += other_numbers[mixed].tolist()
+            keep = np.delete(np.arange(len(other_numbers)), mixed)
+            together, other_numbers = together.take(keep), other_numbers[keep]
+        tables = [together] if table is None else [table, together]
+        return [self._checked(pa.concat_tables(tables), np.concatenate((numbers, other_numbers)), alone)]
+
+    def line(self, number: int) -> bytes:
+        """Return the bytes of a line of this block, counted from 0, without its end."""
+        return self.block[self._start(number) : int(self.ends[number])].rstrip(b"\r\n")
+
+    def _start(self, number: int) -> int:
+        return int(self.ends[number - 1]) if number else 0
+
+    def _shape_of_lines(self) -> tuple[Offsets, Offsets, Mask]:
+        """Return where each line starts and ends, its line end left out, and whether it is {…} in valid UTF-8.
+
+        Between such lines no object can reach from one line to the next: a row is a line.
+        """
+        ends, octets = self.ends, self.octets
+        starts = np.concatenate((ends[:0], [0], ends[:-1]))
+        last = ends - (octets[ends - 1] == _NEWLINE)
+        last -= (last > starts) & (octets[last - 1] == _RETURN)
+        is_plain = (octets[starts] == ord("{")) & (octets[last - 1] == ord("}")) & (last - starts > 1)
+        if not _is_utf8(self.block):
+            for number in np.unique(np.searchsorted(ends, np.flatnonzero(octets >= 0x80), side="right")):
+                is_plain[number] &= _is_utf8(self.line(int(number)))
+        return starts, last, is_plain
+
+    def _by_pieces(self, even: Offsets) -> tuple[list[pa.Table], Offsets, list[int]]:
+        """Parse plain lines together; return tables of all accepted keys, their line numbers, and the lines left alone.
+
+        Where some line stops the parser, those of the plain form are sorted out and parsed again.
+        """
+        tables = [_no_rows()]
+        numbers: list[Offsets] = [even[:0]]
+        alone: list[int] = []
+        stack = [even] if len(even) else []
+        parses = 0
+        while stack:
+            part = stack.pop()
+            parsed = _parse(self._joined(part), len(part))
+            parses += 1
+            if isinstance(parsed, pa.Table):
+                tables.append(parsed)
+                numbers.append(part)
+            elif len(part) <= _FEW_LINES or parses > _MOST_PARSES:
+                alone.extend(part.tolist())
+            elif parses == 1:
+                has_form = _has_plain_form(self._joined(part))
+                alone.extend(part[~has_form].tolist())
+                stack.append(part[has_form])
+            else:
+                stack += np.array_split(part, 2)
+        return tables, np.concatenate(numbers), alone
+
+    def _joined(self, numbers: Offsets) -> bytes:
+        """Return lines, given in order, as one block."""
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1) if len(numbers) else []
+        return b"".join(self.block[self._start(int(run[0])) : int(self.ends[run[-1]])] for run in runs)
+
+    def _checked(self, table: pa.Table, numbers: Offsets, alone: list[int]) -> Batch:
+        """Check the rows that were parsed together and those of the lines that are left, which are judged one by one."""
+        table, refused = with_instants(table, assume_utc=self.assume_utc)
+        fields: list[dict[str, Any]] = []
+        judged: list[int] = []
+        rejected: list[Rejected] = []
+        for number in sorted(alone):
+            raw = self.line(number)
+            if not raw.strip(b" \t\r"):
+                continue
+            try:
+                values, reasons = wire.run_fields(raw, assume_utc=self.assume_utc)
+            except wire.Refusal as refusal:
+                rejected.append(Rejected(self.source, self.first_line + number, str(refusal), cut(raw)))
+                continue
+            if reasons:
+                refused[len(numbers) + len(fields)] = reasons
+            fields.append(values)
+            judged.append(number)
+        if fields:
+            table = pa.concat_tables([table, table_of(fields)])
+            numbers = np.append(numbers, judged)
+        place = Place(
+            self.source,
+            lambda row: self.first_line + int(numbers[row]),
+            lambda row: cut(self.line(int(numbers[row]))),
+        )
+        batch = check(table, place, refused)
+        return Batch(batch.runs, sorted([*batch.rejected, *rejected], key=lambda r: r.line))
+
+
+def _is_utf8(block: bytes) -> bool:
+    bounds = pa.py_buffer(np.array([0, len(block)], np.int64))
+    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(block)])
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+@cache
+def _wire_schema() -> pa.Schema:
+    """Every accepted key: the Run's columns, and behind them the camelCase spellings that differ."""
+    keys = {c.name: c.kind for c in COLUMNS} | {c.camel: c.kind for c in COLUMNS}
+    return pa.schema([(key, pa.int64() if kind == "integer" else pa.string()) for key, kind in keys.items()])
+
+
+@cache
+def _plain_form() -> str:
+    """Return a pattern for lines with nothing but accepted keys, texts without escapes, and plain integers."""
+    texts = "|".join({key for c in COLUMNS if c.kind != "integer" for key in (c.name, c.camel)})
+    integers = "|".join({key for c in COLUMNS if c.kind == "integer" for key in (c.name, c.camel)})
+    text = r'"[^"\\\x00-\x1f]*"'
+    pair = rf'"(?:(?:{texts})": ?(?:{text}|null)|(?:{integers})": ?(?:-?(?:0|[1-9][0-9]{{0,17}})|null))'
+    return rf"^\{{{pair}(?:, ?{pair})*\}}\r?\n?$"
+
+
+def _has_plain_form(block: bytes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell for each line of a block of UTF-8 whether it has the plain form."""
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + 1
+    bounds = np.concatenate(([0], ends, [len(block)] if block and not block.endswith(b"\n") else [])).astype(np.int64)
+    lines = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(block)])
+    return pl.Series(lines).str.contains(_plain_form()).to_numpy()
+
+
+def _no_rows() -> pa.Table:
+    """Return a table with no rows of all accepted keys, and so of the Run's columns with instants as text."""
+    return _wire_schema().empty_table()
+
+
+@cache
+def _options(unknown_keys: str) -> pyarrow.json.ParseOptions:
+    return pyarrow.json.ParseOptions(explicit_schema=_wire_schema(), unexpected_field_behavior=unknown_keys)
+
+
+def _parse(block: bytes, lines: int) -> pa.Table | str:
+    """Return ``lines`` rows of all accepted keys (instants as text), or why the block is not all plain rows."""
+    options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
+    try:
+        table = pyarrow.json.read_json(pa.py_buffer(block), options, _options("error"))
+    except pa.ArrowInvalid as error:
+        if "unexpected field" not in str(error):
+            return str(error)
+        if b"NaN" in block or b"Inf" in block:
+            return "perhaps a NaN or Infinity under a key that is not read"
+        try:
+            table = pyarrow.json.read_json(pa.py_buffer(block), options, _options("ignore"))
+        except pa.ArrowInvalid as error:
+            return str(error)
+    return table if table.num_rows == lines else "rows are not lines"
+
+
+def _one_spelling(table: pa.Table, block: bytes) -> tuple[pa.Table, Offsets]:
+    """Return the Run's columns, and the rows that must be judged alone because both spellings may stand in them."""
+    twins = [(c.name, c.camel) for c in COLUMNS if c.camel != c.name]
+    camel = [name for name in (camel for _, camel in twins) if table[name].null_count < table.num_rows]
+    if not camel:
+        return table.select(NAMES), np.empty(0, np.int64)
+    if not any(f'"{name}"'.encode() in block for name, _ in twins):
+        return table.select([c.camel for c in COLUMNS]).rename_columns(list(NAMES)), np.empty(0, np.int64)
+    mixed = np.zeros(table.num_rows, bool)
+    for name in camel:
+        mixed |= table[name].is_valid().to_numpy()
+    return table.select(NAMES), np.flatnonzero(mixed)

@@ -1,0 +1,40 @@
+"""Pieces of reading that can run side by side, and the order that is kept all the same."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from polydoc_analytics.loaders.batches import Batch
+
+
+class Work(NamedTuple):
+    """A piece of reading: call ``run`` for its batches; ``size`` is its share of the source in bytes, or 0."""
+
+    run: Callable[[], list[Batch]]
+    size: int
+
+
+def side_by_side(work: Iterable[Work]) -> Iterator[tuple[list[Batch], int]]:
+    """Run pieces on a few threads and yield their batches with their sizes, in the order of the pieces.
+
+    A few pieces are under way at once, so memory stays bounded whatever the size of the source.
+    """
+    threads = min(4, os.cpu_count() or 1)
+    under_way: deque[tuple[Future[list[Batch]], int]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="polydoc-load") as pool:
+        try:
+            for piece in work:
+                under_way.append((pool.submit(piece.run), piece.size))
+                while len(under_way) > threads + 1:
+                    future, size = under_way.popleft()
+                    yield future.result(), size
+            while under_way:
+                future, size = under_way.popleft()
+                yield future.result(), size
+        finally:
+            for future, _ in under_way:
+                future.cancel()

@@ -1,0 +1,212 @@
+"""Loading: from a source to checked, merged runs, with every row accounted for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.errors import RejectedRowsError
+from polydoc_analytics.loaders import Progress, read_batches
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.quarantine import Quarantine
+    from polydoc_analytics.store import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Counts(Mapping[str, int]):
+    """How a load accounts for its rows: read = runs + duplicates + quarantined.
+
+    ``conflicts`` are the runs that were seen finished in more than one way; their losing rows are among the duplicates.
+    """
+
+    read: int
+    runs: int
+    duplicates: int
+    quarantined: int
+    conflicts: int
+
+    def __getitem__(self, name: str) -> int:
+        """Return a count by its name."""
+        return int(asdict(self)[name])
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the counts."""
+        return (field.name for field in fields(self))
+
+    def __len__(self) -> int:
+        """Return how many counts there are."""
+        return len(fields(self))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Runs in memory (Polars, sorted by created_at and id), the quarantined rows, and the counts.
+
+    ``quarantine`` has the columns source, line (1-based), reason and raw; ``conflicts`` lists the ids of runs that were
+    seen finished in more than one way.
+    """
+
+    runs: pl.DataFrame
+    quarantine: pl.DataFrame
+    counts: Counts
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Runs in a folder of Parquet: the manifest, the counts, the quarantine and the ids in conflict."""
+
+    folder: Path
+    manifest: Manifest
+    counts: Counts
+    quarantine: Quarantine
+    conflicts: tuple[str, ...]
+
+    @property
+    def rejection(self) -> str:
+        """What to say of rejected rows; empty where there are none."""
+        return rejection(self.quarantine, self.counts.read) if self.quarantine.rows else ""
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a temporary folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="polydoc-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def stage(
+    source: Any,
+    folder: Path,
+    work: Path,
+    *,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    strict: bool = False,
+    quarantine_to: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Staged:
+    """Read, check and merge a source into Parquet files below ``folder``; scratch files go to ``work``.
+
+    With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
+    Raises SourceError where a source cannot be read to its end.
+    """
+    import duckdb
+
+    from polydoc_analytics.merging import Merge
+    from polydoc_analytics.quarantine import Quarantine
+    from polydoc_analytics.store import PartWriter
+
+    quarantine = Quarantine(work)
+    merge = Merge(work)
+    parts = PartWriter(folder)
+    read = 0
+    for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
+        read += batch.read
+        quarantine.add(batch.rejected)
+        parts.write(merge.add(batch.runs))
+    if quarantine_to is not None:
+        quarantine.write(os.fspath(quarantine_to))
+    if strict and quarantine.rows:
+        raise RejectedRowsError(rejection(quarantine, read))
+    written = parts.flush()
+    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work)}) as con:
+        settled = merge.settle(con, written)
+    for path in sorted(settled.files):
+        parts.remove(path, settled.late["id"].combine_chunks())
+    parts.write(settled.late)
+    parts.flush()
+    runs = parts.rows
+    counts = Counts(read, runs, read - runs - quarantine.rows, quarantine.rows, len(settled.conflicts))
+    manifest = parts.manifest(dict(counts))
+    quarantine.close()
+    return Staged(folder, manifest, counts, quarantine, tuple(settled.conflicts))
+
+
+def rejection(quarantine: Quarantine, read: int) -> str:
+    """Return what to say of rejected rows: how many, by reason, and the first few."""
+    lines = [f"{quarantine.rows:,} of {read:,} rows were quarantined:"]
+    lines += [f"  {count:,} × {kind}" for kind, count in quarantine.kinds.most_common(5)]
+    if len(quarantine.kinds) > 5:
+        lines.append(f"  and {len(quarantine.kinds) - 5} more reasons")
+    lines += [f"  {row.source}:{row.line}: {row.reason}" for row in quarantine.first[:3]]
+    return "\n".join(lines)
+
+
+def load(
+    source: Any,
+    *,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    strict: bool = False,
+    quarantine_to: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Loaded:
+    """Load runs into memory from a path, glob, folder, list, URI or table.
+
+    ``input_format`` is one of ndjson, json, csv, parquet, arrow, and found by itself where it is not given.
+    ``assume_utc`` takes times without an offset for UTC. ``strict`` raises RejectedRowsError where a row is rejected.
+    Raises SourceError where the source is missing, empty, unreadable or cut off.
+    """
+    import polars as pl
+
+    from polydoc_analytics.schema import polars_schema
+
+    with scratch() as work:
+        folder = work / "runs"
+        folder.mkdir()
+        staged = stage(
+            source,
+            folder,
+            work,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            strict=strict,
+            quarantine_to=quarantine_to,
+            progress=progress,
+        )
+        files = [str(folder / part.path) for part in staged.manifest.parts]
+        frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
+        runs = pl.concat(frames) if frames else polars_schema().to_frame()
+        return Loaded(runs.sort("created_at", "id"), staged.quarantine.frame(), staged.counts, staged.conflicts)
+
+
+def export(
+    source: Any,
+    destination: str | os.PathLike[str],
+    *,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    quarantine_to: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Staged:
+    """Write checked, merged runs as zstd Parquet in ``created_month=YYYY-MM/`` (UTC) with a manifest.
+
+    The folder appears under its name when it is whole. Raises UsageError where it exists and is not empty, unless
+    ``overwrite`` is given and it is an earlier export.
+    """
+    from polydoc_analytics.store import NewFolder, write_manifest
+
+    with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:
+        staged = stage(
+            source,
+            half,
+            work,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            strict=strict,
+            quarantine_to=quarantine_to,
+            progress=progress,
+        )
+        write_manifest(half, staged.manifest)
+    return staged

@@ -1,0 +1,173 @@
+"""Merging observations: of the rows that were seen of one run, the one that holds.
+
+A run is seen more than once: first Running, then finished; in two exports; in a correction. The winner, taken whole, is
+the first in WINNER_ORDER, so that any permutation, duplication or re-batching of the same rows gives the same table.
+
+Memory: eight bytes a run and some slack, for the hashes of the ids. Runs themselves are passed on at once; only those
+that another row may yet displace (Running ones) or that may displace another (ids seen before) are held back, on disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from polydoc_analytics.schema import NAMES, arrow_schema
+
+if TYPE_CHECKING:
+    import duckdb
+
+WINNER_ORDER = """
+    (status <> 'Running') desc,
+    finished_at desc nulls last,
+    (status = 'Succeeded') desc,
+    created_at desc,
+    credits desc nulls last,
+    output_tokens desc nulls last,
+    input_tokens desc nulls last,
+    output_file_id desc nulls last,
+    account_id desc,
+    target_language desc,
+    input_file_id desc
+"""
+"""SQL: finished over Running, then the later finish, then Succeeded over Failed, then the greater, null lowest."""
+
+_SPILL_BYTES = 64 * 1024 * 1024
+_MOST_LOAD = 0.75
+_FIRST_SLOTS = 1 << 16
+
+Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+class SeenHashes:
+    """A set of 64-bit hashes that takes whole arrays at once: open addressing with linear probing, 0 is an empty slot."""
+
+    def __init__(self) -> None:
+        self._slots: Hashes = np.zeros(_FIRST_SLOTS, np.uint64)
+        self._count = 0
+
+    def add(self, hashes: Hashes) -> Mask:
+        """Add hashes; tell for each whether it is new, the first of equal ones in the array alone."""
+        hashes = np.where(hashes == 0, np.uint64(1), hashes)
+        while (self._count + len(hashes)) > _MOST_LOAD * len(self._slots):
+            self._grow()
+        in_order = np.sort(hashes)
+        if (in_order[1:] == in_order[:-1]).any():
+            distinct, first = np.unique(hashes, return_index=True)
+            is_new = np.zeros(len(hashes), bool)
+            is_new[first] = self._insert(distinct)
+        else:
+            is_new = self._insert(hashes)
+        self._count += int(is_new.sum())
+        return is_new
+
+    def _grow(self) -> None:
+        old = self._slots
+        self._slots = np.zeros(len(old) * 2, np.uint64)
+        # In pieces, so that the scratch arrays of probing stay small beside the table itself.
+        for start in range(0, len(old), _FIRST_SLOTS):
+            piece = old[start : start + _FIRST_SLOTS]
+            self._insert(piece[piece != 0])
+
+    def _insert(self, hashes: Hashes) -> Mask:
+        """Insert hashes that differ from each other; tell for each whether it is new."""
+        slots = self._slots
+        mask = np.int64(len(slots) - 1)
+        is_new = np.zeros(len(hashes), bool)
+        at = (hashes & np.uint64(mask)).astype(np.int64)
+        left = np.arange(len(hashes))
+        while len(left):
+            is_empty = slots[at] == 0
+            slots[at[is_empty]] = hashes[is_empty]
+            is_settled = slots[at] == hashes
+            is_new[left[is_empty & is_settled]] = True
+            left, hashes, at = left[~is_settled], hashes[~is_settled], (at[~is_settled] + 1) & mask
+        return is_new
+
+
+class Merge:
+    """The merging of one load: rows go in batch by batch, and come out as soon as nothing can displace them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._seen = SeenHashes()
+        self._held: list[pa.Table] = []
+        self._held_bytes = 0
+        self._spilled: list[str] = []
+        self._folder = folder
+
+    def add(self, runs: pa.Table) -> pa.Table:
+        """Take rows in; return those that are finished and whose id is seen for the first time."""
+        is_finished = pc.not_equal(runs["status"], "Running").to_numpy(zero_copy_only=False)
+        hashes = pl.Series(runs["id"]).hash().to_numpy()
+        is_new = is_finished
+        is_new[is_finished] = self._seen.add(hashes[is_finished])
+        if is_new.all():
+            return runs
+        self._hold(runs.filter(pa.array(~is_new)))
+        return runs.filter(pa.array(is_new))
+
+    def _hold(self, rows: pa.Table) -> None:
+        self._held.append(rows)
+        self._held_bytes += rows.nbytes
+        if self._held_bytes > _SPILL_BYTES:
+            path = str(self._folder / f"held-{len(self._spilled)}.parquet")
+            pq.write_table(pa.concat_tables(self._held), path, compression="zstd", compression_level=1)
+            self._spilled.append(path)
+            self._held, self._held_bytes = [], 0
+
+    def settle(self, con: duckdb.DuckDBPyConnection, written: list[str]) -> Settled:
+        """Decide between the rows held back and those written to Parquet files; returns what is to change there."""
+        if not self._held and not self._spilled:
+            return Settled(arrow_schema().empty_table(), set(), [])
+        held = pa.concat_tables(self._held) if self._held else arrow_schema().empty_table()
+        con.register("held_in_memory", held)
+        names = ", ".join(NAMES)
+        parts = [f"select {names} from held_in_memory"]
+        if self._spilled:
+            parts.append(f"select {names} from read_parquet({self._spilled!r})")
+        con.execute(f"create temp view held as {' union all '.join(parts)}")
+        con.execute("create temp table held_ids as select distinct id from held")
+        seen = f"select {names}, true as is_held, null::varchar as file from held"
+        if written:
+            seen += f"""
+                union all
+                select {names}, false, filename
+                from read_parquet({written!r}, filename = true, hive_partitioning = false)
+                semi join held_ids using (id)"""
+        con.execute(f"""
+            create temp table settled as
+            with
+            seen as ({seen}),
+            ranked as (
+                select *, row_number() over (partition by id order by {WINNER_ORDER}, is_held) as place
+                from seen
+            ),
+            files as (
+                select id, max(file) as file,
+                    count(distinct row({names})) filter (where status <> 'Running') > 1 as is_conflict
+                from seen group by id
+            )
+            select ranked.*, files.file as written_in, files.is_conflict
+            from ranked join files using (id)
+            where place = 1""")
+        late = con.sql(f"select {names} from settled where is_held order by created_at, id").to_arrow_table()
+        replaced = con.execute("select distinct written_in from settled where is_held and written_in is not null")
+        files = {row[0] for row in replaced.fetchall()}
+        conflicts = con.execute("select id from settled where is_conflict order by id").fetchall()
+        return Settled(late.cast(arrow_schema()), files, [row[0] for row in conflicts])
+
+
+class Settled:
+    """The outcome of a merge: rows still to be written, files that hold a row which one of them displaces, conflicts."""
+
+    def __init__(self, late: pa.Table, files: set[str], conflicts: list[str]) -> None:
+        self.late = late
+        self.files = files
+        self.conflicts = conflicts

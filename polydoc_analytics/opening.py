@@ -1,0 +1,250 @@
+"""Opening a source for reading: in place where that is proven right, from temporary Parquet otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders import Progress, is_table
+from polydoc_analytics.loading import Counts, scratch, stage
+from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+    from polydoc_analytics.loaders.sources import Input
+    from polydoc_analytics.store import Manifest
+
+_IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Checked, merged runs that can be scanned: ``columns`` and ``relation`` are SQL for DuckDB, ``files`` its files.
+
+    ``created_us`` and ``finished_us`` are the least and greatest instants in µs since 1970 UTC, ``languages`` the
+    distinct values of target_language.
+    """
+
+    files: tuple[str, ...]
+    columns: str
+    relation: str
+    created_us: tuple[int, int] | None
+    finished_us: tuple[int, int] | None
+    languages: tuple[str, ...]
+    counts: Counts
+    quarantine: pl.DataFrame
+    conflicts: tuple[str, ...] = ()
+    snapshot: str | None = None
+    rejection: str = ""
+
+
+@contextmanager
+def opened_runs(
+    source: Any,
+    *,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    strict: bool = False,
+    quarantine_to: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Runs]:
+    """Open a source; what had to be loaded is removed at the end. The arguments are those of ``load``."""
+    found = None
+    if not is_table(source) and input_format in (None, "parquet"):
+        found = _export(source) or _in_place(source, assume_utc)
+    if found is not None:
+        if quarantine_to is not None:
+            Path(quarantine_to).write_text("", "utf-8")
+        yield found
+        return
+    with scratch() as work:
+        folder = work / "runs"
+        folder.mkdir()
+        staged = stage(
+            source,
+            folder,
+            work,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            strict=strict,
+            quarantine_to=quarantine_to,
+            progress=progress,
+        )
+        found = _of_manifest(folder, staged.manifest, staged.counts, staged.quarantine.frame(), staged.conflicts)
+        yield replace(found, rejection=staged.rejection)
+
+
+def _no_quarantine() -> pl.DataFrame:
+    import polars as pl
+
+    from polydoc_analytics.quarantine import SCHEMA
+
+    return pl.DataFrame(schema=SCHEMA)
+
+
+def _export(source: Any) -> Runs | None:
+    """Open a folder that ``export`` has written; its manifest vouches for it."""
+    from polydoc_analytics.store import read_manifest
+
+    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
+        return None
+    folder = Path(source)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return None
+    rows = manifest.rows
+    return _of_manifest(folder, manifest, Counts(rows, rows, 0, 0, 0), _no_quarantine(), ())
+
+
+def _of_manifest(
+    folder: Path, manifest: Manifest, counts: Counts, quarantine: pl.DataFrame, conflicts: tuple[str, ...]
+) -> Runs:
+    files = tuple(str(folder / part.path) for part in manifest.parts)
+    return Runs(
+        files,
+        ", ".join(NAMES),
+        _relation(files),
+        manifest.created_us,
+        manifest.finished_us,
+        manifest.languages,
+        counts,
+        quarantine,
+        conflicts,
+    )
+
+
+def _relation(files: tuple[str, ...]) -> str:
+    if not files:
+        types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
+        columns = ", ".join(f"cast(null as {types[c.kind]}) as {c.name}" for c in COLUMNS)
+        return f"(select {columns} where false)"
+    return f"read_parquet([{', '.join(map(_quoted, files))}], union_by_name = true, hive_partitioning = false)"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _in_place(source: Any, assume_utc: bool) -> Runs | None:
+    """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
+    from polydoc_analytics.loaders.sources import inputs
+
+    try:
+        files = inputs(source)
+    except SourceError as error:
+        if "no such" in str(error) or "no file" in str(error) or "Delta" in str(error):
+            raise
+        return None
+    if not files or not all(_is_plain_parquet(one) for one in files):
+        return None
+    schema = _common_schema(files, assume_utc)
+    return None if schema is None else _proven(tuple(one.path for one in files), schema)
+
+
+def _is_plain_parquet(one: Input) -> bool:
+    if one.format != "parquet" or not one.is_local:
+        return False
+    with open(one.path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _common_schema(files: list[Input], assume_utc: bool) -> dict[str, tuple[str, pa.DataType]] | None:
+    """Return name and type of each of the Run's columns where all files agree and DuckDB can read them as they are."""
+    import pyarrow.parquet as pq
+
+    from polydoc_analytics.loaders.columnar import columns_of
+
+    common: dict[str, tuple[str, pa.DataType]] = {}
+    for one in files:
+        try:
+            metadata = pq.read_metadata(one.path)
+        except Exception as error:
+            raise SourceError(f"{one.name}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+        schema = metadata.schema.to_arrow_schema()
+        for name, own in columns_of(schema, one.name, assume_utc=assume_utc).items():
+            column = next(c for c in COLUMNS if c.name == name)
+            kind = schema.field(own).type
+            if common.setdefault(name, (own, kind)) != (own, kind) or not _can_stay(column, kind):
+                return None
+    return common
+
+
+def _can_stay(column: Column, kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if column.kind == "text":
+        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    if column.kind == "integer":
+        return str(kind) in _IN_PLACE_INTEGERS
+    return bool(pa.types.is_timestamp(kind))
+
+
+def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) -> Runs | None:
+    """Prove in one pass that rows are Runs and ids unique: no nulls where none may be, three statuses, years 1-9999."""
+    import duckdb
+    import polars as pl
+
+    from polydoc_analytics.schema import MAX_INSTANT_US, MIN_INSTANT_US
+
+    relation = _relation(files)
+    columns = ", ".join(_column(c, schema) for c in COLUMNS)
+    with duckdb.connect(":memory:") as con:
+        con.execute("set timezone = 'UTC'")
+        required = ", ".join(f"count({name})" for name in REQUIRED if name not in ("id", "status", "target_language"))
+        try:
+            [(rows, *counts, low, high, first, last)] = con.execute(
+                f"""select count(*), {required},
+                    min(epoch_us(created_at)), max(epoch_us(created_at)),
+                    min(epoch_us(finished_at)), max(epoch_us(finished_at))
+                from (select {columns} from {relation})"""
+            ).fetchall()
+            texts = f"select distinct {{}} from (select {columns} from {relation})"
+            statuses = {row[0] for row in con.execute(texts.format("status")).fetchall()}
+            languages = {row[0] for row in con.execute(texts.format("target_language")).fetchall()}
+        except duckdb.Error as error:
+            raise SourceError(f"{files[0]}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    instants = [instant for instant in (low, high, first, last) if instant is not None]
+    if any(count != rows for count in counts) or None in languages or not statuses <= set(STATUSES):
+        return None
+    if not all(MIN_INSTANT_US <= instant <= MAX_INSTANT_US for instant in instants):
+        return None
+    ids = pl.scan_parquet(list(files), hive_partitioning=False).select(pl.col(schema["id"][0]).cast(pl.String))
+    [(nulls, distinct)] = (
+        ids.select(pl.all().null_count().alias("n"), pl.all().hash().n_unique().alias("d")).collect().rows()
+    )
+    if nulls or distinct != rows:
+        return None
+    created = (low, high) if low is not None else None
+    finished = (first, last) if first is not None else None
+    return Runs(
+        files,
+        columns,
+        relation,
+        created,
+        finished,
+        tuple(sorted(languages)),
+        Counts(rows, rows, 0, 0, 0),
+        _no_quarantine(),
+    )
+
+
+def _column(column: Column, schema: dict[str, tuple[str, pa.DataType]]) -> str:
+    """Return SQL for one of the Run's columns, brought to its type; nothing is done to what has it already."""
+    types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
+    if column.name not in schema:
+        return f"cast(null as {types[column.kind]}) as {column.name}"
+    own, kind = schema[column.name]
+    name = '"' + own.replace('"', '""') + '"'
+    if column.kind == "instant":
+        is_plain = kind.tz is not None and kind.unit in ("us", "ms")
+        return f"{name} as {column.name}" if is_plain else f"make_timestamptz(epoch_us({name})) as {column.name}"
+    return f"cast({name} as {types[column.kind]}) as {column.name}"

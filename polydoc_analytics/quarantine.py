@@ -1,0 +1,85 @@
+"""Rejected rows as data: kept with source, line, reason and text, counted by reason, written so they can be mended."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from polydoc_analytics.loaders.batches import Rejected
+from polydoc_analytics.loaders.mended import line_of
+
+SCHEMA = {"source": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
+_SPILL_BYTES = 64 * 1024 * 1024
+_MOST_KINDS = 1_000
+_QUOTED = re.compile(r"'[^']*'")
+_AT = re.compile(r" at character \d+")
+
+
+class Quarantine:
+    """The rejected rows of one load, in the order in which they were read; on disk where they are many."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "quarantine.ndjson"
+        self._file: IO[str] | None = None
+        self._held: list[Rejected] = []
+        self._held_bytes = 0
+        self.rows = 0
+        self.kinds: Counter[str] = Counter()
+        self.first: list[Rejected] = []
+
+    def add(self, rejected: Iterable[Rejected]) -> None:
+        """Take rows in."""
+        for row in rejected:
+            self.rows += 1
+            kind = kind_of(row.reason)
+            self.kinds[kind if kind in self.kinds or len(self.kinds) < _MOST_KINDS else "other reasons"] += 1
+            if len(self.first) < 5:
+                self.first.append(row)
+            self._held.append(row)
+            self._held_bytes += len(row.raw) + 200
+        if self._held_bytes > _SPILL_BYTES:
+            if self._file is None:
+                self._file = open(self._path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below
+            self._file.writelines(line_of(row) + "\n" for row in self._held)
+            self._held, self._held_bytes = [], 0
+
+    def lines(self) -> Iterator[str]:
+        """Yield the rows as lines of NDJSON that can be mended and loaded again."""
+        if self._file is not None:
+            self._file.flush()
+            with open(self._path, encoding="utf-8") as file:
+                yield from file
+        for row in self._held:
+            yield line_of(row) + "\n"
+
+    def write(self, path: str) -> None:
+        """Write the rows to a file, which appears under its name when it is whole."""
+        half = f"{path}.half"
+        with open(half, "w", encoding="utf-8", errors="replace") as file:
+            file.writelines(self.lines())
+        os.replace(half, path)
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows as a frame of source, line (1-based), reason and raw."""
+        held = [{"source": r.source, "line": r.line, "reason": r.reason, "raw": r.raw} for r in self._held]
+        frame = pl.DataFrame(held, schema=SCHEMA)
+        if self._file is None:
+            return frame
+        self._file.flush()
+        return pl.concat([pl.read_ndjson(self._path, schema=SCHEMA), frame])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def kind_of(reason: str) -> str:
+    """Return a reason without the values in it, so that rows can be counted by it."""
+    return _AT.sub("", _QUOTED.sub("'…'", reason))

@@ -1,0 +1,260 @@
+"""Folders of checked runs: Parquet by month of creation, and a manifest that says what is in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from polydoc_analytics import __version__
+from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.loaders.sources import MANIFEST
+from polydoc_analytics.schema import INSTANTS, INTEGERS, arrow_schema
+
+FORMAT = "polydoc-runs"
+FORMAT_VERSION = 1
+ROW_GROUP_ROWS = 65_536
+_MOST_OPEN_FILES = 48
+
+WRITE_OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    # Measured on a million runs: a tenth smaller and twice as fast to scan as plain encoding.
+    "use_dictionary": ["account_id", "status", "target_language"],
+    "column_encoding": dict.fromkeys((*INSTANTS, *INTEGERS), "DELTA_BINARY_PACKED")
+    | dict.fromkeys(("id", "input_file_id", "output_file_id"), "DELTA_LENGTH_BYTE_ARRAY"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file of a folder: its path below it, its rows and bytes."""
+
+    path: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a folder of checked runs holds: its files, the counts of the load, the range of its instants.
+
+    ``created_us`` and ``finished_us`` are the least and greatest created_at and finished_at, in µs since 1970 UTC;
+    ``languages`` are the distinct values of target_language.
+    """
+
+    parts: tuple[Part, ...]
+    counts: dict[str, int]
+    created_us: tuple[int, int] | None
+    finished_us: tuple[int, int] | None
+    languages: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many runs the folder holds."""
+        return sum(part.rows for part in self.parts)
+
+
+class PartWriter:
+    """Writes runs into ``created_month=YYYY-MM/part-N.parquet`` below a folder, a row group at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: dict[str, list[pa.Table]] = {}
+        self._held_rows: dict[str, int] = {}
+        self._open: OrderedDict[str, tuple[str, pq.ParquetWriter]] = OrderedDict()
+        self._rows: dict[str, int] = {}
+        self.languages: set[str] = set()
+        self.created_us: tuple[int, int] | None = None
+        self.finished_us: tuple[int, int] | None = None
+
+    def write(self, runs: pa.Table) -> None:
+        """Take runs in; a month's rows are written when they fill a row group."""
+        if not runs.num_rows:
+            return
+        self.languages.update(pc.unique(runs["target_language"]).to_pylist())
+        self.created_us = _wider(self.created_us, runs["created_at"])
+        self.finished_us = _wider(self.finished_us, runs["finished_at"])
+        for month, rows in _by_month(runs):
+            self._held.setdefault(month, []).append(rows)
+            self._held_rows[month] = self._held_rows.get(month, 0) + rows.num_rows
+            if self._held_rows[month] >= ROW_GROUP_ROWS:
+                self._flush(month)
+        while sum(self._held_rows.values()) > 8 * ROW_GROUP_ROWS:
+            self._flush(max(self._held_rows, key=lambda month: self._held_rows[month]))
+
+    def _flush(self, month: str) -> None:
+        table = pa.concat_tables(self._held.pop(month))
+        self._held_rows.pop(month)
+        if month in self._open:
+            self._open.move_to_end(month)
+        else:
+            if len(self._open) >= _MOST_OPEN_FILES:
+                self._open.popitem(last=False)[1][1].close()
+            name = f"created_month={month}"
+            (self._folder / name).mkdir(exist_ok=True)
+            path = f"{name}/part-{len(self._rows)}.parquet"
+            self._open[month] = (path, pq.ParquetWriter(self._folder / path, arrow_schema(), **WRITE_OPTIONS))
+            self._rows[path] = 0
+        path, writer = self._open[month]
+        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self._rows[path] += table.num_rows
+
+    def flush(self) -> list[str]:
+        """Write all that is held, close every file, and return their paths."""
+        for month in list(self._held):
+            self._flush(month)
+        while self._open:
+            self._open.popitem()[1][1].close()
+        return [str(self._folder / path) for path in self._rows]
+
+    def remove(self, path: str, ids: pa.Array) -> None:
+        """Write a closed file again without the runs of some ids."""
+        name = str(Path(path).relative_to(self._folder)).replace(os.sep, "/")
+        kept = 0
+        with (
+            pq.ParquetFile(path) as old,
+            pq.ParquetWriter(f"{path}.new", arrow_schema(), **WRITE_OPTIONS) as new,
+        ):
+            for batch in old.iter_batches(ROW_GROUP_ROWS):
+                table = pa.Table.from_batches([batch])
+                table = table.filter(pc.invert(pc.is_in(table["id"], value_set=ids))).cast(arrow_schema())
+                new.write_table(table)
+                kept += table.num_rows
+        os.replace(f"{path}.new", path)
+        self._rows[name] = kept
+        if not kept:
+            os.unlink(path)
+            del self._rows[name]
+
+    @property
+    def rows(self) -> int:
+        """How many runs are in the files that are closed."""
+        return sum(self._rows.values())
+
+    def manifest(self, counts: dict[str, int]) -> Manifest:
+        """Close the files and return what was written."""
+        self.flush()
+        parts = tuple(
+            Part(path, rows, (self._folder / path).stat().st_size) for path, rows in sorted(self._rows.items())
+        )
+        return Manifest(parts, counts, self.created_us, self.finished_us, tuple(sorted(self.languages)))
+
+
+def _wider(seen: tuple[int, int] | None, instants: pa.ChunkedArray) -> tuple[int, int] | None:
+    low, high = (bound.value for bound in pc.min_max(instants).values())
+    if low is None:
+        return seen
+    return (low, high) if seen is None else (min(low, seen[0]), max(high, seen[1]))
+
+
+def _by_month(runs: pa.Table) -> Iterable[tuple[str, pa.Table]]:
+    """Part runs by the UTC month of created_at, named YYYY-MM."""
+    created = runs["created_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
+    months = created.astype("datetime64[M]").astype(np.int64)
+    if months[0] == months[-1] and (months == months[0]).all():
+        yield _month_name(months[0]), runs
+        return
+    if (months[1:] < months[:-1]).any():
+        order = np.argsort(months, kind="stable")
+        months, runs = months[order], runs.take(pa.array(order))
+    edges = [0, *(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(months)]
+    for start, end in pairwise(edges):
+        yield _month_name(months[start]), runs.slice(start, end - start)
+
+
+def _month_name(month: np.int64) -> str:
+    year, index = divmod(int(month), 12)
+    return f"{1970 + year:04}-{index + 1:02}"
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of a folder; from then on it is a whole one."""
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "written_by": f"polydoc-analytics {__version__}",
+    }
+    text = json.dumps(content | {"runs": manifest.rows} | asdict(manifest), ensure_ascii=False, indent=1)
+    half = folder / f"{MANIFEST}.half"
+    with open(half, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(half, folder / MANIFEST)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a folder, or None where it has none.
+
+    Raises SourceError where the folder is not what its manifest says: a file is missing or has another size.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: cannot be read: {error}") from None
+    if content.get("format") != FORMAT:
+        return None
+    if content.get("format_version") != FORMAT_VERSION:
+        raise SourceError(
+            f"{path}: format version {content.get('format_version')}, this program knows {FORMAT_VERSION}; "
+            "update polydoc-analytics or export again"
+        )
+    parts = tuple(Part(**part) for part in content["parts"])
+    for part in parts:
+        file = folder / part.path
+        if not file.is_file() or file.stat().st_size != part.bytes:
+            raise SourceError(
+                f"{file}: is missing or not as the export wrote it; export again, or delete {path} to read what is there"
+            )
+    created, finished = (tuple(content[key]) if content[key] else None for key in ("created_us", "finished_us"))
+    return Manifest(parts, content["counts"], created, finished, tuple(content["languages"]))
+
+
+class NewFolder:
+    """A folder that appears under its name only when it is whole: written beside it, renamed at the end."""
+
+    def __init__(self, destination: Path, *, overwrite: bool = False) -> None:
+        self._destination = destination
+        if destination.exists() and not destination.is_dir():
+            raise UsageError(f"{destination}: is a file; an export is a folder")
+        if destination.is_dir() and any(destination.iterdir()):
+            if not overwrite:
+                raise UsageError(f"{destination}: is not empty; pass --overwrite to replace an export there")
+            if not (destination / MANIFEST).is_file():
+                raise UsageError(f"{destination}: is not an export, so it is not replaced; choose another folder")
+
+    def __enter__(self) -> Path:
+        """Return the folder to write into."""
+        self._destination.parent.mkdir(parents=True, exist_ok=True)
+        self._half = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+        return self._half
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Put the folder in its place, or remove it where something went wrong."""
+        if kind is not None:
+            shutil.rmtree(self._half, ignore_errors=True)
+            return
+        os.chmod(self._half, 0o755)
+        if self._destination.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+            os.replace(self._destination, old / "old")
+            os.replace(self._half, self._destination)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(self._half, self._destination)

@@ -1,0 +1,79 @@
+"""The usage table: one of the usage views, ordered and shortened, with what was left out summed up from the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics import views
+from polydoc_analytics.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.engine import Database
+
+
+@dataclass(frozen=True)
+class UsageTable:
+    """Rows of the usage view ``view``; ``others`` is one row over all runs that the rows leave out, ``total`` over all.
+
+    ``left_out`` is how many rows were left out.
+    """
+
+    view: str
+    keys: tuple[str, ...]
+    frame: pl.DataFrame
+    total: dict[str, Any]
+    others: dict[str, Any] | None
+    left_out: int
+
+    @property
+    def truncated(self) -> bool:
+        """Tell whether rows were left out."""
+        return self.left_out > 0
+
+
+def usage_table(
+    db: Database,
+    *,
+    by: Sequence[str] = (),
+    every: str | None = None,
+    order: str | None = None,
+    top: int | None = None,
+    with_others: bool = False,
+) -> UsageTable:
+    """Return the usage by some of account and language, every day, week or month.
+
+    ``order`` is a column, or ``column:asc`` / ``column:desc``; measures descend by default. ``top`` keeps the first
+    rows of that order, by default those with most runs, or the latest periods. Figures of ``others`` and ``total`` are
+    computed from the runs, never from the rows: percentiles do not add up. Raises UsageError for an unknown column.
+    """
+    name = views.usage_view_name(tuple(by), every)
+    view = views.view(name)
+    frame = db.view(name)
+    total = db.view("usage").row(0, named=True) if view.keys else frame.row(0, named=True)
+    column, descending = _order(order, view)
+    shown = frame
+    if order is not None or top is not None:
+        shown = frame.sort(column, *view.keys, descending=[descending] + [False] * len(view.keys), nulls_last=True)
+    if top is not None and top < frame.height:
+        shown = shown.head(top)
+    if order is None and every is not None:
+        shown = shown.sort("period", *view.keys)
+    left_out = frame.height - shown.height
+    others = db.usage_of_the_rest(view, shown) if left_out and with_others else None
+    return UsageTable(name, view.keys, shown, total, others, left_out)
+
+
+def _order(order: str | None, view: views.View) -> tuple[str, bool]:
+    if order is None:
+        return ("period" if view.every else "runs"), True
+    column, _, direction = order.partition(":")
+    if column not in view.columns:
+        hint = nearest(column, view.columns)
+        raise UsageError(f"unknown column '{column}' to order by{hint}; expected {', '.join(view.columns)}")
+    if direction not in ("", "asc", "desc"):
+        raise UsageError(f"unknown direction '{direction}'; expected {column}:asc or {column}:desc")
+    return column, (column not in view.keys) if not direction else direction == "desc"

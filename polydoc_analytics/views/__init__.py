@@ -1,0 +1,202 @@
+"""The views: SQL files, one idea each, and the catalog that orders, documents and renders them.
+
+A file opens with its title, its grain and every column, each on a line of its own; a file of the ``usage`` or
+``durations`` family serves several views that differ in their keys alone, so that each measure is defined once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from polydoc_analytics.errors import PolydocError, UsageError, nearest
+from polydoc_analytics.schema import SOFT_RULES
+
+KEYS = ("account", "language")
+EVERY = {"day": "daily", "week": "weekly", "month": "monthly"}
+_KEY_COLUMNS = {"account": "account_id", "language": "language"}
+_HEADER_LINE = re.compile(r"-- ?(.*)")
+_COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view: its name, title, grain, columns with their meanings, and its SQL with places left to fill.
+
+    ``keys`` are the columns that name a row, ``every`` is day, week or month where it has a period.
+    """
+
+    name: str
+    title: str
+    grain: str
+    columns: dict[str, str]
+    template: str
+    keys: tuple[str, ...] = ()
+    every: str | None = None
+
+    @property
+    def needs_language(self) -> bool:
+        """Tell whether the view looks at languages."""
+        return "language" in self.keys
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a rendering fills in: names of the two base views, the instant of now, and the whole days of the interval."""
+
+    facts: str
+    facts_with_language: str
+    now: str
+    first_whole_day: str | None
+    end_of_whole_days: dict[str, str] | None
+
+
+def usage_view_name(by: tuple[str, ...], every: str | None) -> str:
+    """Return the name of the usage view with some of KEYS and a period of EVERY, such as usage_daily_by_account."""
+    for key in by:
+        if key not in KEYS:
+            raise UsageError(f"unknown key '{key}'{nearest(key, KEYS)}; expected {', '.join(KEYS)}")
+    if every is not None and every not in EVERY:
+        raise UsageError(f"unknown period '{every}'{nearest(every, EVERY)}; expected {', '.join(EVERY)}")
+    name = "usage" + (f"_{EVERY[every]}" if every else "")
+    chosen = [key for key in KEYS if key in by]
+    return f"{name}_by_{'_'.join(chosen)}" if chosen else name
+
+
+@cache
+def catalog() -> dict[str, View]:
+    """Return every view by name, in the order in which they build on each other."""
+    views = [_single("runs")]
+    for every in (None, *EVERY):
+        for by in ((), ("account",), ("language",), ("account", "language")):
+            views.append(_usage(by, every))
+    views += [_durations(by) for by in ((), ("language",), ("account",))]
+    views += [_single(name) for name in ("data_quality", "coverage", "conservation")]
+    return {view.name: view for view in views}
+
+
+def view(name: str) -> View:
+    """Return a view by name; raises UsageError with the nearest name where there is none."""
+    try:
+        return catalog()[name]
+    except KeyError:
+        raise UsageError(f"unknown view '{name}'{nearest(name, catalog())}; see `polydoc-analytics views`") from None
+
+
+def parse_header(text: str, name: str) -> tuple[str, str, dict[str, str], str]:
+    """Part a view's file into title, grain, columns and SQL.
+
+    Raises PolydocError with file and line where the header does not say what it must.
+    """
+    lines = text.splitlines()
+    header = []
+    for line in lines:
+        match = _HEADER_LINE.fullmatch(line)
+        if not match:
+            break
+        header.append(match.group(1))
+    if len(header) < 2 or not header[0] or ": " in header[0].split(" ", 1)[0]:
+        raise PolydocError(f"{name}:1: a view begins with a comment: a title, then `grain: …`, then its columns")
+    if not header[1].startswith("grain: "):
+        raise PolydocError(f"{name}:2: expected `-- grain: …`, what one row stands for")
+    columns: dict[str, str] = {}
+    for number, line in enumerate(header[2:], start=3):
+        column = _COLUMN.fullmatch(line)
+        if not column:
+            raise PolydocError(f"{name}:{number}: expected `-- column: meaning`")
+        columns[column.group(1)] = column.group(2)
+    return header[0], header[1].removeprefix("grain: "), columns, "\n".join(lines[len(header) :])
+
+
+def _read(name: str) -> str:
+    return resources.files(__name__).joinpath(f"{name}.sql").read_text("utf-8")
+
+
+def _single(name: str) -> View:
+    title, grain, columns, sql = parse_header(_read(name), f"{name}.sql")
+    return View(name, title, grain, columns, sql)
+
+
+def _usage(by: tuple[str, ...], every: str | None) -> View:
+    keys = tuple(_KEY_COLUMNS[key] for key in by)
+    grain = " × ".join(["one account"] * ("account" in by) + ["one language"] * ("language" in by))
+    if every:
+        grain = f"{grain} × one local {every}" if grain else f"one local {every}"
+        grain += " that has runs"
+    text = _read("usage")
+    text = text.replace("{{title}}", _title(by, every)).replace("{{grain}}", grain or "the whole interval")
+    text = text.replace("{{every}}", every or "")
+    title, grain, columns, sql = parse_header(text, "usage.sql")
+    names = (*keys, "period") if every else keys
+    own = {*names, "is_partial"} if every else set(names)
+    shared = {"account_id", "language", "period", "is_partial"}
+    columns = {column: meaning for column, meaning in columns.items() if column in own or column not in shared}
+    return View(usage_view_name(by, every), title, grain, columns, sql, names, every)
+
+
+def _durations(by: tuple[str, ...]) -> View:
+    keys = tuple(_KEY_COLUMNS[key] for key in by)
+    grain = "".join(f"one {key} × " for key in by) + "one status"
+    text = _read("durations").replace("{{title}}", _title(by, None)).replace("{{grain}}", grain)
+    title, grain, columns, sql = parse_header(text, "durations.sql")
+    left_out = {"account_id", "language"} - set(keys)
+    columns = {column: meaning for column, meaning in columns.items() if column not in left_out}
+    name = f"durations_by_{by[0]}" if by else "durations"
+    return View(name, title, grain, columns, sql, keys)
+
+
+def _title(by: tuple[str, ...], every: str | None) -> str:
+    words = [*by, *([f"local {every}"] if every else [])]
+    return f" by {' and '.join(', '.join(words).rsplit(', ', 1))}" if words else ""
+
+
+def render(view: View, setting: Setting) -> str:
+    """Return a view's SQL in DuckDB's dialect, with every place filled."""
+    facts = setting.facts_with_language if view.needs_language else setting.facts
+    keys = [key if key != "period" else f"{view.every} as period" for key in view.keys]
+    group_by = f"group by {', '.join(view.keys)}" if view.keys else ""
+    places = {
+        "keys": "".join(f"{key}, " for key in keys),
+        "key_names": "".join(f"{key}, " for key in view.keys),
+        "group_by": group_by,
+        "is_partial": f"{_is_partial(view.every, setting)} as is_partial," if view.every else "",
+        "facts": facts,
+        "facts_with_language": setting.facts_with_language,
+        "now": setting.now,
+        "soft_rules": _soft_rules(),
+    }
+    sql = view.template
+    for place, content in places.items():
+        sql = sql.replace("{{" + place + "}}", content)
+    return "\n".join(line.rstrip() for line in sql.strip().splitlines() if line.strip())
+
+
+def create_statement(view: View) -> str:
+    """Return a view as a CREATE VIEW statement over the base views run_facts and run_facts_with_language."""
+    setting = Setting("run_facts", "run_facts_with_language", "current_timestamp", None, None)
+    header = "\n".join(f"-- {name}: {meaning}" for name, meaning in view.columns.items())
+    return f"-- {view.title}\n-- grain: {view.grain}\n{header}\ncreate view {view.name} as\n{render(view, setting)};"
+
+
+def _is_partial(every: str, setting: Setting) -> str:
+    sides = []
+    if setting.first_whole_day is not None:
+        sides.append(f"period < date '{setting.first_whole_day}'")
+    if setting.end_of_whole_days is not None:
+        sides.append(f"period >= date '{setting.end_of_whole_days[every]}'")
+    return f"({' or '.join(sides)})" if sides else "false"
+
+
+def _soft_rules() -> str:
+    return " union all ".join(
+        f"select {place} as place, '{rule}' as rule, '{meaning}' as meaning"
+        for place, (rule, meaning) in enumerate(SOFT_RULES.items())
+    )
+
+
+def folder() -> Path:
+    """Return where the view files are."""
+    return Path(str(resources.files(__name__)))
