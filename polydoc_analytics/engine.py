@@ -65,7 +65,7 @@ def connect(
 
     ``since``, ``until``, ``last`` and ``period`` choose the interval (see :func:`polydoc_analytics.interval`), whose
     days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
-    or finished. ``account`` and ``language`` (exact tags) confine all catalog.
+    or finished. ``account`` and ``language`` (exact tags) confine all views.
 
     Raises SourceError where the source cannot be read, UsageError where an argument means nothing.
     """
@@ -99,7 +99,8 @@ class Database:
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 
     ``interval`` is half-open in UTC. ``counts`` accounts for the rows that were read, ``quarantine`` holds the rejected
-    ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was loaded to temporary files.
+    ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was loaded
+    to temporary files.
     """
 
     def __init__(
@@ -201,7 +202,7 @@ class Database:
             self._con.unregister("shown_rows")
 
     def guard(self) -> None:
-        """Put up guard rails: from now on only the source's files can be read, and nothing can be written or changed."""
+        """Put up guard rails: from now on nothing but the source's files can be read, and nothing be changed."""
         paths = ", ".join(_text(path) for path in self._runs.files)
         for setting in (
             f"allowed_paths = [{paths}]",

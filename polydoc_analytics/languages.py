@@ -1,20 +1,25 @@
-"""Target languages as clients send them, brought to BCP 47 tags and English names.
-
-A valid tag is standardised; else the text is looked up among English display names, then among the names that
-languages have in other languages; else it stays as it is, stripped, and counts as unknown.
-"""
+"""Target languages as clients send them, brought to BCP 47 tags and English names."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from threading import Lock
+from typing import Any
 
-_LONGEST_NAME = 100
-_TAG_LIKE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*", re.ASCII)
-_QUALIFIED = re.compile(r"(.+?)\s*[(,]\s*(.+?)\s*\)?")
-_UNKNOWN_PRIMARY = ("und", "mis")
+_LONGEST = 100
+_TAG_LIKE = re.compile(r"(?:[a-z]{2,3}|[ix](?=[-_]))(?:[-_][a-z0-9]{1,8})*|root", re.ASCII | re.IGNORECASE)
+_BEFORE_QUALIFIER = re.compile(r"\s*[(（,，]\s*|\s+[-–—]\s+|\s+")
+_BETWEEN_QUALIFIERS = re.compile(r"\s*[,，、،]\s*")
+_NO_LANGUAGE = re.compile(r"(?:und|mis|x|q[a-t][a-z])(?:-.*)?")
+# What BCP 47 lets an extended language follow, as in zh-gan; langcodes would take "the-one" for a tag too.
+_EXTENDABLE = frozenset({"ar", "kok", "lv", "ms", "sgn", "sw", "uz", "zh"})
+_MOST_PARSED = 20_000
+_LOOKING_UP = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +31,32 @@ class Language:
     known: bool
 
 
-@lru_cache(maxsize=16_384)
 def language(text: str) -> Language:
     """Return the language that a text means; it never raises.
 
-    ``pt_br`` is pt-BR, ``iw`` is he, "Portuguese (Brazil)" is pt-BR, "Deutsch" is de. A text that is not recognised
-    stays, stripped, as tag and name. ``und``, ``mis`` and private tags name no language, hence unknown.
+    A valid tag is standardised: ``pt_br`` is pt-BR, ``iw`` is he. Else the text is looked up among English names,
+    then among all other languages' names: "Portuguese (Brazil)" is pt-BR, "Deutsch" is de. Else it stays, stripped,
+    as tag and name, and is unknown; so are ``und``, ``mis`` and private tags. The tag of an answer has that answer.
     """
     stripped = text.strip()
-    unknown = Language(stripped, stripped, False)
-    if not stripped or len(stripped) > _LONGEST_NAME:
-        return unknown
-    try:
-        return _of_tag(stripped) or _of_english_name(stripped) or _of_any_name(stripped) or unknown
-    except Exception:
-        return unknown
+    # Before the cache, so that it never holds on to long texts.
+    return _language(stripped) if 0 < len(stripped) <= _LONGEST else Language(stripped, stripped, False)
 
 
 def languages(texts: Iterable[str]) -> dict[str, Language]:
-    """Return the language of each distinct text."""
+    """Return the language of each distinct text, in the order of first appearance."""
     return {text: language(text) for text in dict.fromkeys(texts)}
+
+
+@lru_cache(maxsize=16_384)
+def _language(text: str) -> Language:
+    # One at a time: emptying langcodes' caches must not pull an entry from under another thread.
+    with _LOOKING_UP:
+        try:
+            found = _of_tag(text) or _of_name(text)
+        except Exception:  # langcodes raises many kinds, and none may stop a load
+            found = None
+    return found or Language(text, text, False)
 
 
 def _of_tag(text: str) -> Language | None:
@@ -53,56 +64,86 @@ def _of_tag(text: str) -> Language | None:
     if not _TAG_LIKE.fullmatch(text):
         return None
     import langcodes
+    from langcodes.tag_parser import LanguageTagError
 
+    _bound(langcodes.Language)
     try:
-        found = langcodes.Language.get(text)
-    except (ValueError, LookupError):
+        # Twice: only its first answer shows that sgn-840 is the deprecated sgn-US.
+        tag = langcodes.standardize_tag(langcodes.standardize_tag(text))
+    except LanguageTagError:
         return None
-    return _described(found) if found.is_valid() else None
-
-
-def _described(found: object) -> Language:
-    import langcodes
-
-    assert isinstance(found, langcodes.Language)
-    tag = langcodes.standardize_tag(found.to_tag())
-    primary = tag.split("-")[0].lower()
-    is_private = primary == "x" or (len(primary) == 3 and "qaa" <= primary <= "qtz")
-    if primary in _UNKNOWN_PRIMARY or is_private:
+    found = langcodes.Language.get(tag)
+    extensions = found.extlangs or ()
+    is_sound = all(found.language in _EXTENDABLE and langcodes.tag_is_valid(code) for code in extensions)
+    if not found.is_valid() or not is_sound or len(tag) > _LONGEST:
+        return None
+    if _NO_LANGUAGE.fullmatch(tag):
         return Language(tag, tag, False)
-    return Language(tag, langcodes.Language.get(tag).display_name(), True)
+    return Language(tag, found.display_name(), True)
 
 
-def _of_english_name(text: str) -> Language | None:
-    """Look a text up among English display names: the language whose display name it is, or None."""
-    from language_data.names import name_to_code
-
-    candidates: list[str] = []
-    if code := name_to_code("language", text, "en"):
-        candidates.append(code)
-    if (parts := _QUALIFIED.fullmatch(text)) and (code := name_to_code("language", parts.group(1), "en")):
-        # "Chinese (Simplified, China)" names a script and a territory, in any order.
-        qualifiers = [part.strip() for part in parts.group(2).split(",")]
-        scripts = [s for part in qualifiers if (s := name_to_code("script", part, "en"))]
-        territories = [t for part in qualifiers if (t := name_to_code("territory", part, "en"))]
-        candidates += ["-".join((code, *scripts[:1], *territories[:1])), *(f"{code}-{s}" for s in scripts)]
-        candidates += [f"{code}-{territory}" for territory in territories]
-    for candidate in candidates:
-        found = _of_tag(candidate)
-        if found and _folded(found.name) == _folded(text):
-            return found
+def _of_name(text: str) -> Language | None:
+    """Look up a name, plain ("German") or qualified ("Portuguese (Brazil)"); None where it names no language."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if "\0" in name:  # which the name tables would read as the end of the text
+        return None
+    if code := _code("language", name):
+        return _of_tag(code)
+    # Any separator may be the one: "British English", "Western Frisian (Netherlands)", "French (Congo - Kinshasa)".
+    for cut in islice(_BEFORE_QUALIFIER.finditer(name), 6):
+        base, qualifier = name[: cut.start()], re.sub(r"\s*[)）]$", "", name[cut.end() :])
+        if code := _code("language", f"{qualifier} {base}"):  # "Chinese Simplified", "English (British)"
+            return _of_tag(code)
+        if not cut.group().isspace() and (code := _code("language", base)):
+            subtags = _subtags(qualifier, is_in_brackets=cut.group().strip() in "(（")
+            if subtags and _fits(code, subtags):
+                return _of_tag(f"{code}-{subtags}")
     return None
 
 
-def _folded(name: str) -> str:
-    return " ".join(re.sub(r"[(),-]", " ", name.casefold().replace("’", "'")).split())
+def _subtags(text: str, *, is_in_brackets: bool) -> str | None:
+    """Return the subtags of a script, a territory, or a script and a territory; None where one is unheard of."""
+    # Outside brackets, a script or territory that is a language too is the next in a list: "English, Arabic".
+    but_no = None if is_in_brackets else "language"
+    code = _code("script", text, but_no) or _code("territory", text, but_no)
+    if code or re.fullmatch("[A-Z]{2}", text):  # CLDR gives GB the short name "UK" but leaves out "US", its own code
+        return code or text
+    first, *others = _BETWEEN_QUALIFIERS.split(text)
+    script, territory = _code("script", first, but_no), _code("territory", " ".join(others), but_no)
+    return f"{script}-{territory}" if script and territory else None
 
 
-def _of_any_name(text: str) -> Language | None:
-    """Look a text up among the names that languages have in any language."""
+def _fits(code: str, subtags: str) -> bool:
+    """Tell whether simplified and traditional are said of Chinese: "German (Simplified)" is no script."""
     import langcodes
 
-    try:
-        return _described(langcodes.find(text))
-    except LookupError:
-        return None
+    return subtags[:4] not in ("Hans", "Hant") or str(langcodes.Language.get(code).maximize().script)[:3] == "Han"
+
+
+def _code(category: str, name: str, but_no: str | None = None) -> str | None:
+    """Return the subtag with exactly this name, in English before all other languages."""
+    from language_data.names import get_trie_value, normalize_name
+
+    # Not langcodes.find: it settles for a beginning, so that "Germanium" and "English (Narnia)" would be languages.
+    key = normalize_name(name)
+    for naming in ("en", "und"):
+        names = _names(naming, category)
+        if key in names:
+            return None if but_no and key in _names(naming, but_no) else str(get_trie_value(names, key))
+    return None
+
+
+@lru_cache(maxsize=6)
+def _names(naming: str, category: str) -> Any:
+    from language_data.names import load_trie
+    from language_data.util import data_filename
+
+    return load_trie(data_filename(f"trie/{naming}/name_to_{category}.marisa"))
+
+
+def _bound(parsed: Any) -> None:
+    """Empty the caches of langcodes, which keep every tag ever seen, before made-up tags fill the memory."""
+    for name in ("_PARSE_CACHE", "_INSTANCES"):
+        cache = getattr(parsed, name, {})
+        if len(cache) > _MOST_PARSED:
+            cache.clear()

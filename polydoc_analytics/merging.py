@@ -41,13 +41,30 @@ WINNER_ORDER = """
 _SPILL_BYTES = 64 * 1024 * 1024
 _MOST_LOAD = 0.75
 _FIRST_SLOTS = 1 << 16
+_MOST_BUCKETS = (1 << 18) - 1
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
+def _repeats(hashes: Hashes) -> Mask:
+    """Tell which hashes have stood in the array before; only the few that share some bits are compared in full."""
+    rows = np.arange(len(hashes))
+    bucket = (hashes >> np.uint64(32)).astype(np.int64) & _MOST_BUCKETS
+    last_in_bucket = np.empty(_MOST_BUCKETS + 1, np.int64)
+    last_in_bucket[bucket] = rows
+    is_shared = np.zeros(_MOST_BUCKETS + 1, bool)
+    is_shared[bucket[last_in_bucket[bucket] != rows]] = True
+    suspects = np.flatnonzero(is_shared[bucket])
+    _, first = np.unique(hashes[suspects], return_index=True)
+    is_repeat = np.zeros(len(hashes), bool)
+    is_repeat[suspects] = True
+    is_repeat[suspects[first]] = False
+    return is_repeat
+
+
 class SeenHashes:
-    """A set of 64-bit hashes that takes whole arrays at once: open addressing with linear probing, 0 is an empty slot."""
+    """A set of 64-bit hashes that takes whole arrays at once: open addressing, linear probing, 0 is an empty slot."""
 
     def __init__(self) -> None:
         self._slots: Hashes = np.zeros(_FIRST_SLOTS, np.uint64)
@@ -58,13 +75,9 @@ class SeenHashes:
         hashes = np.where(hashes == 0, np.uint64(1), hashes)
         while (self._count + len(hashes)) > _MOST_LOAD * len(self._slots):
             self._grow()
-        in_order = np.sort(hashes)
-        if (in_order[1:] == in_order[:-1]).any():
-            distinct, first = np.unique(hashes, return_index=True)
-            is_new = np.zeros(len(hashes), bool)
-            is_new[first] = self._insert(distinct)
-        else:
-            is_new = self._insert(hashes)
+        is_first = ~_repeats(hashes)
+        is_new = is_first
+        is_new[is_first] = self._insert(hashes[is_first])
         self._count += int(is_new.sum())
         return is_new
 
@@ -165,7 +178,7 @@ class Merge:
 
 
 class Settled:
-    """The outcome of a merge: rows still to be written, files that hold a row which one of them displaces, conflicts."""
+    """The outcome of a merge: rows still to be written, files with a row that one of them displaces, conflicts."""
 
     def __init__(self, late: pa.Table, files: set[str], conflicts: list[str]) -> None:
         self.late = late

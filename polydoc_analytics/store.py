@@ -220,7 +220,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         file = folder / part.path
         if not file.is_file() or file.stat().st_size != part.bytes:
             raise SourceError(
-                f"{file}: is missing or not as the export wrote it; export again, or delete {path} to read what is there"
+                f"{file}: is missing or not as exported; export again, or delete {path} to read what is there"
             )
     created, finished = (tuple(content[key]) if content[key] else None for key in ("created_us", "finished_us"))
     return Manifest(parts, content["counts"], created, finished, tuple(content["languages"]))

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.config import Settings
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.engine import Database, DateBasis
     from polydoc_analytics.loading import Counts
 
 _MOST_ROWS = 20
@@ -358,7 +358,7 @@ def _connected(
         db = connect(
             _one_or_many(source),
             timezone=settings.timezone,
-            date_basis=settings.date_basis,
+            date_basis=cast("DateBasis", settings.date_basis),
             account=account,
             language=language,
             now=opt.parsed_now(now),

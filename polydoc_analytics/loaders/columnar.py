@@ -179,7 +179,7 @@ def _column(column: Column, values: pa.Array, assume_utc: bool) -> tuple[pa.Arra
 
 
 def _timestamps(values: pa.Array) -> tuple[pa.Array, Refusals]:
-    """Bring timestamps of any unit to µs, digits below cut off towards the past; outside years 1-9999 they are refused."""
+    """Bring timestamps of any unit to µs, finer digits cut off towards the past; years outside 1-9999 are refused."""
     whole = pl.Series(values.cast(pa.int64()))
     unit = values.type.unit
     factor = _US_PER.get(unit, 1)

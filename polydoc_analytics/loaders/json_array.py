@@ -37,7 +37,7 @@ def read(
     elif head.startswith(b"{"):
         if _looks_like_lines(head):
             yield from ndjson.read(
-                cast(BinaryIO, _Rejoined(head, stream)), source, assume_utc=assume_utc, block_bytes=block_bytes
+                cast("BinaryIO", _Rejoined(head, stream)), source, assume_utc=assume_utc, block_bytes=block_bytes
             )
             return
         start = _start_of_array(head, source)

@@ -1,4 +1,4 @@
-"""Quarantine files, mended and loaded again: each line carries the raw text of a rejected row, or a run in its place."""
+"""Quarantine files, mended and loaded again: each line carries the text of a rejected row, or a run in its place."""
 
 from __future__ import annotations
 

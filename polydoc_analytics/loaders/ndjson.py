@@ -2,8 +2,8 @@
 
 First comes the reader of one layout (``layout``), which takes nearly every line that a program has written. What it
 leaves goes to pyarrow's reader with an explicit schema. Where that stops, a pattern sorts the lines into those of the
-plain form, which are parsed together again, and the others, which are judged one by one. What pyarrow is too lenient about is guarded here: two
-objects on a line, an object over two lines, invalid UTF-8, NaN in keys that nobody asked for.
+plain form, which are parsed together again, and the others, which are judged one by one. What pyarrow is too lenient
+about is guarded here: two objects on a line, an object over two lines, invalid UTF-8, NaN in keys that nobody asked for.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
 
 
 def blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
-    """Yield the stream in blocks of about ``block_bytes`` that end at a line's end; a longer line makes a longer block."""
+    """Yield the stream in blocks of about ``block_bytes`` that end where a line does."""
     rest = b""
     while chunk := stream.read(block_bytes):
         end = chunk.rfind(b"\n") + 1
@@ -130,7 +130,7 @@ class _Block:
         return starts, last, is_plain
 
     def _by_pieces(self, even: Offsets) -> tuple[list[pa.Table], Offsets, list[int]]:
-        """Parse plain lines together; return tables of all accepted keys, their line numbers, and the lines left alone.
+        """Parse plain lines together; return tables of all accepted keys, their line numbers, and lines left alone.
 
         Where some line stops the parser, those of the plain form are sorted out and parsed again.
         """

@@ -1,4 +1,4 @@
-"""Where runs are: paths, globs, folders, standard input, object stores; what format each file has and how to open it."""
+"""Where runs are: paths, globs, folders, standard input, object stores; the format of each file, and how to open it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _EXTRAS = {
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file to read: how to name it in messages, where it is, its format ("" is still unknown), its size if known."""
+    """One file to read: its name in messages, where it is, its format ("" is still unknown), its size if known."""
 
     name: str
     path: str

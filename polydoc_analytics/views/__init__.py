@@ -45,7 +45,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a rendering fills in: names of the two base views, the instant of now, and the whole days of the interval."""
+    """What a rendering fills in: names of the two base views, the instant of now, the whole days of the interval."""
 
     facts: str
     facts_with_language: str
