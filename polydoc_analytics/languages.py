@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -39,8 +40,10 @@ def language(text: str) -> Language:
     as tag and name, and is unknown; so are ``und``, ``mis`` and private tags. The tag of an answer has that answer.
     """
     stripped = text.strip()
-    # Before the cache, so that it never holds on to long texts.
-    return _language(stripped) if 0 < len(stripped) <= _LONGEST else Language(stripped, stripped, False)
+    # The cache must not hold on to long texts, and NUL leads the name tables astray, down to errors in C.
+    if 0 < len(stripped) <= _LONGEST and "\0" not in stripped:
+        return _language(stripped)
+    return Language(stripped, stripped, False)
 
 
 def languages(texts: Iterable[str]) -> dict[str, Language]:
@@ -50,13 +53,11 @@ def languages(texts: Iterable[str]) -> dict[str, Language]:
 
 @lru_cache(maxsize=16_384)
 def _language(text: str) -> Language:
-    # One at a time: emptying langcodes' caches must not pull an entry from under another thread.
-    with _LOOKING_UP:
-        try:
-            found = _of_tag(text) or _of_name(text)
-        except Exception:  # langcodes raises many kinds, and none may stop a load
-            found = None
-    return found or Language(text, text, False)
+    # One at a time, lest _bound pull an entry from under another thread. No error of langcodes may stop a load.
+    with _LOOKING_UP, suppress(Exception):
+        if found := _of_tag(text) or _of_name(text):
+            return found
+    return Language(text, text, False)
 
 
 def _of_tag(text: str) -> Language | None:
@@ -64,17 +65,15 @@ def _of_tag(text: str) -> Language | None:
     if not _TAG_LIKE.fullmatch(text):
         return None
     import langcodes
-    from langcodes.tag_parser import LanguageTagError
 
     _bound(langcodes.Language)
     try:
         # Twice: only its first answer shows that sgn-840 is the deprecated sgn-US.
         tag = langcodes.standardize_tag(langcodes.standardize_tag(text))
-    except LanguageTagError:
+    except ValueError:
         return None
     found = langcodes.Language.get(tag)
-    extensions = found.extlangs or ()
-    is_sound = all(found.language in _EXTENDABLE and langcodes.tag_is_valid(code) for code in extensions)
+    is_sound = all(found.language in _EXTENDABLE and langcodes.tag_is_valid(ext) for ext in found.extlangs or ())
     if not found.is_valid() or not is_sound or len(tag) > _LONGEST:
         return None
     if _NO_LANGUAGE.fullmatch(tag):
@@ -84,9 +83,9 @@ def _of_tag(text: str) -> Language | None:
 
 def _of_name(text: str) -> Language | None:
     """Look up a name, plain ("German") or qualified ("Portuguese (Brazil)"); None where it names no language."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    if "\0" in name:  # which the name tables would read as the end of the text
+    if len(text) <= 3 and text.isascii():  # a code gone wrong: "ua" is also a name, of Abu' Arapesh
         return None
+    name = " ".join(unicodedata.normalize("NFC", text).split())
     if code := _code("language", name):
         return _of_tag(code)
     # Any separator may be the one: "British English", "Western Frisian (Netherlands)", "French (Congo - Kinshasa)".
@@ -108,8 +107,8 @@ def _subtags(text: str, *, is_in_brackets: bool) -> str | None:
     code = _code("script", text, but_no) or _code("territory", text, but_no)
     if code or re.fullmatch("[A-Z]{2}", text):  # CLDR gives GB the short name "UK" but leaves out "US", its own code
         return code or text
-    first, *others = _BETWEEN_QUALIFIERS.split(text)
-    script, territory = _code("script", first, but_no), _code("territory", " ".join(others), but_no)
+    first, *rest = _BETWEEN_QUALIFIERS.split(text)
+    script, territory = _code("script", first, but_no), _code("territory", " ".join(rest), but_no)
     return f"{script}-{territory}" if script and territory else None
 
 
@@ -121,15 +120,17 @@ def _fits(code: str, subtags: str) -> bool:
 
 
 def _code(category: str, name: str, but_no: str | None = None) -> str | None:
-    """Return the subtag with exactly this name, in English before all other languages."""
-    from language_data.names import get_trie_value, normalize_name
+    """Return the subtag with exactly this name: its English display name, else a name in any language."""
+    from language_data.names import code_to_names, get_trie_value, normalize_name
 
     # Not langcodes.find: it settles for a beginning, so that "Germanium" and "English (Narnia)" would be languages.
     key = normalize_name(name)
     for naming in ("en", "und"):
         names = _names(naming, category)
-        if key in names:
-            return None if but_no and key in _names(naming, but_no) else str(get_trie_value(names, key))
+        code = str(get_trie_value(names, key)) if key in names else None
+        # An English byname yields: "Malti" is one of Sauria Paharia, and Maltese for Maltese.
+        if code and (naming == "und" or normalize_name(code_to_names(code).get("en", "")) == key):
+            return None if but_no and key in _names(naming, but_no) else code
     return None
 
 
@@ -144,6 +145,5 @@ def _names(naming: str, category: str) -> Any:
 def _bound(parsed: Any) -> None:
     """Empty the caches of langcodes, which keep every tag ever seen, before made-up tags fill the memory."""
     for name in ("_PARSE_CACHE", "_INSTANCES"):
-        cache = getattr(parsed, name, {})
-        if len(cache) > _MOST_PARSED:
+        if len(cache := getattr(parsed, name, {})) > _MOST_PARSED:
             cache.clear()

@@ -118,7 +118,7 @@ def stage(
     if strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
     written = parts.flush()
-    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(work)}) as con:
+    with duckdb.connect(config={"memory_limit": "300MB", "temp_directory": str(work)}) as con:
         settled = merge.settle(con, written)
     for path in sorted(settled.files):
         parts.remove(path, settled.late["id"].combine_chunks())

@@ -172,7 +172,8 @@ def _by_month(runs: pa.Table) -> Iterable[tuple[str, pa.Table]]:
         months, runs = months[order], runs.take(pa.array(order))
     edges = [0, *(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(months)]
     for start, end in pairwise(edges):
-        yield _month_name(months[start]), runs.slice(start, end - start)
+        # A slice would keep the whole batch in memory for as long as its month waits for more rows.
+        yield _month_name(months[start]), runs.take(pa.array(np.arange(start, end)))
 
 
 def _month_name(month: np.int64) -> str:
