@@ -1,8 +1,11 @@
 """Realistic synthetic runs, the same for the same seed: what a translation service of some size would have logged.
 
-Planted in every sample: accounts of very different size, quiet weekends and nights, growth, languages written several
-ways, a week in which French fails often, runs seen twice, runs still Running, unknown tokens and credits, files that
-were charged twice, and the days on which Europe's clocks change.
+Planted in every sample that is large enough: accounts of very different size, quiet weekends and nights, growth,
+languages written several ways, a week in which French fails often, runs seen twice, runs still Running, unknown tokens
+and credits, files that were charged twice, and runs in the nights in which Europe's clocks change.
+
+Whatever decides a byte is an integer or exact under IEEE 754: exp(), log() and normal draws differ in their last bit
+between processors, so the log-normal quantiles are tables of rounded integers.
 """
 
 from __future__ import annotations
@@ -12,57 +15,78 @@ import os
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, BinaryIO
+from statistics import NormalDist
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
 
 from polydoc_analytics.errors import UsageError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import polars as pl
-    import pyarrow as pa
-
-    Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
-    Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
-    Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
-    Octets = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
-
 UNTIL = date(2026, 10, 31)
-DAYS = 250
+DAYS = 400
 SPIKE_LANGUAGE = "fr"
 SPIKE_FIRST_DAY = date(2026, 10, 12)
 SPIKE_LAST_DAY = date(2026, 10, 18)
-SPIKE_FAILURE_RATE = 0.5
+SPIKE_FAILURE_RATE = 0.35
 FAILURE_RATE = 0.03
+CLOCK_CHANGES = (date(2025, 10, 26), date(2026, 3, 29), date(2026, 10, 25))
+"""Sundays on which Europe's clocks change, at 01:00 UTC; some runs were created in the hour before and after."""
+
+_Ints: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
+_Texts: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bytes_]]
+_Lines: TypeAlias = np.ndarray[tuple[int], np.dtype[np.void]]
 
 _CHUNK_RUNS = 100_000
+_MOST_RUNS = 1_000_000_000
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
-_SLOTS = 64
+_MOST_TOKENS = 400_000
+_QUANTILES = 4_096
 
-# Each language: its tag, other ways in which clients write it, its share, and output tokens for each input token.
-_LANGUAGES: tuple[tuple[str, tuple[str, ...], float, float], ...] = (
-    ("de", ("German", "Deutsch", "DE"), 18, 1.22),
-    ("fr", ("French", "français", "Français"), 24, 1.18),
-    ("es", ("Spanish", "español"), 12, 1.15),
-    ("ja", ("Japanese", "日本語"), 8, 0.92),
-    ("pt-BR", ("pt_br", "Portuguese (Brazil)", "Brazilian Portuguese"), 8, 1.14),
-    ("zh-CN", ("zh_CN", "Chinese (China)"), 7, 0.78),
-    ("it", ("Italian", "italiano"), 6, 1.16),
-    ("nl", ("Dutch", "NL"), 5, 1.12),
-    ("pl", ("Polish",), 4, 1.27),
-    ("ko", ("Korean", "한국어"), 4, 0.95),
-    ("sv", ("Swedish",), 3, 1.05),
-    ("tr", ("Turkish",), 2, 1.1),
-    ("cs", ("Czech",), 2, 1.2),
-    ("uk", ("Ukrainian",), 2, 1.24),
-    ("da", ("Danish",), 1, 1.06),
-    ("fi", ("Finnish",), 1, 1.13),
-    ("ar", ("Arabic",), 1, 1.08),
-    ("he", ("iw", "Hebrew"), 0.5, 0.98),
-    ("zh-Hant", ("Chinese (Traditional)",), 0.5, 0.8),
+# Each language: its tag, other ways in which clients write it, its weight, and output tokens for 100 input tokens.
+_LANGUAGES: tuple[tuple[str, tuple[str, ...], int, int], ...] = (
+    ("de", ("DE", "German", "Deutsch"), 36, 122),
+    ("fr", ("FR", "French", "français"), 44, 118),
+    ("es", ("Spanish", "español"), 24, 115),
+    ("pt-BR", ("pt_br", "PT-br", "Portuguese (Brazil)", "Brazilian Portuguese"), 16, 114),
+    ("ja", ("Japanese", "日本語"), 16, 92),
+    ("zh-CN", ("zh_CN", "zh-cn"), 12, 78),
+    ("zh-Hans", ("Chinese (Simplified)", "Simplified Chinese"), 3, 78),
+    ("it", ("IT", "Italian", "italiano"), 12, 116),
+    ("nl", ("Dutch", "Nederlands"), 10, 112),
+    ("pl", ("Polish", "polski"), 8, 127),
+    ("ko", ("Korean", "한국어"), 8, 95),
+    ("sv", ("Swedish", "svenska"), 6, 105),
+    ("tr", ("Turkish", "Türkçe"), 4, 110),
+    ("cs", ("Czech", "čeština"), 4, 120),
+    ("uk", ("Ukrainian", "українська"), 4, 124),
+    ("da", ("Danish",), 3, 106),
+    ("fi", ("Finnish", "suomi"), 3, 113),
+    ("ar", ("Arabic", "العربية"), 3, 108),
+    ("he", ("iw", "Hebrew"), 2, 98),
+    ("en-GB", ("en_gb", "English (United Kingdom)"), 2, 100),
+    ("zh-Hant", ("Chinese (Traditional)",), 2, 80),
 )
-_UNKNOWN_LANGUAGE = "house style 7"
-_WEEKDAYS = (1.0, 1.06, 1.08, 1.02, 0.9, 0.24, 0.18)
+_UNKNOWN_LANGUAGES = ("Klingonish", "house style 7")
+_SPELLINGS = [spelling for tag, others, *_ in _LANGUAGES for spelling in (tag, *others)] + [*_UNKNOWN_LANGUAGES]
+
+_BY_WEEKDAY = (100, 106, 108, 102, 90, 24, 18)
+_BY_HOUR = (9, 7, 6, 7, 10, 18, 34, 62, 88, 100, 98, 84, 80, 92, 100, 95, 82, 64, 46, 34, 26, 20, 15, 12)
+
+# The longest value of each key, with its quotes.
+_WIDTHS = {
+    "account_id": 38,
+    "created_at": 29,
+    "credits": 4,
+    "finished_at": 29,
+    "id": 38,
+    "input_file_id": 38,
+    "input_tokens": 7,
+    "output_file_id": 38,
+    "output_tokens": 7,
+    "status": 11,
+    "target_language": 2 + max(len(spelling.encode()) for spelling in _SPELLINGS),
+}
 
 
 def write_sample(
@@ -77,22 +101,35 @@ def write_sample(
 ) -> None:
     """Write ``runs`` runs, some of them seen twice, as NDJSON in wire form, in about the order of their creation.
 
-    They were created in the ``days`` days up to and with ``until`` (UTC). ``broken`` lines that break a hard rule are
-    spread among them. A file appears under its name when it is whole. Raises UsageError for numbers that make no sense.
+    The same arguments give the same bytes. The runs were created in the ``days`` days (UTC) up to and with ``until``.
+    ``broken`` further lines, each of which breaks a hard rule, are spread among them. ``progress`` is told how many
+    runs are written. A file appears under its name only when it is whole; a stream stays open. Raises UsageError for
+    numbers that make no sense and for a path that cannot be written to.
     """
-    if runs < 1 or broken < 0 or days < 1 or seed < 0:
-        raise UsageError("a sample needs at least one run and one day; seed and broken lines cannot be negative")
+    if not 1 <= runs <= _MOST_RUNS or broken < 0 or seed < 0 or not 1 <= days <= until.toordinal():
+        raise UsageError(
+            f"a sample has 1 to {_MOST_RUNS:,} runs, on at least one day and none before year 1; "
+            "seed and broken lines are not negative"
+        )
     if not isinstance(out, str | os.PathLike):
         _write(out, runs, seed, broken, until, days, progress)
         return
-    half = f"{os.fspath(out)}.half"
+    path = os.path.realpath(out)
+    # Renaming a file onto a device or a pipe would do away with it.
+    part = f"{path}.{os.getpid()}.part" if os.path.isfile(path) or not os.path.exists(path) else path
     try:
-        with open(half, "wb") as file:
+        file = open(part, "wb")  # noqa: SIM115  # only a failure to open is the caller's mistake
+    except OSError as error:
+        raise UsageError(f"{os.fspath(out)}: cannot be written: {error.strerror}") from None
+    try:
+        with file:
             _write(file, runs, seed, broken, until, days, progress)
-        os.replace(half, out)
-    finally:
-        if os.path.exists(half):
-            os.unlink(half)
+        if part != path:
+            os.replace(part, path)
+    except BaseException:
+        if part != path:
+            os.unlink(part)
+        raise
 
 
 def _write(
@@ -104,209 +141,205 @@ def _write(
     days: int,
     progress: Callable[[int], None] | None,
 ) -> None:
-    world = _World(runs, seed, until, days)
+    service = _Service(runs, seed, until, days)
     for start in range(0, runs, _CHUNK_RUNS):
         end = min(start + _CHUNK_RUNS, runs)
-        content = world.chunk(start, end)
-        # The n-th broken line stands behind the share n + 1/2 of the runs.
-        first, last = (math.ceil(at * broken / runs - 0.5) for at in (start, end))
-        if last > first:
-            content = _with_broken_lines(content, first, last)
-        file.write(content)
+        content = service.lines(start, end)
+        file.write(_with_broken_lines(content, start, end, runs, broken) if broken else content)
         if progress:
             progress(end)
 
 
-class _World:
+class _Service:
     """What stays the same over all runs of a sample: accounts, their languages, and when people work."""
 
     def __init__(self, runs: int, seed: int, until: date, days: int) -> None:
-        import numpy as np
-
-        self.runs = runs
-        self.seed = seed
-        self.end_us = (until.toordinal() - date(1970, 1, 1).toordinal() + 1) * _DAY_US
+        self.runs, self.seed = runs, seed
+        self.end_us = (_day(until) + 1) * _DAY_US
         self.start_us = self.end_us - days * _DAY_US
-        rng = np.random.default_rng([seed, 1 << 32])
+        # Chunks count from 0 and never come near this number.
+        rng = np.random.default_rng([seed, 1 << 31])
         accounts = max(6, round(12 * (runs / 2_000) ** 0.6))
         self.accounts = _uuids(rng, accounts)
-        self.account_share = np.cumsum(1 / np.arange(1, accounts + 1) ** 1.15)
-        self.account_share /= self.account_share[-1]
-        shares = np.array([share for _, _, share, _ in _LANGUAGES])
-        taste = np.exp(1.2 * rng.standard_normal((accounts, len(_LANGUAGES)))) * shares
-        cumulated = np.cumsum(taste, axis=1) / taste.sum(axis=1)[:, None]
-        slots = (np.arange(_SLOTS) + 0.5) / _SLOTS
-        self.slots = np.stack([np.searchsorted(row, slots) for row in cumulated])
+        weights = np.array([weight for *_, weight, _ in _LANGUAGES])
+        taste = weights * rng.integers(5, 30, (accounts, len(weights))) ** 2
+        size = 10**10 // np.arange(1, accounts + 1)
+        # One row for each account, one column for each language, and then cumulated over both.
+        self.demand = np.cumsum(size[:, None] * taste // taste.sum(axis=1)[:, None])
         hours = np.arange(days * 24)
         day = self.start_us // _DAY_US + hours // 24
-        rhythm = np.array(_WEEKDAYS)[(day + 3) % 7] * (0.12 + np.exp(-(((hours % 24 - 12.5) / 4) ** 2)))
-        self.hours = np.concatenate(([0.0], np.cumsum(rhythm * (1 + 1.5 * hours / len(hours)))))
-        self.hours /= self.hours[-1]
+        rhythm = np.array(_BY_WEEKDAY)[(day + 3) % 7] * np.array(_BY_HOUR)[hours % 24]
+        activity = 1 + rhythm * (100 + 300 * hours**2 // len(hours) ** 2) // 1_000
+        is_clock_change = np.isin(day, [_day(sunday) for sunday in CLOCK_CHANGES]) & (hours % 24 < 2)
+        self.activity = np.cumsum(activity + is_clock_change * (activity.sum() // 1_500))
+        self.size_quantiles, self.output_quantiles, self.time_quantiles = map(_lognormal, (1.1, 0.08, 0.55))
 
-    def chunk(self, start: int, end: int) -> bytes:
+    def lines(self, start: int, end: int) -> bytes:
         """Return the lines of the runs from number ``start`` to ``end``."""
-        import numpy as np
-        import polars as pl
-
         rng = np.random.default_rng([self.seed, start // _CHUNK_RUNS])
         count = end - start
-        place = (np.arange(start, end) + rng.random(count)) / self.runs
-        created = self.start_us + (np.interp(place, self.hours, np.arange(len(self.hours))) * _HOUR_US).astype(np.int64)
-        account = np.searchsorted(self.account_share, rng.random(count))
-        language = self.slots[account, rng.integers(0, _SLOTS, count)]
-        files = _uuids(rng, count)
-        twice = np.flatnonzero(rng.random(count) < 0.0015)
-        twice = twice[twice > 0]
-        account[twice], language[twice] = account[twice - 1], language[twice - 1]
-        files = files.take(_with(np.arange(count), twice, twice - 1))
-        text = _texts(rng, language)
-        input_tokens = np.clip(np.exp(8.2 + 1.1 * rng.standard_normal(count)), 20, 400_000).astype(np.int64)
-        ratio = np.array([ratio for *_, ratio in _LANGUAGES])[language]
-        output_tokens = (input_tokens * ratio * np.exp(0.08 * rng.standard_normal(count))).astype(np.int64) + 1
-        duration = (6e6 * (input_tokens / 4_000) ** 0.55 * np.exp(0.55 * rng.standard_normal(count))).astype(np.int64)
+        number = np.arange(start, end)
+        total = self.activity[-1]
+        hour = np.searchsorted(self.activity, (number * total + rng.integers(0, total, count)) // self.runs, "right")
+        created = np.sort(self.start_us + hour * _HOUR_US + rng.integers(0, _HOUR_US, count))
+        # The same file once more, into the same language: both will be charged.
+        charged_twice = np.flatnonzero(number % 1_000 == 617)
+        charged_twice = charged_twice[charged_twice > 0]
+        original = np.arange(count)
+        original[charged_twice] -= 1
+        is_pair = np.isin(original, charged_twice - 1)
 
-        is_spike = self._is_spike(created, language)
-        failed = rng.random(count) < np.where(is_spike, SPIKE_FAILURE_RATE, FAILURE_RATE)
-        failed[twice] = failed[twice - 1] = False
-        duration = np.where(failed, duration // 3, duration) + 150_000
-        finished = created + duration
-        running = (finished > self.end_us) | (rng.random(count) < 0.003)
-        running[twice] = running[twice - 1] = False
-        charged = np.maximum(1, -(-(input_tokens + output_tokens) // 1_000))
-        charged = np.where(failed & (rng.random(count) < 0.8), 0, charged)
-        no_credits = running | (rng.random(count) < 0.005)
-        no_credits[twice] = no_credits[twice - 1] = False
-        no_tokens = ~running & (rng.random(count) < 0.008)
-        no_output = running | no_tokens | (failed & (rng.random(count) < 0.6))
-        status = np.where(running, 0, np.where(failed, 2, 1))
+        demand = np.searchsorted(self.demand, rng.integers(0, self.demand[-1], count), "right")[original]
+        account, language = np.divmod(demand, len(_LANGUAGES))
+        input_tokens = 3_600 * _draw(rng, self.size_quantiles, count) // 1_000_000
+        input_tokens = np.clip(input_tokens * rng.integers(900, 1_100, count) // 1_000, 20, _MOST_TOKENS)[original]
+        per_100 = np.array([per_100 for *_, per_100 in _LANGUAGES])[language]
+        output_tokens = 1 + input_tokens * per_100 * _draw(rng, self.output_quantiles, count) // 100_000_000
 
-        frame = pl.DataFrame(
-            {
-                "account_id": pl.Series(self.accounts.take(account)),
-                "created_at": pl.Series(_instants(created)),
-                "credits": pl.Series(charged).set(pl.Series(no_credits), None),
-                "finished_at": pl.Series(_instants(finished)).set(pl.Series(running), None),
-                "id": pl.Series(_uuids(rng, count)),
-                "input_file_id": pl.Series(files),
-                "input_tokens": pl.Series(input_tokens).set(pl.Series(no_tokens), None),
-                "output_file_id": pl.Series(_uuids(rng, count)).set(pl.Series(running | failed), None),
-                "output_tokens": pl.Series(output_tokens).set(pl.Series(no_output), None),
-                "status": pl.Series(["Running", "Succeeded", "Failed"]).gather(status),
-                "target_language": text,
-                "seen_at": pl.Series(np.where(running, created, finished)),
-            }
-        )
-        # A run that was seen while Running is seen again when it has finished; some lines are sent twice.
-        seen_before = frame.filter(pl.Series(~running & (rng.random(count) < 0.01))).with_columns(
-            pl.lit(None).alias("credits"),
-            pl.lit(None).alias("finished_at"),
-            pl.lit(None).alias("output_file_id"),
-            pl.lit(None).alias("output_tokens"),
-            pl.lit("Running").alias("status"),
-            pl.col("seen_at") - 60_000_000 * 60,
-        )
-        sent_twice = frame.filter(pl.Series(rng.random(count) < 0.003)).with_columns(pl.col("seen_at") + 90_000_000)
-        return _lines(
-            pl.concat([frame, seen_before.cast(frame.schema), sent_twice]).sort("seen_at", maintain_order=True)
-        )
-
-    def _is_spike(self, created: Ints, language: Ints) -> Mask:
         tags = [tag for tag, *_ in _LANGUAGES]
-        day = created // _DAY_US + date(1970, 1, 1).toordinal()
-        in_week = (day >= SPIKE_FIRST_DAY.toordinal()) & (day <= SPIKE_LAST_DAY.toordinal())
-        mask: Mask = in_week & (language == tags.index(SPIKE_LANGUAGE))
-        return mask
+        day = created // _DAY_US
+        is_spike = (day >= _day(SPIKE_FIRST_DAY)) & (day <= _day(SPIKE_LAST_DAY))
+        is_spike &= language == tags.index(SPIKE_LANGUAGE)
+        failed = (rng.random(count) < np.where(is_spike, SPIKE_FAILURE_RATE, FAILURE_RATE)) & ~is_pair
+        milliroots = np.sqrt(input_tokens * 1_000_000).astype(np.int64)
+        duration = 1_500_000 + milliroots * 320 * _draw(rng, self.time_quantiles, count) // 1_000_000
+        duration = np.where(failed, duration // 3, duration) + rng.integers(0, 1_000_000, count)
+        finished = created + duration
+        running = (rng.random(count) < 0.004) & ~is_pair
+        running |= (created + rng.integers(0, 8 * _HOUR_US, count) > self.end_us) | (finished > self.end_us)
+        running |= number == self.runs - 1
+        charged = np.maximum(1, -(-(input_tokens + output_tokens) // 1_000))
+        charged[failed & (rng.random(count) < 0.8)] = 0
+        no_tokens = rng.random(count) < 0.006
+
+        lines = np.repeat(_empty_line(), count)
+        lines["account_id"] = self.accounts[account]
+        lines["created_at"] = _instants(created)
+        lines["credits"] = _integers(charged, _WIDTHS["credits"])
+        lines["credits"][(rng.random(count) < 0.006) & ~is_pair] = b"null"
+        lines["finished_at"] = _instants(finished)
+        lines["id"] = _uuids(rng, count)
+        lines["input_file_id"] = _uuids(rng, count)[original]
+        lines["input_tokens"] = _integers(input_tokens, _WIDTHS["input_tokens"])
+        lines["input_tokens"][no_tokens] = b"null"
+        lines["output_file_id"] = _uuids(rng, count)
+        lines["output_file_id"][failed & (rng.random(count) < 0.95)] = b"null"
+        lines["output_tokens"] = _integers(output_tokens, _WIDTHS["output_tokens"])
+        lines["output_tokens"][no_tokens | (failed & (rng.random(count) < 0.4))] = b"null"
+        lines["status"] = np.array([b'"Succeeded"', b'"Failed"'])[failed.astype(np.int64)]
+        lines["target_language"] = _spelled(rng, language)[original]
+        _set_running(lines, np.flatnonzero(running))
+
+        # Some runs are seen first while Running, and again 1 to 40 lines after they finished; some lines are sent twice.
+        seen_running = np.flatnonzero((rng.random(count) < 0.01) & ~running)
+        again = np.concatenate((seen_running, np.flatnonzero(rng.random(count) < 0.003)))
+        place = np.searchsorted(created, finished[again]) + rng.integers(1, 41, len(again))
+        order = np.argsort(np.concatenate((np.arange(count), place)), kind="stable")
+        seen_again = lines[again]
+        _set_running(lines, seen_running)
+        return np.concatenate((lines, seen_again))[order].tobytes().translate(None, b"\0")
 
 
-def _with(values: Ints, at: Ints, new: Ints) -> Ints:
-    values = values.copy()
-    values[at] = new
-    return values
+def _day(day: date) -> int:
+    """Return a day as the number of days since 1970-01-01."""
+    return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
-def _texts(rng: np.random.Generator, language: Ints) -> pl.Series:
-    """Write languages as clients do: nine in ten as a plain tag, a few that nobody knows."""
-    import numpy as np
-    import polars as pl
-
-    spellings = [[tag, *others] for tag, others, *_ in _LANGUAGES]
-    first = np.cumsum([0, *(len(ways) for ways in spellings)])
-    ways = np.array([len(ways) for ways in spellings])[language]
-    other = 1 + (rng.random(len(language)) * (ways - 1)).astype(np.int64)
-    chosen = first[language] + np.where(rng.random(len(language)) < 0.1, np.minimum(other, ways - 1), 0)
-    chosen = np.where(rng.random(len(language)) < 0.002, first[-1], chosen)
-    return pl.Series([way for ways in spellings for way in ways] + [_UNKNOWN_LANGUAGE]).gather(chosen)
+def _lognormal(sigma: float) -> _Ints:
+    """Return the quantiles of a log-normal distribution with median 1, in whole millionths."""
+    normal = NormalDist(0, sigma)
+    shares = ((at + 0.5) / _QUANTILES for at in range(_QUANTILES))
+    return np.array([round(1e6 * math.exp(normal.inv_cdf(share))) for share in shares], np.int64)
 
 
-def _uuids(rng: np.random.Generator, count: int) -> pa.Array:
-    """Return random UUIDs (version 4) as texts."""
-    import numpy as np
+def _draw(rng: np.random.Generator, quantiles: _Ints, count: int) -> _Ints:
+    drawn: _Ints = quantiles[rng.integers(0, _QUANTILES, count)]
+    return drawn
 
-    octets = rng.integers(0, 256, (count, 16), dtype=np.uint8)
+
+def _empty_line() -> _Lines:
+    """Return one line, its values still missing; each field is as wide as it may get and is filled up with NULs."""
+    names = list(_WIDTHS)
+    keys = [f'{"," if at else "{"}"{name}":'.encode() for at, name in enumerate(names)]
+    fields = [field for name, key in zip(names, keys, strict=True) for field in ((name + ":", key), (name, b""))]
+    fields.append(("end", b"}\n"))
+    layout = [(name, f"S{_WIDTHS.get(name, len(text))}") for name, text in fields]
+    return np.array([tuple(text for _, text in fields)], dtype=layout)
+
+
+def _set_running(lines: _Lines, at: _Ints) -> None:
+    lines["status"][at] = b'"Running"'
+    for name in ("credits", "finished_at", "output_file_id", "output_tokens"):
+        lines[name][at] = b"null"
+
+
+def _spelled(rng: np.random.Generator, language: _Ints) -> _Texts:
+    """Write languages as clients do: nine in ten as the plain tag, a few as something that nobody knows."""
+    ways = np.array([1 + len(others) for _, others, *_ in _LANGUAGES])
+    first = np.cumsum(ways) - ways
+    count = len(language)
+    other = 1 + rng.integers(0, 1 << 32, count) % (ways[language] - 1)
+    chosen = first[language] + np.where(rng.random(count) < 0.1, other, 0)
+    unknown = len(_SPELLINGS) - 1 - rng.integers(0, len(_UNKNOWN_LANGUAGES), count)
+    chosen = np.where(rng.random(count) < 0.002, unknown, chosen)
+    texts: _Texts = np.array([f'"{spelling}"'.encode() for spelling in _SPELLINGS])[chosen]
+    return texts
+
+
+def _uuids(rng: np.random.Generator, count: int) -> _Texts:
+    """Return random UUIDs (version 4) as quoted texts."""
+    octets = np.frombuffer(rng.bytes(16 * count), np.uint8).reshape(count, 16).copy()
     octets[:, 6] = octets[:, 6] & 0x0F | 0x40
     octets[:, 8] = octets[:, 8] & 0x3F | 0x80
-    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
-    text = np.full((count, 36), ord("-"), np.uint8)
-    places = [at for at in range(36) if at not in (8, 13, 18, 23)]
-    text[:, places[0::2]] = digits[octets >> 4]
-    text[:, places[1::2]] = digits[octets & 15]
-    return _fixed_width(text)
+    pairs = np.frombuffer(bytes(range(256)).hex().encode(), "S2")
+    digits = pairs[octets].view(np.uint8)
+    text = np.full((count, 38), ord("-"), np.uint8)
+    text[:, (0, 37)] = ord('"')
+    for start, source, width in ((1, 0, 8), (10, 8, 4), (15, 12, 4), (20, 16, 4), (25, 20, 12)):
+        text[:, start : start + width] = digits[:, source : source + width]
+    return _rows(text)
 
 
-def _instants(us: Ints) -> pa.Array:
-    """Return instants in µs since 1970 UTC as texts such as 2026-10-31T12:00:00.000000Z."""
-    import numpy as np
-
-    text = np.empty((len(us), 27), np.uint8)
-    text[:] = np.frombuffer(b"0000-00-00T00:00:00.000000Z", np.uint8)
-    months = us.view("datetime64[us]").astype("datetime64[M]").astype(np.int64)
-    day = us // _DAY_US - months.view("datetime64[M]").astype("datetime64[D]").astype(np.int64) + 1
+def _instants(us: _Ints) -> _Texts:
+    """Return instants in µs since 1970 UTC as quoted texts such as "2026-10-31T12:00:00.000000Z"."""
+    text = np.tile(np.frombuffer(b'"0000-00-00T00:00:00.000000Z"', np.uint8), (len(us), 1))
+    months = us.view("datetime64[us]").astype("datetime64[M]")
+    day = us // _DAY_US - months.astype("datetime64[D]").view(np.int64) + 1
+    month = months.view(np.int64)
     second, fraction = us % _DAY_US // 1_000_000, us % 1_000_000
-    parts: list[tuple[int, int, Ints]] = [
-        (0, 4, 1970 + months // 12),
-        (5, 2, months % 12 + 1),
-        (8, 2, day),
-        (11, 2, second // 3600),
-        (14, 2, second // 60 % 60),
-        (17, 2, second % 60),
-        (20, 6, fraction),
-    ]
-    for start, width, value in parts:
+    parts = (1970 + month // 12, month % 12 + 1, day, second // 3600, second // 60 % 60, second % 60, fraction)
+    for start, width, value in zip((1, 6, 9, 12, 15, 18, 21), (4, 2, 2, 2, 2, 2, 6), parts, strict=True):
         for place in range(width):
-            text[:, start + place] = ord("0") + value // 10 ** (width - 1 - place) % 10
-    return _fixed_width(text)
+            text[:, start + place] += (value // 10 ** (width - 1 - place) % 10).astype(np.uint8)
+    return _rows(text)
 
 
-def _fixed_width(text: Octets) -> pa.Array:
-    import numpy as np
-    import pyarrow as pa
-
-    offsets = np.arange(len(text) + 1, dtype=np.int64) * text.shape[1]
-    return pa.LargeStringArray.from_buffers(len(text), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text)))
-
-
-def _lines(frame: pl.DataFrame) -> bytes:
-    """Write rows in wire form; no text in a sample needs an escape."""
-    import polars as pl
-
-    quoted = {"credits": "", "input_tokens": "", "output_tokens": ""}
-    parts: list[pl.Expr] = []
-    for at, name in enumerate(column for column in frame.columns if column != "seen_at"):
-        mark = quoted.get(name, '"')
-        value = pl.concat_str(pl.lit(mark), pl.col(name).cast(pl.String), pl.lit(mark)).fill_null("null")
-        parts += [pl.lit(f'{"," if at else "{"}"{name}":'), value]
-    lines = frame.select(pl.concat_str(*parts, pl.lit("}")).alias("line"))
-    return lines.write_csv(include_header=False, quote_style="never").encode()
+def _integers(values: _Ints, width: int) -> _Texts:
+    """Return integers from 0 as texts, filled up with NULs on the left."""
+    text = np.empty((len(values), width), np.uint8)
+    for place in range(width):
+        unit = 10 ** (width - 1 - place)
+        text[:, place] = np.where((values >= unit) | (unit == 1), ord("0") + values // unit % 10, 0)
+    return _rows(text)
 
 
-def _with_broken_lines(content: bytes, first: int, last: int) -> bytes:
-    """Spread the broken lines number ``first`` to ``last`` among some lines."""
+def _rows(text: np.ndarray[Any, np.dtype[np.uint8]]) -> _Texts:
+    return text.view(f"S{text.shape[1]}").ravel()
+
+
+def _with_broken_lines(content: bytes, start: int, end: int, runs: int, broken: int) -> bytes:
+    """Put behind the lines of the runs from ``start`` to ``end`` those broken lines that fall there.
+
+    Broken line number n, of ``broken``, falls behind the share (n + 1/2) / ``broken`` of all ``runs``.
+    """
     lines = content.splitlines(keepends=True)
-    step = len(lines) / (last - first)
-    for number in range(last - 1, first - 1, -1):
-        at = int((number - first + 0.5) * step)
-        lines.insert(at + 1, _broken(lines[at], number))
-    return b"".join(lines)
+    first, last = (-((runs - 2 * broken * at) // (2 * runs)) for at in (start, end))
+    mixed, done = [], 0
+    for number in range(first, last):
+        at = (2 * number + 1) * runs // (2 * broken) - start
+        mixed += [*lines[done : at + 1], _broken(lines[at], number)]
+        done = at + 1
+    return b"".join(mixed + lines[done:])
 
 
 def _broken(line: bytes, number: int) -> bytes:

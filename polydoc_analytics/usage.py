@@ -50,9 +50,8 @@ def usage_table(
     rows of that order, by default those with most runs, or the latest periods. Figures of ``others`` and ``total`` are
     computed from the runs, never from the rows: percentiles do not add up. Raises UsageError for an unknown column.
     """
-    name = views.usage_view_name(tuple(by), every)
-    view = views.view(name)
-    frame = db.view(name)
+    view = check_arguments(by, every, order)
+    frame = db.view(view.name)
     total = db.view("usage").row(0, named=True) if view.keys else frame.row(0, named=True)
     column, descending = _order(order, view)
     shown = frame
@@ -64,7 +63,14 @@ def usage_table(
         shown = shown.sort("period", *view.keys)
     left_out = frame.height - shown.height
     others = db.usage_of_the_rest(view, shown) if left_out and with_others else None
-    return UsageTable(name, view.keys, shown, total, others, left_out)
+    return UsageTable(view.name, view.keys, shown, total, others, left_out)
+
+
+def check_arguments(by: Sequence[str], every: str | None, order: str | None) -> views.View:
+    """Return the view that the arguments of :func:`usage_table` choose; raises UsageError where they choose none."""
+    view = views.view(views.usage_view_name(tuple(by), every))
+    _order(order, view)
+    return view
 
 
 def _order(order: str | None, view: views.View) -> tuple[str, bool]:

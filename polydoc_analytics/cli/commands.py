@@ -78,10 +78,11 @@ def usage(
 
     Example: polydoc-analytics usage exports/ --by account --period last-month --timezone Europe/Lisbon
     """
-    from polydoc_analytics.usage import usage_table
+    from polydoc_analytics.usage import check_arguments, usage_table
 
     out = opt.output(json, csv, markdown, quiet, no_color)
     keys = tuple(key.strip() for key in by.split(",")) if by else ()
+    check_arguments(keys, every, order)
     settings = opt.configured(config, timezone, date_basis)
     with _connected(
         source,

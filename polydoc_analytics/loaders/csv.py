@@ -236,7 +236,7 @@ def integers(texts: pl.Series) -> tuple[pa.Array | pa.ChunkedArray, dict[int, st
     return values.scatter(left, pl.Series(judged, dtype=pl.Int64)).to_arrow(), refused
 
 
-def read_mended(raw: str, header_text: str, source: str, line: int, *, assume_utc: bool) -> list[Batch]:
+def read_mended(raw: bytes, header_text: str, source: str, line: int, *, assume_utc: bool) -> list[Batch]:
     """Read one record from a quarantine file under the header that it came with."""
     header = parse_header(header_text, source)
-    return _read_block(raw.encode("utf-8", "replace"), header, source, line, assume_utc)
+    return _read_block(raw, header, source, line, assume_utc)

@@ -236,8 +236,10 @@ def _eight_digits(words: np.ndarray[Any, Any], lengths: Ints) -> Ints:
 
     Two digits become one number in each byte pair, then four, then eight (Lemire, Fast float parsing in practice, 2021).
     """
-    keep = np.where(lengths > 0, np.uint64(0xFFFFFFFFFFFFFFFF) << (8 * (8 - np.maximum(lengths, 1))).astype(np.uint64), 0)
-    words = (words - np.uint64(0x3030303030303030)) & keep.astype(np.uint64)
+    everything = np.uint64(0xFFFFFFFFFFFFFFFF)
+    keep = np.where(lengths > 0, everything << (8 * (8 - np.maximum(lengths, 1))).astype(np.uint64), np.uint64(0))
+    # Masked before the zeros are taken off, or a byte below "0" would borrow from the digit behind it.
+    words = (words & keep) - (np.uint64(0x3030303030303030) & keep)
     words = words * np.uint64(10) + (words >> np.uint64(8))
     pairs = np.uint64(0x000000FF000000FF)
     high = (words & pairs) * np.uint64(0x000F424000000064)

@@ -44,17 +44,19 @@ def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) ->
         lines.append(line)
         if not isinstance(entry, dict) or not set(entry) >= _KEYS:
             continue
+        # What stood for bytes that were not UTF-8 stands for such again, so that an id of them is refused again.
         raw = str(entry["raw"])
-        if len(raw.encode("utf-8", "replace")) >= MAX_RAW_BYTES:
+        octets = raw.encode("utf-8", "replace").replace("\ufffd".encode(), b"\xff")
+        if len(octets) >= MAX_RAW_BYTES:
             reason = "was cut at 64 KiB when it was quarantined; mend it in the source"
             batches.append(Batch(ndjson.no_runs(), [Rejected(source, first_line + number, reason, raw)]))
             lines[-1] = b""
         elif "header" in entry:
-            batches += csv.read_mended(raw, entry["header"], source, first_line + number, assume_utc=assume_utc)
+            batches += csv.read_mended(octets, entry["header"], source, first_line + number, assume_utc=assume_utc)
             lines[-1] = b""
         else:
             # A blank text was a row once, so it must not vanish as a blank line.
-            lines[-1] = raw.encode("utf-8", "replace").translate(_LINE_ENDS) or b"-"
+            lines[-1] = octets.translate(_LINE_ENDS) or b"-"
     return [*ndjson.read_block(b"\n".join(lines), source, first_line, assume_utc), *batches]
 
 

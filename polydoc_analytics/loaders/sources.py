@@ -47,6 +47,9 @@ _EXTRAS = {
 }
 
 
+_SCHEMES = (*_EXTRAS, "file", "memory")
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One file to read: its name in messages, where it is, its format ("" is still unknown), its size if known."""
@@ -140,14 +143,16 @@ def _remote(url: str) -> list[Input]:
 
     shown = without_query(url)
     scheme = url.split("://", 1)[0]
+    if scheme not in _SCHEMES:
+        raise SourceError(f"{shown}: unknown scheme {scheme}://; expected {', '.join(_SCHEMES)}")
     try:
         filesystem, path = fsspec.core.url_to_fs(url)
     except ImportError:
         extra = _EXTRAS.get(scheme)
         hint = f"; pip install 'polydoc-analytics[{extra}]'" if extra else ""
         raise SourceError(f"{shown}: reading {scheme}:// needs another package{hint}") from None
-    except ValueError:
-        raise SourceError(f"{shown}: unknown scheme {scheme}://; expected s3, gs, az or https") from None
+    except Exception as error:
+        raise SourceError(f"{shown}: {_reason(error, url)}") from None
     try:
         if scheme in ("http", "https"):
             return [Input(shown, path, format_of(urlsplit(url).path), 0, filesystem)]
@@ -244,6 +249,9 @@ class _Peeked:
 
     def seekable(self) -> bool:
         return False
+
+    def close(self) -> None:
+        """Leave the stream below to whoever has opened it."""
 
     closed = False
 

@@ -21,6 +21,7 @@ _WIRE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?({_OFFSE
 _TABLE_INSTANT = re.compile(
     rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(\.\d+)?({_OFFSET}|[+-](?:[01]\d|2[0-3]))?", re.ASCII
 )
+_WITHOUT_OFFSET = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?()", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _SPACE = " \t\n\r"
 _SHOWN_CHARACTERS = 60
@@ -77,10 +78,12 @@ def instant(text: str, *, assume_utc: bool = False, table: bool = False) -> int:
     """
     pattern = _TABLE_INSTANT if table or assume_utc else _WIRE_INSTANT
     match = pattern.fullmatch(text)
+    if not match and "T" in text:
+        match = _WITHOUT_OFFSET.fullmatch(text)
     if not match:
         raise Refusal(f"{show(text)} is not a datetime with seconds and an offset, such as 2026-10-31T12:00:00Z")
     stem, fraction, offset = match.groups()
-    if offset is None and not assume_utc:
+    if not offset and not assume_utc:
         raise Refusal(f"{show(text)} has no offset; add one, or pass --assume-utc if these times are UTC")
     try:
         whole = datetime.fromisoformat(stem) - _EPOCH

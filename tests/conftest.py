@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+SAMPLE = Path(__file__).parents[1] / "data" / "sample_runs.ndjson"
+
+
+def wire(id: str = "a", **changes: Any) -> dict[str, Any]:  # noqa: A002 - the column's name
+    """A run in wire form: Succeeded, into German, ten seconds long, unless the test says otherwise."""
+    run: dict[str, Any] = {
+        "id": id,
+        "account_id": "acme",
+        "created_at": "2026-03-02T10:00:00Z",
+        "finished_at": "2026-03-02T10:00:10Z",
+        "status": "Succeeded",
+        "target_language": "de",
+        "credits": 3,
+        "input_tokens": 1000,
+        "output_tokens": 1200,
+        "input_file_id": "in",
+        "output_file_id": "out",
+    }
+    return {key: value for key, value in (run | changes).items() if value is not ...}
+
+
+def ndjson(rows: Iterable[dict[str, Any] | str | bytes]) -> bytes:
+    """Rows as lines; texts and bytes go in as they are."""
+
+    def line(row: dict[str, Any] | str | bytes) -> bytes:
+        if isinstance(row, bytes):
+            return row
+        return (row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)).encode("utf-8", "surrogatepass")
+
+    return b"".join(line(row) + b"\n" for row in rows)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., str]:
+    """Write rows (or bytes) to a file of the test and return its path."""
+
+    def write(content: bytes | Iterable[Any], name: str = "runs.ndjson") -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else ndjson(content))
+        return str(path)
+
+    return write

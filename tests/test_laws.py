@@ -1,0 +1,217 @@
+"""Laws of loading: every row accounted for; order, repetition and splitting change nothing; parts sum to the whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import ndjson, wire
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import polydoc_analytics as pda
+
+ZONES = [
+    "UTC",
+    "Europe/Lisbon",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "Pacific/Apia",
+    "America/Sao_Paulo",
+    "Africa/Casablanca",
+    "Asia/Tehran",
+    "America/St_Johns",
+]
+START = datetime(2026, 3, 20, tzinfo=UTC)
+quiet = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@st.composite
+def runs(draw: Any) -> dict[str, Any]:
+    """A run of few ids, around the days on which clocks change, so that runs meet each other."""
+    created = START + timedelta(minutes=draw(st.integers(0, 60 * 24 * 230)))
+    finished = draw(st.none() | st.integers(-5, 10**6).map(lambda ms: created + timedelta(milliseconds=ms)))
+    number = st.none() | st.integers(-2, 50) | st.just(2**40)
+    return wire(
+        draw(st.sampled_from("abcdefgh")),
+        account_id=draw(st.sampled_from(["acme", "zeta", ""])),
+        created_at=created.isoformat(),
+        finished_at=finished.isoformat() if finished else None,
+        status=draw(st.sampled_from(["Running", "Succeeded", "Succeeded", "Failed"])),
+        target_language=draw(st.sampled_from(["de", "German", "pt_br", "pt-BR", "13b", ""])),
+        credits=draw(number),
+        input_tokens=draw(number),
+        output_tokens=draw(number),
+        output_file_id=draw(st.none() | st.just("out")),
+    )
+
+
+bad_rows = st.sampled_from(["nope", "{", '{"id": 5}', "[1]", json.dumps(wire("z", status="Done")), json.dumps(wire(credits=1.5))])
+rows = st.lists(runs() | bad_rows, min_size=1, max_size=40)
+
+
+def load(content: bytes | list[bytes], **arguments: Any) -> pda.Loaded:
+    with tempfile.TemporaryDirectory() as folder:
+        parts = content if isinstance(content, list) else [content]
+        for number, part in enumerate(parts):
+            (Path(folder) / f"{number}.ndjson").write_bytes(part)
+        return pda.load(folder, **arguments)
+
+
+@quiet
+@given(rows)
+def test_every_row_is_accounted_for(some: list[Any]) -> None:
+    loaded = load(ndjson(some))
+    counts = loaded.counts
+    assert counts.read == len(some) == counts.runs + counts.duplicates + counts.quarantined
+    assert counts.runs == loaded.runs.height == loaded.runs["id"].n_unique()
+    assert counts.quarantined == loaded.quarantine.height == sum(isinstance(row, str) for row in some)
+
+
+@quiet
+@given(rows, st.randoms(use_true_random=False), st.integers(1, 4))
+def test_order_repetition_and_splitting_change_nothing(some: list[Any], chance: Any, files: int) -> None:
+    once = load(ndjson(some))
+    shuffled = some + [row for row in some if chance.random() < 0.5]
+    chance.shuffle(shuffled)
+    again = load([ndjson(shuffled[at::files]) or b"\n" for at in range(files)])
+    assert again.runs.equals(once.runs)
+    assert again.conflicts == once.conflicts
+
+
+def merged_by_hand(some: list[Any]) -> dict[str, dict[str, Any]]:
+    """The merge rule of the contract, written as a comparison of two rows."""
+
+    def known(value: Any) -> tuple[bool, Any]:
+        return (value is not None, value if value is not None else 0)
+
+    def text(value: str | None) -> tuple[bool, bytes]:
+        return (value is not None, (value or "").encode())
+
+    def rank(row: dict[str, Any]) -> tuple[Any, ...]:
+        finished = datetime.fromisoformat(row["finished_at"]).timestamp() if row["finished_at"] else None
+        return (
+            row["status"] != "Running",
+            known(finished),
+            row["status"] == "Succeeded",
+            datetime.fromisoformat(row["created_at"]),
+            known(row["credits"]),
+            known(row["output_tokens"]),
+            known(row["input_tokens"]),
+            text(row["output_file_id"]),
+            text(row["account_id"]),
+            text(row["target_language"]),
+            text(row["input_file_id"]),
+        )
+
+    winners: dict[str, dict[str, Any]] = {}
+    for row in some:
+        if isinstance(row, dict) and (row["id"] not in winners or rank(row) > rank(winners[row["id"]])):
+            winners[row["id"]] = row
+    return winners
+
+
+@quiet
+@given(rows)
+def test_the_winner_of_each_run_is_the_one_of_the_merge_rule(some: list[Any]) -> None:
+    loaded = load(ndjson(some))
+    winners = merged_by_hand(some)
+    assert {row["id"]: (row["status"], row["credits"], row["created_at"]) for row in loaded.runs.iter_rows(named=True)} == {
+        id: (row["status"], row["credits"], datetime.fromisoformat(row["created_at"])) for id, row in winners.items()
+    }
+    finished = [row for row in some if isinstance(row, dict) and row["status"] != "Running"]
+    differing = {id for id in winners if len({str(row) for row in finished if row["id"] == id}) > 1}
+    # Two texts of one instant are one state, so the frame and not the text decides; here each instant has one text.
+    assert set(loaded.conflicts) == differing
+
+
+@quiet
+@given(rows, st.sampled_from(ZONES))
+def test_parts_sum_to_the_whole_and_percentiles_are_numpys(some: list[Any], zone: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "runs.ndjson"
+        path.write_bytes(ndjson(some))
+        with pda.connect(path, timezone=zone) as db:
+            assert db.view("conservation")["holds"].all()
+            frame, [total] = db.view("runs"), db.view("usage").to_dicts()
+            per_day = db.view("usage_daily")
+    assert total["runs"] == frame.height == per_day["runs"].sum()
+    seconds = frame.filter((pl.col("status") == "Succeeded") & pl.col("duration_s").is_not_null())["duration_s"].to_numpy()
+    for share in (50, 90, 95, 99):
+        if len(seconds):
+            assert total[f"p{share}_duration_s"] == pytest.approx(np.percentile(seconds, share), abs=1e-9)
+        else:
+            assert total[f"p{share}_duration_s"] is None
+    known = [value for value in frame["credits"].to_list() if value is not None]
+    assert total["credits"] == (sum(known) if known else (None if frame.height else 0))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.sampled_from(ZONES))
+def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: datetime, zone: str) -> None:
+    from polydoc_analytics.zones import offsets, zone as load_zone
+
+    instant = moment.replace(tzinfo=UTC)
+    us = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    pieces = offsets(load_zone(zone), us - 10**15, us + 10**15)
+    shift = next(offset for until, offset in pieces if until is None or us < until)
+    assert math.floor((us + shift) / 86_400_000_000) == (
+        instant.astimezone(load_zone(zone)).date() - datetime(1970, 1, 1).date()
+    ).days
+
+
+@quiet
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=400), st.integers(1, 5))
+def test_a_set_of_hashes_knows_what_it_has_seen(values: list[int], pieces: int) -> None:
+    from polydoc_analytics.merging import SeenHashes
+
+    seen, known = SeenHashes(), set()
+    for part in np.array_split(np.array(values, np.uint64) * np.uint64(2**40 + 1), pieces):
+        expected = []
+        for value in part.tolist():
+            expected.append(value not in known)
+            known.add(value)
+        if 0 in part.tolist():  # 0 marks an empty slot, and is kept as 1
+            known |= {0, 1}
+        assert seen.add(part).tolist() == expected
+
+
+def test_rows_held_back_on_disk_are_merged_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from polydoc_analytics import merging
+
+    monkeypatch.setattr(merging, "_SPILL_BYTES", 1)
+    content = [wire(str(n), status="Running", finished_at=None, credits=None) for n in range(50)]
+    content += [wire(str(n)) for n in range(0, 50, 2)] + [wire(str(n), credits=9) for n in range(0, 50, 5)]
+    loaded = load(ndjson(content))
+    by_id = {row["id"]: (row["status"], row["credits"]) for row in loaded.runs.iter_rows(named=True)}
+    assert by_id == {
+        str(n): ("Succeeded", 9) if n % 5 == 0 else ("Succeeded", 3) if n % 2 == 0 else ("Running", None) for n in range(50)
+    }
+    assert loaded.counts.conflicts == 5
+
+
+def test_a_million_ids_cost_few_bytes_each() -> None:
+    from polydoc_analytics.merging import SeenHashes
+
+    seen = SeenHashes()
+    hashes = np.random.default_rng(0).integers(1, 2**63, 1_000_000).astype(np.uint64)
+    for start in range(0, len(hashes), 40_000):
+        seen.add(hashes[start : start + 40_000])
+    assert seen._slots.nbytes <= 17 * len(hashes)
+
+
+def test_stdin_and_file_give_the_same(monkeypatch: pytest.MonkeyPatch, file) -> None:
+    import sys
+
+    content = ndjson([wire("a"), "nope"])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert dict(pda.load("-", input_format="ndjson").counts) == dict(pda.load(file(content)).counts)

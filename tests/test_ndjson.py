@@ -1,0 +1,147 @@
+"""The fast readers of lines against the exact judge: they may leave a line to it, never read it otherwise."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import ndjson, wire
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import polydoc_analytics as pda
+from polydoc_analytics.loaders import layout, ndjson as reader, wire as judge
+from polydoc_analytics.schema import COLUMNS, INSTANTS, NAMES
+
+texts = st.one_of(
+    st.sampled_from(["", "a", "de", "Succeeded", "Running", "pt-BR", '"', "\\", "null", "x" * 63, "x" * 64, "x" * 200]),
+    st.text(max_size=40),
+    st.uuids().map(str),
+)
+instants = st.one_of(
+    st.datetimes().map(lambda d: d.isoformat() + "Z"),
+    st.datetimes(timezones=st.just(UTC)).map(lambda d: d.isoformat()),
+    st.sampled_from(["2026-02-30T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00.123456789Z", "x", ""]),
+)
+integers = st.one_of(
+    st.none(), st.integers(-5, 10**9), st.integers(10**7, 10**8 + 1), st.integers(-(2**65), 2**65), st.just(1.0), st.just("1")
+)
+
+
+@st.composite
+def lines(draw: Any) -> list[bytes]:
+    """Lines of one program: the same keys in the same order, most values plain, a few strange."""
+    spelling = draw(st.sampled_from(["name", "camel"]))
+    keys = draw(st.permutations([getattr(c, spelling) for c in COLUMNS]))
+    kinds = {getattr(c, spelling): c.kind for c in COLUMNS}
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (", ", ":")]))
+    left_out = draw(st.sets(st.sampled_from(["credits", "output_file_id", "finishedAt", "status"]), max_size=2))
+    ascii_only = draw(st.booleans())
+    made = []
+    for _ in range(draw(st.integers(1, 12))):
+        row = {}
+        for key in keys:
+            if key in left_out and draw(st.booleans()):
+                continue
+            kind = {"text": texts, "instant": instants, "integer": integers}[kinds[key]]
+            row[key] = draw(st.one_of(kind, kind, kind, st.none()))
+        if draw(st.booleans()):
+            row |= {k: v for k, v in wire(draw(st.sampled_from("abc"))).items() if k in row}
+        made.append(json.dumps(row, separators=separators, ensure_ascii=ascii_only).encode("utf-8", "replace"))
+    return made
+
+
+def judged(line: bytes) -> dict[str, Any] | None:
+    try:
+        fields, refused = judge.run_fields(line)
+    except judge.Refusal:
+        return None
+    return None if refused else fields
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines(), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
+def test_a_block_is_read_as_the_judge_reads_its_lines(made: list[bytes], end: bytes, padded: bool) -> None:
+    if padded:  # far enough from the block's end for the reader of one layout to look at every line
+        made = made + [json.dumps(wire("pad")).encode()] * 3
+    batches = reader.read_block(end.join(made) + end, "x", 1, False)
+    got = pl.concat([pl.DataFrame(batch.runs) for batch in batches])
+    got = got.with_columns(pl.col(name).dt.epoch("us") for name in INSTANTS)
+    expected = [fields for line in made if (fields := judged(line)) is not None]
+    assert sorted(map(str, got.rows())) == sorted(str(tuple(row[name] for name in NAMES)) for row in expected)
+    rejected = sorted(row.line for batch in batches for row in batch.rejected)
+    assert rejected == [number for number, line in enumerate(made, 1) if judged(line) is None]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 10**15 - 1), min_size=1, max_size=30), st.sampled_from([": ", ":"]))
+def test_the_layout_reader_reads_numbers_of_any_width(numbers: list[int], colon: str) -> None:
+    rows = [json.dumps(wire(str(n), credits=n), separators=(",", colon)).encode() for n in numbers]
+    rows += [json.dumps(wire("pad"), separators=(",", colon)).encode()] * 2
+    block = b"\n".join(rows) + b"\n"
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    table, taken = layout.decode(block, starts, ends, np.ones(len(rows), bool))
+    assert table is not None
+    assert table["credits"].to_pylist()[: len(numbers)] == [numbers[line] for line in taken.tolist() if line < len(numbers)]
+    assert set(range(len(numbers))) <= set(taken.tolist())
+
+
+def test_lines_of_one_layout_take_the_fast_way() -> None:
+    rows = [wire(str(n), status="Running", finished_at=None, credits=None) if n % 7 == 0 else wire(str(n)) for n in range(500)]
+    block = ndjson(rows)
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    _, taken = layout.decode(block, starts, ends, np.ones(len(rows), bool))
+    assert len(taken) >= 498
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id":"a"b","account_id":"acme"}',
+        json.dumps(wire()).encode().replace(b'"acme"', b'"ac"me"'),
+        json.dumps(wire()).encode().replace(b'"acme"', b'"ac\x01me"'),
+        json.dumps(wire()).encode().replace(b": 3,", b": 03,"),
+        json.dumps(wire()).encode().replace(b": 3,", b": 3x,"),
+        json.dumps(wire()).encode().replace(b": 3,", b": ,"),
+        json.dumps(wire()).encode().replace(b'"out"', b"nulL"),
+        json.dumps(wire()).encode().replace(b'"out"', b"nullnull"),
+        json.dumps(wire()).encode() + b"}",
+        json.dumps(wire()).encode()[:-1],
+    ],
+)
+def test_a_line_that_is_nearly_plain_is_refused(line: bytes, file) -> None:
+    plain = [json.dumps(wire(str(n))).encode() for n in range(40)]
+    loaded = pda.load(file([*plain[:20], line, *plain[20:]]))
+    assert loaded.quarantine["line"].to_list() == [21]
+    assert loaded.counts.runs == 40
+
+
+def test_lines_longer_than_a_block_and_blocks_of_any_size_give_the_same_rows(tmp_path) -> None:
+    rows = [wire(str(n), target_language="x" * (n * 37 % 500)) for n in range(60)]
+    content = ndjson([*rows, '{"id": 5}', "nope"])
+    wanted = None
+    for size in (1, 7, 100, 1000, 1 << 20):
+        import io
+
+        found: list[Any] = []
+        bad: list[tuple[int, str]] = []
+        for work in reader.read(io.BytesIO(content), "x", block_bytes=size):
+            for batch in work.run():
+                found += batch.runs.to_pylist()
+                bad += [(row.line, row.reason) for row in batch.rejected]
+        outcome = (sorted(map(str, found)), sorted(bad))
+        wanted = wanted or outcome
+        assert outcome == wanted
+    assert [line for line, _ in wanted[1]] == [61, 62]
+
+
+def test_rejected_text_is_kept_to_64_kib(file) -> None:
+    loaded = pda.load(file([wire("a"), '{"id": "' + "é" * 70_000]))
+    [raw] = loaded.quarantine["raw"]
+    assert len(raw.encode()) <= 64 * 1024 + 3
