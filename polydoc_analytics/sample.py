@@ -16,9 +16,10 @@ import re
 from collections.abc import Callable
 from datetime import date
 from statistics import NormalDist
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polydoc_analytics.errors import UsageError
 
@@ -32,12 +33,10 @@ FAILURE_RATE = 0.03
 CLOCK_CHANGES = (date(2025, 10, 26), date(2026, 3, 29), date(2026, 10, 25))
 """Sundays on which Europe's clocks change, at 01:00 UTC; some runs were created in the hour before and after."""
 
-_Ints: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
-_Texts: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bytes_]]
-_Lines: TypeAlias = np.ndarray[tuple[int], np.dtype[np.void]]
-
-_CHUNK_RUNS = 100_000
+_CHUNK_RUNS = 50_000
 _MOST_RUNS = 1_000_000_000
+_MOST_DAYS = 36_525
+_EPOCH = date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 _MOST_TOKENS = 400_000
@@ -68,25 +67,29 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], int, int], ...] = (
     ("zh-Hant", ("Chinese (Traditional)",), 2, 80),
 )
 _UNKNOWN_LANGUAGES = ("Klingonish", "house style 7")
+_TAGS, _OTHERS, _WEIGHTS, _PER_100 = zip(*_LANGUAGES, strict=True)
 _SPELLINGS = [spelling for tag, others, *_ in _LANGUAGES for spelling in (tag, *others)] + [*_UNKNOWN_LANGUAGES]
 
 _BY_WEEKDAY = (100, 106, 108, 102, 90, 24, 18)
 _BY_HOUR = (9, 7, 6, 7, 10, 18, 34, 62, 88, 100, 98, 84, 80, 92, 100, 95, 82, 64, 46, 34, 26, 20, 15, 12)
 
-# The longest value of each key, with its quotes.
-_WIDTHS = {
-    "account_id": 38,
-    "created_at": 29,
-    "credits": 4,
-    "finished_at": 29,
-    "id": 38,
-    "input_file_id": 38,
-    "input_tokens": 7,
-    "output_file_id": 38,
-    "output_tokens": 7,
-    "status": 11,
-    "target_language": 2 + max(len(spelling.encode()) for spelling in _SPELLINGS),
-}
+# The keys in their order, each with the bytes of the longest value, quotes included.
+_LONGEST_LANGUAGE = 2 + max(len(spelling.encode()) for spelling in _SPELLINGS)
+_WIDTHS = {"account_id": 38, "created_at": 29, "credits": 4, "finished_at": 29, "id": 38, "input_file_id": 38}
+_WIDTHS |= {"input_tokens": 7, "output_file_id": 38, "output_tokens": 7, "status": 11}
+_WIDTHS |= {"target_language": _LONGEST_LANGUAGE}
+
+# What breaks a good line, by a hard rule each.
+_BREAKS = (
+    (rb"^(.{170}).*", rb"\1"),
+    (rb'"status":"\w+"', b'"status":"Done"'),
+    (rb'"id":"[^"]*",', b""),
+    (rb'"credits":\w+', b'"credits":19.5'),
+    (rb'("created_at":"[^"]*)Z"', rb'\1"'),
+    (rb'("created_at":"\d{4})-\d\d-\d\d', rb"\1-02-30"),
+    (rb"^.*", b"2026-10-31 12:00:00 WARN export interrupted, resuming"),
+    (rb'"id":"[^"]{8}', b'"id":"\xff\xfe'),
+)
 
 
 def write_sample(
@@ -106,48 +109,40 @@ def write_sample(
     runs are written. A file appears under its name only when it is whole; a stream stays open. Raises UsageError for
     numbers that make no sense and for a path that cannot be written to.
     """
-    if not 1 <= runs <= _MOST_RUNS or broken < 0 or seed < 0 or not 1 <= days <= until.toordinal():
+    if not (1 <= runs <= _MOST_RUNS and 1 <= days <= min(_MOST_DAYS, until.toordinal()) and broken >= 0 <= seed):
         raise UsageError(
-            f"a sample has 1 to {_MOST_RUNS:,} runs, on at least one day and none before year 1; "
-            "seed and broken lines are not negative"
+            f"a sample has 1 to {_MOST_RUNS:,} runs on 1 to {_MOST_DAYS:,} days, none before the year 1, "
+            "and neither its seed nor its number of broken lines is negative"
         )
+    service = _Service(runs, seed, until, days)
+
+    def fill(file: BinaryIO) -> None:
+        for start in range(0, runs, _CHUNK_RUNS):
+            end = min(start + _CHUNK_RUNS, runs)
+            content = service.lines(start, end)
+            file.write(_with_broken_lines(content, start, end, runs, broken) if broken else content)
+            if progress:
+                progress(end)
+
     if not isinstance(out, str | os.PathLike):
-        _write(out, runs, seed, broken, until, days, progress)
+        fill(out)
         return
-    path = os.path.realpath(out)
     # Renaming a file onto a device or a pipe would do away with it.
-    part = f"{path}.{os.getpid()}.part" if os.path.isfile(path) or not os.path.exists(path) else path
+    is_special = os.path.exists(out) and not os.path.isfile(out)
+    part = os.fspath(out) if is_special else f"{os.path.realpath(out)}.{os.getpid()}.part"
     try:
         file = open(part, "wb")  # noqa: SIM115  # only a failure to open is the caller's mistake
     except OSError as error:
         raise UsageError(f"{os.fspath(out)}: cannot be written: {error.strerror}") from None
     try:
         with file:
-            _write(file, runs, seed, broken, until, days, progress)
-        if part != path:
-            os.replace(part, path)
+            fill(file)
+        if not is_special:
+            os.replace(part, os.path.realpath(out))
     except BaseException:
-        if part != path:
+        if not is_special:
             os.unlink(part)
         raise
-
-
-def _write(
-    file: BinaryIO,
-    runs: int,
-    seed: int,
-    broken: int,
-    until: date,
-    days: int,
-    progress: Callable[[int], None] | None,
-) -> None:
-    service = _Service(runs, seed, until, days)
-    for start in range(0, runs, _CHUNK_RUNS):
-        end = min(start + _CHUNK_RUNS, runs)
-        content = service.lines(start, end)
-        file.write(_with_broken_lines(content, start, end, runs, broken) if broken else content)
-        if progress:
-            progress(end)
 
 
 class _Service:
@@ -155,24 +150,23 @@ class _Service:
 
     def __init__(self, runs: int, seed: int, until: date, days: int) -> None:
         self.runs, self.seed = runs, seed
-        self.end_us = (_day(until) + 1) * _DAY_US
+        self.end_us = (until.toordinal() - _EPOCH + 1) * _DAY_US
         self.start_us = self.end_us - days * _DAY_US
         # Chunks count from 0 and never come near this number.
         rng = np.random.default_rng([seed, 1 << 31])
         accounts = max(6, round(12 * (runs / 2_000) ** 0.6))
         self.accounts = _uuids(rng, accounts)
-        weights = np.array([weight for *_, weight, _ in _LANGUAGES])
-        taste = weights * rng.integers(5, 30, (accounts, len(weights))) ** 2
+        taste = np.array(_WEIGHTS) * rng.integers(5, 30, (accounts, len(_TAGS))) ** 2
         size = 10**10 // np.arange(1, accounts + 1)
         # One row for each account, one column for each language, and then cumulated over both.
         self.demand = np.cumsum(size[:, None] * taste // taste.sum(axis=1)[:, None])
         hours = np.arange(days * 24)
-        day = self.start_us // _DAY_US + hours // 24
-        rhythm = np.array(_BY_WEEKDAY)[(day + 3) % 7] * np.array(_BY_HOUR)[hours % 24]
+        day = until.toordinal() - days + 1 + hours // 24
+        rhythm = np.array(_BY_WEEKDAY)[(day - 1) % 7] * np.array(_BY_HOUR)[hours % 24]
         activity = 1 + rhythm * (100 + 300 * hours**2 // len(hours) ** 2) // 1_000
-        is_clock_change = np.isin(day, [_day(sunday) for sunday in CLOCK_CHANGES]) & (hours % 24 < 2)
+        is_clock_change = np.isin(day, [sunday.toordinal() for sunday in CLOCK_CHANGES]) & (hours % 24 < 2)
         self.activity = np.cumsum(activity + is_clock_change * (activity.sum() // 1_500))
-        self.size_quantiles, self.output_quantiles, self.time_quantiles = map(_lognormal, (1.1, 0.08, 0.55))
+        self.sizes, self.outputs, self.times = map(_lognormal, (1.1, 0.08, 0.55))
 
     def lines(self, start: int, end: int) -> bytes:
         """Return the lines of the runs from number ``start`` to ``end``."""
@@ -184,25 +178,23 @@ class _Service:
         created = np.sort(self.start_us + hour * _HOUR_US + rng.integers(0, _HOUR_US, count))
         # The same file once more, into the same language: both will be charged.
         charged_twice = np.flatnonzero(number % 1_000 == 617)
-        charged_twice = charged_twice[charged_twice > 0]
         original = np.arange(count)
         original[charged_twice] -= 1
         is_pair = np.isin(original, charged_twice - 1)
 
         demand = np.searchsorted(self.demand, rng.integers(0, self.demand[-1], count), "right")[original]
-        account, language = np.divmod(demand, len(_LANGUAGES))
-        input_tokens = 3_600 * _draw(rng, self.size_quantiles, count) // 1_000_000
+        account, language = np.divmod(demand, len(_TAGS))
+        input_tokens = 3_600 * self.sizes[rng.integers(0, _QUANTILES, count)] // 1_000_000
         input_tokens = np.clip(input_tokens * rng.integers(900, 1_100, count) // 1_000, 20, _MOST_TOKENS)[original]
-        per_100 = np.array([per_100 for *_, per_100 in _LANGUAGES])[language]
-        output_tokens = 1 + input_tokens * per_100 * _draw(rng, self.output_quantiles, count) // 100_000_000
+        per_100 = np.array(_PER_100)[language]
+        output_tokens = 1 + input_tokens * per_100 * self.outputs[rng.integers(0, _QUANTILES, count)] // 100_000_000
 
-        tags = [tag for tag, *_ in _LANGUAGES]
-        day = created // _DAY_US
-        is_spike = (day >= _day(SPIKE_FIRST_DAY)) & (day <= _day(SPIKE_LAST_DAY))
-        is_spike &= language == tags.index(SPIKE_LANGUAGE)
+        day = created // _DAY_US + _EPOCH
+        is_spike = (day >= SPIKE_FIRST_DAY.toordinal()) & (day <= SPIKE_LAST_DAY.toordinal())
+        is_spike &= language == _TAGS.index(SPIKE_LANGUAGE)
         failed = (rng.random(count) < np.where(is_spike, SPIKE_FAILURE_RATE, FAILURE_RATE)) & ~is_pair
         milliroots = np.sqrt(input_tokens * 1_000_000).astype(np.int64)
-        duration = 1_500_000 + milliroots * 320 * _draw(rng, self.time_quantiles, count) // 1_000_000
+        duration = 1_500_000 + milliroots * 320 * self.times[rng.integers(0, _QUANTILES, count)] // 1_000_000
         duration = np.where(failed, duration // 3, duration) + rng.integers(0, 1_000_000, count)
         finished = created + duration
         running = (rng.random(count) < 0.004) & ~is_pair
@@ -230,7 +222,7 @@ class _Service:
         lines["target_language"] = _spelled(rng, language)[original]
         _set_running(lines, np.flatnonzero(running))
 
-        # Some runs are seen first while Running, and again 1 to 40 lines after they finished; some lines are sent twice.
+        # Some runs are seen while Running, and again 1 to 40 lines after they finished; some lines are sent twice.
         seen_running = np.flatnonzero((rng.random(count) < 0.01) & ~running)
         again = np.concatenate((seen_running, np.flatnonzero(rng.random(count) < 0.003)))
         place = np.searchsorted(created, finished[again]) + rng.integers(1, 41, len(again))
@@ -240,53 +232,43 @@ class _Service:
         return np.concatenate((lines, seen_again))[order].tobytes().translate(None, b"\0")
 
 
-def _day(day: date) -> int:
-    """Return a day as the number of days since 1970-01-01."""
-    return day.toordinal() - date(1970, 1, 1).toordinal()
-
-
-def _lognormal(sigma: float) -> _Ints:
+def _lognormal(sigma: float) -> NDArray[np.int64]:
     """Return the quantiles of a log-normal distribution with median 1, in whole millionths."""
     normal = NormalDist(0, sigma)
     shares = ((at + 0.5) / _QUANTILES for at in range(_QUANTILES))
     return np.array([round(1e6 * math.exp(normal.inv_cdf(share))) for share in shares], np.int64)
 
 
-def _draw(rng: np.random.Generator, quantiles: _Ints, count: int) -> _Ints:
-    drawn: _Ints = quantiles[rng.integers(0, _QUANTILES, count)]
-    return drawn
+def _empty_line() -> NDArray[np.void]:
+    """Return one line without its values; each field has the width of its longest value, filled up with NULs."""
+    fields = []
+    for name, width in _WIDTHS.items():
+        key = f'{"," if fields else "{"}"{name}":'.encode()
+        fields += [(f"{name}:", f"S{len(key)}", key), (name, f"S{width}", b"")]
+    fields.append(("end", "S2", b"}\n"))
+    return np.array([tuple(text for *_, text in fields)], dtype=[(name, kind) for name, kind, _ in fields])
 
 
-def _empty_line() -> _Lines:
-    """Return one line, its values still missing; each field is as wide as it may get and is filled up with NULs."""
-    names = list(_WIDTHS)
-    keys = [f'{"," if at else "{"}"{name}":'.encode() for at, name in enumerate(names)]
-    fields = [field for name, key in zip(names, keys, strict=True) for field in ((name + ":", key), (name, b""))]
-    fields.append(("end", b"}\n"))
-    layout = [(name, f"S{_WIDTHS.get(name, len(text))}") for name, text in fields]
-    return np.array([tuple(text for _, text in fields)], dtype=layout)
-
-
-def _set_running(lines: _Lines, at: _Ints) -> None:
+def _set_running(lines: NDArray[np.void], at: NDArray[np.int64]) -> None:
     lines["status"][at] = b'"Running"'
     for name in ("credits", "finished_at", "output_file_id", "output_tokens"):
         lines[name][at] = b"null"
 
 
-def _spelled(rng: np.random.Generator, language: _Ints) -> _Texts:
+def _spelled(rng: np.random.Generator, language: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """Write languages as clients do: nine in ten as the plain tag, a few as something that nobody knows."""
-    ways = np.array([1 + len(others) for _, others, *_ in _LANGUAGES])
+    ways = np.array([1 + len(others) for others in _OTHERS])
     first = np.cumsum(ways) - ways
     count = len(language)
     other = 1 + rng.integers(0, 1 << 32, count) % (ways[language] - 1)
     chosen = first[language] + np.where(rng.random(count) < 0.1, other, 0)
     unknown = len(_SPELLINGS) - 1 - rng.integers(0, len(_UNKNOWN_LANGUAGES), count)
     chosen = np.where(rng.random(count) < 0.002, unknown, chosen)
-    texts: _Texts = np.array([f'"{spelling}"'.encode() for spelling in _SPELLINGS])[chosen]
+    texts: NDArray[np.bytes_] = np.array([f'"{spelling}"'.encode() for spelling in _SPELLINGS])[chosen]
     return texts
 
 
-def _uuids(rng: np.random.Generator, count: int) -> _Texts:
+def _uuids(rng: np.random.Generator, count: int) -> NDArray[np.bytes_]:
     """Return random UUIDs (version 4) as quoted texts."""
     octets = np.frombuffer(rng.bytes(16 * count), np.uint8).reshape(count, 16).copy()
     octets[:, 6] = octets[:, 6] & 0x0F | 0x40
@@ -297,10 +279,10 @@ def _uuids(rng: np.random.Generator, count: int) -> _Texts:
     text[:, (0, 37)] = ord('"')
     for start, source, width in ((1, 0, 8), (10, 8, 4), (15, 12, 4), (20, 16, 4), (25, 20, 12)):
         text[:, start : start + width] = digits[:, source : source + width]
-    return _rows(text)
+    return text.view("S38").ravel()
 
 
-def _instants(us: _Ints) -> _Texts:
+def _instants(us: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """Return instants in µs since 1970 UTC as quoted texts such as "2026-10-31T12:00:00.000000Z"."""
     text = np.tile(np.frombuffer(b'"0000-00-00T00:00:00.000000Z"', np.uint8), (len(us), 1))
     months = us.view("datetime64[us]").astype("datetime64[M]")
@@ -311,20 +293,16 @@ def _instants(us: _Ints) -> _Texts:
     for start, width, value in zip((1, 6, 9, 12, 15, 18, 21), (4, 2, 2, 2, 2, 2, 6), parts, strict=True):
         for place in range(width):
             text[:, start + place] += (value // 10 ** (width - 1 - place) % 10).astype(np.uint8)
-    return _rows(text)
+    return text.view("S29").ravel()
 
 
-def _integers(values: _Ints, width: int) -> _Texts:
+def _integers(values: NDArray[np.int64], width: int) -> NDArray[np.bytes_]:
     """Return integers from 0 as texts, filled up with NULs on the left."""
     text = np.empty((len(values), width), np.uint8)
     for place in range(width):
         unit = 10 ** (width - 1 - place)
         text[:, place] = np.where((values >= unit) | (unit == 1), ord("0") + values // unit % 10, 0)
-    return _rows(text)
-
-
-def _rows(text: np.ndarray[Any, np.dtype[np.uint8]]) -> _Texts:
-    return text.view(f"S{text.shape[1]}").ravel()
+    return text.view(f"S{width}").ravel()
 
 
 def _with_broken_lines(content: bytes, start: int, end: int, runs: int, broken: int) -> bytes:
@@ -337,21 +315,6 @@ def _with_broken_lines(content: bytes, start: int, end: int, runs: int, broken: 
     mixed, done = [], 0
     for number in range(first, last):
         at = (2 * number + 1) * runs // (2 * broken) - start
-        mixed += [*lines[done : at + 1], _broken(lines[at], number)]
+        mixed += [*lines[done : at + 1], re.sub(*_BREAKS[number % len(_BREAKS)], lines[at])]
         done = at + 1
     return b"".join(mixed + lines[done:])
-
-
-def _broken(line: bytes, number: int) -> bytes:
-    """Return a line that breaks a hard rule, made from a good one."""
-    kinds: tuple[Callable[[], bytes], ...] = (
-        lambda: line[: len(line) // 2] + b"\n",
-        lambda: re.sub(rb'"status":"\w+"', b'"status":"Done"', line),
-        lambda: re.sub(rb'"id":"[^"]*",', b"", line),
-        lambda: re.sub(rb'"credits":\w+', b'"credits":19.5', line),
-        lambda: re.sub(rb'("created_at":"[^"]*)Z"', rb'\1"', line),
-        lambda: re.sub(rb'("created_at":"\d{4})-\d\d-\d\d', rb"\1-02-30", line),
-        lambda: b"2026-10-31 12:00:00 WARN export interrupted, resuming\n",
-        lambda: re.sub(rb'"id":"[^"]{8}', b'"id":"\xff\xfe', line),
-    )
-    return kinds[number % len(kinds)]()

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from polydoc_analytics import __version__
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders.sources import MANIFEST
-from polydoc_analytics.schema import INSTANTS, INTEGERS, arrow_schema
+from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 
 FORMAT = "polydoc-runs"
 FORMAT_VERSION = 1
@@ -33,6 +33,8 @@ WRITE_OPTIONS: dict[str, Any] = {
     "compression_level": 1,
     # Measured on a million runs: a tenth smaller and twice as fast to scan as plain encoding.
     "use_dictionary": ["account_id", "status", "target_language"],
+    # None for optional texts: where they show one value, DuckDB 2.0.0 finds every row when it is asked for the nulls.
+    "write_statistics": [column.name for column in COLUMNS if column.required or column.kind != "text"],
     "column_encoding": dict.fromkeys((*INSTANTS, *INTEGERS), "DELTA_BINARY_PACKED")
     | dict.fromkeys(("id", "input_file_id", "output_file_id"), "DELTA_LENGTH_BYTE_ARRAY"),
 }

@@ -1,0 +1,304 @@
+"""The views on a small fixture that is worked out by hand, in several zones; and what their files promise."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+import sqlglot
+from conftest import SAMPLE, wire
+from sqlglot import exp
+
+import polydoc_analytics as pda
+from polydoc_analytics import views
+
+# Around the night of 25 October 2026, when Lisbon sets its clocks back at 01:00 UTC: a day of 25 hours.
+FIXTURE = [
+    # Saturday in Lisbon (23:30 on the 24th, summer time), Saturday in UTC.
+    wire("a1", created_at="2026-10-24T22:30:00Z", finished_at="2026-10-24T22:30:10Z"),
+    # Sunday in Lisbon (00:30 on the 25th, summer time), still Saturday in UTC.
+    wire("a2", created_at="2026-10-24T23:30:00Z", finished_at="2026-10-24T23:30:20Z", target_language="German", credits=None),
+    # Sunday 01:30, for the second time.
+    wire("a3", created_at="2026-10-25T01:30:00Z", finished_at="2026-10-25T01:30:40Z", input_tokens=None),
+    # Sunday 23:59 in Lisbon and UTC alike, Failed, with credits; Monday in India.
+    wire("a4", created_at="2026-10-25T23:59:00Z", finished_at="2026-10-25T23:59:01Z", status="Failed", credits=2,
+         output_tokens=None, output_file_id=None, target_language="fr"),
+    # Monday, still Running, nothing known.
+    wire("b1", account_id="zeta", created_at="2026-10-26T00:00:00Z", finished_at=None, status="Running", credits=None,
+         input_tokens=None, output_tokens=None, output_file_id=None, target_language="13b"),
+    # Monday, two alike: charged twice.
+    wire("b2", account_id="zeta", created_at="2026-10-26T08:00:00Z", finished_at="2026-10-26T08:00:30Z", target_language="pt_br"),
+    wire("b3", account_id="zeta", created_at="2026-10-26T09:00:00Z", finished_at="2026-10-26T09:00:50Z",
+         target_language="Portuguese (Brazil)"),
+]
+
+
+@pytest.fixture
+def connect(file):
+    path = file(FIXTURE)
+    opened: list[pda.Database] = []
+
+    def connect(**arguments: Any) -> pda.Database:
+        opened.append(pda.connect(path, now=datetime(2026, 11, 1, tzinfo=UTC), **arguments))
+        return opened[-1]
+
+    yield connect
+    for db in opened:
+        db.close()
+
+
+def only(frame: pl.DataFrame) -> dict[str, Any]:
+    assert frame.height == 1
+    return frame.row(0, named=True)
+
+
+def test_the_total_is_what_the_hand_works_out(connect) -> None:
+    total = only(connect().view("usage"))
+    assert {key: total[key] for key in ("runs", "succeeded_runs", "failed_runs", "running_runs")} == {
+        "runs": 7, "succeeded_runs": 5, "failed_runs": 1, "running_runs": 1,
+    }
+    assert total["failure_rate"] == pytest.approx(1 / 6)
+    assert total["input_tokens"] == 5 * 1000  # a3 and b1 are unknown
+    assert total["output_tokens"] == 5 * 1200  # a4 and b1 are unknown
+    assert total["total_tokens"] == 4 * 2200 + 1200 + 1000
+    assert total["runs_without_tokens"] == 2  # finished ones only: a3, a4
+    assert total["credits"] == 3 + 3 + 2 + 3 + 3
+    assert total["runs_without_credits"] == 1  # a2; b1 is not finished
+    assert total["credits_on_failed_runs"] == 2
+    # a1, b2, b3 know credits and both counts: 9 credits over 6,600 tokens.
+    assert total["credits_per_1k_tokens"] == pytest.approx(9 / 6.6)
+    assert total["mean_duration_s"] == pytest.approx((10 + 20 + 40 + 30 + 50) / 5)
+    assert total["p50_duration_s"] == 30
+    assert total["p90_duration_s"] == pytest.approx(46)  # h = 3.6 between 40 and 50
+    assert total["p95_duration_s"] == pytest.approx(48)
+    assert total["p99_duration_s"] == pytest.approx(49.6)
+    assert total["max_duration_s"] == 50
+
+
+def test_the_wilson_interval_is_that_of_the_textbook(connect) -> None:
+    total = only(connect().view("usage"))
+    z, k, n = 1.959963984540054, 1, 6
+    middle, half = (k / n + z * z / 2 / n) / (1 + z * z / n), z / (1 + z * z / n)
+    half *= math.sqrt(k / n * (1 - k / n) / n + z * z / 4 / n / n)
+    assert total["failure_rate_low"] == pytest.approx(middle - half)
+    assert total["failure_rate_high"] == pytest.approx(middle + half)
+    by_language = {row["language"]: row for row in connect().view("usage_by_language").iter_rows(named=True)}
+    assert by_language["de"]["failure_rate_low"] == 0.0  # exactly
+    assert by_language["de"]["failure_rate_high"] == pytest.approx(z * z / (3 + z * z))
+    assert by_language["fr"]["failure_rate_high"] == 1.0
+    assert by_language["fr"]["failure_rate_low"] == pytest.approx(1 / (1 + z * z))
+    assert by_language["13b"]["failure_rate"] is None
+    assert by_language["13b"]["failure_rate_low"] is None
+    assert by_language["13b"]["failure_rate_high"] is None
+
+
+def test_unknown_is_null_and_never_zero(connect) -> None:
+    by_language = {row["language"]: row for row in connect().view("usage_by_language").iter_rows(named=True)}
+    running = by_language["13b"]
+    assert running["runs"] == running["running_runs"] == 1
+    assert running["credits"] is running["input_tokens"] is running["total_tokens"] is running["p50_duration_s"] is None
+    assert running["credits_on_failed_runs"] == 0
+    assert by_language["fr"]["output_tokens"] is None
+    assert by_language["fr"]["total_tokens"] == 1000
+
+
+def test_over_no_runs_sums_are_zero_and_rates_unknown(connect) -> None:
+    total = only(connect(since="2027-01-01").view("usage"))
+    assert total["runs"] == total["credits"] == total["input_tokens"] == total["credits_on_failed_runs"] == 0
+    assert total["failure_rate"] is total["p50_duration_s"] is total["credits_per_1k_tokens"] is None
+    assert connect(since="2027-01-01").view("usage_daily").height == 0
+    assert connect(since="2027-01-01").view("conservation")["holds"].all()
+
+
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        ("UTC", {"2026-10-24": 2, "2026-10-25": 2, "2026-10-26": 3}),
+        ("Europe/Lisbon", {"2026-10-24": 1, "2026-10-25": 3, "2026-10-26": 3}),
+        ("Asia/Kolkata", {"2026-10-25": 3, "2026-10-26": 4}),
+        ("America/New_York", {"2026-10-24": 3, "2026-10-25": 2, "2026-10-26": 2}),
+    ],
+)
+def test_days_are_local_also_when_clocks_change(connect, zone: str, days: dict[str, int]) -> None:
+    frame = connect(timezone=zone).view("usage_daily")
+    assert {day.isoformat(): runs for day, runs in zip(frame["period"], frame["runs"], strict=True)} == days
+
+
+def test_weeks_start_on_monday_and_months_on_the_first(connect) -> None:
+    db = connect(timezone="Europe/Lisbon")
+    assert db.view("usage_weekly")["period"].to_list() == [date(2026, 10, 19), date(2026, 10, 26)]
+    assert db.view("usage_weekly")["runs"].to_list() == [4, 3]
+    assert db.view("usage_monthly")["period"].to_list() == [date(2026, 10, 1)]
+
+
+def test_a_day_of_25_hours_is_taken_whole(connect) -> None:
+    db = connect(timezone="Europe/Lisbon", since="2026-10-25", until="2026-10-25")
+    assert sorted(db.view("runs")["id"]) == ["a2", "a3", "a4"]
+    assert (db.interval.until - db.interval.since).total_seconds() == 25 * 3600
+    assert only(db.view("usage_daily"))["is_partial"] is False
+
+
+def test_a_period_that_the_interval_cuts_is_partial(connect) -> None:
+    db = connect(timezone="Europe/Lisbon", since="2026-10-25", until="2026-10-26T08:30")
+    assert db.view("usage_daily")["is_partial"].to_list() == [False, True]
+    assert db.view("usage_weekly")["is_partial"].to_list() == [True, True]
+    assert db.view("usage_monthly")["is_partial"].to_list() == [True]
+    whole = connect(timezone="Europe/Lisbon", period="2026-10")
+    for view in ("usage_daily", "usage_weekly", "usage_monthly"):
+        frame = whole.view(view)
+        cut = [] if view != "usage_weekly" else [False, True]  # the week of 26 October ends in November
+        assert frame["is_partial"].to_list() == (cut or [False] * frame.height)
+    assert not connect().view("usage_weekly")["is_partial"].any()
+
+
+def test_a_run_may_be_dated_by_when_it_finished(connect) -> None:
+    db = connect(timezone="UTC", date_basis="finished", since="2026-10-25", until="2026-10-25")
+    assert sorted(db.view("runs")["id"]) == ["a3", "a4"]
+    assert db.runs_without_date == 1
+    assert only(connect(date_basis="finished").view("usage"))["runs"] == 6
+
+
+def test_languages_written_differently_are_one(connect) -> None:
+    frame = connect().view("usage_by_language")
+    assert dict(zip(frame["language"], frame["runs"], strict=True)) == {"de": 3, "fr": 1, "13b": 1, "pt-BR": 2}
+
+
+def test_filters_confine_every_view(connect) -> None:
+    db = connect(account="zeta", language=["pt-BR", "13b"])
+    assert only(db.view("usage"))["runs"] == 3
+    assert db.view("usage_by_account")["account_id"].to_list() == ["zeta"]
+    assert only(connect(language="nope").view("usage"))["runs"] == 0
+    assert only(connect(account="it's").view("usage"))["runs"] == 0
+
+
+def test_durations_keep_succeeded_and_failed_apart(connect) -> None:
+    frame = connect().view("durations_by_account")
+    rows = {(row["account_id"], row["status"]): row for row in frame.iter_rows(named=True)}
+    assert set(rows) == {("acme", "Succeeded"), ("acme", "Failed"), ("zeta", "Succeeded")}
+    assert rows["acme", "Succeeded"]["runs"] == 3
+    assert rows["acme", "Succeeded"]["min_duration_s"] == 10
+    assert rows["acme", "Failed"]["max_duration_s"] == 1
+    assert rows["zeta", "Succeeded"]["p50_duration_s"] == 40
+
+
+def test_soft_rules_count_the_runs_that_they_concern(file) -> None:
+    rows = [
+        wire("early", finished_at="2026-03-02T09:00:00Z"),
+        wire("run", status="Running"),
+        wire("nofin", finished_at=None),
+        wire("nofile", output_file_id=None),
+        wire("notok", output_tokens=None),
+        wire("neg", credits=-1),
+        wire("future", created_at="2027-01-01T00:00:00Z", finished_at="2027-01-01T00:00:01Z"),
+        wire("empty", account_id=" "),
+        wire("rep", account_id="a\ufffd"),
+        wire("lang", target_language="13b"),
+        wire("und", target_language="und"),
+        *(wire(f"twice{n}", input_file_id="same", target_language=text) for n, text in enumerate(["fr", "French"])),
+        wire("free", input_file_id="same", target_language="fr", credits=0),
+    ]
+    for number, row in enumerate(rows):
+        if row["input_file_id"] == "in":
+            row["input_file_id"] = f"in{number}"
+    with pda.connect(file(rows), now=datetime(2026, 11, 1, tzinfo=UTC)) as db:
+        frame = db.view("data_quality")
+    found = {row["rule"]: (row["runs"], row["example_id"]) for row in frame.iter_rows(named=True)}
+    assert found == {
+        "finished_before_created": (1, "early"),
+        "running_with_finished_at": (1, "run"),
+        "succeeded_without_finished_at": (1, "nofin"),
+        "succeeded_without_output_file": (1, "nofile"),
+        "succeeded_without_tokens": (1, "notok"),
+        "negative_number": (1, "neg"),
+        "created_in_future": (1, "future"),
+        "empty_text": (1, "empty"),
+        "replaced_characters": (1, "rep"),
+        "unknown_language": (2, "lang"),
+        "charged_twice": (2, "twice0"),
+    }
+
+
+def test_coverage_says_how_many_finished_runs_know_a_field(connect) -> None:
+    rows = {row["field"]: row for row in connect().view("coverage").iter_rows(named=True)}
+    assert (rows["credits"]["known_runs"], rows["credits"]["unknown_runs"]) == (5, 1)
+    assert rows["output_tokens"]["known_share"] == pytest.approx(5 / 6)
+    assert rows["finished_at"]["unknown_runs"] == 0
+
+
+def test_a_sum_that_does_not_fit_64_bits_is_an_error_and_no_wrong_number(file) -> None:
+    with pda.connect(file([wire("a", credits=2**62), wire("b", credits=2**62)])) as db:
+        with pytest.raises(pda.QueryError):
+            db.view("usage")
+        assert only(db.sql("select max(credits) as most from runs"))["most"] == 2**62
+
+
+@pytest.mark.parametrize("name", list(views.catalog()))
+def test_a_views_header_names_its_columns_in_order_and_its_comments_carry_them(connect, name: str) -> None:
+    db = connect()
+    assert db.view(name).columns == list(views.catalog()[name].columns)
+    assert db.describe(name)["meaning"].to_list() == list(views.catalog()[name].columns.values())
+
+
+def test_meanings_are_copied_into_duckdbs_comments(connect) -> None:
+    con = connect().duckdb
+    rows = con.sql("select column_name, comment from duckdb_columns() where table_name = 'usage_daily'").fetchall()
+    assert dict(rows)["failure_rate"].startswith("failed runs / ")
+    [(comment,)] = con.sql("select comment from duckdb_views() where view_name = 'usage'").fetchall()
+    assert "Grain: the whole interval" in comment
+
+
+def test_there_are_sixteen_usage_views_and_their_counts_and_sums_are_bigint(connect) -> None:
+    names = [name for name in views.catalog() if name.startswith("usage")]
+    assert len(names) == 16
+    types = dict(zip(*connect().describe("usage_daily_by_account_language")["column", "type"], strict=True))
+    floats = {name for name, kind in types.items() if kind == "DOUBLE"}
+    assert {name for name, kind in types.items() if kind == "BIGINT"} == set(types) - floats - {
+        "account_id", "language", "period", "is_partial",
+    }
+    assert types["period"] == "DATE"
+
+
+FORBIDDEN = (exp.Qualify, exp.AtTimeZone, exp.DateDiff, exp.Extract, exp.Command)
+FORBIDDEN_FUNCTIONS = {"epoch", "dayofweek", "log", "date_diff", "datediff", "strftime", "current_date", "isodow", "mad"}
+
+
+@pytest.mark.parametrize("name", list(views.catalog()))
+def test_a_view_keeps_to_sql_that_engines_share(name: str) -> None:
+    sql = views.create_statement(views.view(name))
+    [statement] = sqlglot.parse(sql, read="duckdb")
+    assert statement is not None
+    for node in statement.walk():
+        assert not isinstance(node, FORBIDDEN), node.sql()
+        if isinstance(node, exp.Anonymous | exp.Func):
+            assert node.sql_name().lower() not in FORBIDDEN_FUNCTIONS, node.sql()
+        if isinstance(node, exp.Group):
+            assert not node.args.get("all"), "GROUP BY ALL"
+        if isinstance(node, exp.Star):
+            assert not node.args.get("except_"), "* EXCEPT"
+        if isinstance(node, exp.Div) and not isinstance(node.expression, exp.Literal):
+            divisor = node.expression.sql()
+            assert re.search(r"nullif|^n$|^runs$|\(n \+ z", divisor, re.IGNORECASE), f"a division without nullif: {divisor}"
+
+
+def test_a_header_that_says_too_little_is_an_error_with_file_and_line() -> None:
+    for text, place in (
+        ("select 1", "mine.sql:1"),
+        ("-- Mine.\nselect 1", "mine.sql:1"),
+        ("-- Mine.\n-- one row\nselect 1", "mine.sql:2"),
+        ("-- Mine.\n-- grain: one row\n-- no colon\nselect 1", "mine.sql:3"),
+    ):
+        with pytest.raises(pda.PolydocError, match=place):
+            views.parse_header(text, "mine.sql")
+
+
+def test_every_view_of_the_sample_is_whole() -> None:
+    with pda.connect(SAMPLE, timezone="Europe/Lisbon") as db:
+        assert db.view("conservation")["holds"].all()
+        french = db.sql(
+            "select period, failure_rate_low from usage_weekly_by_language where language = 'fr' and failure_rate_low > 0.1"
+        )
+        assert french["period"].to_list() == [date(2026, 10, 12)], "the planted spike, and no other week"
