@@ -103,8 +103,10 @@ def stage(
 
     from polydoc_analytics.merging import Merge
     from polydoc_analytics.quarantine import Quarantine
-    from polydoc_analytics.store import PartWriter
+    from polydoc_analytics.store import PartWriter, read_manifest
 
+    if isinstance(source, str | os.PathLike) and Path(source).is_dir():
+        read_manifest(Path(source))  # an export of which a part is missing is refused
     quarantine = Quarantine(work)
     merge = Merge(work)
     parts = PartWriter(folder)

@@ -245,8 +245,10 @@ def _column(column: Column, schema: dict[str, tuple[str, pa.DataType]]) -> str:
     own, kind = schema[column.name]
     name = '"' + own.replace('"', '""') + '"'
     if column.kind == "instant":
-        is_plain = kind.tz is not None and kind.unit in ("us", "ms")
-        return f"{name} as {column.name}" if is_plain else f"make_timestamptz(epoch_us({name})) as {column.name}"
+        if kind.unit == "ns":  # a cast would round, and a run would begin up to half a microsecond late
+            ns = f"epoch_ns({name})"
+            return f"make_timestamptz(({ns} - ({ns} % 1000 + 1000) % 1000) // 1000) as {column.name}"
+        return f"{name} as {column.name}" if kind.tz else f"make_timestamptz(epoch_us({name})) as {column.name}"
     value = f"cast({name} as {types[column.kind]})"
     if column.kind == "text" and not column.required:
         # DuckDB 2.0.0 takes a text column whose statistics show one value for constant, and then finds every row where

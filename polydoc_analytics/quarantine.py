@@ -52,7 +52,7 @@ class Quarantine:
     def lines(self) -> Iterator[str]:
         """Yield the rows as lines of NDJSON that can be mended and loaded again."""
         if self._file is not None:
-            self._file.flush()
+            self._flush()
             with open(self._path, encoding="utf-8") as file:
                 yield from file
         for row in self._held:
@@ -71,8 +71,12 @@ class Quarantine:
         frame = pl.DataFrame(held, schema=SCHEMA)
         if self._file is None:
             return frame
-        self._file.flush()
+        self._flush()
         return pl.concat([pl.read_ndjson(self._path, schema=SCHEMA), frame])
+
+    def _flush(self) -> None:
+        if self._file is not None and not self._file.closed:
+            self._file.flush()
 
     def close(self) -> None:
         """Let go of the file."""

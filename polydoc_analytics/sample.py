@@ -39,7 +39,6 @@ _MOST_DAYS = 36_525
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
-_MOST_TOKENS = 400_000
 _QUANTILES = 4_096
 
 # Each language: its tag, other ways in which clients write it, its weight, and output tokens for 100 input tokens.
@@ -64,20 +63,18 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], int, int], ...] = (
     ("ar", ("Arabic", "العربية"), 3, 108),
     ("he", ("iw", "Hebrew"), 2, 98),
     ("en-GB", ("en_gb", "English (United Kingdom)"), 2, 100),
-    ("zh-Hant", ("Chinese (Traditional)",), 2, 80),
 )
-_UNKNOWN_LANGUAGES = ("Klingonish", "house style 7")
+_UNKNOWN = ("Klingonish", "house style 7")
 _TAGS, _OTHERS, _WEIGHTS, _PER_100 = zip(*_LANGUAGES, strict=True)
-_SPELLINGS = [spelling for tag, others, *_ in _LANGUAGES for spelling in (tag, *others)] + [*_UNKNOWN_LANGUAGES]
+_SPELLINGS = [way for tag, others, *_ in _LANGUAGES for way in (tag, *others)] + [*_UNKNOWN]
 
 _BY_WEEKDAY = (100, 106, 108, 102, 90, 24, 18)
 _BY_HOUR = (9, 7, 6, 7, 10, 18, 34, 62, 88, 100, 98, 84, 80, 92, 100, 95, 82, 64, 46, 34, 26, 20, 15, 12)
 
 # The keys in their order, each with the bytes of the longest value, quotes included.
-_LONGEST_LANGUAGE = 2 + max(len(spelling.encode()) for spelling in _SPELLINGS)
 _WIDTHS = {"account_id": 38, "created_at": 29, "credits": 4, "finished_at": 29, "id": 38, "input_file_id": 38}
 _WIDTHS |= {"input_tokens": 7, "output_file_id": 38, "output_tokens": 7, "status": 11}
-_WIDTHS |= {"target_language": _LONGEST_LANGUAGE}
+_WIDTHS |= {"target_language": 2 + max(len(way.encode()) for way in _SPELLINGS)}
 
 # What breaks a good line, by a hard rule each.
 _BREAKS = (
@@ -110,10 +107,7 @@ def write_sample(
     numbers that make no sense and for a path that cannot be written to.
     """
     if not (1 <= runs <= _MOST_RUNS and 1 <= days <= min(_MOST_DAYS, until.toordinal()) and broken >= 0 <= seed):
-        raise UsageError(
-            f"a sample has 1 to {_MOST_RUNS:,} runs on 1 to {_MOST_DAYS:,} days, none before the year 1, "
-            "and neither its seed nor its number of broken lines is negative"
-        )
+        raise UsageError(f"a sample has 1 to {_MOST_RUNS:,} runs, 1 to {_MOST_DAYS:,} days and no negative number")
     service = _Service(runs, seed, until, days)
 
     def fill(file: BinaryIO) -> None:
@@ -152,8 +146,7 @@ class _Service:
         self.runs, self.seed = runs, seed
         self.end_us = (until.toordinal() - _EPOCH + 1) * _DAY_US
         self.start_us = self.end_us - days * _DAY_US
-        # Chunks count from 0 and never come near this number.
-        rng = np.random.default_rng([seed, 1 << 31])
+        rng = np.random.default_rng([seed, 1 << 31])  # no chunk has this number
         accounts = max(6, round(12 * (runs / 2_000) ** 0.6))
         self.accounts = _uuids(rng, accounts)
         taste = np.array(_WEIGHTS) * rng.integers(5, 30, (accounts, len(_TAGS))) ** 2
@@ -171,23 +164,19 @@ class _Service:
     def lines(self, start: int, end: int) -> bytes:
         """Return the lines of the runs from number ``start`` to ``end``."""
         rng = np.random.default_rng([self.seed, start // _CHUNK_RUNS])
-        count = end - start
-        number = np.arange(start, end)
-        total = self.activity[-1]
+        number, count, total = np.arange(start, end), end - start, self.activity[-1]
         hour = np.searchsorted(self.activity, (number * total + rng.integers(0, total, count)) // self.runs, "right")
         created = np.sort(self.start_us + hour * _HOUR_US + rng.integers(0, _HOUR_US, count))
-        # The same file once more, into the same language: both will be charged.
-        charged_twice = np.flatnonzero(number % 1_000 == 617)
-        original = np.arange(count)
-        original[charged_twice] -= 1
-        is_pair = np.isin(original, charged_twice - 1)
+        # Now and then a file is sent once more, into the same language, and both runs are charged.
+        original = np.arange(count) - (number % 1_000 == 617)
+        is_pair = np.isin(number % 1_000, (616, 617))
 
         demand = np.searchsorted(self.demand, rng.integers(0, self.demand[-1], count), "right")[original]
         account, language = np.divmod(demand, len(_TAGS))
         input_tokens = 3_600 * self.sizes[rng.integers(0, _QUANTILES, count)] // 1_000_000
-        input_tokens = np.clip(input_tokens * rng.integers(900, 1_100, count) // 1_000, 20, _MOST_TOKENS)[original]
-        per_100 = np.array(_PER_100)[language]
-        output_tokens = 1 + input_tokens * per_100 * self.outputs[rng.integers(0, _QUANTILES, count)] // 100_000_000
+        input_tokens = np.clip(input_tokens * rng.integers(900, 1_100, count) // 1_000, 20, 400_000)[original]
+        expansion = np.array(_PER_100)[language] * self.outputs[rng.integers(0, _QUANTILES, count)]
+        output_tokens = 1 + input_tokens * expansion // 100_000_000
 
         day = created // _DAY_US + _EPOCH
         is_spike = (day >= SPIKE_FIRST_DAY.toordinal()) & (day <= SPIKE_LAST_DAY.toordinal())
@@ -234,14 +223,13 @@ class _Service:
 
 def _lognormal(sigma: float) -> NDArray[np.int64]:
     """Return the quantiles of a log-normal distribution with median 1, in whole millionths."""
-    normal = NormalDist(0, sigma)
-    shares = ((at + 0.5) / _QUANTILES for at in range(_QUANTILES))
-    return np.array([round(1e6 * math.exp(normal.inv_cdf(share))) for share in shares], np.int64)
+    zs = (NormalDist(0, sigma).inv_cdf((at + 0.5) / _QUANTILES) for at in range(_QUANTILES))
+    return np.array([round(1_000_000 * math.exp(z)) for z in zs], np.int64)
 
 
 def _empty_line() -> NDArray[np.void]:
     """Return one line without its values; each field has the width of its longest value, filled up with NULs."""
-    fields = []
+    fields: list[tuple[str, str, bytes]] = []
     for name, width in _WIDTHS.items():
         key = f'{"," if fields else "{"}"{name}":'.encode()
         fields += [(f"{name}:", f"S{len(key)}", key), (name, f"S{width}", b"")]
@@ -257,28 +245,22 @@ def _set_running(lines: NDArray[np.void], at: NDArray[np.int64]) -> None:
 
 def _spelled(rng: np.random.Generator, language: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """Write languages as clients do: nine in ten as the plain tag, a few as something that nobody knows."""
-    ways = np.array([1 + len(others) for others in _OTHERS])
-    first = np.cumsum(ways) - ways
-    count = len(language)
-    other = 1 + rng.integers(0, 1 << 32, count) % (ways[language] - 1)
-    chosen = first[language] + np.where(rng.random(count) < 0.1, other, 0)
-    unknown = len(_SPELLINGS) - 1 - rng.integers(0, len(_UNKNOWN_LANGUAGES), count)
-    chosen = np.where(rng.random(count) < 0.002, unknown, chosen)
-    texts: NDArray[np.bytes_] = np.array([f'"{spelling}"'.encode() for spelling in _SPELLINGS])[chosen]
-    return texts
+    ways, count = np.array([1 + len(others) for others in _OTHERS]), len(language)
+    other = rng.integers(0, 1 << 32, count) % (ways[language] - 1) + 1
+    chosen = (np.cumsum(ways) - ways)[language] + np.where(rng.random(count) < 0.1, other, 0)
+    unknown = len(_SPELLINGS) - 1 - rng.integers(0, len(_UNKNOWN), count)
+    texts = np.array([f'"{way}"'.encode() for way in _SPELLINGS])
+    return texts.take(np.where(rng.random(count) < 0.002, unknown, chosen))
 
 
 def _uuids(rng: np.random.Generator, count: int) -> NDArray[np.bytes_]:
     """Return random UUIDs (version 4) as quoted texts."""
-    octets = np.frombuffer(rng.bytes(16 * count), np.uint8).reshape(count, 16).copy()
-    octets[:, 6] = octets[:, 6] & 0x0F | 0x40
-    octets[:, 8] = octets[:, 8] & 0x3F | 0x80
     pairs = np.frombuffer(bytes(range(256)).hex().encode(), "S2")
-    digits = pairs[octets].view(np.uint8)
+    digits = pairs[np.frombuffer(rng.bytes(16 * count), np.uint8)].view(np.uint8).reshape(count, 32)
     text = np.full((count, 38), ord("-"), np.uint8)
-    text[:, (0, 37)] = ord('"')
     for start, source, width in ((1, 0, 8), (10, 8, 4), (15, 12, 4), (20, 16, 4), (25, 20, 12)):
         text[:, start : start + width] = digits[:, source : source + width]
+    text[:, (0, 15, 20, 37)] = np.frombuffer(b'"4a"', np.uint8)
     return text.view("S38").ravel()
 
 
@@ -287,8 +269,7 @@ def _instants(us: NDArray[np.int64]) -> NDArray[np.bytes_]:
     text = np.tile(np.frombuffer(b'"0000-00-00T00:00:00.000000Z"', np.uint8), (len(us), 1))
     months = us.view("datetime64[us]").astype("datetime64[M]")
     day = us // _DAY_US - months.astype("datetime64[D]").view(np.int64) + 1
-    month = months.view(np.int64)
-    second, fraction = us % _DAY_US // 1_000_000, us % 1_000_000
+    month, second, fraction = months.view(np.int64), us % _DAY_US // 1_000_000, us % 1_000_000
     parts = (1970 + month // 12, month % 12 + 1, day, second // 3600, second // 60 % 60, second % 60, fraction)
     for start, width, value in zip((1, 6, 9, 12, 15, 18, 21), (4, 2, 2, 2, 2, 2, 6), parts, strict=True):
         for place in range(width):
@@ -306,10 +287,7 @@ def _integers(values: NDArray[np.int64], width: int) -> NDArray[np.bytes_]:
 
 
 def _with_broken_lines(content: bytes, start: int, end: int, runs: int, broken: int) -> bytes:
-    """Put behind the lines of the runs from ``start`` to ``end`` those broken lines that fall there.
-
-    Broken line number n, of ``broken``, falls behind the share (n + 1/2) / ``broken`` of all ``runs``.
-    """
+    """Add the broken lines: number n, of ``broken``, falls behind the share (n + 1/2) / ``broken`` of all ``runs``."""
     lines = content.splitlines(keepends=True)
     first, last = (-((runs - 2 * broken * at) // (2 * runs)) for at in (start, end))
     mixed, done = [], 0

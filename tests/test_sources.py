@@ -1,0 +1,439 @@
+"""Every place and form in which runs are kept, and the one clear line where they cannot be read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import http.server
+import json
+import lzma
+import threading
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import SAMPLE, ndjson, wire
+
+import polydoc_analytics as pda
+from polydoc_analytics.schema import NAMES
+
+ROWS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
+
+
+def zstd(content: bytes) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(out, "zstd") as stream:
+        stream.write(content)
+    return out.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)]
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_compressed_files_are_read_whatever_their_name(suffix: str, compress: Any, named: bool, file) -> None:
+    path = file(compress(ndjson(ROWS)), "runs.ndjson" + (suffix if named else ""))
+    assert pda.load(path).counts.runs == 3
+
+
+def test_a_gzip_of_several_members_is_read_to_its_end(file) -> None:
+    parts = [gzip.compress(ndjson([row])) for row in ROWS]
+    assert pda.load(file(b"".join(parts), "runs.ndjson.gz")).counts.runs == 3
+    assert pda.load(file(zstd(ndjson(ROWS[:1])) + zstd(ndjson(ROWS[1:])), "runs.ndjson.zst")).counts.runs == 3
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)])
+def test_a_file_that_is_cut_off_is_an_error_not_a_smaller_figure(suffix: str, compress: Any, file) -> None:
+    import random
+
+    rows = [wire(str(random.Random(n).random())) for n in range(3000)]
+    whole = compress(ndjson(rows))
+    with pytest.raises(pda.SourceError, match="is cut off"):
+        pda.load(file(whole[: len(whole) * 2 // 3], f"runs.ndjson{suffix}"))
+
+
+def test_paths_globs_folders_and_lists_name_the_same_runs(tmp_path: Path, file) -> None:
+    for number, row in enumerate(ROWS):
+        file([row], f"with space/day={number}/runs-{number}.ndjson")
+    file(b"not runs", "with space/_notes.ndjson")
+    file(b"not runs", "with space/.hidden/x.ndjson")
+    file(b"not runs", "with space/readme.txt")
+    folder = tmp_path / "with space"
+    paths = sorted(folder.glob("day=*/*.ndjson"))
+    for source in (folder, str(folder), f"{folder}/**/*.ndjson", f"{folder}/day=?/runs-*", paths, [str(folder / "day=0"), *paths[1:]]):
+        assert pda.load(source).runs["id"].to_list() == ["a", "b", "c"], source
+
+
+def test_values_in_a_path_never_override_a_column(tmp_path: Path) -> None:
+    folder = tmp_path / "status=Failed" / "account_id=other"
+    folder.mkdir(parents=True)
+    pda.load(table()).runs.with_columns(pl.lit("Succeeded").alias("status"), pl.lit("acme").alias("account_id")).write_parquet(
+        folder / "runs.parquet"
+    )
+    with pda.connect(tmp_path) as db:
+        assert db.view("runs").select("status", "account_id").row(0) == ("Succeeded", "acme")
+
+
+def table(**changes: Any) -> pl.DataFrame:
+    frame = pda.load(SAMPLE).runs.head(100)
+    return frame.with_columns(**changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f,
+        lambda f: f.select(reversed(f.columns)),
+        lambda f: f.with_columns(pl.col("status", "account_id").cast(pl.Categorical)),
+        lambda f: f.with_columns(pl.col("created_at", "finished_at").dt.cast_time_unit("ns")),
+        lambda f: f.with_columns(pl.col("created_at").dt.convert_time_zone("America/New_York")),
+        lambda f: f.with_columns(pl.col("credits").cast(pl.Int32), pl.col("input_tokens").cast(pl.UInt32)),
+        lambda f: f.with_columns(pl.col("credits").cast(pl.Float64), pl.col("output_tokens").cast(pl.Decimal(20, 2))),
+        lambda f: f.with_columns(pl.col("created_at", "finished_at").dt.strftime("%Y-%m-%d %H:%M:%S%.6f+00:00")),
+        lambda f: f.rename({"account_id": "accountId", "created_at": "createdAt", "input_file_id": "inputFileId"}),
+        lambda f: f.with_columns(extra=pl.lit(1)),
+    ],
+)
+@pytest.mark.parametrize("form", ["parquet", "arrow", "stream", "polars", "pandas", "lazy"])
+def test_tables_that_others_wrote_are_read_alike(change: Any, form: str, tmp_path: Path) -> None:
+    frame = change(table())
+    source: Any = tmp_path / f"runs.{'arrow' if form == 'stream' else form}"
+    if form == "parquet":
+        frame.write_parquet(source)
+    elif form == "arrow":
+        frame.write_ipc(source, compat_level=pl.CompatLevel.oldest())
+    elif form == "stream":
+        frame.write_ipc_stream(source, compat_level=pl.CompatLevel.oldest())
+    else:
+        source = {"polars": frame, "pandas": frame.to_pandas() if form == "pandas" else None, "lazy": frame.lazy()}[form]
+    assert pda.load(source).runs.equals(table())
+    with pda.connect(source) as db:
+        assert db.view("runs").select(NAMES).sort("created_at", "id").equals(table())
+        assert db.view("usage")["credits"].item() == table()["credits"].sum()
+
+
+def test_optional_columns_may_be_missing_and_null_is_found_where_it_is(tmp_path: Path) -> None:
+    frame = table().drop("credits", "finished_at", "output_file_id")
+    frame.write_parquet(tmp_path / "a.parquet")
+    with pda.connect(tmp_path / "a.parquet") as db:
+        assert db.view("usage")["credits"].item() is None
+        assert db.view("coverage")["known_runs"].to_list()[0] == 0
+    # A column of one value and a null: DuckDB 2.0.0 misreads its statistics.
+    one = pl.DataFrame({"output_file_id": ["same", None] * 50})
+    table().drop("output_file_id").hstack(one).write_parquet(tmp_path / "b.parquet", compression="zstd", use_pyarrow=True, pyarrow_options={"use_dictionary": False})
+    with pda.connect(tmp_path / "b.parquet") as db:
+        assert db.sql("select count(*) from runs where output_file_id is null").item() == 50
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop("id"), "has no column id"),
+        (lambda f: f.with_columns(id=pl.lit(7)), "the column id holds int32, expected text"),
+        (lambda f: f.with_columns(created_at=pl.lit(date(2026, 1, 1))), "the column created_at holds date32"),
+        (lambda f: f.with_columns(credits=pl.lit([1])), "the column credits holds"),
+        (lambda f: f.with_columns(pl.col("created_at").dt.replace_time_zone(None)), "have no time zone; pass --assume-utc"),
+    ],
+)
+@pytest.mark.parametrize("form", ["parquet", "arrow", "polars"])
+def test_a_table_that_cannot_hold_runs_is_refused_with_one_line(change: Any, message: str, form: str, tmp_path: Path) -> None:
+    frame = change(table())
+    source: Any = frame
+    if form != "polars":
+        source = tmp_path / f"runs.{form}"
+        (frame.write_parquet if form == "parquet" else frame.write_ipc)(source)
+    with pytest.raises(pda.SourceError, match=message) as caught:
+        pda.connect(source)
+    assert "\n" not in str(caught.value)
+
+
+def test_naive_times_are_utc_where_the_caller_says_so(tmp_path: Path) -> None:
+    frame = table().with_columns(pl.col("created_at", "finished_at").dt.replace_time_zone(None))
+    frame.write_parquet(tmp_path / "runs.parquet")
+    assert pda.load(tmp_path / "runs.parquet", assume_utc=True).runs.equals(table())
+    with pda.connect(tmp_path / "runs.parquet", assume_utc=True) as db:
+        assert db.view("runs")["created_at"].min() == table()["created_at"].min()
+
+
+def test_parquet_with_rows_that_are_no_runs_is_loaded_merged_and_accounted_for(tmp_path: Path) -> None:
+    frame = table()
+    bad = frame.head(2).with_columns(status=pl.lit("Done"), id=pl.Series(["x", "y"]))
+    pl.concat([frame, frame.head(10), bad]).write_parquet(tmp_path / "runs.parquet")
+    with pda.connect(tmp_path / "runs.parquet") as db:
+        assert dict(db.counts) == {"read": 112, "runs": 100, "duplicates": 10, "quarantined": 2, "conflicts": 0}
+        assert db.quarantine["line"].to_list() == [111, 112]
+        assert "'Done' is not a run status" in db.rejection
+
+
+def test_parquet_that_is_whole_is_scanned_where_it_is(tmp_path: Path) -> None:
+    table().write_parquet(tmp_path / "runs.parquet")
+    with pda.connect(tmp_path / "runs.parquet") as db:
+        plan = db.duckdb.sql("explain select runs from usage").fetchall()[0][1]
+        assert str(tmp_path) in "".join(str(db._runs.files))
+        assert "input_file_id" not in plan
+
+
+CSV_HEADER = ",".join(NAMES)
+
+
+def csv(*lines: str, header: str = CSV_HEADER) -> bytes:
+    return "\n".join([header, *lines, ""]).encode()
+
+
+def test_csv_keeps_unknown_and_empty_apart(file) -> None:
+    content = csv(
+        'a,acme,2026-03-01T10:00:00Z,,Running,"",,,,in,',
+        "b,acme,2026-03-01 10:00:00+00,2026-03-01 10:00:05.5+00,Succeeded,de,1200.0,1e3,-0,in,out",
+        "c,acme,2026-03-01 10:00:00.123456+00:00,,Failed,de,0,,,in,",
+    )
+    rows = {row["id"]: row for row in pda.load(file(content, "runs.csv")).runs.iter_rows(named=True)}
+    assert rows["a"]["target_language"] == ""
+    assert rows["a"]["credits"] is rows["a"]["output_file_id"] is None
+    assert (rows["b"]["credits"], rows["b"]["input_tokens"], rows["b"]["output_tokens"]) == (1200, 1000, 0)
+    assert rows["b"]["finished_at"] == datetime(2026, 3, 1, 10, 0, 5, 500_000, tzinfo=UTC)
+    assert rows["c"]["created_at"].microsecond == 123456
+
+
+def test_csv_rows_that_are_no_runs_are_quarantined_with_their_line(file) -> None:
+    content = csv(
+        'a,"ac\nme",2026-03-01T10:00:00Z,,Running,de,,,,in,',
+        "b,acme,2026-03-01T10:00:00,,Running,de,,,,in,",
+        "c,acme",
+        "",
+        "d,acme,2026-03-01T10:00:00Z,,Running,de,1.5,x,,in,",
+        "e,,2026-03-01T10:00:00Z,,Running,de,,,,in,",
+    )
+    loaded = pda.load(file(content, "runs.csv"))
+    assert loaded.counts.read == 5
+    assert loaded.runs["account_id"].to_list() == ["ac\nme"]
+    assert loaded.quarantine["line"].to_list() == [4, 5, 7, 8]
+    reasons = loaded.quarantine["reason"].to_list()
+    assert "has no offset" in reasons[0]
+    assert reasons[1] == "has 2 fields where the header has 11"
+    assert reasons[2] == "credits: '1.5' is not an integer; input_tokens: 'x' is not an integer"
+    assert reasons[3] == "account_id: is required, but missing or null"
+    assert pda.load(file(content, "runs.csv"), assume_utc=True).counts.quarantined == 3
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_headers_may_be_camel_case_in_any_order_with_any_delimiter(delimiter: str, file) -> None:
+    header = ["status", "id", "accountId", "createdAt", "targetLanguage", "inputFileId", "note", "inputTokens"]
+    line = ["Running", "a", "acme", "2026-03-01T10:00:00Z", "de", "in", "x", "5"]
+    loaded = pda.load(file((delimiter.join(header) + "\r\n" + delimiter.join(line) + "\r\n").encode(), "runs.csv"))
+    assert loaded.runs["input_tokens"].to_list() == [5]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"id,name\n1,2\n", "has no column account_id"), (csv(header=CSV_HEADER + ",id"), "names the column id twice")],
+)
+def test_a_csv_header_that_cannot_hold_runs_is_refused(content: bytes, message: str, file) -> None:
+    with pytest.raises(pda.SourceError, match=message):
+        pda.load(file(content, "runs.csv"))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"total": 3, "page": {"of": [1]}, "data": rows, "next": None}])
+@pytest.mark.parametrize("block_bytes", [1 << 24, 1000, 300])
+def test_json_arrays_are_read_in_pieces_of_any_size(indent: int | None, wrap: Any, block_bytes: int) -> None:
+    import io
+
+    from polydoc_analytics.loaders import json_array
+
+    rows = [*ROWS, wire("tricky", account_id='},{"', extra=[{}, {"a": [1, 2]}, "]}"]), wire("d", credits="1"), *ROWS] * 5
+    text = json.dumps(wrap(rows), indent=indent).encode()
+    batches = [b for work in json_array.read(io.BytesIO(text), "x", block_bytes=block_bytes) for b in work.run()]
+    assert sum(batch.read for batch in batches) == len(rows)
+    assert sorted(row.line for batch in batches for row in batch.rejected) == [n + 1 for n, row in enumerate(rows) if row["credits"] == "1"]
+
+
+def test_a_json_file_of_lines_or_of_one_run_is_read_as_such(file) -> None:
+    assert pda.load(file(ROWS, "lines.json")).counts.runs == 3
+    assert pda.load(file(json.dumps(ROWS[0], indent=1).encode(), "one.json")).counts.runs == 1
+    assert pda.load(file(b"[]", "none.json")).counts.read == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'[{"id":1}', "cut off"),
+        (b'{"data": [{"id": 1}', "cut off"),
+        (b'[{"id": "a" "b"}]', "record 1 is not JSON"),
+        (b'[{"id":1},]', "not JSON"),
+        (b"[] x", "more behind the end"),
+        (b'{"a": [1], "b": [2]}', "more than one array"),
+        (b"hello", "not JSON"),
+    ],
+)
+def test_a_broken_json_document_is_refused_whole(content: bytes, message: str, file) -> None:
+    with pytest.raises(pda.SourceError, match=message):
+        pda.load(file(content, "runs.json"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "missing.ndjson", "no such file or folder"),
+        (lambda folder: folder, "no runs in this folder"),
+        (lambda folder: folder / "*.nothing", "no file matches"),
+        (lambda folder: f"{folder}/empty.ndjson", "is empty"),
+        (lambda folder: f"{folder}/empty.parquet", "is empty"),
+        (lambda folder: f"{folder}/broken.parquet", "cannot be read as Parquet"),
+        (lambda folder: f"{folder}/broken.arrow", "cannot be read as Arrow"),
+        (lambda folder: "ftp://host/runs.ndjson", "unknown scheme ftp://"),
+        (lambda folder: f"{folder}/odd", "unknown kind of file"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(make: Any, message: str, tmp_path: Path) -> None:
+    source = make(tmp_path)
+    if source != tmp_path:
+        (tmp_path / "empty.ndjson").touch()
+        (tmp_path / "empty.parquet").touch()
+        (tmp_path / "broken.parquet").write_bytes(b"PAR1 and nothing more")
+        (tmp_path / "broken.arrow").write_bytes(b"ARROW1 and nothing more")
+        (tmp_path / "odd").write_bytes(b"\x00\x01\x02")
+    for open_source in (pda.load, pda.connect):
+        with pytest.raises(pda.SourceError, match=message) as caught:
+            open_source(source)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_delta_table_is_not_read_as_loose_parquet(tmp_path: Path) -> None:
+    (tmp_path / "_delta_log").mkdir()
+    table().write_parquet(tmp_path / "part.parquet")
+    with pytest.raises(pda.SourceError, match="Delta table"):
+        pda.connect(tmp_path)
+
+
+def test_an_empty_file_among_others_is_a_quiet_day(file, tmp_path: Path) -> None:
+    file(ROWS, "a.ndjson")
+    file(b"", "b.ndjson")
+    assert pda.load(tmp_path).counts.runs == 3
+
+
+def test_standard_input_needs_its_format() -> None:
+    with pytest.raises(pda.UsageError, match="needs --input-format"):
+        pda.load("-")
+    with pytest.raises(pda.UsageError, match="unknown input format 'ndjsn'; did you mean ndjson"):
+        pda.load("-", input_format="ndjsn")
+
+
+@pytest.fixture
+def server(tmp_path: Path):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, directory=str(tmp_path), **kwargs)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+
+
+def test_files_are_read_over_http_and_no_query_is_shown(server: str, file) -> None:
+    pytest.importorskip("aiohttp", reason="reading https:// needs the extra [http]")
+    file(gzip.compress(ndjson([*ROWS, "nope"])), "runs.ndjson.gz")
+    table().write_parquet(Path(file(b"", "t.parquet")))
+    loaded = pda.load(f"{server}/runs.ndjson.gz?token=CANARY")
+    assert loaded.counts.runs == 3
+    assert loaded.quarantine["source"].to_list() == [f"{server}/runs.ndjson.gz"]
+    with pda.connect(f"{server}/t.parquet?sig=CANARY") as db:
+        assert db.view("usage")["runs"].item() == 100
+    with pytest.raises(pda.SourceError) as caught:
+        pda.load(f"{server}/missing.ndjson?token=CANARY")
+    assert "CANARY" not in str(caught.value)
+
+
+def test_object_stores_are_read_through_fsspec() -> None:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    for number, row in enumerate(ROWS):
+        store.pipe(f"/bucket/day={number}/runs.ndjson", ndjson([row]))
+    for source in ("memory://bucket", "memory://bucket/*/*.ndjson", ["memory://bucket/day=0/runs.ndjson", "memory://bucket/day=1", "memory://bucket/day=2"]):
+        assert pda.load(source).counts.runs == 3
+    with pytest.raises(pda.SourceError, match="nothing is there"):
+        pda.load("memory://bucket/none/*.ndjson")
+
+
+def test_quarantined_rows_can_be_mended_and_loaded_again(file, tmp_path: Path) -> None:
+    bad = [wire("a", credits="7"), "nope", ndjson([wire("b")])[:-1].replace(b'"b"', b'"\xffb"')]
+    out = tmp_path / "rejected.ndjson"
+    first = pda.load(file([*ROWS, *bad]), quarantine_to=out)
+    assert first.counts.quarantined == 3
+    again = pda.load(out)
+    assert again.counts.quarantined == 3, "not mended, so refused again"
+    assert again.quarantine["line"].to_list() == [1, 2, 3]
+    mended = out.read_text("utf-8").replace('\\"credits\\": \\"7\\"', '\\"credits\\": 7').splitlines()
+    mended[1] = json.dumps(wire("n"))
+    out.write_text("\n".join(mended) + "\n", "utf-8")
+    assert pda.load(out).runs["id"].to_list() == ["a", "n"]
+
+
+def test_quarantined_csv_rows_can_be_mended_too(file, tmp_path: Path) -> None:
+    content = csv("a,acme,2026-03-01T10:00:00Z,,Runing,de,,,,in,")
+    out = tmp_path / "rejected.ndjson"
+    pda.load(file(content, "runs.csv"), quarantine_to=out)
+    out.write_text(out.read_text("utf-8").replace("Runing", "Running").replace("'Running'", "'Runing'"), "utf-8")
+    assert pda.load(out).runs["id"].to_list() == ["a"]
+
+
+def test_strict_makes_any_rejected_row_an_error_and_keeps_the_rows(file, tmp_path: Path) -> None:
+    with pytest.raises(pda.RejectedRowsError, match="1 of 4 rows were quarantined"):
+        pda.load(file([*ROWS, "nope"]), strict=True, quarantine_to=tmp_path / "q.ndjson")
+    assert json.loads((tmp_path / "q.ndjson").read_text("utf-8"))["raw"] == "nope"
+
+
+def test_many_rejected_rows_wait_on_disk(file, monkeypatch: pytest.MonkeyPatch) -> None:
+    from polydoc_analytics import quarantine
+
+    monkeypatch.setattr(quarantine, "_SPILL_BYTES", 100)
+    loaded = pda.load([file(["nope"] * 5, f"{n}.ndjson") for n in range(5)])
+    assert loaded.quarantine.height == loaded.counts.quarantined == 25
+    assert loaded.quarantine["line"].to_list() == [1, 2, 3, 4, 5] * 5
+
+
+def test_export_writes_months_in_utc_and_a_manifest_and_is_whole_or_absent(file, tmp_path: Path) -> None:
+    rows = [wire("a", created_at="2026-01-31T23:59:59Z"), wire("b", created_at="2026-02-01T00:00:00Z"), *ROWS[1:]]
+    out = tmp_path / "my export"
+    staged = pda.export(file(rows), out)
+    assert sorted(part.path.split("/")[0] for part in staged.manifest.parts) == [
+        "created_month=2026-01", "created_month=2026-02", "created_month=2026-03",
+    ]
+    for part in staged.manifest.parts:
+        assert pq.read_schema(out / part.path).names == list(NAMES)
+    assert pda.load(out).counts.runs == 3
+    with pytest.raises(pda.UsageError, match="is not empty"):
+        pda.export(file(rows), out)
+    with pytest.raises(pda.SourceError):
+        pda.export([file(rows), file(b"\x1f\x8b half", "x.ndjson.gz")], out, overwrite=True)
+    assert pda.load(out).counts.runs == 3, "a failed export leaves the last good one"
+    pda.export(file(rows[:1]), out, overwrite=True)
+    assert pda.load(out).counts.runs == 1
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_export_that_was_tampered_with_is_refused(file, tmp_path: Path) -> None:
+    pda.export(file(ROWS), tmp_path / "out")
+    part = next((tmp_path / "out").rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-10])
+    for open_source in (pda.load, pda.connect):
+        with pytest.raises(pda.SourceError, match="is missing or not as exported"):
+            open_source(tmp_path / "out")
+
+
+def test_a_later_row_replaces_one_that_was_written_already(file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from polydoc_analytics import store
+
+    monkeypatch.setattr(store, "ROW_GROUP_ROWS", 2)
+    rows = [wire(str(n)) for n in range(7)] + [wire("3", credits=99), wire("5", finished_at="2026-03-02T11:00:00Z", credits=1)]
+    staged = pda.export(file(rows), tmp_path / "out")
+    assert dict(staged.counts) == {"read": 9, "runs": 7, "duplicates": 2, "quarantined": 0, "conflicts": 2}
+    runs = pda.load(tmp_path / "out").runs
+    assert dict(zip(runs["id"], runs["credits"], strict=True)) == {str(n): {3: 99, 5: 1}.get(n, 3) for n in range(7)}
