@@ -99,8 +99,8 @@ class Database:
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 
     ``interval`` is half-open in UTC. ``counts`` accounts for the rows that were read, ``quarantine`` holds the rejected
-    ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was loaded
-    to temporary files.
+    ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was
+    loaded to temporary files.
     """
 
     def __init__(

@@ -107,7 +107,8 @@ def write_sample(
     numbers that make no sense and for a path that cannot be written to.
     """
     if not (1 <= runs <= _MOST_RUNS and 1 <= days <= min(_MOST_DAYS, until.toordinal()) and broken >= 0 <= seed):
-        raise UsageError(f"a sample has 1 to {_MOST_RUNS:,} runs, 1 to {_MOST_DAYS:,} days and no negative number")
+        most = f"at most {_MOST_RUNS:,} runs and {_MOST_DAYS:,} days"
+        raise UsageError(f"a sample needs at least one run and one day, {most}, and no negative number")
     service = _Service(runs, seed, until, days)
 
     def fill(file: BinaryIO) -> None:
@@ -168,7 +169,7 @@ class _Service:
         hour = np.searchsorted(self.activity, (number * total + rng.integers(0, total, count)) // self.runs, "right")
         created = np.sort(self.start_us + hour * _HOUR_US + rng.integers(0, _HOUR_US, count))
         # Now and then a file is sent once more, into the same language, and both runs are charged.
-        original = np.arange(count) - (number % 1_000 == 617)
+        original = np.maximum(np.arange(count) - (number % 1_000 == 617), 0)
         is_pair = np.isin(number % 1_000, (616, 617))
 
         demand = np.searchsorted(self.demand, rng.integers(0, self.demand[-1], count), "right")[original]

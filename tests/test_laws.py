@@ -55,7 +55,9 @@ def runs(draw: Any) -> dict[str, Any]:
     )
 
 
-bad_rows = st.sampled_from(["nope", "{", '{"id": 5}', "[1]", json.dumps(wire("z", status="Done")), json.dumps(wire(credits=1.5))])
+bad_rows = st.sampled_from(
+    ["nope", "{", '{"id": 5}', "[1]", json.dumps(wire("z", status="Done")), json.dumps(wire(credits=1.5))]
+)
 rows = st.lists(runs() | bad_rows, min_size=1, max_size=40)
 
 
@@ -125,9 +127,9 @@ def merged_by_hand(some: list[Any]) -> dict[str, dict[str, Any]]:
 def test_the_winner_of_each_run_is_the_one_of_the_merge_rule(some: list[Any]) -> None:
     loaded = load(ndjson(some))
     winners = merged_by_hand(some)
-    assert {row["id"]: (row["status"], row["credits"], row["created_at"]) for row in loaded.runs.iter_rows(named=True)} == {
-        id: (row["status"], row["credits"], datetime.fromisoformat(row["created_at"])) for id, row in winners.items()
-    }
+    assert {
+        row["id"]: (row["status"], row["credits"], row["created_at"]) for row in loaded.runs.iter_rows(named=True)
+    } == {id: (row["status"], row["credits"], datetime.fromisoformat(row["created_at"])) for id, row in winners.items()}
     finished = [row for row in some if isinstance(row, dict) and row["status"] != "Running"]
     differing = {id for id in winners if len({str(row) for row in finished if row["id"] == id}) > 1}
     # Two texts of one instant are one state, so the frame and not the text decides; here each instant has one text.
@@ -145,7 +147,9 @@ def test_parts_sum_to_the_whole_and_percentiles_are_numpys(some: list[Any], zone
             frame, [total] = db.view("runs"), db.view("usage").to_dicts()
             per_day = db.view("usage_daily")
     assert total["runs"] == frame.height == per_day["runs"].sum()
-    seconds = frame.filter((pl.col("status") == "Succeeded") & pl.col("duration_s").is_not_null())["duration_s"].to_numpy()
+    seconds = frame.filter((pl.col("status") == "Succeeded") & pl.col("duration_s").is_not_null())[
+        "duration_s"
+    ].to_numpy()
     for share in (50, 90, 95, 99):
         if len(seconds):
             assert total[f"p{share}_duration_s"] == pytest.approx(np.percentile(seconds, share), abs=1e-9)
@@ -158,15 +162,17 @@ def test_parts_sum_to_the_whole_and_percentiles_are_numpys(some: list[Any], zone
 @settings(max_examples=200, deadline=None)
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.sampled_from(ZONES))
 def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: datetime, zone: str) -> None:
-    from polydoc_analytics.zones import offsets, zone as load_zone
+    from polydoc_analytics.zones import offsets
+    from polydoc_analytics.zones import zone as load_zone
 
     instant = moment.replace(tzinfo=UTC)
     us = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     pieces = offsets(load_zone(zone), us - 10**15, us + 10**15)
     shift = next(offset for until, offset in pieces if until is None or us < until)
-    assert math.floor((us + shift) / 86_400_000_000) == (
-        instant.astimezone(load_zone(zone)).date() - datetime(1970, 1, 1).date()
-    ).days
+    assert (
+        math.floor((us + shift) / 86_400_000_000)
+        == (instant.astimezone(load_zone(zone)).date() - datetime(1970, 1, 1).date()).days
+    )
 
 
 @quiet
@@ -194,7 +200,8 @@ def test_rows_held_back_on_disk_are_merged_like_any_other(tmp_path: Path, monkey
     loaded = load(ndjson(content))
     by_id = {row["id"]: (row["status"], row["credits"]) for row in loaded.runs.iter_rows(named=True)}
     assert by_id == {
-        str(n): ("Succeeded", 9) if n % 5 == 0 else ("Succeeded", 3) if n % 2 == 0 else ("Running", None) for n in range(50)
+        str(n): ("Succeeded", 9) if n % 5 == 0 else ("Succeeded", 3) if n % 2 == 0 else ("Running", None)
+        for n in range(50)
     }
     assert loaded.counts.conflicts == 5
 

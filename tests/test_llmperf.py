@@ -39,7 +39,19 @@ def expected() -> dict[str, Any]:
 
 @pytest.fixture(
     scope="module",
-    params=["ndjson", "csv", "parquet", "gzip", "camel-json", "wrapped-json", "arrow", "shuffled", "twice", "export", "frame"],
+    params=[
+        "ndjson",
+        "csv",
+        "parquet",
+        "gzip",
+        "camel-json",
+        "wrapped-json",
+        "arrow",
+        "shuffled",
+        "twice",
+        "export",
+        "frame",
+    ],
 )
 def db(request: pytest.FixtureRequest, rows: list[dict[str, Any]], tmp_path_factory: Any) -> Iterator[pda.Database]:
     folder: Path = tmp_path_factory.mktemp(request.param)

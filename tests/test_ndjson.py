@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import layout, ndjson as reader, wire as judge
+from polydoc_analytics.loaders import layout
+from polydoc_analytics.loaders import ndjson as reader
+from polydoc_analytics.loaders import wire as judge
 from polydoc_analytics.schema import COLUMNS, INSTANTS, NAMES
 
 texts = st.one_of(
@@ -28,7 +30,12 @@ instants = st.one_of(
     st.sampled_from(["2026-02-30T00:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00.123456789Z", "x", ""]),
 )
 integers = st.one_of(
-    st.none(), st.integers(-5, 10**9), st.integers(10**7, 10**8 + 1), st.integers(-(2**65), 2**65), st.just(1.0), st.just("1")
+    st.none(),
+    st.integers(-5, 10**9),
+    st.integers(10**7, 10**8 + 1),
+    st.integers(-(2**65), 2**65),
+    st.just(1.0),
+    st.just("1"),
 )
 
 
@@ -87,12 +94,17 @@ def test_the_layout_reader_reads_numbers_of_any_width(numbers: list[int], colon:
     starts = np.concatenate(([0], ends[:-1] + 1))
     table, taken = layout.decode(block, starts, ends, np.ones(len(rows), bool))
     assert table is not None
-    assert table["credits"].to_pylist()[: len(numbers)] == [numbers[line] for line in taken.tolist() if line < len(numbers)]
+    assert table["credits"].to_pylist()[: len(numbers)] == [
+        numbers[line] for line in taken.tolist() if line < len(numbers)
+    ]
     assert set(range(len(numbers))) <= set(taken.tolist())
 
 
 def test_lines_of_one_layout_take_the_fast_way() -> None:
-    rows = [wire(str(n), status="Running", finished_at=None, credits=None) if n % 7 == 0 else wire(str(n)) for n in range(500)]
+    rows = [
+        wire(str(n), status="Running", finished_at=None, credits=None) if n % 7 == 0 else wire(str(n))
+        for n in range(500)
+    ]
     block = ndjson(rows)
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
     starts = np.concatenate(([0], ends[:-1] + 1))

@@ -9,7 +9,8 @@ import pytest
 from conftest import SHARED, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import ndjson, wire as judge
+from polydoc_analytics.loaders import ndjson
+from polydoc_analytics.loaders import wire as judge
 
 ORACLE = SHARED / "oracle"
 
@@ -113,7 +114,21 @@ def judge_line(extra: str) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["NaN", "Infinity", "-Infinity", "nul", "'a'", "01", "1.", "[1,]", '{"a":1,}', '"\x01"', "// x", '{"a" 1}', '{"a":}'],
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "nul",
+        "'a'",
+        "01",
+        "1.",
+        "[1,]",
+        '{"a":1,}',
+        '"\x01"',
+        "// x",
+        '{"a" 1}',
+        '{"a":}',
+    ],
 )
 def test_what_is_not_json_under_a_key_that_is_not_read_makes_the_row_no_run(text: str, file) -> None:
     loaded = pda.load(file([wire("good"), judge_line(text), wire("fine")]))
@@ -123,7 +138,15 @@ def test_what_is_not_json_under_a_key_that_is_not_read_makes_the_row_no_run(text
 
 def test_the_deep_parser_agrees_with_the_shallow_one() -> None:
     deep = "[" * 5000 + "]" * 5000
-    for text in ('{"a": 1, "b": [true, false, null], "c": {"d": "e"}}', "[]", "{}", '"x"', "1.5", " [1, 2] ", '{"a":{}}'):
+    for text in (
+        '{"a": 1, "b": [true, false, null], "c": {"d": "e"}}',
+        "[]",
+        "{}",
+        '"x"',
+        "1.5",
+        " [1, 2] ",
+        '{"a":{}}',
+    ):
         shallow = judge._parse_deep(text)
         assert shallow == judge._parse_text(text)
     assert judge._parse_deep('{"x": "y", "deep": ' + deep + "}")["x"] == "y"
@@ -134,7 +157,11 @@ def test_the_deep_parser_agrees_with_the_shallow_one() -> None:
 
 def test_an_id_of_bytes_that_are_not_utf8_is_refused_and_other_texts_are_mended(file) -> None:
     good = ndjson_line(wire("x"))
-    rows = [good.replace(b'"x"', b'"\xff"'), good.replace(b'"acme"', b'"\xffb"'), good.replace(b'"x"', b'"\xef\xbf\xbd"')]
+    rows = [
+        good.replace(b'"x"', b'"\xff"'),
+        good.replace(b'"acme"', b'"\xffb"'),
+        good.replace(b'"x"', b'"\xef\xbf\xbd"'),
+    ]
     rows.append(good.replace(b'"x"', b'"\\ud800"'))
     rows.append(good.replace(b'"x"', b'"y"').replace(b'"de"', b'"\\udc00e"'))
     loaded = pda.load(file(rows))

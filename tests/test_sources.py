@@ -32,7 +32,8 @@ def zstd(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)]
+    ("suffix", "compress"),
+    [("", bytes), (".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)],
 )
 @pytest.mark.parametrize("named", [True, False])
 def test_compressed_files_are_read_whatever_their_name(suffix: str, compress: Any, named: bool, file) -> None:
@@ -46,7 +47,9 @@ def test_a_gzip_of_several_members_is_read_to_its_end(file) -> None:
     assert pda.load(file(zstd(ndjson(ROWS[:1])) + zstd(ndjson(ROWS[1:])), "runs.ndjson.zst")).counts.runs == 3
 
 
-@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)])
+@pytest.mark.parametrize(
+    ("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)]
+)
 def test_a_file_that_is_cut_off_is_an_error_not_a_smaller_figure(suffix: str, compress: Any, file) -> None:
     import random
 
@@ -64,16 +67,23 @@ def test_paths_globs_folders_and_lists_name_the_same_runs(tmp_path: Path, file) 
     file(b"not runs", "with space/readme.txt")
     folder = tmp_path / "with space"
     paths = sorted(folder.glob("day=*/*.ndjson"))
-    for source in (folder, str(folder), f"{folder}/**/*.ndjson", f"{folder}/day=?/runs-*", paths, [str(folder / "day=0"), *paths[1:]]):
+    for source in (
+        folder,
+        str(folder),
+        f"{folder}/**/*.ndjson",
+        f"{folder}/day=?/runs-*",
+        paths,
+        [str(folder / "day=0"), *paths[1:]],
+    ):
         assert pda.load(source).runs["id"].to_list() == ["a", "b", "c"], source
 
 
 def test_values_in_a_path_never_override_a_column(tmp_path: Path) -> None:
     folder = tmp_path / "status=Failed" / "account_id=other"
     folder.mkdir(parents=True)
-    pda.load(table()).runs.with_columns(pl.lit("Succeeded").alias("status"), pl.lit("acme").alias("account_id")).write_parquet(
-        folder / "runs.parquet"
-    )
+    pda.load(table()).runs.with_columns(
+        pl.lit("Succeeded").alias("status"), pl.lit("acme").alias("account_id")
+    ).write_parquet(folder / "runs.parquet")
     with pda.connect(tmp_path) as db:
         assert db.view("runs").select("status", "account_id").row(0) == ("Succeeded", "acme")
 
@@ -109,7 +119,9 @@ def test_tables_that_others_wrote_are_read_alike(change: Any, form: str, tmp_pat
     elif form == "stream":
         frame.write_ipc_stream(source, compat_level=pl.CompatLevel.oldest())
     else:
-        source = {"polars": frame, "pandas": frame.to_pandas() if form == "pandas" else None, "lazy": frame.lazy()}[form]
+        source = {"polars": frame, "pandas": frame.to_pandas() if form == "pandas" else None, "lazy": frame.lazy()}[
+            form
+        ]
     assert pda.load(source).runs.equals(table())
     with pda.connect(source) as db:
         assert db.view("runs").select(NAMES).sort("created_at", "id").equals(table())
@@ -124,7 +136,9 @@ def test_optional_columns_may_be_missing_and_null_is_found_where_it_is(tmp_path:
         assert db.view("coverage")["known_runs"].to_list()[0] == 0
     # A column of one value and a null: DuckDB 2.0.0 misreads its statistics.
     one = pl.DataFrame({"output_file_id": ["same", None] * 50})
-    table().drop("output_file_id").hstack(one).write_parquet(tmp_path / "b.parquet", compression="zstd", use_pyarrow=True, pyarrow_options={"use_dictionary": False})
+    table().drop("output_file_id").hstack(one).write_parquet(
+        tmp_path / "b.parquet", compression="zstd", use_pyarrow=True, pyarrow_options={"use_dictionary": False}
+    )
     with pda.connect(tmp_path / "b.parquet") as db:
         assert db.sql("select count(*) from runs where output_file_id is null").item() == 50
 
@@ -136,11 +150,16 @@ def test_optional_columns_may_be_missing_and_null_is_found_where_it_is(tmp_path:
         (lambda f: f.with_columns(id=pl.lit(7)), "the column id holds int32, expected text"),
         (lambda f: f.with_columns(created_at=pl.lit(date(2026, 1, 1))), "the column created_at holds date32"),
         (lambda f: f.with_columns(credits=pl.lit([1])), "the column credits holds"),
-        (lambda f: f.with_columns(pl.col("created_at").dt.replace_time_zone(None)), "have no time zone; pass --assume-utc"),
+        (
+            lambda f: f.with_columns(pl.col("created_at").dt.replace_time_zone(None)),
+            "have no time zone; pass --assume-utc",
+        ),
     ],
 )
 @pytest.mark.parametrize("form", ["parquet", "arrow", "polars"])
-def test_a_table_that_cannot_hold_runs_is_refused_with_one_line(change: Any, message: str, form: str, tmp_path: Path) -> None:
+def test_a_table_that_cannot_hold_runs_is_refused_with_one_line(
+    change: Any, message: str, form: str, tmp_path: Path
+) -> None:
     frame = change(table())
     source: Any = frame
     if form != "polars":
@@ -237,18 +256,27 @@ def test_a_csv_header_that_cannot_hold_runs_is_refused(content: bytes, message: 
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"total": 3, "page": {"of": [1]}, "data": rows, "next": None}])
+@pytest.mark.parametrize(
+    "wrap", [lambda rows: rows, lambda rows: {"total": 3, "page": {"of": [1]}, "data": rows, "next": None}]
+)
 @pytest.mark.parametrize("block_bytes", [1 << 24, 1000, 300])
 def test_json_arrays_are_read_in_pieces_of_any_size(indent: int | None, wrap: Any, block_bytes: int) -> None:
     import io
 
     from polydoc_analytics.loaders import json_array
 
-    rows = [*ROWS, wire("tricky", account_id='},{"', extra=[{}, {"a": [1, 2]}, "]}"]), wire("d", credits="1"), *ROWS] * 5
+    rows = [
+        *ROWS,
+        wire("tricky", account_id='},{"', extra=[{}, {"a": [1, 2]}, "]}"]),
+        wire("d", credits="1"),
+        *ROWS,
+    ] * 5
     text = json.dumps(wrap(rows), indent=indent).encode()
     batches = [b for work in json_array.read(io.BytesIO(text), "x", block_bytes=block_bytes) for b in work.run()]
     assert sum(batch.read for batch in batches) == len(rows)
-    assert sorted(row.line for batch in batches for row in batch.rejected) == [n + 1 for n, row in enumerate(rows) if row["credits"] == "1"]
+    assert sorted(row.line for batch in batches for row in batch.rejected) == [
+        n + 1 for n, row in enumerate(rows) if row["credits"] == "1"
+    ]
 
 
 def test_a_json_file_of_lines_or_of_one_run_is_read_as_such(file) -> None:
@@ -356,7 +384,11 @@ def test_object_stores_are_read_through_fsspec() -> None:
     store = fsspec.filesystem("memory")
     for number, row in enumerate(ROWS):
         store.pipe(f"/bucket/day={number}/runs.ndjson", ndjson([row]))
-    for source in ("memory://bucket", "memory://bucket/*/*.ndjson", ["memory://bucket/day=0/runs.ndjson", "memory://bucket/day=1", "memory://bucket/day=2"]):
+    for source in (
+        "memory://bucket",
+        "memory://bucket/*/*.ndjson",
+        ["memory://bucket/day=0/runs.ndjson", "memory://bucket/day=1", "memory://bucket/day=2"],
+    ):
         assert pda.load(source).counts.runs == 3
     with pytest.raises(pda.SourceError, match="nothing is there"):
         pda.load("memory://bucket/none/*.ndjson")
@@ -404,7 +436,9 @@ def test_export_writes_months_in_utc_and_a_manifest_and_is_whole_or_absent(file,
     out = tmp_path / "my export"
     staged = pda.export(file(rows), out)
     assert sorted(part.path.split("/")[0] for part in staged.manifest.parts) == [
-        "created_month=2026-01", "created_month=2026-02", "created_month=2026-03",
+        "created_month=2026-01",
+        "created_month=2026-02",
+        "created_month=2026-03",
     ]
     for part in staged.manifest.parts:
         assert pq.read_schema(out / part.path).names == list(NAMES)
@@ -428,11 +462,16 @@ def test_an_export_that_was_tampered_with_is_refused(file, tmp_path: Path) -> No
             open_source(tmp_path / "out")
 
 
-def test_a_later_row_replaces_one_that_was_written_already(file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_row_replaces_one_that_was_written_already(
+    file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from polydoc_analytics import store
 
     monkeypatch.setattr(store, "ROW_GROUP_ROWS", 2)
-    rows = [wire(str(n)) for n in range(7)] + [wire("3", credits=99), wire("5", finished_at="2026-03-02T11:00:00Z", credits=1)]
+    rows = [wire(str(n)) for n in range(7)] + [
+        wire("3", credits=99),
+        wire("5", finished_at="2026-03-02T11:00:00Z", credits=1),
+    ]
     staged = pda.export(file(rows), tmp_path / "out")
     assert dict(staged.counts) == {"read": 9, "runs": 7, "duplicates": 2, "quarantined": 0, "conflicts": 2}
     runs = pda.load(tmp_path / "out").runs

@@ -6,6 +6,9 @@ import contextlib
 import os
 import sys
 
+_NAME = "polydoc-analytics"
+_COMPLETION = "_POLYDOC_ANALYTICS_COMPLETE"
+
 
 def main() -> None:
     """Run ``polydoc-analytics`` and exit."""
@@ -20,7 +23,12 @@ def run(arguments: list[str]) -> int:
     from polydoc_analytics.errors import PolydocError
 
     try:
-        result = typer.main.get_command(app).main(arguments, prog_name="polydoc-analytics", standalone_mode=False)
+        command = typer.main.get_command(app)
+        if _COMPLETION in os.environ:
+            command.main(arguments, prog_name=_NAME)
+        # Its own main() would answer a closed pipe with exit code 1.
+        with command.make_context(_NAME, arguments) as context:
+            result = command.invoke(context)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except PolydocError as error:
@@ -46,6 +54,9 @@ def _other(error: Exception) -> int:
     if type(error).__name__ == "Abort":
         return 130
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return int(error.exit_code)
         context = getattr(error, "ctx", None)
         hint = f"\nTry '{context.command_path} --help' for help." if context is not None else ""
         return _say(str(error.format_message()) + hint, int(error.exit_code))

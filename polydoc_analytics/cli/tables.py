@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 UNKNOWN = "–"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _GAP = 2
-_LEAST_TEXT = 8
+_FEW_COLUMNS = 3
+_LEAST_TEXT = 16
+_LEAST_OF_ALL = 4
 
 _LABELS = {
     "account_id": "account",
@@ -155,19 +157,20 @@ def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
 
 
 def _least(column: _Column) -> int:
-    return column.width if column.is_whole else min(column.width, max(_LEAST_TEXT, _width(column.label)))
+    return column.width if column.is_whole else min(column.width, _LEAST_TEXT)
 
 
 def _narrowed(columns: list[_Column], width: int) -> list[_Column]:
     """Cut the texts of text columns, the widest first, until the table fits."""
     columns = list(columns)
+    least = [_LEAST_OF_ALL if not c.is_whole and len(columns) <= _FEW_COLUMNS else _least(c) for c in columns]
     while (over := sum(c.width + _GAP for c in columns) - _GAP - width) > 0:
-        texts = [i for i, c in enumerate(columns) if c.width > _least(c)]
+        texts = [i for i, c in enumerate(columns) if c.width > least[i]]
         if not texts:
             break
         at = max(texts, key=lambda i: columns[i].width)
         column = columns[at]
-        target = max(_least(column), column.width - over)
+        target = max(least[at], column.width - over)
         cells = [_cut(text, target) for text in column.cells]
         columns[at] = replace(column, cells=cells)
     return columns

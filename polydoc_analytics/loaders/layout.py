@@ -232,9 +232,9 @@ class _Cursor:
 
 
 def _eight_digits(words: np.ndarray[Any, Any], lengths: Ints) -> Ints:
-    """Return the integers whose last digits end eight bytes each; what stands before their ``lengths`` digits is not read.
+    """Return the integers whose ``lengths`` digits end eight bytes each; what stands before them is not read.
 
-    Two digits become one number in each byte pair, then four, then eight (Lemire, Fast float parsing in practice, 2021).
+    Two digits become one number in each pair of bytes, then four, then eight (Lemire and others, 2021).
     """
     everything = np.uint64(0xFFFFFFFFFFFFFFFF)
     keep = np.where(lengths > 0, everything << (8 * (8 - np.maximum(lengths, 1))).astype(np.uint64), np.uint64(0))

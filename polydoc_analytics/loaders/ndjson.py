@@ -3,7 +3,7 @@
 First comes the reader of one layout (``layout``), which takes nearly every line that a program has written. What it
 leaves goes to pyarrow's reader with an explicit schema. Where that stops, a pattern sorts the lines into those of the
 plain form, which are parsed together again, and the others, which are judged one by one. What pyarrow is too lenient
-about is guarded here: two objects on a line, an object over two lines, invalid UTF-8, NaN in keys that nobody asked for.
+about is guarded here: two objects on a line, an object over two lines, invalid UTF-8, NaN under keys that are not read.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class _Block:
         return b"".join(self.block[self._start(int(run[0])) : int(self.ends[run[-1]])] for run in runs)
 
     def _checked(self, table: pa.Table, numbers: Offsets, alone: list[int]) -> Batch:
-        """Check the rows that were parsed together and those of the lines that are left, which are judged one by one."""
+        """Check the rows that were parsed together and those of the lines left, which are judged one by one."""
         table, refused = with_instants(table, assume_utc=self.assume_utc)
         fields: list[dict[str, Any]] = []
         judged: list[int] = []
