@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DateBasis = Literal["created", "finished"]
 DATE_BASES = ("created", "finished")
 
+_GUARDED_MEMORY = "4GB"
 _DAY_US = 86_400_000_000
 _DAYS_BEFORE_1970 = 7 * 114_286
 """A whole number of weeks that reaches back beyond year 1, so that day numbers are never negative."""
@@ -205,6 +206,7 @@ class Database:
         """Put up guard rails: from now on nothing but the source's files can be read, and nothing be changed."""
         paths = ", ".join(_text(path) for path in self._runs.files)
         for setting in (
+            f"memory_limit = '{_GUARDED_MEMORY}'",
             f"allowed_paths = [{paths}]",
             "enable_external_access = false",
             "autoload_known_extensions = false",
@@ -251,12 +253,22 @@ class Database:
         if timeout_s is None:
             yield
             return
-        timer = threading.Timer(timeout_s, self._con.interrupt)
-        timer.start()
+        is_done = threading.Event()
+
+        def interrupt() -> None:
+            # Again and again: an interrupt that comes while the query is still being planned is forgotten.
+            if not is_done.wait(timeout_s):
+                self._con.interrupt()
+                while not is_done.wait(0.05):
+                    self._con.interrupt()
+
+        watch = threading.Thread(target=interrupt, name="polydoc-timeout", daemon=True)
+        watch.start()
         try:
             yield
         finally:
-            timer.cancel()
+            is_done.set()
+            watch.join()
 
     def _create_languages(self, known: dict[str, Language]) -> None:
         """Create the table that maps each text that was sent to a language."""

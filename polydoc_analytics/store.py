@@ -174,8 +174,10 @@ def _by_month(runs: pa.Table) -> Iterable[tuple[str, pa.Table]]:
         months, runs = months[order], runs.take(pa.array(order))
     edges = [0, *(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(months)]
     for start, end in pairwise(edges):
-        # A slice would keep the whole batch in memory for as long as its month waits for more rows.
-        yield _month_name(months[start]), runs.take(pa.array(np.arange(start, end)))
+        # A slice of a few rows would keep the whole batch in memory for as long as its month waits for more.
+        is_most = 2 * (end - start) > len(months)
+        part = runs.slice(start, end - start) if is_most else runs.take(pa.array(np.arange(start, end)))
+        yield _month_name(months[start]), part
 
 
 def _month_name(month: np.int64) -> str:

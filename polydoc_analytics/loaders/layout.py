@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from polydoc_analytics.loaders.batches import loose_schema
+from polydoc_analytics.loaders.moments import WIDTH, MomentForm
 from polydoc_analytics.schema import BY_KEY, COLUMNS, Column
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -22,6 +24,7 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Octets = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 _PAIR = re.compile(rb'(?:^\{ ?|, ?)"([A-Za-z_]+)": ?("[^"\\\x00-\x1f]*"|null|[0-9]+)')
+_INSTANT = re.compile(rb'"(?:created_at|createdAt)": ?("[^"]*")')
 _LINES_AT_ONCE = 16_384
 """Lines that are walked together: their bytes and the cursors stay in the processor's cache."""
 _MARGIN = 256
@@ -55,7 +58,10 @@ class Pattern:
 
 
 class Field:
-    """A value of the layout: the text before it, its column, and how a text of the usual length looks there."""
+    """A value of the layout: the text before it, its column, and how a text of the usual length looks there.
+
+    ``form`` is that of an instant.
+    """
 
     def __init__(self, literal: bytes, column: Column, value: bytes, following: bytes) -> None:
         self.literal = literal
@@ -68,6 +74,7 @@ class Field:
             self.pattern = Pattern(literal + b'"', self.guess, b'"' + following)
             self.width = self.pattern.width
         self.opening = Pattern(literal)
+        self.form = MomentForm(value[1:-1]) if column.kind == "instant" else None
 
 
 class Texts(NamedTuple):
@@ -101,7 +108,7 @@ def decode(block: bytes, starts: Ints, ends: Ints, usable: Mask) -> tuple[pa.Tab
     """Decode the lines that share a layout with an early line of the block.
 
     ``starts`` and ``ends`` bound the lines, line ends left out; lines that are not ``usable`` (not UTF-8, say) are
-    passed over. Returns a table with the Run's columns (instants as text) and the numbers of its lines.
+    passed over. Returns a table with the Run's columns and the numbers of its lines.
     """
     octets = np.frombuffer(block, np.uint8)
     left = usable & (ends + _MARGIN <= len(block))
@@ -149,6 +156,8 @@ def _learn(line: bytes) -> list[Field] | None:
     """Return the layout of a line; None where it has one that array arithmetic cannot follow."""
     fields: list[Field] = []
     end = 0
+    # Where an instant is null on this line, it will look like the other one where it is known.
+    like_this = next((found.group(1) for found in _INSTANT.finditer(line)), b"")
     for pair in _PAIR.finditer(line):
         if pair.start() != end or pair.group(1).decode() not in BY_KEY:
             return None
@@ -157,6 +166,10 @@ def _learn(line: bytes) -> list[Field] | None:
         if column.kind == "integer" and value.startswith(b'"'):
             return None
         if (column.kind != "integer" and value[:1].isdigit()) or len(value) > _LONGEST:
+            return None
+        if column.kind == "instant" and value == b"null":
+            value = like_this
+        if column.kind == "instant" and not MomentForm.fits(value[1:-1]):
             return None
         fields.append(Field(line[end : pair.start(2)], column, value, line[pair.end() : pair.end() + 1]))
         end = pair.end()
@@ -208,6 +221,15 @@ class _Cursor:
         if (lengths[others] < 0).all():
             return Texts(starts, lengths, usual[is_usual])
         return Texts(starts, lengths, None)
+
+    def instants(self, texts: Texts, form: MomentForm) -> Numbers:
+        """Turn texts of one form into instants; a line with one of another form does not fit."""
+        known = texts.lengths >= 0
+        values = np.zeros(len(known), np.int64)
+        rows = self._rows(np.minimum(texts.starts[known], self._last), WIDTH)
+        values[known], is_right = form.instants(rows)
+        self.fits[known] &= is_right & (texts.lengths[known] == form.length)
+        return Numbers(values, known)
 
     def numbers(self, field: Field) -> Numbers:
         """Read an integer of at most 15 digits, or null, at every cursor."""
@@ -267,8 +289,9 @@ def _decode_layout(
                 values.append(cursor.numbers(field))
                 quotes += 2
             else:
-                values.append(texts := cursor.texts(field))
+                texts = cursor.texts(field)
                 quotes += np.where(texts.lengths >= 0, 4, 2)
+                values.append(texts if field.form is None else cursor.instants(texts, field.form))
         fits = cursor.fits & (octets[cursor.at] == _BRACE) & (cursor.at + 1 == ends[lines])
         fits &= _quotes_pair_up(octets, starts[lines], ends[lines], quotes, fits)
         taken.append(lines[fits])
@@ -278,11 +301,10 @@ def _decode_layout(
     columns = {
         field.column.name: _array(block, field.column, values) for field, values in zip(fields, read, strict=True)
     }
-    missing = {"integer": pa.nulls(len(numbers), pa.int64()), "text": pa.nulls(len(numbers), pa.string())}
-    return (
-        pa.table({c.name: columns.get(c.name, missing["integer" if c.kind == "integer" else "text"]) for c in COLUMNS}),
-        numbers,
-    )
+    for missing in loose_schema():
+        if missing.name not in columns:
+            columns[missing.name] = pa.nulls(len(numbers), missing.type)
+    return pa.table(columns).select(loose_schema().names), numbers
 
 
 def _quotes_pair_up(octets: Octets, starts: Ints, ends: Ints, needed: Ints, fits: Mask) -> Mask:
@@ -298,9 +320,10 @@ def _quotes_pair_up(octets: Octets, starts: Ints, ends: Ints, needed: Ints, fits
 
 
 def _array(block: bytes, column: Column, parts: list[Any]) -> pa.Array:
-    if column.kind == "integer":
+    if column.kind != "text":
         known = np.concatenate([part.known for part in parts])
-        return pa.array(np.concatenate([part.values for part in parts]), mask=None if known.all() else ~known)
+        values = pa.array(np.concatenate([part.values for part in parts]), mask=None if known.all() else ~known)
+        return values.view(loose_schema().field(column.name).type)
     lengths = np.concatenate([part.lengths for part in parts])
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(np.maximum(lengths, 0), out=offsets[1:])

@@ -85,27 +85,19 @@ class _Block:
         self.ends = ends if self.block.endswith(b"\n") else np.append(ends, len(self.block))
         starts, last, is_plain = self._shape_of_lines()
         table, numbers = layout.decode(self.block, starts, last, is_plain)
-        if table is not None and len(numbers) == len(self.ends):
-            return [self._checked(table, numbers, [])]
         left = np.ones(len(self.ends), bool)
         left[numbers] = False
-        if np.count_nonzero(left) <= _FEW_LINES:
-            return [
-                self._checked(
-                    _no_rows().select(NAMES) if table is None else table,
-                    numbers,
-                    np.flatnonzero(left).tolist(),
-                )
-            ]
-        others, other_numbers, alone = self._by_pieces(np.flatnonzero(left & is_plain))
-        alone += np.flatnonzero(left & ~is_plain).tolist()
-        together, mixed = _one_spelling(pa.concat_tables(others), self.block)
-        if len(mixed):
-            alone += other_numbers[mixed].tolist()
-            keep = np.delete(np.arange(len(other_numbers)), mixed)
-            together, other_numbers = together.take(keep), other_numbers[keep]
-        tables = [together] if table is None else [table, together]
-        return [self._checked(pa.concat_tables(tables), np.concatenate((numbers, other_numbers)), alone)]
+        tables = [] if table is None else [table]
+        refused: dict[int, dict[str, str]] = {}
+        alone = np.flatnonzero(left).tolist()
+        if len(alone) > _FEW_LINES:
+            together, others, alone = self._by_pieces(np.flatnonzero(left & is_plain))
+            alone += np.flatnonzero(left & ~is_plain).tolist()
+            together, bad_instants = with_instants(together, assume_utc=self.assume_utc)
+            refused = {len(numbers) + row: reasons for row, reasons in bad_instants.items()}
+            tables.append(together)
+            numbers = np.concatenate((numbers, others))
+        return [self._checked(tables, numbers, refused, alone)]
 
     def line(self, number: int) -> bytes:
         """Return the bytes of a line of this block, counted from 0, without its end."""
@@ -129,12 +121,12 @@ class _Block:
                 is_plain[number] &= _is_utf8(self.line(int(number)))
         return starts, last, is_plain
 
-    def _by_pieces(self, even: Offsets) -> tuple[list[pa.Table], Offsets, list[int]]:
-        """Parse plain lines together; return tables of all accepted keys, their line numbers, and lines left alone.
+    def _by_pieces(self, even: Offsets) -> tuple[pa.Table, Offsets, list[int]]:
+        """Parse plain lines together; return their rows (instants as text), their numbers, and lines left alone.
 
         Where some line stops the parser, those of the plain form are sorted out and parsed again.
         """
-        tables = [_no_rows()]
+        tables = [_wire_schema().empty_table()]
         numbers: list[Offsets] = [even[:0]]
         alone: list[int] = []
         stack = [even] if len(even) else []
@@ -154,16 +146,23 @@ class _Block:
                 stack.append(part[has_form])
             else:
                 stack += np.array_split(part, 2)
-        return tables, np.concatenate(numbers), alone
+        table, mixed = _one_spelling(pa.concat_tables(tables), self.block)
+        parsed_numbers = np.concatenate(numbers)
+        if len(mixed):
+            alone += parsed_numbers[mixed].tolist()
+            keep = np.delete(np.arange(len(parsed_numbers)), mixed)
+            table, parsed_numbers = table.take(keep), parsed_numbers[keep]
+        return table, parsed_numbers, alone
 
     def _joined(self, numbers: Offsets) -> bytes:
         """Return lines, given in order, as one block."""
         runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1) if len(numbers) else []
         return b"".join(self.block[self._start(int(run[0])) : int(self.ends[run[-1]])] for run in runs)
 
-    def _checked(self, table: pa.Table, numbers: Offsets, alone: list[int]) -> Batch:
-        """Check the rows that were parsed together and those of the lines left, which are judged one by one."""
-        table, refused = with_instants(table, assume_utc=self.assume_utc)
+    def _checked(
+        self, tables: list[pa.Table], numbers: Offsets, refused: dict[int, dict[str, str]], alone: list[int]
+    ) -> Batch:
+        """Check the rows that were read together and those of the lines left, which are judged one by one."""
         fields: list[dict[str, Any]] = []
         judged: list[int] = []
         rejected: list[Rejected] = []
@@ -180,9 +179,8 @@ class _Block:
                 refused[len(numbers) + len(fields)] = reasons
             fields.append(values)
             judged.append(number)
-        if fields:
-            table = pa.concat_tables([table, table_of(fields)])
-            numbers = np.append(numbers, judged)
+        table = pa.concat_tables([*tables, table_of(fields)])
+        numbers = np.append(numbers, judged).astype(np.int64)
         place = Place(
             self.source,
             lambda row: self.first_line + int(numbers[row]),
@@ -225,11 +223,6 @@ def _has_plain_form(block: bytes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     bounds = np.concatenate(([0], ends, [len(block)] if block and not block.endswith(b"\n") else [])).astype(np.int64)
     lines = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(block)])
     return pl.Series(lines).str.contains(_plain_form()).to_numpy()
-
-
-def _no_rows() -> pa.Table:
-    """Return a table with no rows of all accepted keys, and so of the Run's columns with instants as text."""
-    return _wire_schema().empty_table()
 
 
 @cache
