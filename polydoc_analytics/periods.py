@@ -26,18 +26,20 @@ PERIOD_WORDS = (
     "last-year",
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_LAST_DAYS = 1_000_000
+_DAY_WORDS = PERIOD_WORDS[:2]
+_HOUR_US = 3_600_000_000
 _LAST = re.compile(r"([1-9]\d{0,6})([hdw])", re.ASCII)
 _PERIOD = re.compile(
-    r"(?P<year>\d{4})(?:-(?:Q(?P<quarter>\d)|W(?P<week>\d\d)|(?P<month>\d\d)(?:-(?P<day>\d\d))?))?", re.ASCII
+    r"(?P<year>\d{4})(?:-Q(?P<quarter>\d)|-W(?P<week>\d\d)|-(?P<month>\d\d)(?:-(?P<day>\d\d))?)?",
+    re.ASCII,
 )
 _PERIOD_FORMS = f"{', '.join(PERIOD_WORDS)}, or 2026, 2026-Q3, 2026-10, 2026-W45, 2026-10-31"
-_INSTANT_FORMS = "expected a day such as 2026-10-31, or an instant such as 2026-10-31T12:00 or 2026-10-31T12:00:00Z"
+_INSTANT_FORMS = "expected today, yesterday, a day (2026-10-31) or an instant (2026-10-31T12:00Z)"
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A half-open interval of UTC instants, either side of which may be open, and the zone of its local days."""
+    """A half-open interval of UTC instants, either side open where it is None, and the zone of its days."""
 
     since: datetime | None
     until: datetime | None
@@ -55,17 +57,21 @@ class Interval:
 
     @property
     def first_whole_day(self) -> date | None:
-        """The first local day that lies wholly behind ``since``."""
-        if self.since_us is None:
+        """The first local day that does not begin before ``since``; None where that is open."""
+        since, tz = self.since_us, zone(self.timezone)
+        if since is None:
             return None
-        tz = zone(self.timezone)
-        day = local_date(self.since_us, tz)
-        return day if start_of_day(day, tz) >= self.since_us else day + timedelta(days=1)
+        days = (day for day in _days_around(since, tz) if start_of_day(day, tz) >= since)
+        return next(days, date.max)
 
     @property
     def end_of_whole_days(self) -> date | None:
-        """The local day before which every day ends by ``until``."""
-        return None if self.until_us is None else local_date(self.until_us, zone(self.timezone))
+        """The last local day that begins by ``until``; those before it are whole. None where that is open."""
+        until, tz = self.until_us, zone(self.timezone)
+        if until is None:
+            return None
+        days = (day for day in _days_around(until, tz) if start_of_day(day, tz) <= until)
+        return max(days, default=date.min)
 
 
 def interval(
@@ -79,69 +85,77 @@ def interval(
 ) -> Interval:
     """Return the interval that the arguments choose, in ``timezone``; all of time where they choose none.
 
-    ``since`` and ``until`` are days (``until`` includes its local day) or instants (``until`` excludes it); an instant
-    without an offset is local, the first of two where a clock is set back, and as much later as the clock jumps where
-    it is set forward. The words today and yesterday are days. ``last`` is 30d or 4w, local days including today, or
-    12h, hours up to ``now``. ``period`` is a word of PERIOD_WORDS, a whole calendar period, or 2026, 2026-Q3, 2026-10,
-    2026-W45 (ISO week), 2026-10-31.
+    ``since`` and ``until`` are days (``until`` includes its local day) or instants (``until`` excludes it).
+    An instant without an offset is local: the first of two where a clock is set back, and as much later as
+    the clock jumps where it is set forward. The words today and yesterday are days. ``last`` is 30d or 4w,
+    local days including today, or 12h, hours up to ``now``, which needs an offset (default: the current
+    time). ``period`` is a word of PERIOD_WORDS, a whole calendar period, or 2026, 2026-Q3, 2026-10, 2026-W45
+    (ISO week), 2026-10-31. ``period``, ``last``, and ``since`` with ``until`` exclude each other.
 
     Raises UsageError where an argument means nothing, two contradict each other, or nothing lies in between.
     """
     tz = zone(timezone)
     now = now or datetime.now(UTC)
-    if now.tzinfo is None:
+    if now.utcoffset() is None:
         raise UsageError(f"now ({now.isoformat()}) has no offset; give one, such as 2026-10-31T12:00:00Z")
-    today = local_date(_to_us(now), tz)
-    given = [name for name, value in (("since", since), ("until", until), ("last", last), ("period", period)) if value]
-    if (period is not None and len(given) > 1) or (last is not None and since is not None):
-        raise UsageError(f"--{' and --'.join(given)} contradict each other; give one of them")
-    if period is not None:
-        return _of_days(*_calendar_period(period, today), timezone)
-    end = None if until is None else _bound(until, "until", today, tz)
-    if last is not None:
-        return _checked(_last(last, now, today, tz), end or _end_of_last(last, now, today, tz), timezone)
-    start = None if since is None else _bound(since, "since", today, tz)
-    return _checked(start, end, timezone)
-
-
-def _checked(since: datetime | None, until: datetime | None, timezone: str) -> Interval:
-    if since is not None and until is not None and until <= since:
-        raise UsageError(f"until ({until.isoformat()}) is not after since ({since.isoformat()})")
-    return Interval(since, until, timezone)
-
-
-def _of_days(first: date, end: date, timezone: str) -> Interval:
-    tz = zone(timezone)
-    return _checked(_start(first, tz), _start(end, tz), timezone)
-
-
-def _start(day: date, tz: ZoneInfo) -> datetime:
+    now_us = _to_us(now)
+    today = local_date(now_us, tz)
+    given = {"period": period, "last": last, "since": since, "until": until}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(given) > 1 and (period is not None or last is not None):
+        names = " and ".join(given)
+        raise UsageError(f"{names} contradict each other; give period, or last, or since and until")
     try:
-        return _EPOCH + timedelta(microseconds=start_of_day(day, tz))
+        if period is not None:
+            first, end = _calendar_period(str(period), today)
+            start, stop = start_of_day(first, tz), start_of_day(end, tz)
+            if start == stop:
+                raise UsageError(f"period {period!r} does not exist in {timezone}, whose clocks skipped it")
+            return Interval(_instant(start), _instant(stop), timezone)
+        if last is not None:
+            start, stop = _last(str(last), now_us, today, tz)
+            return Interval(_instant(start), _instant(stop), timezone)
+        lower = None if since is None else _bound(since, "since", today, tz)
+        upper = None if until is None else _bound(until, "until", today, tz)
     except OverflowError:
-        raise UsageError(f"{day.isoformat()} does not begin within the years 1 to 9999 in UTC") from None
+        named = " and ".join(f"{name} {str(value)!r}" for name, value in given.items())
+        raise UsageError(f"{named}: beyond the years 1 to 9999 in UTC") from None
+    if lower is not None and upper is not None and upper <= lower:
+        raise UsageError(f"until ({upper.isoformat()}) is not after since ({lower.isoformat()})")
+    return Interval(lower, upper, timezone)
 
 
 def _to_us(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
+def _instant(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def _days_around(us: int, tz: ZoneInfo) -> list[date]:
+    """Return the local day of an instant and its neighbours, among which a bound's whole days begin or end.
+
+    One before, for a skipped day begins with the one after it; two after, for clocks go back across midnight.
+    """
+    day = local_date(us, tz).toordinal()
+    first, last = max(day - 1, date.min.toordinal()), min(day + 2, date.max.toordinal())
+    return [date.fromordinal(number) for number in range(first, last + 1)]
+
+
 def _bound(value: str | date | datetime, name: str, today: date, tz: ZoneInfo) -> datetime:
     """Return an instant; a day stands for its start, and as ``until`` for its end."""
-    if isinstance(value, str):
-        value = _parsed(value, name, today)
+    if not isinstance(value, date):
+        value = _parsed(str(value), name, today)
     if isinstance(value, datetime):
-        try:
-            return (value if value.tzinfo else value.replace(tzinfo=tz)).astimezone(UTC)
-        except OverflowError:
-            raise UsageError(f"{name} {value} lies outside the years 1 to 9999 in UTC") from None
-    return _start(value if name == "since" else _later(value, 1), tz)
+        # Not by the fold that a datetime may carry: in a gap it would shift the time back.
+        return _instant(_to_us(value if value.utcoffset() is not None else value.replace(tzinfo=tz, fold=0)))
+    return _instant(start_of_day(value if name == "since" else value + timedelta(days=1), tz))
 
 
 def _parsed(text: str, name: str, today: date) -> date | datetime:
-    words = {"today": today, "yesterday": today - timedelta(days=1)}
-    if text in words:
-        return words[text]
+    if text.lower() in _DAY_WORDS:
+        return today - timedelta(days=_DAY_WORDS.index(text.lower()))
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             return date.fromisoformat(text)
@@ -149,40 +163,27 @@ def _parsed(text: str, name: str, today: date) -> date | datetime:
             return datetime.fromisoformat(text)
     except ValueError:
         pass
-    raise UsageError(f"{name} '{text}' is no day or instant; {_INSTANT_FORMS}")
+    raise UsageError(f"{name} {text!r} is no day or instant{nearest(text, _DAY_WORDS)}; {_INSTANT_FORMS}")
 
 
-def _later(day: date, days: int) -> date:
-    try:
-        return day + timedelta(days=days)
-    except OverflowError:
-        raise UsageError(f"{day.isoformat()} is too near to the end of time") from None
-
-
-def _last(last: str, now: datetime, today: date, tz: ZoneInfo) -> datetime:
-    match = _LAST.fullmatch(last)
+def _last(text: str, now_us: int, today: date, tz: ZoneInfo) -> tuple[int, int]:
+    """Return the first instant of the hours or days up to now, and their end, in µs since 1970 UTC."""
+    match = _LAST.fullmatch(text)
     if not match:
-        raise UsageError(f"last '{last}' is no length of time; expected days, weeks or hours, such as 30d, 4w, 12h")
+        raise UsageError(f"last {text!r} is no length of time; expected hours, days or weeks: 12h, 30d, 4w")
     count = int(match.group(1))
-    try:
-        if match.group(2) == "h":
-            return now.astimezone(UTC) - timedelta(hours=count)
-        days = count * (7 if match.group(2) == "w" else 1)
-        return _start(today - timedelta(days=days - 1), tz)
-    except OverflowError:
-        raise UsageError(f"last '{last}' reaches back beyond the year 1") from None
-
-
-def _end_of_last(last: str, now: datetime, today: date, tz: ZoneInfo) -> datetime:
-    return now.astimezone(UTC) if last.endswith("h") else _start(_later(today, 1), tz)
+    if match.group(2) == "h":
+        return now_us - count * _HOUR_US, now_us
+    days = count * (7 if match.group(2) == "w" else 1)
+    return start_of_day(today - timedelta(days=days - 1), tz), start_of_day(today + timedelta(days=1), tz)
 
 
 def _calendar_period(text: str, today: date) -> tuple[date, date]:
     """Return the first day of a period and the first day after it."""
     word = text.lower()
     try:
-        if word in ("today", "yesterday"):
-            first = today - timedelta(days=word == "yesterday")
+        if word in _DAY_WORDS:
+            first = today - timedelta(days=_DAY_WORDS.index(word))
             return first, first + timedelta(days=1)
         if word in PERIOD_WORDS:
             which, unit = word.split("-")
@@ -194,8 +195,8 @@ def _calendar_period(text: str, today: date) -> tuple[date, date]:
             unit, first = _numbered({key: int(value) for key, value in match.groupdict().items() if value})
             return first, _after(unit, first)
     except (ValueError, OverflowError):
-        raise UsageError(f"period '{text}' does not exist; expected {_PERIOD_FORMS}") from None
-    raise UsageError(f"unknown period '{text}'{nearest(text, PERIOD_WORDS)}; expected {_PERIOD_FORMS}")
+        raise UsageError(f"period {text!r} does not exist; expected {_PERIOD_FORMS}") from None
+    raise UsageError(f"unknown period {text!r}{nearest(text, PERIOD_WORDS)}; expected {_PERIOD_FORMS}")
 
 
 def _numbered(part: dict[str, int]) -> tuple[str, date]:

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import bisect
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from zoneinfo import ZoneInfo
 
 from polydoc_analytics.errors import UsageError, nearest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 _SECOND_US = 1_000_000
 _DAY_S = 86_400
+_DAY_US = _DAY_S * _SECOND_US
+# Offsets are asked for a day within the years 1 to 9999, so that no local time falls outside.
 _FIRST_S = -62_135_596_800 + _DAY_S
 _LAST_S = 253_402_300_799 - _DAY_S
-"""Instants are asked for a day within years 1 to 9999, so that no local time falls outside."""
+# 1800 and 2100: zones begin to change after the one, and after the other change by yearly rules or never.
+# To walk day by day beyond them takes seconds where a source writes an unknown time as the year 1 or 9999.
+_CHANGES_BEGIN_S = -5_364_662_400
+_RULES_ONLY_S = 4_102_444_800
+_TWO_YEARS_S = 2 * 366 * _DAY_S  # that long without a change, once only rules are left, and there is none
 
 
 @cache
@@ -27,14 +35,26 @@ def zone(name: str) -> ZoneInfo:
 
     Raises UsageError, with the nearest name, where there is none.
     """
-    parts = name.split("/")
-    if all(part and part.replace("_", "").replace("-", "").replace("+", "").isalnum() for part in parts):
-        file = resources.files("tzdata").joinpath("zoneinfo", *parts)
-        # A file system that ignores case would accept names that others do not know.
-        if file.is_file() and name in _names():
+    file = _file(name)
+    if file is not None:
+        try:
             with file.open("rb") as content:
                 return ZoneInfo.from_file(content, key=name)
-    raise UsageError(f"unknown time zone '{name}'{nearest(name, _names())}")
+        except ValueError:  # the package holds tables and Python files beside the zones
+            pass
+    raise UsageError(f"unknown time zone {name!r}{nearest(name, _names())}")
+
+
+def _file(name: str) -> Traversable | None:
+    at: Traversable = resources.files("tzdata").joinpath("zoneinfo")
+    for part in name.split("/"):
+        # Compared, not opened: a file system that ignores case would accept names that others do not know.
+        entries = at.iterdir() if at.is_dir() else iter(())
+        found = next((entry for entry in entries if entry.name == part), None)
+        if found is None:
+            return None
+        at = found
+    return at if at.is_file() else None
 
 
 @cache
@@ -42,45 +62,61 @@ def _names() -> frozenset[str]:
     return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())
 
 
-def _offset_s(tz: ZoneInfo, second: int) -> int:
-    second = min(max(second, _FIRST_S), _LAST_S)
-    offset = (_EPOCH + timedelta(seconds=second)).astimezone(tz).utcoffset()
+def _offset(tz: ZoneInfo, second: int) -> timedelta:
+    if not _FIRST_S <= second <= _LAST_S:
+        second = min(max(second, _FIRST_S), _LAST_S)
+    offset = (_EPOCH + timedelta(0, second)).astimezone(tz).utcoffset()
     assert offset is not None
-    return offset.days * _DAY_S + offset.seconds
+    return offset
 
 
-@cache
 def offsets(tz: ZoneInfo, first_us: int, last_us: int) -> list[tuple[int | None, int]]:
-    """Return the UTC offsets over the instants from ``first_us`` to ``last_us`` (µs since 1970 UTC), in order.
+    """Return the UTC offsets over the instants ``first_us`` to ``last_us`` (µs since 1970 UTC), in order.
 
-    Each is (until_us, offset_us): the instant at which it ends, exclusive, or None for the last, and the offset in µs
-    that makes UTC local.
+    Each is (until_us, offset_us): the instant at which it ends, exclusive, or None for the last, and the
+    offset in µs that makes UTC local. Within a day of the ends of the years 1 to 9999 the offset is that of
+    a day further in.
     """
-    first, last = first_us // _SECOND_US, last_us // _SECOND_US
+    return list(_pieces(tz, first_us // _SECOND_US, last_us // _SECOND_US))
+
+
+@lru_cache(maxsize=1024)
+def _pieces(tz: ZoneInfo, first: int, last: int) -> tuple[tuple[int | None, int], ...]:
     pieces: list[tuple[int | None, int]] = []
-    at, offset = first, _offset_s(tz, first)
-    while at < last:
-        following = min(at + _DAY_S, last)
-        if _offset_s(tz, following) != offset:
-            # The first second of the day's walk at which the offset is another one.
-            change = bisect.bisect_left(range(at, following), True, key=lambda s: _offset_s(tz, s) != offset) + at
-            pieces.append((change * _SECOND_US, offset * _SECOND_US))
-            offset = _offset_s(tz, change)
-            following = change
+    at, offset = first, _offset(tz, first)
+    end = min(last, max(first, _RULES_ONLY_S) + _TWO_YEARS_S)
+    while at < end:
+        following = at + _DAY_S if at >= _CHANGES_BEGIN_S else _CHANGES_BEGIN_S
+        if following > last:
+            following = last
+        if _offset(tz, following) != offset:
+            # The first second of the stretch at which the offset is another one.
+            stretch = range(at, following)
+            following = at + bisect.bisect_left(stretch, True, key=lambda s: _offset(tz, s) != offset)
+            pieces.append((following * _SECOND_US, offset // _SECOND * _SECOND_US))
+            offset = _offset(tz, following)
+            end = min(last, max(following, _RULES_ONLY_S) + _TWO_YEARS_S)
         at = following
-    return [*pieces, (None, offset * _SECOND_US)]
+    return *pieces, (None, offset // _SECOND * _SECOND_US)
 
 
 def local_date(us: int, tz: ZoneInfo) -> date:
-    """Return the local day of an instant given in µs since 1970 UTC."""
-    local_s = us // _SECOND_US + _offset_s(tz, us // _SECOND_US)
-    return date(1970, 1, 1) + timedelta(days=local_s // _DAY_S)
+    """Return the local day of an instant given in µs since 1970 UTC, within 0001-01-01 and 9999-12-31."""
+    second = us // _SECOND_US
+    day = (second + _offset(tz, second) // _SECOND) // _DAY_S + _EPOCH.toordinal()
+    return date.fromordinal(min(max(day, date.min.toordinal()), date.max.toordinal()))
 
 
 def start_of_day(day: date, tz: ZoneInfo) -> int:
-    """Return the first instant (µs since 1970 UTC) whose local day is ``day`` or, where it is skipped, a later one."""
-    midnight = (day - date(1970, 1, 1)).days * _DAY_S
-    low, high = midnight - 2 * _DAY_S, midnight + 2 * _DAY_S
-    wanted = midnight // _DAY_S
-    first = bisect.bisect_left(range(low, high), True, key=lambda s: (s + _offset_s(tz, s)) // _DAY_S >= wanted)
-    return (low + first) * _SECOND_US
+    """Return the first instant (µs since 1970 UTC) whose local day is ``day`` or, if that is skipped, later.
+
+    Where a clock is set back across midnight (00:01 to 23:01), that is the first of two midnights.
+    """
+    midnight = (day.toordinal() - _EPOCH.toordinal()) * _DAY_US
+    at = midnight - _DAY_US  # no zone is as much as a day away from UTC
+    for until, offset in offsets(tz, at, midnight + _DAY_US):
+        first = max(at, midnight - offset)
+        if until is None or first < until:
+            break
+        at = until
+    return first
