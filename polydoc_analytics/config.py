@@ -5,22 +5,42 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from polydoc_analytics.errors import SourceError, UsageError, nearest
 
 FILE_NAME = "polydoc-analytics.toml"
 PREFIX = "POLYDOC_ANALYTICS_"
 
+Table = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user may set once: the time zone, the date basis, and a CSV of account_id,account_name."""
+    """What a user may set once.
+
+    ``timezone`` and ``date_basis`` are those of every command, ``accounts`` is a CSV of account_id,name, ``lake`` the
+    lake's folder or URI, ``branding`` the table of that name as it stands in the file, and ``sources`` the tables
+    ``[sources.NAME]`` by name. Paths in the file are relative to ``folder``, where it lies.
+    """
 
     timezone: str = "UTC"
     date_basis: str = "created"
     accounts: str | None = None
+    lake: str | None = None
+    branding: Table = field(default_factory=dict)
+    sources: Mapping[str, Table] = field(default_factory=dict)
+    folder: Path = Path()
+
+    def path(self, given: str) -> str:
+        """Return a path of the file as seen from the working folder; URIs stay as they are."""
+        return given if "://" in given else str(self.folder / given)
+
+
+_TABLES = ("branding", "sources")
+_TEXTS = tuple(f.name for f in fields(Settings) if f.name not in (*_TABLES, "folder"))
 
 
 def settings(config: str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -30,24 +50,27 @@ def settings(config: str | None = None, environment: Mapping[str, str] | None = 
     """
     environment = os.environ if environment is None else environment
     path = Path(config or environment.get(f"{PREFIX}CONFIG") or FILE_NAME)
-    known = [field.name for field in fields(Settings)]
-    values: dict[str, str] = {}
-    if path.exists() or config:
-        for key, value in _read(path).items():
-            if key not in known:
-                raise UsageError(f"{path}: unknown key '{key}'{nearest(key, known)}; expected {', '.join(known)}")
-            if not isinstance(value, str):
-                raise UsageError(f"{path}: {key} must be a text in quotation marks")
-            values[key] = value
-        if "accounts" in values:
-            values["accounts"] = str(path.parent / values["accounts"])
-    for key in known:
-        if given := environment.get(PREFIX + key.upper()):
-            values[key] = given
-    return Settings(**values)
+    content = _read(path) if path.exists() or config else {}
+    for key, value in content.items():
+        if key not in (*_TEXTS, *_TABLES):
+            known = (*_TEXTS, *_TABLES)
+            raise UsageError(f"{path}: unknown key '{key}'{nearest(key, known)}; expected {', '.join(known)}")
+        if key in _TEXTS and not isinstance(value, str):
+            raise UsageError(f"{path}: {key} must be a text in quotation marks")
+        if key in _TABLES and not isinstance(value, dict):
+            raise UsageError(f"{path}: {key} must be a table, [{key}]")
+    for name, source in content.get("sources", {}).items():
+        if not isinstance(source, dict):
+            raise UsageError(f"{path}: sources.{name} must be a table, [sources.{name}]")
+    found = Settings(**content, folder=path.parent)
+    given = {key: value for key in _TEXTS if (value := environment.get(PREFIX + key.upper()))}
+    for key in ("accounts", "lake"):
+        if key not in given and content.get(key):
+            given[key] = found.path(content[key])
+    return Settings(**{**content, **given}, folder=path.parent)
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -57,7 +80,7 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def account_names(path: str | None) -> dict[str, str]:
-    """Return names by account id from a CSV with the columns account_id and account_name (or name)."""
+    """Return names by account id from a CSV with the columns account_id and name (or account_name)."""
     if path is None:
         return {}
     import csv

@@ -19,7 +19,8 @@ def run(arguments: list[str]) -> int:
     """Run the command line on some arguments and return its exit code."""
     import typer
 
-    from polydoc_analytics.cli.commands import app
+    from polydoc_analytics.cli import commands  # noqa: F401 - puts its commands on the application
+    from polydoc_analytics.cli.root import app
     from polydoc_analytics.errors import PolydocError
 
     try:

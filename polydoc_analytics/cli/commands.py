@@ -1,47 +1,35 @@
-"""The commands: each reads its flags, asks the package, and prints."""
+"""The commands over files of runs: each reads its flags, asks the package, and prints."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.root import app
+from polydoc_analytics.cli.shared import (
+    connected,
+    envelope,
+    named,
+    one_or_many,
+    print_json,
+    print_plain,
+    say_counts,
+)
 from polydoc_analytics.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.config import Settings
-    from polydoc_analytics.engine import Database, DateBasis
-    from polydoc_analytics.loading import Counts
+    from polydoc_analytics.engine import Database
 
 _MOST_ROWS = 20
 _MOST_PERIODS = 62
 _MOST_SECTION_ROWS = 10
-
-app = typer.Typer(
-    help="Usage figures you can trust from the run logs of a document translation service.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
-        from polydoc_analytics import __version__
-
-        print(f"polydoc-analytics {__version__}")
-        raise typer.Exit
 
 
 @app.command()
@@ -84,7 +72,7 @@ def usage(
     keys = tuple(key.strip() for key in by.split(",")) if by else ()
     check_arguments(keys, every, order)
     settings = opt.configured(config, timezone, date_basis)
-    with _connected(
+    with connected(
         source,
         out,
         settings,
@@ -107,11 +95,11 @@ def usage(
         most = top or ((_MOST_PERIODS if every else _MOST_ROWS) if is_table else None)
         table = usage_table(db, by=keys, every=every, order=order, top=most, with_others=is_table)
         if out.format == "json":
-            _print_json(_envelope("usage", db, table.frame, truncated=table.truncated))
+            print_json(envelope("usage", db, table.frame, truncated=table.truncated))
         elif is_table:
             _print_usage(db, table, out, settings.accounts)
         else:
-            _print_plain(_named(table.frame, db, settings.accounts) if markdown else table.frame, out)
+            print_plain(named(table.frame, db, settings.accounts) if markdown else table.frame, out)
 
 
 @app.command()
@@ -148,7 +136,7 @@ def query(
     settings = opt.configured(config, timezone, date_basis)
     if timeout <= 0:
         raise UsageError(f"timeout {timeout:g} is no length of time; expected seconds above 0")
-    with _connected(
+    with connected(
         source,
         out,
         settings,
@@ -168,7 +156,7 @@ def query(
         frame = db.sql(sql, timeout_s=timeout)
         shown = frame.head(top) if top else frame
         if out.format == "json":
-            _print_json(_envelope("query", db, shown, truncated=shown.height < frame.height))
+            print_json(envelope("query", db, shown, truncated=shown.height < frame.height))
         elif out.format == "table":
             from polydoc_analytics.cli.tables import terminal_table
 
@@ -176,7 +164,7 @@ def query(
                 terminal_table(shown, title=f"{frame.height:,} row{'' if frame.height == 1 else 's'}", width=out.width)
             )
         else:
-            _print_plain(shown, out)
+            print_plain(shown, out)
 
 
 @app.command()
@@ -210,11 +198,11 @@ def views(
         title = "Views over the runs; `polydoc-analytics views NAME` describes one's columns."
     frame = pl.DataFrame(rows)
     if out.format == "json":
-        _print_json({"schema_version": 1, "report": "views", "data": rows})
+        print_json({"schema_version": 1, "report": "views", "data": rows})
     elif out.format == "table":
         print(terminal_table(frame, title=title, width=out.width))
     else:
-        _print_plain(frame, out)
+        print_plain(frame, out)
 
 
 @app.command()
@@ -238,7 +226,7 @@ def check(
 
     out = opt.output(json, False, False, quiet, no_color)
     silent = opt.Output(out.format, True, out.color, out.width)
-    with _connected(
+    with connected(
         source,
         silent,
         opt.configured(None),
@@ -258,7 +246,7 @@ def check(
                 "data_quality": rules,
                 "conservation": identities,
             }
-            _print_json(_envelope("check", db, None, sections=sections))
+            print_json(envelope("check", db, None, sections=sections))
         else:
             counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
             tables = [terminal_table(counts, title="Every row accounted for", width=out.width)]
@@ -299,7 +287,7 @@ def export(
     out = opt.output(json, False, False, quiet, no_color)
     with opt.progress(out) as update:
         staged = write(
-            _one_or_many(source),
+            one_or_many(source),
             destination,
             input_format=input_format,
             assume_utc=assume_utc,
@@ -311,8 +299,8 @@ def export(
     files, size = len(staged.manifest.parts), sum(part.bytes for part in staged.manifest.parts)
     if json:
         data = [{"path": part.path, "runs": part.rows, "bytes": part.bytes} for part in staged.manifest.parts]
-        _print_json({"schema_version": 1, "report": "export", "counts": dict(staged.counts), "data": data})
-    _say_counts(out, staged.counts, staged.rejection)
+        print_json({"schema_version": 1, "report": "export", "counts": dict(staged.counts), "data": data})
+    say_counts(out, staged.counts, staged.rejection)
     out.say(f"{destination}: {staged.manifest.rows:,} runs in {files} files, {size:,} bytes")
 
 
@@ -336,53 +324,6 @@ def sample(
         talk.say(f"{out}: {runs:,} runs")
 
 
-def _one_or_many(source: Sequence[str]) -> str | list[str]:
-    return source[0] if len(source) == 1 else list(source)
-
-
-def _connected(
-    source: Sequence[str],
-    out: opt.Output,
-    settings: Settings,
-    *,
-    account: list[str] | None = None,
-    language: list[str] | None = None,
-    now: str | None = None,
-    quarantine: str | None = None,
-    watched: opt.Output | None = None,
-    **arguments: Any,
-) -> Database:
-    """Connect to a source with the flags' arguments, and say how its rows were accounted for."""
-    from polydoc_analytics.engine import connect
-
-    with opt.progress(watched or out) as update:
-        db = connect(
-            _one_or_many(source),
-            timezone=settings.timezone,
-            date_basis=cast("DateBasis", settings.date_basis),
-            account=account,
-            language=language,
-            now=opt.parsed_now(now),
-            quarantine_to=quarantine,
-            progress=update,
-            **arguments,
-        )
-    _say_counts(out, db.counts, db.rejection)
-    if left_out := db.runs_without_date:
-        out.warn(f"{left_out:,} runs have no finished_at and are left out of every figure")
-    return db
-
-
-def _say_counts(out: opt.Output, counts: Counts, rejection: str) -> None:
-    parts = [f"{counts.read:,} rows read", f"{counts.runs:,} runs", f"{counts.duplicates:,} duplicates"]
-    parts += [f"{counts.quarantined:,} quarantined"]
-    if counts.conflicts:
-        parts.append(f"{counts.conflicts:,} in conflict")
-    out.say(f"{parts[0]}: {', '.join(parts[1:])}")
-    if rejection:
-        out.warn(rejection)
-
-
 def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
@@ -392,62 +333,6 @@ def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
     return (
         pl.DataFrame({"reason": kinds}).group_by("reason").len("rows").sort("rows", "reason", descending=[True, False])
     )
-
-
-def _envelope(
-    report: str,
-    db: Database,
-    frame: pl.DataFrame | None,
-    *,
-    truncated: bool = False,
-    sections: Mapping[str, pl.DataFrame] | None = None,
-) -> dict[str, Any]:
-    from polydoc_analytics.cli.tables import instant_text, json_rows
-
-    since, until = db.interval.since, db.interval.until
-    content: dict[str, Any] = {
-        "schema_version": 1,
-        "report": report,
-        "timezone": db.timezone,
-        "since": instant_text(since) if since else None,
-        "until": instant_text(until) if until else None,
-        "date_basis": db.date_basis,
-        "snapshot": db.snapshot,
-        "filters": {"account": list(db.filters.accounts), "language": list(db.filters.languages)},
-        "counts": dict(db.counts),
-        "truncated": truncated,
-    }
-    if frame is not None:
-        content["data"] = json_rows(frame)
-    if sections is not None:
-        content["sections"] = [{"name": name, "data": json_rows(part)} for name, part in sections.items()]
-    return content
-
-
-def _print_json(content: Mapping[str, Any]) -> None:
-    sys.stdout.buffer.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace"))
-
-
-def _print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
-    from polydoc_analytics.cli.tables import csv_text, markdown_table
-
-    print(csv_text(frame).rstrip("\n") if out.format == "csv" else markdown_table(frame))
-
-
-def _named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFrame:
-    """Put the names of accounts and languages beside their ids and tags."""
-    import polars as pl
-
-    from polydoc_analytics.config import account_names
-
-    for key, name, names in (
-        ("account_id", "account_name", account_names(accounts)),
-        ("language", "language_name", db.language_names),
-    ):
-        if key in frame.columns and names:
-            values = frame[key].map_elements(lambda value: names.get(value, ""), return_dtype=pl.String)  # noqa: B023
-            frame = frame.insert_column(frame.columns.index(key) + 1, values.alias(name))
-    return frame
 
 
 def _period_text(db: Database) -> str:
@@ -478,7 +363,7 @@ def _print_usage(db: Database, table: Any, out: opt.Output, accounts: str | None
         if table.others is not None:
             last.append({**table.others, table.keys[0]: f"others ({table.left_out:,})"})
         last.append({**table.total, table.keys[0]: "total"})
-    frame = _named(table.frame, db, accounts)
+    frame = named(table.frame, db, accounts)
     print(terminal_table(frame, title=title, width=out.width, keys=_shown_keys(frame, table.keys), last=last))
 
 
@@ -504,4 +389,4 @@ def _print_overview(db: Database, out: opt.Output, accounts: str | None, rows: i
         if is_table:
             _print_usage(db, table, out, accounts)
         else:
-            _print_plain(_named(table.frame, db, accounts), out)
+            print_plain(named(table.frame, db, accounts), out)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -123,7 +123,7 @@ def one_of(name: str, value: str, valid: tuple[str, ...]) -> str:
 def configured(config: str | None, timezone: str | None = None, date_basis: str | None = None) -> Settings:
     """Return the settings with the flags on top."""
     found = settings(config)
-    return Settings(timezone or found.timezone, date_basis or found.date_basis, found.accounts)
+    return replace(found, timezone=timezone or found.timezone, date_basis=date_basis or found.date_basis)
 
 
 @contextmanager

@@ -1,0 +1,125 @@
+"""What commands share: connecting to a source, saying how its rows were accounted for, and printing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from polydoc_analytics.cli import options as opt
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.config import Settings
+    from polydoc_analytics.engine import Database, DateBasis
+    from polydoc_analytics.loading import Counts
+
+
+def one_or_many(source: Sequence[str]) -> str | list[str]:
+    """Return the sources of a command line as `connect` and `export` take them."""
+    return source[0] if len(source) == 1 else list(source)
+
+
+def connected(
+    source: Sequence[str],
+    out: opt.Output,
+    settings: Settings,
+    *,
+    account: list[str] | None = None,
+    language: list[str] | None = None,
+    now: str | None = None,
+    quarantine: str | None = None,
+    watched: opt.Output | None = None,
+    **arguments: Any,
+) -> Database:
+    """Connect to a source with the flags' arguments, and say how its rows were accounted for."""
+    from polydoc_analytics.engine import connect
+
+    with opt.progress(watched or out) as update:
+        db = connect(
+            one_or_many(source),
+            timezone=settings.timezone,
+            date_basis=cast("DateBasis", settings.date_basis),
+            account=account,
+            language=language,
+            now=opt.parsed_now(now),
+            quarantine_to=quarantine,
+            progress=update,
+            **arguments,
+        )
+    say_counts(out, db.counts, db.rejection)
+    if left_out := db.runs_without_date:
+        out.warn(f"{left_out:,} runs have no finished_at and are left out of every figure")
+    return db
+
+
+def say_counts(out: opt.Output, counts: Counts, rejection: str) -> None:
+    """Say what became of the rows, and which were rejected."""
+    parts = [f"{counts.read:,} rows read", f"{counts.runs:,} runs", f"{counts.duplicates:,} duplicates"]
+    parts += [f"{counts.quarantined:,} quarantined"]
+    if counts.conflicts:
+        parts.append(f"{counts.conflicts:,} in conflict")
+    out.say(f"{parts[0]}: {', '.join(parts[1:])}")
+    if rejection:
+        out.warn(rejection)
+
+
+def envelope(
+    report: str,
+    db: Database,
+    frame: pl.DataFrame | None,
+    *,
+    truncated: bool = False,
+    sections: Mapping[str, pl.DataFrame] | None = None,
+) -> dict[str, Any]:
+    """Return the JSON envelope of a frame, or of several as sections."""
+    from polydoc_analytics.cli.tables import instant_text, json_rows
+
+    since, until = db.interval.since, db.interval.until
+    content: dict[str, Any] = {
+        "schema_version": 1,
+        "report": report,
+        "timezone": db.timezone,
+        "since": instant_text(since) if since else None,
+        "until": instant_text(until) if until else None,
+        "date_basis": db.date_basis,
+        "snapshot": db.snapshot,
+        "filters": {"account": list(db.filters.accounts), "language": list(db.filters.languages)},
+        "counts": dict(db.counts),
+        "truncated": truncated,
+    }
+    if frame is not None:
+        content["data"] = json_rows(frame)
+    if sections is not None:
+        content["sections"] = [{"name": name, "data": json_rows(part)} for name, part in sections.items()]
+    return content
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print JSON and nothing else."""
+    sys.stdout.buffer.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace"))
+
+
+def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
+    """Print a frame as CSV or Markdown."""
+    from polydoc_analytics.cli.tables import csv_text, markdown_table
+
+    print(csv_text(frame).rstrip("\n") if out.format == "csv" else markdown_table(frame))
+
+
+def named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFrame:
+    """Put the names of accounts and languages beside their ids and tags."""
+    import polars as pl
+
+    from polydoc_analytics.config import account_names
+
+    for key, name, names in (
+        ("account_id", "account_name", account_names(accounts)),
+        ("language", "language_name", db.language_names),
+    ):
+        if key in frame.columns and names:
+            values = frame[key].map_elements(lambda value: names.get(value, ""), return_dtype=pl.String)  # noqa: B023
+            frame = frame.insert_column(frame.columns.index(key) + 1, values.alias(name))
+    return frame
