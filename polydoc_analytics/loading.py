@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import RejectedRowsError
 from polydoc_analytics.loaders import Progress, read_batches
+from polydoc_analytics.loaders.work import in_background
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,10 +112,11 @@ def stage(
     merge = Merge(work)
     parts = PartWriter(folder)
     read = 0
-    for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
-        read += batch.read
-        quarantine.add(batch.rejected)
-        parts.write(merge.add(batch.runs))
+    with in_background(parts.write) as write:
+        for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
+            read += batch.read
+            quarantine.add(batch.rejected)
+            write(batch.runs, merge.add(batch.runs))
     if quarantine_to is not None:
         quarantine.write(os.fspath(quarantine_to))
     if strict and quarantine.rows:

@@ -106,7 +106,7 @@ class SeenHashes:
 
 
 class Merge:
-    """The merging of one load: rows go in batch by batch, and come out as soon as nothing can displace them."""
+    """The merging of one load: rows go in batch by batch, and those that may yet be displaced are held back."""
 
     def __init__(self, folder: Path) -> None:
         self._seen = SeenHashes()
@@ -115,16 +115,15 @@ class Merge:
         self._spilled: list[str] = []
         self._folder = folder
 
-    def add(self, runs: pa.Table) -> pa.Table:
-        """Take rows in; return those that are finished and whose id is seen for the first time."""
-        is_finished = pc.not_equal(runs["status"], "Running").to_numpy(zero_copy_only=False)
+    def add(self, runs: pa.Table) -> Mask:
+        """Take rows in; tell which of them are finished and of an id seen for the first time. The others are held."""
+        is_finished: Mask = pc.not_equal(runs["status"], "Running").to_numpy(zero_copy_only=False)
         hashes = pl.Series(runs["id"]).hash().to_numpy()
-        is_new = is_finished
+        is_new = is_finished.copy()
         is_new[is_finished] = self._seen.add(hashes[is_finished])
-        if is_new.all():
-            return runs
-        self._hold(runs.filter(pa.array(~is_new)))
-        return runs.filter(pa.array(is_new))
+        if not is_new.all():
+            self._hold(runs.take(pa.array(np.flatnonzero(~is_new))))
+        return is_new
 
     def _hold(self, rows: pa.Table) -> None:
         self._held.append(rows)

@@ -82,8 +82,10 @@ class PartWriter:
         self.created_us: tuple[int, int] | None = None
         self.finished_us: tuple[int, int] | None = None
 
-    def write(self, runs: pa.Table) -> None:
-        """Take runs in; a month's rows are written when they fill a row group."""
+    def write(self, runs: pa.Table, which: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None) -> None:
+        """Take runs in, all or some of them; a month's rows are written when they fill a row group."""
+        if which is not None and not which.all():
+            runs = runs.filter(pa.array(which))
         if not runs.num_rows:
             return
         self.languages.update(pc.unique(runs["target_language"]).to_pylist())

@@ -31,7 +31,7 @@ def read_batches(
     Raises SourceError where a file is missing, empty, unreadable or cut off; rows already yielded are then not to be
     kept.
     """
-    _import_pandera_meanwhile()
+    is_ready = _import_pandera_meanwhile()
     from polydoc_analytics.loaders.work import side_by_side
 
     if is_table(source):
@@ -56,20 +56,23 @@ def read_batches(
     for one in files:
         if one.is_local and not one.size:
             continue
-        for batches, size in side_by_side(_work(one, assume_utc)):
+        for batches, size in side_by_side(_work(one, assume_utc), is_ready):
             yield from batches
             if progress:
                 progress(min(done + size, total), total)
             done += size
 
 
-def _import_pandera_meanwhile() -> None:
-    """Import pandera beside the reading of the first block, for it takes a good part of a second."""
+def _import_pandera_meanwhile() -> Callable[[], bool]:
+    """Import what is needed later beside the reading of the first blocks; return what tells whether that is done."""
 
     def load() -> None:
-        import pandera.polars  # noqa: F401
+        import duckdb  # noqa: F401 - for the merging at the end
+        import pandera.polars  # noqa: F401 - takes a good part of a second
 
-    Thread(target=load, name="polydoc-import", daemon=True).start()
+    thread = Thread(target=load, name="polydoc-import", daemon=True)
+    thread.start()
+    return lambda: not thread.is_alive()
 
 
 def _work(one: Input, assume_utc: bool) -> Iterator[Any]:

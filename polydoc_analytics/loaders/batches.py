@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -27,19 +26,6 @@ class Rejected(NamedTuple):
     header: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows read from one place of one source: accepted runs (the Run's Arrow schema) and rejected rows."""
-
-    runs: pa.Table
-    rejected: list[Rejected] = field(default_factory=list)
-
-    @property
-    def read(self) -> int:
-        """How many rows were read, accepted or not."""
-        return int(self.runs.num_rows) + len(self.rejected)
-
-
 class Place(NamedTuple):
     """Where rows of one block stand: the source's name, and by row its line and its raw text."""
 
@@ -51,6 +37,63 @@ class Place(NamedTuple):
     def rejected(self, row: int, reason: str) -> Rejected:
         """Return a row of this block as a rejected one."""
         return Rejected(self.source, self.line(row), reason, cut(self.raw(row)), self.header)
+
+
+class Batch:
+    """Rows read from one place of one source: accepted runs (the Run's Arrow schema) and rejected rows.
+
+    ``table`` has the Run's columns in order; ``refused`` says by row and column what decoding has refused already, and
+    ``rejected`` are the rows that could not even be put into the table. pandera judges the table when the rows are
+    first asked for, so that decoding need not wait until pandera is imported.
+    """
+
+    def __init__(
+        self,
+        table: pa.Table,
+        place: Place,
+        refused: Mapping[int, Mapping[str, str]] | None = None,
+        rejected: Sequence[Rejected] = (),
+    ) -> None:
+        self.read: int = table.num_rows + len(rejected)
+        self.unreadable = rejected
+        self._table = table
+        self._place = place
+        self._refused = refused
+
+    @property
+    def runs(self) -> pa.Table:
+        """The rows that are Runs."""
+        return self._checked[0]
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The rows that are none, in the order of their lines, each with every reason that applies to it."""
+        return self._checked[1]
+
+    @cached_property
+    def _checked(self) -> tuple[pa.Table, list[Rejected]]:
+        """Validate the rows with pandera and part them into runs and rejected ones."""
+        reasons: dict[int, dict[str, str]] = {row: dict(columns) for row, columns in (self._refused or {}).items()}
+        for row, column, reason in _failures(pl.DataFrame(self._table)):
+            reasons.setdefault(row, {}).setdefault(column, reason)
+        if not reasons:
+            return _as_runs(self._table), list(self.unreadable)
+        bad = sorted(reasons)
+        rejected = [
+            self._place.rejected(
+                row, "; ".join(f"{name}: {reasons[row][name]}" for name in NAMES if name in reasons[row])
+            )
+            for row in bad
+        ]
+        keep = pl.repeat(True, self._table.num_rows, eager=True).scatter(bad, False)
+        runs = _as_runs(self._table.filter(keep.to_arrow()))
+        return runs, sorted([*rejected, *self.unreadable], key=lambda r: r.line)
+
+
+def no_runs(*rejected: Rejected) -> Batch:
+    """Return a batch of rejected rows alone."""
+    place = Place("", lambda row: row, lambda row: "")
+    return Batch(loose_schema().empty_table(), place, None, rejected)
 
 
 def cut(raw: str | bytes) -> str:
@@ -75,27 +118,6 @@ def with_instants(
         for row, reason in refusals.items():
             refused.setdefault(row, {})[name] = reason
     return table, refused
-
-
-def check(table: pa.Table, place: Place, refused: Mapping[int, Mapping[str, str]] | None = None) -> Batch:
-    """Validate a block with pandera and part it into runs and rejected rows.
-
-    ``table`` has the Run's columns in order; ``refused`` says by row and column what decoding has refused already.
-    Every reason that applies to a row is in its quarantine entry.
-    """
-    reasons: dict[int, dict[str, str]] = {row: dict(columns) for row, columns in (refused or {}).items()}
-    frame = pl.DataFrame(table)
-    for row, column, reason in _failures(frame):
-        reasons.setdefault(row, {}).setdefault(column, reason)
-    if not reasons:
-        return Batch(_as_runs(table))
-    bad = sorted(reasons)
-    rejected = [
-        place.rejected(row, "; ".join(f"{name}: {reasons[row][name]}" for name in NAMES if name in reasons[row]))
-        for row in bad
-    ]
-    keep = pl.repeat(True, table.num_rows, eager=True).scatter(bad, False)
-    return Batch(_as_runs(table.filter(keep.to_arrow())), rejected)
 
 
 def _as_runs(table: pa.Table) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders import csv
-from polydoc_analytics.loaders.batches import Batch, Place, check, loose_schema
+from polydoc_analytics.loaders.batches import Batch, Place, loose_schema
 from polydoc_analytics.loaders.instants import instants
 from polydoc_analytics.loaders.wire import show
 from polydoc_analytics.loaders.work import Work
@@ -129,11 +129,11 @@ def _work(
     for batch in batches:
         for at in range(0, batch.num_rows, BATCH_ROWS):
             part = batch.slice(at, BATCH_ROWS)
-            yield Work(partial(_checked, part, columns, source, record, assume_utc), part.nbytes)
+            yield Work(partial(_read_batch, part, columns, source, record, assume_utc), part.nbytes)
             record += part.num_rows
 
 
-def _checked(
+def _read_batch(
     batch: pa.RecordBatch, columns: Mapping[str, str], source: str, record: int, assume_utc: bool
 ) -> list[Batch]:
     refused: dict[int, dict[str, str]] = {}
@@ -152,7 +152,7 @@ def _checked(
         [values] = batch.slice(row, 1).to_pylist()
         return json.dumps(values, default=_json_text, ensure_ascii=False)
 
-    return [check(pa.table(arrays, schema=loose_schema()), Place(source, lambda row: record + row, raw), refused)]
+    return [Batch(pa.table(arrays, schema=loose_schema()), Place(source, lambda row: record + row, raw), refused)]
 
 
 def _column(column: Column, values: pa.Array, assume_utc: bool) -> tuple[pa.Array | pa.ChunkedArray, Refusals]:

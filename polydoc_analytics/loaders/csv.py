@@ -6,7 +6,7 @@ An unquoted empty field is null and ``""`` is an empty text, so that unknown and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
@@ -16,7 +16,7 @@ import pyarrow.csv
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders import wire
-from polydoc_analytics.loaders.batches import Batch, Place, Rejected, check, cut, loose_schema, with_instants
+from polydoc_analytics.loaders.batches import Batch, Place, Rejected, cut, loose_schema, with_instants
 from polydoc_analytics.loaders.ndjson import BLOCK_BYTES
 from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.schema import BY_KEY, INTEGERS, NAMES, REQUIRED
@@ -147,7 +147,7 @@ def _read_block(block: bytes, header: Header, source: str, first_line: int, assu
     if texts is not None and texts.num_rows == lines:
         raws = block.split(b"\n")
         place = Place(source, lambda row: first_line + row, lambda row: cut(raws[row].rstrip(b"\r")), header.text)
-        return [_checked(texts, place, {}, assume_utc)]
+        return [_batch(texts, place, {}, assume_utc)]
     return _one_by_one(block, header, source, first_line, assume_utc)
 
 
@@ -197,8 +197,7 @@ def _one_by_one(block: bytes, header: Header, source: str, first_line: int, assu
     columns = zip(*rows, strict=True) if rows else [()] * len(NAMES)
     texts = pa.table([pa.array(column, pa.string()) for column in columns], names=list(NAMES))
     place = Place(source, lambda row: places[row][0], lambda row: cut(places[row][1]), header.text)
-    batch = _checked(texts, place, refused, assume_utc)
-    return [Batch(batch.runs, sorted([*batch.rejected, *rejected], key=lambda r: r.line))]
+    return [_batch(texts, place, refused, assume_utc, rejected)]
 
 
 def _has_invalid_id(raw: bytes, header: Header) -> bool:
@@ -206,8 +205,14 @@ def _has_invalid_id(raw: bytes, header: Header) -> bool:
     return any("\udc80" <= character <= "\udcff" for character in value)
 
 
-def _checked(texts: pa.Table, place: Place, refused: dict[int, dict[str, str]], assume_utc: bool) -> Batch:
-    """Turn texts into instants and integers, and check the rows."""
+def _batch(
+    texts: pa.Table,
+    place: Place,
+    refused: dict[int, dict[str, str]],
+    assume_utc: bool,
+    rejected: Sequence[Rejected] = (),
+) -> Batch:
+    """Turn texts into instants and integers."""
     table, bad_instants = with_instants(texts, assume_utc=assume_utc, forms_of_tables=True)
     for row, reasons in bad_instants.items():
         refused.setdefault(row, {}).update(reasons)
@@ -217,7 +222,7 @@ def _checked(texts: pa.Table, place: Place, refused: dict[int, dict[str, str]], 
         table = table.set_column(at, loose_schema().field(name), values)
         for row, reason in bad_integers.items():
             refused.setdefault(row, {})[name] = reason
-    return check(table.cast(loose_schema()), place, refused)
+    return Batch(table.cast(loose_schema()), place, refused, rejected)
 
 
 def integers(texts: pl.Series) -> tuple[pa.Array | pa.ChunkedArray, dict[int, str]]:

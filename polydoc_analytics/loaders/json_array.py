@@ -147,7 +147,7 @@ class _Array:
 
     def _read_piece(self, lines: bytes, piece: bytes, first: int, exact: bool) -> list[Batch]:
         batches = _read_lines(lines, self.source, first, self.assume_utc)
-        broken = [r for b in batches for r in b.rejected if r.reason.startswith("not JSON")]
+        broken = [r for b in batches for r in b.unreadable if r.reason.startswith("not JSON")]
         if broken and not exact:
             spans, _ = _elements(piece)
             lines = b"\n".join(piece[a:b].translate(_LINE_ENDS) for a, b in spans)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from polydoc_analytics.loaders import csv, ndjson
-from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected
+from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected, no_runs
 from polydoc_analytics.loaders.work import Work
 
 _KEYS = {"source", "line", "reason", "raw"}
@@ -49,7 +49,7 @@ def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) ->
         octets = raw.encode("utf-8", "replace").replace("\ufffd".encode(), b"\xff")
         if len(octets) >= MAX_RAW_BYTES:
             reason = "was cut at 64 KiB when it was quarantined; mend it in the source"
-            batches.append(Batch(ndjson.no_runs(), [Rejected(source, first_line + number, reason, raw)]))
+            batches.append(no_runs(Rejected(source, first_line + number, reason, raw)))
             lines[-1] = b""
         elif "header" in entry:
             batches += csv.read_mended(octets, entry["header"], source, first_line + number, assume_utc=assume_utc)

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.json
 
 from polydoc_analytics.loaders import layout, wire
-from polydoc_analytics.loaders.batches import Batch, Place, Rejected, check, cut, table_of, with_instants
+from polydoc_analytics.loaders.batches import Batch, Place, Rejected, cut, table_of, with_instants
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import COLUMNS, NAMES, arrow_schema
+from polydoc_analytics.schema import COLUMNS, NAMES
 
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 12 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN = 10, 13
 _FEW_LINES = 16
@@ -41,7 +41,7 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
         if first_line == 1 and block.startswith(_BOM):
             block = block[len(_BOM) :]
         yield Work(partial(read_block, block, source, first_line, assume_utc), len(block))
-        first_line += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
+        first_line += block.count(b"\n")
 
 
 def blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
@@ -56,11 +56,6 @@ def blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
             rest += chunk
     if rest:
         yield rest
-
-
-def no_runs() -> pa.Table:
-    """Return a table of the Run's schema with no rows."""
-    return arrow_schema().empty_table()
 
 
 def read_block(block: bytes, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
@@ -186,8 +181,7 @@ class _Block:
             lambda row: self.first_line + int(numbers[row]),
             lambda row: cut(self.line(int(numbers[row]))),
         )
-        batch = check(table, place, refused)
-        return Batch(batch.runs, sorted([*batch.rejected, *rejected], key=lambda r: r.line))
+        return Batch(table, place, refused, rejected)
 
 
 def _is_utf8(block: bytes) -> bool:

@@ -7,9 +7,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import NamedTuple, ParamSpec
 
 from polydoc_analytics.loaders.batches import Batch
+
+P = ParamSpec("P")
+_MOST_WAITING = 1
+_MORE_AT_THE_START = 3
 
 
 class Work(NamedTuple):
@@ -19,10 +24,13 @@ class Work(NamedTuple):
     size: int
 
 
-def side_by_side(work: Iterable[Work]) -> Iterator[tuple[list[Batch], int]]:
+def side_by_side(
+    work: Iterable[Work], is_ready: Callable[[], bool] = lambda: True
+) -> Iterator[tuple[list[Batch], int]]:
     """Run pieces on a few threads and yield their batches with their sizes, in the order of the pieces.
 
-    A few pieces are under way at once, so memory stays bounded whatever the size of the source.
+    A few pieces are under way at once, so memory stays bounded whatever the size of the source; some more at the
+    start, while ``is_ready`` says that batches could not be used yet.
     """
     threads = min(4, os.cpu_count() or 1)
     # Threads that work on small arrays hand Python's lock to each other often; at the default of 5 ms they wait for
@@ -34,7 +42,7 @@ def side_by_side(work: Iterable[Work]) -> Iterator[tuple[list[Batch], int]]:
         try:
             for piece in work:
                 under_way.append((pool.submit(piece.run), piece.size))
-                while len(under_way) > threads + 1:
+                while len(under_way) > threads + (1 if is_ready() else 1 + _MORE_AT_THE_START):
                     future, size = under_way.popleft()
                     yield future.result(), size
             while under_way:
@@ -43,4 +51,27 @@ def side_by_side(work: Iterable[Work]) -> Iterator[tuple[list[Batch], int]]:
         finally:
             sys.setswitchinterval(interval)
             for future, _ in under_way:
+                future.cancel()
+
+
+@contextmanager
+def in_background(do: Callable[P, None]) -> Iterator[Callable[P, None]]:
+    """Yield a function that has ``do`` called in one other thread, in order; a few calls wait at most.
+
+    What a call raises is raised by a later one, or at the end.
+    """
+    under_way: deque[Future[None]] = deque()
+
+    def later(*args: P.args, **kwargs: P.kwargs) -> None:
+        while len(under_way) > _MOST_WAITING:
+            under_way.popleft().result()
+        under_way.append(pool.submit(do, *args, **kwargs))
+
+    with ThreadPoolExecutor(1, thread_name_prefix="polydoc-write") as pool:
+        try:
+            yield later
+            while under_way:
+                under_way.popleft().result()
+        finally:
+            for future in under_way:
                 future.cancel()
