@@ -6,6 +6,8 @@ loaded = pda.load("exports/*.ndjson.gz")         # .runs, .quarantine (Polars), 
 db = pda.connect("exports/", timezone="Europe/Lisbon", since="2026-01-01")
 db.view("usage_by_account")                      # a Polars frame
 db.sql("select language, failure_rate from usage_by_language order by 2 desc")
+lake = pda.Lake("lake")                          # every run for good: lake.ingest("exports/")
+db = pda.connect(lake, as_of="2026-10-01")       # the figures as they were known that day
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from polydoc_analytics.engine import Database, connect
     from polydoc_analytics.errors import (
+        LakeError,
         PolydocError,
         QueryError,
         RejectedRowsError,
         SourceError,
         UsageError,
     )
+    from polydoc_analytics.lake import Lake, LoadResult
     from polydoc_analytics.languages import Language, language
     from polydoc_analytics.loading import Counts, Loaded, Staged, export, load
     from polydoc_analytics.periods import Interval, interval
@@ -32,7 +36,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "engine": ("Database", "connect"),
-    "errors": ("PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
+    "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
+    "lake": ("Lake", "LoadResult"),
     "languages": ("Language", "language"),
     "loading": ("Counts", "Loaded", "Staged", "export", "load"),
     "periods": ("Interval", "interval"),
@@ -45,7 +50,10 @@ __all__ = [
     "Counts",
     "Database",
     "Interval",
+    "Lake",
+    "LakeError",
     "Language",
+    "LoadResult",
     "Loaded",
     "PolydocError",
     "QueryError",

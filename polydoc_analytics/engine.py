@@ -58,11 +58,13 @@ def connect(
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    as_of: int | str | date | datetime | None = None,
 ) -> Database:
-    """Return the views over a source: a path, glob, folder, list, URI or table.
+    """Return the views over a source: a path, glob, folder, list, URI, table or lake.
 
     Parquet is scanned in place once a pass has proven types, hard rules and unique ids; a folder that ``export`` has
-    written skips the pass; everything else is loaded and merged first.
+    written and a lake skip the pass; everything else is loaded and merged first. ``as_of`` gives a lake's figures as
+    they were known as of a load (its number or name) or an instant (a day: its end in ``timezone``).
 
     ``since``, ``until``, ``last`` and ``period`` choose the interval (see :func:`polydoc_analytics.interval`), whose
     days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
@@ -85,6 +87,8 @@ def connect(
                 strict=strict,
                 quarantine_to=quarantine_to,
                 progress=progress,
+                as_of=as_of,
+                timezone=timezone,
             )
         )
         return Database(runs, chosen, filters, date_basis, now, stack.pop_all())
@@ -125,6 +129,7 @@ class Database:
         self._runs = runs
         self._stack = stack
         self._con = stack.enter_context(duckdb.connect(":memory:"))
+        runs.prepare(self._con)
         self._con.execute("set timezone = 'UTC'")
         self._con.execute("set python_enable_replacements = false")
         self._con.execute("set enable_progress_bar = false")

@@ -24,6 +24,10 @@ class QueryError(PolydocError):
     """SQL that the engine or the guard rails refuse."""
 
 
+class LakeError(PolydocError):
+    """A lake that is damaged, of another format, or cannot be written to; the message names the way back."""
+
+
 class RejectedRowsError(PolydocError):
     """Rows were quarantined where the caller asked for none (``strict``)."""
 

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,26 @@ if TYPE_CHECKING:
     from polydoc_analytics.store import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Counts(Mapping[str, int]):
+class CountsByName(Mapping[str, int]):
+    """A dataclass whose whole numbers without a default are counts, to be read by name as well."""
+
+    def __getitem__(self, name: str) -> int:
+        """Return a count by its name."""
+        if name not in iter(self):
+            raise KeyError(name)
+        return int(getattr(self, name))
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the counts."""
+        return (field.name for field in fields(self) if field.default is MISSING)  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        """Return how many counts there are."""
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True)
+class Counts(CountsByName):
     """How a load accounts for its rows: read = runs + duplicates + quarantined.
 
     ``conflicts`` are the runs that were seen finished in more than one way; their losing rows are among the duplicates.
@@ -33,18 +51,6 @@ class Counts(Mapping[str, int]):
     duplicates: int
     quarantined: int
     conflicts: int
-
-    def __getitem__(self, name: str) -> int:
-        """Return a count by its name."""
-        return int(asdict(self)[name])
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the counts."""
-        return (field.name for field in fields(self))
-
-    def __len__(self) -> int:
-        """Return how many counts there are."""
-        return len(fields(self))
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,11 @@ def stage(
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    load: str | None = None,
 ) -> Staged:
     """Read, check and merge a source into Parquet files below ``folder``; scratch files go to ``work``.
+
+    The files are by month, or with ``load`` those of a lake (see PartWriter).
 
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
@@ -110,7 +119,7 @@ def stage(
         read_manifest(Path(source))  # an export of which a part is missing is refused
     quarantine = Quarantine(work)
     merge = Merge(work)
-    parts = PartWriter(folder)
+    parts = PartWriter(folder, load=load)
     read = 0
     with in_background(parts.write) as write:
         for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):

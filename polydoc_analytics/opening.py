@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import SourceError
+from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders import Progress, is_table
+from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
 
 if TYPE_CHECKING:
+    import duckdb
     import polars as pl
     import pyarrow as pa
 
+    from polydoc_analytics.lake import Lake, Snapshot
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
+LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
 
@@ -29,7 +34,7 @@ class Runs:
     """Checked, merged runs that can be scanned: ``columns`` and ``relation`` are SQL for DuckDB, ``files`` its files.
 
     ``created_us`` and ``finished_us`` are the least and greatest instants in µs since 1970 UTC, ``languages`` the
-    distinct values of target_language.
+    distinct values of target_language (all of them are among these). ``prepare`` lets a connection read the files.
     """
 
     files: tuple[str, ...]
@@ -43,6 +48,7 @@ class Runs:
     conflicts: tuple[str, ...] = ()
     snapshot: str | None = None
     rejection: str = ""
+    prepare: Callable[[duckdb.DuckDBPyConnection], None] = lambda con: None
 
 
 @contextmanager
@@ -54,10 +60,20 @@ def opened_runs(
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    as_of: int | str | date | datetime | None = None,
+    timezone: str = "UTC",
 ) -> Iterator[Runs]:
-    """Open a source; what had to be loaded is removed at the end. The arguments are those of ``load``."""
+    """Open a source; what had to be loaded is removed at the end. The arguments are those of ``load``.
+
+    ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
+    """
     found = None
-    if not is_table(source) and input_format in (None, "parquet"):
+    lake = lake_of(source)
+    if lake is not None:
+        found = _of_snapshot(lake.snapshot(as_of, timezone))
+    elif as_of is not None:
+        raise UsageError("as of needs a lake; this source knows the present alone")
+    elif not is_table(source) and input_format in (None, "parquet"):
         found = _export(source) or _in_place(source, assume_utc)
     if found is not None:
         if quarantine_to is not None:
@@ -79,6 +95,42 @@ def opened_runs(
         )
         found = _of_manifest(folder, staged.manifest, staged.counts, staged.quarantine.frame(), staged.conflicts)
         yield replace(found, rejection=staged.rejection)
+
+
+def lake_of(source: Any) -> Lake | None:
+    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
+    from polydoc_analytics.lake import Lake, is_lake
+
+    if isinstance(source, Lake):
+        return source
+    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
+        return None
+    text = os.fspath(source)
+    if "://" not in text and not os.path.isdir(os.path.join(text, "loads", "_delta_log")):
+        return None
+    if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
+        return None
+    lake = Lake(text)
+    return lake if is_lake(lake.place) else None
+
+
+def _of_snapshot(snapshot: Snapshot) -> Runs:
+    row = snapshot.row
+    rows = row.runs if row else 0
+    created = (row.created_low, row.created_high) if row else (None, None)
+    finished = (row.finished_low, row.finished_high) if row else (None, None)
+    return Runs(
+        snapshot.files,
+        snapshot.columns,
+        snapshot.relation,
+        None if created[0] is None or created[1] is None else (created[0], created[1]),
+        None if finished[0] is None or finished[1] is None else (finished[0], finished[1]),
+        tuple(row.languages) if row else (),
+        Counts(rows, rows, 0, 0, 0),
+        _no_quarantine(),
+        snapshot=snapshot.text,
+        prepare=snapshot.place.prepare,
+    )
 
 
 def _no_quarantine() -> pl.DataFrame:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import polars as pl
 
@@ -49,6 +50,14 @@ class Quarantine:
             self._file.writelines(line_of(row) + "\n" for row in self._held)
             self._held, self._held_bytes = [], 0
 
+    def __iter__(self) -> Iterator[Rejected]:
+        """Yield the rows, each with the header that it came with."""
+        if self._file is not None:
+            for line in self.lines():
+                yield Rejected(**json.loads(line))
+        else:
+            yield from self._held
+
     def lines(self) -> Iterator[str]:
         """Yield the rows as lines of NDJSON that can be mended and loaded again."""
         if self._file is not None:
@@ -60,10 +69,7 @@ class Quarantine:
 
     def write(self, path: str) -> None:
         """Write the rows to a file, which appears under its name when it is whole."""
-        half = f"{path}.half"
-        with open(half, "w", encoding="utf-8", errors="replace") as file:
-            file.writelines(self.lines())
-        os.replace(half, path)
+        _write(path, self.lines())
 
     def frame(self) -> pl.DataFrame:
         """Return the rows as a frame of source, line (1-based), reason and raw."""
@@ -82,6 +88,18 @@ class Quarantine:
         """Let go of the file."""
         if self._file is not None:
             self._file.close()
+
+
+def write_rejected(path: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows (source, line, reason, raw, header) to a file that can be mended and loaded again."""
+    _write(path, (line_of(Rejected(**row)) + "\n" for row in rows))
+
+
+def _write(path: str, lines: Iterable[str]) -> None:
+    half = f"{path}.half"
+    with open(half, "w", encoding="utf-8", errors="replace") as file:
+        file.writelines(lines)
+    os.replace(half, path)
 
 
 def kind_of(reason: str) -> str:

@@ -26,13 +26,16 @@ from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 FORMAT = "polydoc-runs"
 FORMAT_VERSION = 1
 ROW_GROUP_ROWS = 65_536
+FILE_ROWS = 4 * ROW_GROUP_ROWS
+"""A file of a lake is written again as a whole when one of its runs changes, so it is not large."""
+LOAD_FIELD = pa.field("load", pa.string(), nullable=False)
 _MOST_OPEN_FILES = 48
 
 WRITE_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 1,
     # Measured on a million runs: a tenth smaller and twice as fast to scan as plain encoding.
-    "use_dictionary": ["account_id", "status", "target_language"],
+    "use_dictionary": ["account_id", "status", "target_language", "load", "superseded_by"],
     # None for optional texts: where they show one value, DuckDB 2.0.0 finds every row when it is asked for the nulls.
     "write_statistics": [column.name for column in COLUMNS if column.required or column.kind != "text"],
     "column_encoding": dict.fromkeys((*INSTANTS, *INTEGERS), "DELTA_BINARY_PACKED")
@@ -70,10 +73,16 @@ class Manifest:
 
 
 class PartWriter:
-    """Writes runs into ``created_month=YYYY-MM/part-N.parquet`` below a folder, a row group at a time."""
+    """Writes runs as Parquet files below a folder, a row group at a time.
 
-    def __init__(self, folder: Path) -> None:
+    The files are ``created_month=YYYY-MM/part-N.parquet``; or, where ``load`` is given, ``part-LOAD-N.parquet`` of at
+    most FILE_ROWS rows each, in which a further column names the load that brought each run.
+    """
+
+    def __init__(self, folder: Path, *, load: str | None = None) -> None:
         self._folder = folder
+        self._load = load
+        self._schema = arrow_schema() if load is None else arrow_schema().append(LOAD_FIELD)
         self._held: dict[str, list[pa.Table]] = {}
         self._held_rows: dict[str, int] = {}
         self._open: OrderedDict[str, tuple[str, pq.ParquetWriter]] = OrderedDict()
@@ -91,7 +100,9 @@ class PartWriter:
         self.languages.update(pc.unique(runs["target_language"]).to_pylist())
         self.created_us = _wider(self.created_us, runs["created_at"])
         self.finished_us = _wider(self.finished_us, runs["finished_at"])
-        for month, rows in _by_month(runs):
+        if self._load is not None and runs.num_columns < len(self._schema):
+            runs = runs.append_column(LOAD_FIELD, pa.repeat(pa.scalar(self._load), runs.num_rows))
+        for month, rows in _by_month(runs) if self._load is None else [("", runs)]:
             self._held.setdefault(month, []).append(rows)
             self._held_rows[month] = self._held_rows.get(month, 0) + rows.num_rows
             if self._held_rows[month] >= ROW_GROUP_ROWS:
@@ -107,14 +118,21 @@ class PartWriter:
         else:
             if len(self._open) >= _MOST_OPEN_FILES:
                 self._open.popitem(last=False)[1][1].close()
-            name = f"created_month={month}"
-            (self._folder / name).mkdir(exist_ok=True)
-            path = f"{name}/part-{len(self._rows)}.parquet"
-            self._open[month] = (path, pq.ParquetWriter(self._folder / path, arrow_schema(), **WRITE_OPTIONS))
+            path = self._new_path(month)
+            self._open[month] = (path, pq.ParquetWriter(self._folder / path, self._schema, **WRITE_OPTIONS))
             self._rows[path] = 0
         path, writer = self._open[month]
-        writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS * 2)
         self._rows[path] += table.num_rows
+        if self._load is not None and self._rows[path] + ROW_GROUP_ROWS > FILE_ROWS:
+            self._open.pop(month)[1].close()
+
+    def _new_path(self, month: str) -> str:
+        if self._load is not None:
+            return f"part-{self._load}-{len(self._rows)}.parquet"
+        folder = f"created_month={month}"
+        (self._folder / folder).mkdir(exist_ok=True)
+        return f"{folder}/part-{len(self._rows)}.parquet"
 
     def flush(self) -> list[str]:
         """Write all that is held, close every file, and return their paths."""
@@ -130,11 +148,11 @@ class PartWriter:
         kept = 0
         with (
             pq.ParquetFile(path) as old,
-            pq.ParquetWriter(f"{path}.new", arrow_schema(), **WRITE_OPTIONS) as new,
+            pq.ParquetWriter(f"{path}.new", self._schema, **WRITE_OPTIONS) as new,
         ):
             for batch in old.iter_batches(ROW_GROUP_ROWS):
                 table = pa.Table.from_batches([batch])
-                table = table.filter(pc.invert(pc.is_in(table["id"], value_set=ids))).cast(arrow_schema())
+                table = table.filter(pc.invert(pc.is_in(table["id"], value_set=ids))).cast(self._schema)
                 new.write_table(table)
                 kept += table.num_rows
         os.replace(f"{path}.new", path)

@@ -49,6 +49,10 @@ DateBasis = Annotated[
     str | None,
     typer.Option("--date-basis", help="created (default) or finished: the instant that dates a run."),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Of a lake: the figures as known as of a load (12), day (its end) or instant."),
+]
 Top = Annotated[int | None, typer.Option("--top", min=1, help="Only the first N rows.")]
 Order = Annotated[
     str | None,

@@ -1,0 +1,270 @@
+"""The commands over a lake: load into it, look at it, keep it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.root import app
+from polydoc_analytics.cli.shared import one_or_many, print_json, print_plain
+from polydoc_analytics.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.config import Settings
+    from polydoc_analytics.lake import Lake, LoadResult
+
+lake_app = typer.Typer(
+    help="Look at a lake, keep it, and find the way back.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(lake_app, name="lake")
+
+LakeUri = Annotated[
+    str | None,
+    typer.Option("--lake", metavar="LAKE", help="The lake's folder or URI; default: `lake` of the settings."),
+]
+Run = Annotated[bool, typer.Option("--run", help="Do it; without this flag only what would be done is said.")]
+
+
+@app.command()
+def ingest(
+    source: opt.Source,
+    lake: LakeUri = None,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="The source is the authority: its runs replace what is stored.")
+    ] = False,
+    input_format: opt.InputFormat = None,
+    assume_utc: opt.AssumeUtc = False,
+    strict: opt.Strict = False,
+    quarantine: opt.Quarantine = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Load a source into the lake: all of it, or nothing where it fails. Loading twice changes nothing.
+
+    Example: polydoc-analytics ingest exports/ --lake lake
+    """
+    out = opt.output(json, False, False, quiet, no_color)
+    target = opened_lake(lake, opt.configured(config), out)
+    with opt.progress(out) as update:
+        result = target.ingest(
+            one_or_many(source),
+            correct=correct,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            strict=strict,
+            quarantine_to=quarantine,
+            progress=update,
+        )
+    report_load(out, target, result, "ingest")
+
+
+@lake_app.command()
+def history(
+    lake: LakeUri = None,
+    top: opt.Top = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    markdown: opt.Markdown = False,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """List the loads, the newest first: what each brought, and what was known as of it (--as-of NUMBER)."""
+    out = opt.output(json, csv, markdown, False, no_color)
+    target = opened_lake(lake, opt.configured(config), out)
+    loads = target.loads().sort("number", descending=True)
+    shown = loads.head(top) if top else loads
+    if out.format == "json":
+        _print_rows("lake history", target, shown)
+        return
+    names = ["number", "committed_at", "kind", "source", "read", "inserted", "updated", "unchanged"]
+    names += ["duplicates", "quarantined", "conflicts", "runs", "detail"]
+    _print_frame(shown.select(names) if out.format == "table" else shown, out, f"Loads of {target.place.shown}, UTC")
+
+
+@lake_app.command()
+def quarantine(
+    lake: LakeUri = None,
+    to: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="Write the rows as NDJSON, to mend and ingest.")
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    markdown: opt.Markdown = False,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Show the rows that the loads rejected, or write them to a file that can be mended and ingested."""
+    from polydoc_analytics.quarantine import write_rejected
+
+    out = opt.output(json, csv, markdown, False, no_color)
+    target = opened_lake(lake, opt.configured(config), out)
+    rows = target.quarantine()
+    if to is not None:
+        write_rejected(to, rows.drop("load").iter_rows(named=True))
+        out.say(f"{to}: {rows.height:,} rows")
+    elif out.format == "json":
+        _print_rows("lake quarantine", target, rows)
+    else:
+        _print_frame(rows.select("load", "source", "line", "reason"), out, f"Quarantine of {target.place.shown}")
+
+
+@lake_app.command()
+def compact(
+    lake: LakeUri = None,
+    run: Run = False,
+    retention: Annotated[
+        int, typer.Option("--retention", metavar="DAYS", help="Keep files that older snapshots need for so many days.")
+    ] = 7,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Put small files together, sorted by created_at, and remove what no snapshot needs. No figure changes."""
+    out = opt.output(False, False, False, False, no_color)
+    target = opened_lake(lake, opt.configured(config), out)
+    done = target.compact(retention) if run else target.upkeep(retention)
+    verb = "" if run else "would be "
+    for name, files in done.small.items():
+        if files:
+            print(f"{name}: {len(files)} small files {verb}put together")
+    print(f"{len(done.left_over)} files that no snapshot of the last {retention} days needs {verb}removed")
+    if not run and done.is_needed:
+        out.say("nothing was changed; add --run to do it")
+
+
+@lake_app.command()
+def erase(
+    account: Annotated[str, typer.Option("--account", help="The account id.", show_default=False)],
+    lake: LakeUri = None,
+    run: Run = False,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Remove an account everywhere: runs, history, quarantine and old files. The ledger records that it was done."""
+    from polydoc_analytics.engine import connect
+
+    out = opt.output(False, False, False, False, no_color)
+    target = opened_lake(lake, opt.configured(config), out)
+    if not run:
+        with connect(target, account=account) as db:
+            runs = db.view("usage")["runs"][0]
+        print(f"{runs:,} runs of this account would be erased, with their history and quarantined rows")
+        out.say("nothing was changed; add --run to do it, for good")
+        return
+    row = target.erase(account)
+    print("the lake holds nothing of this account" if row is None else f"load {row.number}: {row.detail}")
+
+
+@lake_app.command()
+def repair(
+    lake: LakeUri = None,
+    run: Run = False,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Go back from damage to the last load that is whole. Log entries that are damaged are put aside, not deleted."""
+    out = opt.output(False, False, False, False, no_color)
+    target = opened_lake(lake, opt.configured(config), out)
+    found = target.repair() if run else target.damage()
+    for name in (*found.entries, *found.files):
+        print(f"damaged: {name}")
+    if not (found.entries or found.files or found.lost):
+        print("nothing is damaged")
+        return
+    good = f"load {found.good.number}" if found.good else "the empty lake"
+    print(f"{'went' if run else 'would go'} back to {good}")
+    for row in reversed(found.lost):
+        print(f"to be loaded again: {row.source} (load {row.number}, {row.committed_at:%Y-%m-%d %H:%M} UTC)")
+    if not run:
+        out.say("nothing was changed; add --run to do it")
+
+
+@app.command()
+def doctor(
+    lake: LakeUri = None,
+    json: opt.Json = False,
+    config: opt.Config = None,
+    now: opt.Now = None,
+    no_color: opt.NoColor = False,
+) -> int:
+    """Say what the lake holds, how it and its sources are, what is in doubt, and what to do. Exits with 1 on damage."""
+    import polars as pl
+
+    from polydoc_analytics.cli.tables import json_value, terminal_table
+    from polydoc_analytics.doctor import examine
+
+    out = opt.output(json, False, False, False, no_color)
+    settings = opt.configured(config)
+    found = examine(opened_lake(lake, settings, out), settings.sources, opt.parsed_now(now))
+    if out.format == "json":
+        findings = [{"level": one.level, "what": one.what, "do": one.do} for one in found.findings]
+        parts = [{"name": name, "data": json_value(rows)} for name, rows in found.sections.items()]
+        sections = [{"name": "lake", "data": [found.figures]}, {"name": "findings", "data": findings}, *parts]
+        print_json({"schema_version": 1, "report": "doctor", "sections": sections})
+        return 0 if found.is_whole else 1
+    figures = pl.DataFrame([{"of the lake": k.replace("_", " "), "": _shown(v)} for k, v in found.figures.items()])
+    tables = [terminal_table(figures, title="What the lake holds", width=out.width)]
+    for name, rows in found.sections.items():
+        if rows:
+            frame = pl.DataFrame(rows, infer_schema_length=None)
+            tables.append(terminal_table(frame, title=name.replace("_", " ").capitalize(), width=out.width))
+    print("\n\n".join(tables) + "\n")
+    marks = {"good": "ok   ", "doubt": "look ", "bad": "BAD  "}
+    for finding in found.findings:
+        print(f"{marks[finding.level]} {finding.what}" + (f"\n      → {finding.do}" if finding.do else ""))
+    return 0 if found.is_whole else 1
+
+
+def _shown(value: Any) -> str:
+    from polydoc_analytics.cli.tables import cell
+
+    return cell(value)
+
+
+def opened_lake(uri: str | None, settings: Settings, out: opt.Output) -> Lake:
+    """Return the lake that a flag or the settings name; raises UsageError where neither does."""
+    from polydoc_analytics.lake import Lake
+
+    uri = uri or settings.lake
+    if not uri:
+        raise UsageError("which lake? pass --lake LAKE, or set `lake` in polydoc-analytics.toml")
+    return Lake(uri, talk=out.say)
+
+
+def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) -> None:
+    """Say how a load accounts for its rows."""
+    if out.format == "json":
+        head = {"schema_version": 1, "report": report, "lake": lake.place.shown, "snapshot": result.snapshot}
+        named = {"load": result.load, "number": result.number}
+        print_json(head | {"counts": dict(result), "data": [named | dict(result)]})
+    names = ("inserted", "updated", "unchanged", "duplicates", "quarantined")
+    text = f"{result.read:,} rows read: " + ", ".join(f"{result[name]:,} {name}" for name in names)
+    out.say(text + (f", {result.conflicts:,} in conflict" if result.conflicts else ""))
+    if result.rejection:
+        out.warn(result.rejection)
+    done = (
+        f"load {result.number} is on the disk"
+        if result.number
+        else f"nothing changed, the lake is at {result.snapshot}"
+    )
+    out.say(f"{lake.place.shown}: {done}")
+
+
+def _print_rows(report: str, lake: Lake, frame: pl.DataFrame) -> None:
+    from polydoc_analytics.cli.tables import json_rows
+
+    print_json({"schema_version": 1, "report": report, "lake": lake.place.shown, "data": json_rows(frame)})
+
+
+def _print_frame(frame: pl.DataFrame, out: opt.Output, title: str) -> None:
+    from polydoc_analytics.cli.tables import terminal_table
+
+    if out.format == "table":
+        print(terminal_table(frame, title=title, width=out.width))
+    else:
+        print_plain(frame, out)

@@ -1,0 +1,167 @@
+"""How a lake is: what it holds, whether it is whole, how fresh its sources are, what is in doubt, and what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.keeping import MANY_FILES
+from polydoc_analytics.quarantine import kind_of
+
+RUNNING_TOO_LONG = timedelta(hours=24)
+SILENT_TOO_LONG = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to know of a lake: whether it is ``good``, ``doubt`` or ``bad``, what it is, and what to do."""
+
+    level: str
+    what: str
+    do: str = ""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What :func:`examine` found: the lake's figures by name, its tables of detail, and the findings, worst first."""
+
+    figures: dict[str, Any]
+    sections: dict[str, list[dict[str, Any]]]
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing is damaged."""
+        return all(finding.level != "bad" for finding in self.findings)
+
+
+def examine(
+    lake: Lake, sources: Mapping[str, Mapping[str, Any]] | None = None, now: datetime | None = None
+) -> Examination:
+    """Examine a lake, and the sources that the configuration names; nothing is changed.
+
+    A run is Running for too long after 24 hours, a source silent for too long after two days. Raises LakeError where
+    there is no lake at all.
+    """
+    now = now or datetime.now(UTC)
+    try:
+        snapshot = lake.snapshot()
+    except LakeError as error:
+        if not lake.exists:
+            raise
+        return _damaged(lake, str(error))
+    row = snapshot.row
+    findings = [Finding("good", "every file that the newest load pins is there and whole")]
+    findings += _of_files(lake)
+    running, running_findings = _running(lake, now)
+    states, source_findings = _sources(lake, sources or {}, now)
+    reasons = _quarantine(lake)
+    findings += running_findings + source_findings
+    if reasons:
+        rows = sum(int(reason["rows"]) for reason in reasons)
+        findings.append(
+            Finding(
+                "doubt",
+                f"{rows:,} rows are in quarantine",
+                "`polydoc-analytics lake quarantine --out FILE`, mend that file, and ingest it",
+            )
+        )
+    loads = lake.loads()
+    conflicts = int(loads["conflicts"].sum())
+    if conflicts:
+        findings.append(
+            Finding(
+                "doubt",
+                f"runs were seen finished in more than one way {conflicts:,} times",
+                "look at the history; `ingest --correct` or `sync` sets the right state",
+            )
+        )
+    figures = {
+        "lake": lake.place.shown,
+        "snapshot": snapshot.text,
+        "runs": row.runs if row else 0,
+        "loads": loads.height,
+        "superseded_states": lake.history().height,
+        "quarantined_rows": sum(int(reason["rows"]) for reason in reasons),
+        "created_from": _instant(row.created_low) if row else None,
+        "created_to": _instant(row.created_high) if row else None,
+        "data_files": len(snapshot.files),
+    }
+    order = {"bad": 0, "doubt": 1, "good": 2}
+    findings.sort(key=lambda finding: order[finding.level])
+    sections = {"sources": states, "quarantine_by_reason": reasons, "running_too_long": running}
+    return Examination(figures, sections, findings)
+
+
+def _damaged(lake: Lake, message: str) -> Examination:
+    found = lake.damage()
+    good = f"load {found.good.number} is the last that is whole" if found.good else "no load is whole"
+    lost = ", ".join(f"{row.number} ({row.source})" for row in found.lost) or "none"
+    finding = Finding("bad", message, f"{good}; loads to be loaded again after the repair: {lost}")
+    rows = [{"file": name} for name in (*found.entries, *found.files)]
+    return Examination({"lake": lake.place.shown}, {"damaged": rows}, [finding])
+
+
+def _of_files(lake: Lake) -> list[Finding]:
+    small = lake.upkeep().small
+    many = {name: len(files) for name, files in small.items() if len(files) > MANY_FILES}
+    return [
+        Finding("doubt", f"{name} is in {count} small files", "`polydoc-analytics lake compact --run`")
+        for name, count in many.items()
+    ]
+
+
+def _running(lake: Lake, now: datetime) -> tuple[list[dict[str, Any]], list[Finding]]:
+    before = now - RUNNING_TOO_LONG
+    rows = lake.running(before)
+    if not rows:
+        return [], []
+    what = f"{len(rows):,} runs are Running for more than {RUNNING_TOO_LONG.total_seconds() / 3600:g} hours"
+    return rows[:20], [Finding("doubt", what, "sync the source that knows how they ended")]
+
+
+def _sources(
+    lake: Lake, sources: Mapping[str, Mapping[str, Any]], now: datetime
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    states, findings = [], []
+    for name in sorted({*sources, *lake.source_names()}):
+        state = lake.source_state(name)
+        last = state.get("last_success_at")
+        states.append(
+            {
+                "source": name,
+                "kind": state.get("kind") or sources.get(name, {}).get("kind"),
+                "last_success_at": last,
+                "cursor": _cursor_text(state.get("cursor")),
+                "last_error": state.get("last_error"),
+            }
+        )
+        if last is None:
+            findings.append(Finding("doubt", f"source {name} was never synced", f"`polydoc-analytics sync {name}`"))
+        elif now - datetime.fromisoformat(last) > SILENT_TOO_LONG:
+            findings.append(
+                Finding("doubt", f"source {name} has been silent since {last}", f"`polydoc-analytics sync {name}`")
+            )
+    return states, findings
+
+
+def _cursor_text(cursor: Any) -> str | None:
+    if not cursor:
+        return None
+    return f"{len(cursor['files']):,} files" if "files" in cursor else ", ".join(str(v) for v in cursor.values())
+
+
+def _quarantine(lake: Lake) -> list[dict[str, Any]]:
+    kinds = Counter(kind_of(reason) for reason in lake.quarantine()["reason"].to_list())
+    return [{"reason": reason, "rows": rows} for reason, rows in kinds.most_common()]
+
+
+def _instant(us: int | None) -> str | None:
+    if us is None:
+        return None
+    return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")

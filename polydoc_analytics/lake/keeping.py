@@ -1,0 +1,276 @@
+"""Keeping a lake: many small files into few, an account erased everywhere, the way back from damage."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from polydoc_analytics import __version__
+from polydoc_analytics.errors import LakeError, UsageError
+from polydoc_analytics.lake import health
+from polydoc_analytics.lake.changes import connection, quoted, scan
+from polydoc_analytics.lake.ledger import Ledger
+from polydoc_analytics.lake.places import DAMAGED, Place
+from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
+from polydoc_analytics.lake.tables import DataFile, Table, base_name
+from polydoc_analytics.lake.taking import committed_after
+from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.store import FILE_ROWS
+
+LEAST_RETENTION_DAYS = 7
+MANY_FILES = 50
+_ORDER = {"runs": "created_at, id", "history": "created_at, id", "quarantine": "load, source, line"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What a compaction does, or would do: by table the small files that become few, and the files to be removed."""
+
+    small: dict[str, list[str]]
+    left_over: list[str]
+
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether there is anything to do."""
+        return bool(self.left_over) or any(self.small.values())
+
+
+def upkeep(place: Place, retention_days: int) -> Upkeep:
+    """Return what :func:`compact` would do; raises UsageError for a retention of less than seven days.
+
+    A reader that has pinned an older snapshot still needs its files, so they are kept for the retention.
+    """
+    if retention_days < LEAST_RETENTION_DAYS:
+        raise UsageError(
+            f"retention of {retention_days} days: readers may still use files of the last days; "
+            f"give at least {LEAST_RETENTION_DAYS}"
+        )
+    small, left_over = {}, []
+    for name in health.PINNED:
+        table = Table(place, name).open()
+        small[name] = [file.name for file in small_files(table)]
+        left_over += [f"{name}/{file}" for file in _vacuum(table, retention_days * 24, dry_run=True)]
+    return Upkeep(small, sorted(left_over))
+
+
+def small_files(table: Table) -> list[DataFile]:
+    """Return the files of a table that are worth putting together; none where there is only one."""
+    small = [file for file in table.files() if file.rows < FILE_ROWS // 2]
+    return small if len(small) > 1 else []
+
+
+def compact(place: Place, folder: Path, load: str, retention_days: int | None) -> LedgerRow | None:
+    """Put small files together, sorted by created_at, and remove what no snapshot of the retention needs.
+
+    ``retention_days`` None removes nothing. To be called under the lock; returns the new row of the ledger, or None
+    where nothing was put together. The figures as of every load stay what they were.
+    """
+    ledger = Ledger(place)
+    last = ledger.last
+    if last is None:
+        return None
+    versions, rewritten = {}, 0
+    for name in health.PINNED:
+        table = Table(place, name).open()
+        small = small_files(table)
+        if small:
+            rewritten += len(small)
+            _rewrite(table, [file.name for file in small], "true", folder, load)
+        versions[f"{name}_version"] = table.version
+        if retention_days is not None:
+            _vacuum(table, retention_days * 24)
+    if retention_days is not None:
+        _vacuum(ledger.table, retention_days * 24)
+    if not rewritten:
+        return None
+    row = _entry(last, load, "compact", f"{rewritten} files put together")
+    ledger.append(replace(row, **versions), folder)  # type: ignore[arg-type] # versions are numbers
+    return ledger.last
+
+
+def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | None:
+    """Remove an account from runs, history and quarantine, old files included, and record that it was done.
+
+    To be called under the lock. The ledger keeps the SHA-256 of the account's id, not the id. Returns the new row of
+    the ledger, or None where nothing of the account was found. Snapshots of earlier loads lose the account too.
+    """
+    ledger = Ledger(place)
+    last = ledger.last
+    if last is None:
+        return None
+    text = quoted(account)
+    of_account = {
+        "runs": f"account_id = {text}",
+        "history": f"account_id = {text}",
+        "quarantine": f"contains(raw, {text}) or contains(reason, {text})",
+    }
+    versions, removed = {}, {}
+    for name, condition in of_account.items():
+        table = Table(place, name).open()
+        files, removed[name] = _files_with(table, condition)
+        if files:
+            _rewrite(table, files, f"not coalesce({condition}, false)", folder, load)
+        versions[f"{name}_version"] = table.version
+    if not any(removed.values()):
+        return None
+    digest = hashlib.sha256(account.encode()).hexdigest()
+    said = ", ".join(f"{count:,} of {name}" for name, count in removed.items())
+    row = replace(
+        _entry(last, load, "erase", f"{said} rows erased"),
+        source=f"account with SHA-256 {digest}",
+        runs=last.runs - removed["runs"],
+        **versions,  # type: ignore[arg-type]
+    )
+    languages = _languages_left(place)
+    rows = [
+        replace(one, languages=[text for text in one.languages if text in languages]) for one in (*ledger.rows, row)
+    ]
+    ledger.rewrite(rows, folder, load)
+    for name in (*health.PINNED, "loads"):
+        _vacuum(Table(place, name).open(), 0)
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The way back: log entries that are damaged, data files that are, and the last load that is whole."""
+
+    entries: list[str]
+    files: list[str]
+    good: LedgerRow | None
+    lost: list[LedgerRow]
+
+
+def damage(place: Place) -> Repair:
+    """Return what is damaged, and the newest load whose every file is whole."""
+    entries = [
+        health.entry_name(table, version)
+        for table in ("loads", *health.PINNED)
+        for version in health.damaged_entries(place, table)
+    ]
+    return Repair(entries, *_last_whole(place, entries))
+
+
+def repair(place: Place, folder: Path, load: str) -> Repair:
+    """Go back to the last load that is whole; to be called under the lock. What was damaged is put aside, not deleted.
+
+    Raises LakeError where no load is whole.
+    """
+    entries = [name for table in ("loads", *health.PINNED) for name in _put_damaged_aside(place, table)]
+    files, good, lost = _last_whole(place, [])
+    if good is None and lost:
+        raise LakeError(f"{place.shown}: no load is whole; ingest the sources into a new lake")
+    ledger = Ledger(place)
+    if lost:
+        ledger.rewrite([row for row in ledger.rows if row not in lost], folder, load)
+    health.undo_unfinished(place, Ledger(place))
+    return Repair(entries, files, good, lost)
+
+
+def _put_damaged_aside(place: Place, table: str) -> list[str]:
+    moved = []
+    while versions := health.damaged_entries(place, table):
+        for version in versions:
+            name = health.entry_name(table, version)
+            place.write(f"{DAMAGED}/{datetime.now(UTC):%Y%m%d-%H%M%S}-{table}-{version}.json", place.read(name) or b"")
+            place.remove(name)
+            moved.append(name)
+    return moved
+
+
+def _last_whole(place: Place, damaged: list[str]) -> tuple[list[str], LedgerRow | None, list[LedgerRow]]:
+    """Return the damaged data files, the newest load that is whole, and the loads after it."""
+    bad_files: set[str] = set()
+    ledger = Ledger(place)
+    lost: list[LedgerRow] = []
+    for row in reversed(ledger.rows):
+        found = []
+        for name in health.PINNED:
+            try:
+                table = Table(place, name).open(row.version_of(name))
+            except LakeError:
+                found.append(f"{name}/_delta_log")
+            else:
+                found += [f"{name}/{file}" for file in health.damaged_files(place, table)]
+        if not found and not any(health.entry_name(n, row.version_of(n)) in damaged for n in health.PINNED):
+            return sorted(bad_files), row, lost
+        bad_files.update(found)
+        lost.append(row)
+    return sorted(bad_files), None, lost
+
+
+def _entry(last: LedgerRow, load: str, kind: str, detail: str) -> LedgerRow:
+    """Return a row of the ledger for what brings no runs."""
+    now = datetime.now(UTC)
+    return replace(
+        last,
+        number=last.number + 1,
+        load=load,
+        kind=kind,
+        source="",
+        content_hash=None,
+        is_authority=False,
+        started_at=now,
+        committed_at=committed_after(last),
+        read=0,
+        inserted=0,
+        updated=0,
+        unchanged=0,
+        duplicates=0,
+        quarantined=0,
+        new_quarantined=0,
+        conflicts=0,
+        detail=detail,
+        tool_version=__version__,
+        format_version=FORMAT_VERSION,
+    )
+
+
+def new_load() -> str:
+    """Return a name for a load: when it began (UTC), and what makes it unique."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _rewrite(table: Table, names: list[str], condition: str, folder: Path, load: str) -> None:
+    """Replace files of a table by files of their rows that meet a condition."""
+    place = table.place
+    paths = [place.path(f"{table.name}/{name}") for name in names]
+    work = folder / f"rewritten-{table.name}"
+    work.mkdir()
+    with connection(folder) as con:
+        place.prepare(con)
+        sql = f"select * from {scan(paths, table.name)} where {condition} order by {_ORDER[table.name]}"
+        written = write_table(con.sql(sql), table.name, work, load)
+    table.add(load, written, names, is_rewrite=condition == "true")
+
+
+def _files_with(table: Table, condition: str) -> tuple[list[str], int]:
+    """Return the files with rows that meet a condition, and how many rows those are."""
+    paths = table.paths()
+    with connection(Path()) as con:
+        table.place.prepare(con)
+        found = con.sql(
+            f"select filename, count(*) from {scan(paths, table.name, with_file=True)} where {condition} group by all"
+        ).fetchall()
+    return [base_name(path) for path, _ in found], sum(count for _, count in found)
+
+
+def _languages_left(place: Place) -> set[str]:
+    left: set[str] = set()
+    with connection(Path()) as con:
+        place.prepare(con)
+        for name in ("runs", "history"):
+            rows = scan(Table(place, name).open().paths(), name)
+            left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())
+    return left
+
+
+def _vacuum(table: Table, hours: int, *, dry_run: bool = False) -> list[str]:
+    """Remove the files that the newest version does not use, once they are older than ``hours``; return their names."""
+    removed: list[str] = table.delta.vacuum(
+        retention_hours=hours, dry_run=dry_run, enforce_retention_duration=False, full=True
+    )
+    return [name for name in removed if name.endswith(".parquet")]

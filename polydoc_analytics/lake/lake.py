@@ -1,0 +1,306 @@
+"""``Lake``: load again and again, lose nothing, read while others write, and look back in time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics import __version__
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake import health, keeping
+from polydoc_analytics.lake.changes import connection, quoted, scan
+from polydoc_analytics.lake.ledger import Ledger
+from polydoc_analytics.lake.places import SOURCES, Place, json_of, place_of
+from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
+from polydoc_analytics.lake.tables import ConflictError, Table
+from polydoc_analytics.lake.taking import Load, LoadResult, content_hash_of, snapshot_text, source_name
+from polydoc_analytics.loaders import Progress
+from polydoc_analytics.loading import stage
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MOST_TRIES = 12
+
+Talk = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a lake was after one load: SQL and files for DuckDB, and what the ledger says of its runs.
+
+    ``text`` names the snapshot, ``row`` is its row in the ledger; None before the first load.
+    """
+
+    text: str
+    row: LedgerRow | None
+    relation: str
+    columns: str
+    files: tuple[str, ...]
+    place: Place
+
+
+class Lake:
+    """A lake in a folder or under a URI of an object store (s3://, gs://, az://), created when it is first written to.
+
+    Writers queue for its lock, readers never wait: the last row of the ledger pins what they see.
+    ``storage_options`` are those of the deltalake package; by default they come from the environment (AWS_…).
+    """
+
+    def __init__(
+        self,
+        uri: str | os.PathLike[str],
+        *,
+        storage_options: Mapping[str, str] | None = None,
+        talk: Talk | None = None,
+    ) -> None:
+        self.place = place_of(os.fspath(uri), storage_options)
+        self._talk = talk
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a lake, whole or not."""
+        return is_lake(self.place)
+
+    def __repr__(self) -> str:
+        """Name the lake."""
+        return f"Lake({self.place.shown!r})"
+
+    def ingest(
+        self,
+        source: Any,
+        *,
+        correct: bool = False,
+        input_format: str | None = None,
+        assume_utc: bool = False,
+        strict: bool = False,
+        quarantine_to: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+        name: str | None = None,
+        kind: str = "ingest",
+    ) -> LoadResult:
+        """Load a source (see :func:`polydoc_analytics.load`) into the lake: all of it or, where it fails, nothing.
+
+        With ``correct`` the source is the authority on the present: its runs replace what is stored, which moves to the
+        history. Where nothing changes, no version is added. What was loaded is on the disk when this returns.
+        ``name`` is what the ledger calls the source. Raises SourceError where the source cannot be read to its end,
+        RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot be written to.
+        """
+        started = datetime.now(UTC)
+        load = keeping.new_load()
+        content_hash = content_hash_of(source, input_format, assume_utc)
+        is_plain = not (correct or strict or quarantine_to)
+        if is_plain and content_hash and (known := self._known_load(content_hash)):
+            return self._loaded_before(known)
+        with self.place.staging(load) as folder:
+            runs, work = folder / "runs", folder / "work"
+            runs.mkdir()
+            work.mkdir()
+            staged = stage(
+                source,
+                runs,
+                work,
+                input_format=input_format,
+                assume_utc=assume_utc,
+                strict=strict,
+                quarantine_to=quarantine_to,
+                progress=progress,
+                load=load,
+            )
+            ours = Load(load, kind, name or source_name(source), content_hash, correct, started, staged, runs, work)
+            result: LoadResult = self._exclusively(lambda: ours.take(self.place))
+        if result.number and self._has_many_small_files():
+            self._keep(lambda folder, load: keeping.compact(self.place, folder, load, None))
+        return result
+
+    def _has_many_small_files(self) -> bool:
+        tables = (Table(self.place, name).open() for name in health.PINNED)
+        return any(len(keeping.small_files(table)) > keeping.MANY_FILES for table in tables)
+
+    def _keep(self, do: Callable[[Path, str], Any]) -> Any:
+        """Do work on the lake's files under its lock, with a folder for new ones and the name of a load."""
+        if not is_lake(self.place):
+            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
+        load = keeping.new_load()
+        with self.place.staging(load) as folder:
+            return self._exclusively(lambda: do(folder, load))
+
+    def upkeep(self, retention_days: int = keeping.LEAST_RETENTION_DAYS) -> keeping.Upkeep:
+        """Return what :meth:`compact` would do."""
+        self.snapshot()
+        return keeping.upkeep(self.place, retention_days)
+
+    def compact(self, retention_days: int = keeping.LEAST_RETENTION_DAYS) -> keeping.Upkeep:
+        """Put small files together, sorted by created_at, and remove what no snapshot of the last days needs.
+
+        The figures as of every load stay what they were. Returns what was done; raises UsageError for a retention of
+        less than seven days.
+        """
+        done = self.upkeep(retention_days)
+        self._keep(lambda folder, load: keeping.compact(self.place, folder, load, retention_days))
+        return done
+
+    def erase(self, account: str) -> LedgerRow | None:
+        """Remove an account everywhere: runs, history, quarantine, and the old files that held it.
+
+        The ledger records that it was done, with the SHA-256 of the account's id. Returns that row of the ledger, or
+        None where the lake holds nothing of the account.
+        """
+        row: LedgerRow | None = self._keep(lambda folder, load: keeping.erase(self.place, account, folder, load))
+        return row
+
+    def damage(self) -> keeping.Repair:
+        """Return what is damaged, and the last load that is whole."""
+        return keeping.damage(self.place)
+
+    def repair(self) -> keeping.Repair:
+        """Go back to the last load that is whole; sources of later loads are to be loaded again."""
+        load = keeping.new_load()
+        with self.place.staging(load) as folder, self.place.lock(self._talk):
+            return keeping.repair(self.place, folder, load)
+
+    def _exclusively(self, write: Callable[[], Any]) -> Any:
+        """Write under the lake's lock, and once more where somebody who does not know the lock came between."""
+        for attempt in range(_MOST_TRIES):
+            try:
+                with self.place.lock(self._talk):
+                    self._create()
+                    health.raise_if_damaged(self.place)
+                    health.undo_unfinished(self.place, Ledger(self.place))
+                    return write()
+            except ConflictError:
+                time.sleep(random.uniform(0.2, 1) * min(2**attempt, 32) * 0.05)
+        raise LakeError(f"{self.place.shown}: others keep writing to this lake; try again later")
+
+    def _create(self) -> None:
+        if self.place.exists("loads/_delta_log/00000000000000000000.json"):
+            return
+        for name in TABLES:
+            Table(self.place, name).create()
+
+    def _known_load(self, content_hash: str) -> LedgerRow | None:
+        """Return the load that brought the same bytes, where loading them again can change nothing.
+
+        Merging is idempotent, and what an authority has corrected since stays corrected. What was erased would come
+        back, and another version of this program may read the bytes differently.
+        """
+        if not is_lake(self.place):
+            return None
+        health.raise_if_damaged(self.place)
+        for row in reversed(Ledger(self.place).rows):
+            if row.kind == "erase":
+                return None
+            if row.content_hash == content_hash and row.tool_version == __version__:
+                return row
+        return None
+
+    def _loaded_before(self, known: LedgerRow) -> LoadResult:
+        last = Ledger(self.place).last
+        unchanged = known.inserted + known.updated + known.unchanged
+        return LoadResult(
+            known.read,
+            0,
+            0,
+            unchanged,
+            known.duplicates,
+            known.quarantined,
+            known.conflicts,
+            snapshot=snapshot_text(last),
+        )
+
+    def snapshot(self, as_of: int | str | date | datetime | None = None, timezone: str = "UTC") -> Snapshot:
+        """Return what the lake is, or was as of a load or an instant (a day: its end in ``timezone``).
+
+        Nothing is copied: the snapshot names the files that hold its rows. Raises LakeError where there is no lake or
+        it is damaged, UsageError where ``as_of`` means nothing.
+        """
+        if not is_lake(self.place):
+            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
+        health.raise_if_damaged(self.place)
+        ledger = Ledger(self.place)
+        last = ledger.last
+        if last is None:
+            return Snapshot("no load", None, scan([], "runs"), RUN_COLUMNS, (), self.place)
+        runs = Table(self.place, "runs").open(last.runs_version)
+        health.raise_if_files_damaged(self.place, runs)
+        files = runs.paths()
+        if as_of is None:
+            return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place)
+        row = ledger.as_of(as_of, timezone)
+        hidden = ledger.hidden(row)
+        if not hidden:
+            return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place)
+        past = Table(self.place, "history").open(last.history_version).paths()
+        later = ", ".join(quoted(load) for load in hidden)
+        relation = f"""(
+            select {RUN_COLUMNS} from {scan(files, "runs")} where load not in ({later})
+            union all
+            select {RUN_COLUMNS} from {scan(past, "history")}
+            where load not in ({later}) and superseded_by in ({later})
+        )"""
+        return Snapshot(snapshot_text(row), row, relation, RUN_COLUMNS, (*files, *past), self.place)
+
+    def running(self, before: datetime | None = None) -> list[dict[str, Any]]:
+        """Return id, account_id and created_at of the runs that are Running, the oldest first.
+
+        Only those created ``before`` an instant, where it is given.
+        """
+        snapshot = self.snapshot()
+        when = "" if before is None else f"and created_at < timestamptz '{before.astimezone(UTC).isoformat(sep=' ')}'"
+        sql = f"""
+            select id, account_id, created_at from {snapshot.relation}
+            where status = 'Running' {when} order by created_at, id"""
+        with connection(Path()) as con:
+            self.place.prepare(con)
+            rows: list[dict[str, Any]] = con.sql(sql).to_arrow_table().to_pylist()
+        return rows
+
+    def source_names(self) -> list[str]:
+        """Return the names of the sources that were synced into the lake."""
+        names = (file.name for file in self.place.files(SOURCES))
+        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+    def source_state(self, name: str) -> dict[str, Any]:
+        """Return what is remembered of a source: kind, last_success_at, last_error, cursor; empty before a sync."""
+        return json_of(self.place, f"{SOURCES}/{name}.json")
+
+    def remember(self, name: str, state: Mapping[str, Any]) -> None:
+        """Replace what the lake remembers of a source, durably."""
+        self.place.write(f"{SOURCES}/{name}.json", json.dumps(dict(state), ensure_ascii=False, indent=1).encode())
+
+    def loads(self) -> pl.DataFrame:
+        """Return the ledger as a frame, one row a load in the order of their numbers; times are UTC."""
+        return self._frame("loads", "number")
+
+    def history(self) -> pl.DataFrame:
+        """Return the states that were superseded: the Run's columns, load, superseded_by and is_corrected."""
+        return self._frame("history", "id, load")
+
+    def quarantine(self) -> pl.DataFrame:
+        """Return the quarantined rows: load, source, line, reason, raw and, for CSV, header."""
+        return self._frame("quarantine", "load, source, line")
+
+    def _frame(self, name: str, order: str) -> pl.DataFrame:
+        import polars as pl
+
+        snapshot = self.snapshot()
+        version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
+        with connection(Path()) as con:
+            self.place.prepare(con)
+            paths = Table(self.place, name).open(version).paths()
+            found = con.sql(f"select * from {scan(paths, name)} order by {order}").to_arrow_table()
+        frame = pl.from_arrow(found)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+
+def is_lake(place: Place) -> bool:
+    """Tell whether there is a lake at a place."""
+    return place.exists("loads/_delta_log")

@@ -1,0 +1,113 @@
+"""The ledger of a lake: one row a load, the last of which says what the lake is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from polydoc_analytics.errors import UsageError
+from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.schemas import LedgerRow, table_schema
+from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.zones import start_of_day, zone
+
+_MOST_FILES = 50
+
+
+class Ledger:
+    """The rows of ``loads`` at one version of the table, in the order of their numbers."""
+
+    def __init__(self, place: Place) -> None:
+        self.table = Table(place, "loads").open()
+        self.rows = self._read()
+
+    def _read(self) -> tuple[LedgerRow, ...]:
+        rows = [LedgerRow(**row) for row in read_rows(self.table)]
+        return tuple(sorted(rows, key=lambda row: row.number))
+
+    @property
+    def last(self) -> LedgerRow | None:
+        """The newest row, which pins what the lake is now; None where nothing was loaded yet."""
+        return self.rows[-1] if self.rows else None
+
+    def as_of(self, moment: int | str | date | datetime, timezone: str = "UTC") -> LedgerRow | None:
+        """Return the newest row that was there as of a load (its number or name) or an instant.
+
+        A day means its end in ``timezone``, an instant without an offset is local to it. None is before the first load.
+        Raises UsageError for a load that there is not, and for what is neither.
+        """
+        text = str(moment)
+        if isinstance(moment, int) or text.isdigit():
+            for row in self.rows:
+                if row.number == int(text):
+                    return row
+            loads = f"the loads are 1 to {self.rows[-1].number}" if self.rows else "nothing was loaded yet"
+            raise UsageError(f"there is no load {text}; {loads}")
+        for row in self.rows:
+            if row.load == text:
+                return row
+        instant = _instant(moment, timezone)
+        return next((row for row in reversed(self.rows) if row.committed_at <= instant), None)
+
+    def hidden(self, row: LedgerRow | None) -> list[str]:
+        """Return the names of the loads that came after a row."""
+        return [later.load for later in self.rows if row is None or later.number > row.number]
+
+    def append(self, row: LedgerRow, folder: Path) -> None:
+        """Commit a row: from then on it is what the lake is. A file of it is made in ``folder``, of this machine."""
+        if len(self.table.files()) >= _MOST_FILES:
+            self.rewrite([*self.rows, row], folder, row.load)
+        else:
+            self._commit([row], [], folder, row.load)
+            self.rows = (*self.rows, row)
+
+    def rewrite(self, rows: Sequence[LedgerRow], folder: Path, load: str) -> None:
+        """Commit rows in the place of all that there are."""
+        self._commit(rows, [file.name for file in self.table.files()], folder, load)
+        self.rows = tuple(rows)
+
+    def _commit(self, rows: Sequence[LedgerRow], remove: Sequence[str], folder: Path, load: str) -> None:
+        path = folder / f"part-{load}-ledger.parquet"
+        write_rows([asdict(one) for one in rows], path, "loads")
+        self.table.add(load, [path], remove)
+
+
+def _instant(moment: str | date | datetime, timezone: str) -> datetime:
+    tz = zone(timezone)
+    try:
+        if isinstance(moment, str):
+            is_day = len(moment) == 10
+            moment = date.fromisoformat(moment) if is_day else datetime.fromisoformat(moment)
+    except ValueError:
+        raise UsageError(
+            f"as of '{moment}' is neither a load nor a time; expected a load's number or name, a day (2026-10-31) or "
+            "an instant (2026-10-31T12:00Z)"
+        ) from None
+    if isinstance(moment, datetime):
+        return (moment if moment.utcoffset() is not None else moment.replace(tzinfo=tz)).astimezone(UTC)
+    next_day = start_of_day(date.fromordinal(moment.toordinal() + 1), tz)
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=next_day - 1)
+
+
+def read_rows(table: Table) -> list[dict[str, Any]]:
+    """Return the rows of a small table of the lake."""
+    paths = table.paths()
+    if not paths:
+        return []
+    with connection(Path()) as con:
+        table.place.prepare(con)
+        found = con.sql(f"select * from {scan(paths, table.name)}").to_arrow_table()
+    rows: list[dict[str, Any]] = found.to_pylist()
+    return rows
+
+
+def write_rows(rows: Sequence[dict[str, Any]], path: Path, table: str) -> None:
+    """Write rows of a table to a Parquet file of this machine."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=table_schema(table)), path, compression="zstd")

@@ -1,0 +1,213 @@
+"""A lake under a prefix of an object store: conditional puts, a lease for its one writer, files read by ranges."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake.places import Stored
+
+if TYPE_CHECKING:
+    import duckdb
+
+LEASE_S = 30.0
+"""A lease that is not renewed for so long, by the clock of whoever waits for it, may be taken over."""
+_LOCK = "_lock"
+_ALLOW_HTTP = ("AWS_ALLOW_HTTP", "ALLOW_HTTP")
+
+
+class RemotePlace:
+    """A prefix of an object store. What is put there is durable when the store has answered."""
+
+    is_local = False
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
+        from polydoc_analytics.loaders.sources import without_query
+
+        self.uri = uri.rstrip("/")
+        self.shown = without_query(self.uri)
+        self.storage_options = dict(storage_options) if storage_options else None
+        options = {key.lower(): value for key, value in (storage_options or {}).items()}
+        allow = next((options.pop(key.lower()) for key in _ALLOW_HTTP if key.lower() in options), None)
+        allow = allow or next((os.environ[key] for key in _ALLOW_HTTP if key in os.environ), "false")
+        self._config: dict[str, Any] = options
+        self._client: dict[str, Any] = {"allow_http": allow.lower() == "true"}
+        try:
+            from obstore.store import from_url
+
+            self._store: Any = from_url(self.uri, config=self._config, client_options=self._client)  # type: ignore[call-overload]
+        except Exception as error:
+            raise LakeError(f"{self.shown}: cannot be opened: {_first_line(error)}") from None
+
+    def path(self, name: str) -> str:
+        """Return the URI of an object."""
+        return f"{self.uri}/{name}"
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is an object of this name, or one below it."""
+        import obstore
+
+        try:
+            with suppress(FileNotFoundError):
+                obstore.head(self._store, name)
+                return True
+            return any(True for batch in obstore.list(self._store, prefix=name, chunk_size=1) for _ in batch)
+        except Exception as error:
+            raise LakeError(f"{self.shown}: cannot be reached: {_first_line(error)}") from None
+
+    def read(self, name: str) -> bytes | None:
+        """Return an object's bytes; None where there is none."""
+        import obstore
+
+        try:
+            return bytes(obstore.get(self._store, name).bytes())
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Replace an object."""
+        import obstore
+
+        self._put(lambda: obstore.put(self._store, name, content))
+
+    def adopt(self, staged: Path, name: str) -> None:
+        """Upload a file of this machine."""
+        import obstore
+
+        self._put(lambda: obstore.put(self._store, name, staged))
+        staged.unlink()
+
+    def _put(self, put: Callable[[], Any]) -> None:
+        try:
+            put()
+        except Exception as error:
+            raise LakeError(f"{self.shown}: cannot be written to: {_first_line(error)}") from None
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Do nothing: an object that the store has acknowledged is durable."""
+
+    def files(self, folder: str) -> Iterator[Stored]:
+        """Yield the objects of a folder, without those further below."""
+        import obstore
+
+        now = datetime.now(UTC)
+        for found in obstore.list_with_delimiter(self._store, prefix=folder)["objects"]:
+            name = found["path"].rsplit("/", 1)[-1]
+            yield Stored(name, found["size"], (now - found["last_modified"]).total_seconds())
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        import obstore
+
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, name)
+
+    @contextmanager
+    def lock(self, talk: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold the lake's lease, and renew it until the work is done.
+
+        Every commit is conditional too, so that a writer that has lost its lease can change nothing.
+        """
+        lease = _Lease(self._store, self.shown)
+        lease.acquire(talk)
+        try:
+            yield
+        finally:
+            lease.release()
+
+    @contextmanager
+    def staging(self, load: str) -> Iterator[Path]:
+        """Yield a temporary folder of this machine."""
+        with tempfile.TemporaryDirectory(prefix=f"polydoc-{load}-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+    def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Let a connection read objects by ranges, as DuckDB's wheel cannot by itself."""
+        from obstore.fsspec import FsspecStore
+
+        protocol = self.uri.split("://", 1)[0]
+        filesystem = FsspecStore(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
+        con.register_filesystem(filesystem)
+
+
+class _Lease:
+    """An object that only its holder may replace: created and renewed by conditional puts."""
+
+    def __init__(self, store: Any, shown: str) -> None:
+        self._store = store
+        self._shown = shown
+        self._tag: str | None = None
+        self._done = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="polydoc-lease", daemon=True)
+
+    def acquire(self, talk: Callable[[str], None] | None) -> None:
+        """Wait until nobody else holds the lease; one whose holder is silent for LEASE_S is taken over."""
+        seen: str | None = None
+        since = time.monotonic()
+        told = False
+        while not self._try(seen if time.monotonic() - since > LEASE_S else None):
+            tag = self._tag_of_holder()
+            if tag != seen:
+                seen, since = tag, time.monotonic()
+            if talk and not told:
+                talk(f"{self._shown}: another process is writing to this lake; waiting for it")
+                told = True
+            time.sleep(random.uniform(0.05, 0.4))
+        self._keeper.start()
+
+    def _try(self, expired: str | None) -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        mode: Any = "create" if expired is None else {"e_tag": expired}
+        try:
+            self._tag = obstore.put(self._store, _LOCK, self._content(), mode=mode)["e_tag"]
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            return False
+        except Exception as error:
+            raise LakeError(f"{self._shown}: cannot be written to: {_first_line(error)}") from None
+        return True
+
+    def _tag_of_holder(self) -> str | None:
+        import obstore
+
+        with suppress(FileNotFoundError):
+            return obstore.head(self._store, _LOCK)["e_tag"]
+        return None
+
+    def _content(self) -> bytes:
+        return json.dumps({"renewed_at": datetime.now(UTC).isoformat(), "process": os.getpid()}).encode()
+
+    def _keep(self) -> None:
+        import obstore
+
+        while not self._done.wait(LEASE_S / 4):
+            try:
+                self._tag = obstore.put(self._store, _LOCK, self._content(), mode={"e_tag": self._tag})["e_tag"]
+            except Exception:  # lost, or the store is out of reach: the conditional commits will tell
+                return
+
+    def release(self) -> None:
+        """Let go of the lease, if it is still held."""
+        import obstore
+
+        self._done.set()
+        self._keeper.join()
+        with suppress(Exception):
+            if self._tag_of_holder() == self._tag:
+                obstore.delete(self._store, _LOCK)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip()[:300] if lines else type(error).__name__

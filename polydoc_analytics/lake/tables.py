@@ -1,0 +1,234 @@
+"""One Delta table of a lake: opened at a version, read as files, changed by one commit that may be lost to nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
+from polydoc_analytics.schema import MAX_INSTANT_US
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_DESCRIPTION = f"polydoc-analytics lake, format {FORMAT_VERSION}"
+_CONFIGURATION = {
+    # As of any load is answered by the rows themselves, so nothing needs old versions; but what is pinned must stay.
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.checkpointInterval": "50",
+}
+_LOG = "_delta_log"
+
+
+class ConflictError(Exception):
+    """Another process has committed to the table since it was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A Parquet file of a table: its name below it, its rows and bytes, and its least and greatest created_at."""
+
+    name: str
+    rows: int
+    size: int
+    created_us: tuple[int, int] | None = None
+
+
+class Table:
+    """A Delta table of a lake. Deletion vectors, column mapping and other writers' features are refused."""
+
+    def __init__(self, place: Place, name: str) -> None:
+        self.place = place
+        self.name = name
+        self._delta: DeltaTable | None = None
+
+    def create(self) -> None:
+        """Create the table, empty, where there is none."""
+        from deltalake import DeltaTable
+
+        try:
+            self._delta = DeltaTable.create(
+                f"{self.place.uri}/{self.name}",
+                table_schema(self.name),
+                mode="ignore",
+                description=_DESCRIPTION,
+                configuration=_CONFIGURATION,
+                storage_options=self.place.storage_options,
+            )
+        except Exception as error:
+            raise LakeError(f"{self.place.shown}: cannot be created: {first_line(error)}") from None
+        self._settle(0, ())
+
+    def open(self, version: int | None = None) -> Table:
+        """Open the table at a version, or at its newest one; raises LakeError where it cannot be read right."""
+        from deltalake import DeltaTable
+
+        uri = f"{self.place.uri}/{self.name}"
+        try:
+            self._delta = DeltaTable(uri, version=version, storage_options=self.place.storage_options)
+            protocol, metadata = self._delta.protocol(), self._delta.metadata()
+        except Exception as error:
+            raise LakeError(f"{self.place.shown}/{self.name}: cannot be opened: {first_line(error)}") from None
+        features = {*(protocol.reader_features or ()), *(protocol.writer_features or ())}
+        refused = sorted(features & {"deletionVectors", "columnMapping", "v2Checkpoint", "typeWidening"})
+        if refused:
+            raise LakeError(
+                f"{self.place.shown}/{self.name}: was written with {', '.join(refused)}, which cannot be read right; "
+                "switch that off in the program that writes here, and rewrite the table"
+            )
+        written = (metadata.description or "").removeprefix("polydoc-analytics lake, format ")
+        if written != str(FORMAT_VERSION):
+            found = f"format {written}" if written.isdigit() else "no lake of this program"
+            raise LakeError(
+                f"{self.place.shown}: is {found}, and this program knows format {FORMAT_VERSION}; "
+                "update polydoc-analytics, or ingest the sources into a new lake"
+            )
+        return self
+
+    @property
+    def delta(self) -> DeltaTable:
+        """The table of the deltalake package, at the version that was opened."""
+        if self._delta is None:
+            self.open()
+        assert self._delta is not None
+        return self._delta
+
+    @property
+    def version(self) -> int:
+        """The version that is open."""
+        return int(self.delta.version())
+
+    def files(self) -> list[DataFile]:
+        """Return the files of the open version, in the order of their names."""
+        import pyarrow as pa
+
+        rows = pa.table(self.delta.get_add_actions(flatten=True)).to_pylist()
+        found = []
+        for row in rows:
+            low, high = row.get("min.created_at"), row.get("max.created_at")
+            created = (to_us(low), to_us(high)) if low is not None and high is not None else None
+            found.append(DataFile(unquote(row["path"]), row["num_records"] or 0, row["size_bytes"], created))
+        return sorted(found, key=lambda file: file.name)
+
+    def paths(self) -> list[str]:
+        """Return what DuckDB opens to read the open version."""
+        return [self.place.path(f"{self.name}/{file.name}") for file in self.files()]
+
+    def add(self, load: str, paths: Sequence[Path], remove: Iterable[str] = (), *, is_rewrite: bool = False) -> None:
+        """Move files of this machine into the table, and commit them in the place of those that are named."""
+        added = [data_file(path) for path in paths]
+        for path in paths:
+            self.place.adopt(path, f"{self.name}/{path.name}")
+        self._commit(load, added, remove, is_rewrite=is_rewrite)
+
+    def _commit(self, load: str, add: Sequence[DataFile], remove: Iterable[str], *, is_rewrite: bool) -> None:
+        """Commit files on top of the open version, durably.
+
+        Raises ConflictError where somebody else has committed since; then nothing is changed.
+        """
+        from deltalake import CommitProperties, PostCommitHookProperties
+        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake.transaction import AddAction, RemoveAction
+
+        now_ms = time.time_ns() // 1_000_000
+        actions: list[Any] = [
+            AddAction(file.name, file.size, {}, now_ms, not is_rewrite, _statistics(file)) for file in add
+        ]
+        actions += [RemoveAction(name, not is_rewrite, now_ms) for name in remove]
+        before = self.version
+        self.place.settle([f"{self.name}/{file.name}" for file in add])
+        try:
+            self.delta.create_write_transaction(
+                actions,
+                "append",
+                table_schema(self.name),
+                commit_properties=CommitProperties(custom_metadata={"load": load}, max_commit_retries=0),
+                post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+            )
+        except CommitFailedError as error:
+            raise ConflictError(first_line(error)) from None
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"{self.place.shown}/{self.name}: cannot be committed to: {first_line(error)}") from None
+        self.delta.update_incremental()
+        if self.version != before + 1:
+            raise ConflictError(f"{self.name} is at version {self.version}, not {before + 1}")
+        self._settle(self.version, add)
+
+    def revert(self, version: int) -> None:
+        """Commit the state of an earlier version as the newest one: what came after it is undone."""
+        from deltalake import PostCommitHookProperties
+
+        try:
+            self.delta.restore(version, post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False))
+        except Exception as error:
+            raise LakeError(
+                f"{self.place.shown}/{self.name}: cannot be brought back to version {version}: {first_line(error)}"
+            ) from None
+        self.open()
+        self._settle(self.version, ())
+
+    def _settle(self, version: int, add: Sequence[DataFile]) -> None:
+        """Make the commit durable: its log entry, and the checkpoint that it may have set off."""
+        names = [f"{self.name}/{_LOG}/{version:020}.json"]
+        checkpoint = f"{self.name}/{_LOG}/{version:020}.checkpoint.parquet"
+        if version and version % int(_CONFIGURATION["delta.checkpointInterval"]) == 0 and self.place.is_local:
+            names += [name for name in (checkpoint, f"{self.name}/{_LOG}/_last_checkpoint") if self.place.exists(name)]
+        self.place.settle(names)
+
+
+def data_file(path: Path) -> DataFile:
+    """Return a Parquet file of this machine as a file of a table."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        metadata = file.metadata
+        created = None
+        if "created_at" in metadata.schema.names:
+            at = metadata.schema.names.index("created_at")
+            bounds = [metadata.row_group(n).column(at).statistics for n in range(metadata.num_row_groups)]
+            known = [bound for bound in bounds if bound is not None and bound.has_min_max]
+            if known and len(known) == len(bounds):
+                created = to_us(min(b.min for b in known)), to_us(max(b.max for b in known))
+        return DataFile(path.name, metadata.num_rows, os.path.getsize(path), created)
+
+
+def _statistics(file: DataFile) -> str:
+    """Return the statistics that the log keeps: rows and created_at alone, so that no id or account stands in it."""
+    statistics: dict[str, Any] = {"numRecords": file.rows}
+    if file.created_us is not None:
+        low, high = file.created_us
+        # The log keeps milliseconds; a bound may lie further out, never further in.
+        statistics["minValues"] = {"created_at": _text(low // 1000 * 1000)}
+        statistics["maxValues"] = {"created_at": _text(-(-high // 1000) * 1000)}
+        statistics["nullCount"] = {"created_at": 0}
+    return json.dumps(statistics)
+
+
+def _text(us: int) -> str:
+    instant = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=min(us, MAX_INSTANT_US))
+    return instant.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def to_us(instant: datetime) -> int:
+    """Return an instant in µs since 1970 UTC."""
+    return (instant - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+def base_name(path: str) -> str:
+    """Return the last part of a path or URI, as DuckDB gives it."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def first_line(error: BaseException) -> str:
+    """Return an error's first line."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,224 @@
+"""One load on its way into a lake: held against what is there, written, and entered into the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from polydoc_analytics import __version__
+from polydoc_analytics.errors import SourceError
+from polydoc_analytics.lake.changes import Changes, Comparison, connection, quoted, scan
+from polydoc_analytics.lake.ledger import Ledger, write_rows
+from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
+from polydoc_analytics.lake.tables import Table, base_name
+from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.loaders import is_table
+from polydoc_analytics.loaders.batches import Rejected
+from polydoc_analytics.loaders.sources import inputs, without_query
+from polydoc_analytics.loading import CountsByName, Staged
+
+
+@dataclass(frozen=True)
+class LoadResult(CountsByName):
+    """How a load accounts for its rows: read = inserted + updated + unchanged + duplicates + quarantined.
+
+    ``conflicts`` are the runs that were seen finished in more than one way, within the load or against the lake.
+    ``load`` and ``number`` name the load's row in the ledger; they are None where it changed nothing, so that none was
+    written.
+    ``snapshot`` says what the lake is after it, ``rejection`` in words what was quarantined.
+    """
+
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    duplicates: int
+    quarantined: int
+    conflicts: int
+
+    load: str | None = None
+    number: int | None = None
+    snapshot: str = ""
+    rejection: str = ""
+    conflict_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load whose rows are checked, merged with each other and staged as files of this machine.
+
+    ``runs`` is the folder of those files, ``work`` one for others; the rest is what the ledger will say of it.
+    """
+
+    name: str
+    kind: str
+    source: str
+    content_hash: str | None
+    is_authority: bool
+    started_at: datetime
+    staged: Staged
+    runs: Path
+    work: Path
+
+    def take(self, place: Place) -> LoadResult:
+        """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
+        ledger = Ledger(place)
+        last = ledger.last
+        counted = self.staged.counts
+        with connection(self.work) as con:
+            place.prepare(con)
+            runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
+            stored = runs.paths()
+            staged_files = [str(self.runs / part.path) for part in self.staged.manifest.parts]
+            compared, changes = None, Changes(counted.runs, 0, 0, (), ())
+            if stored and staged_files:
+                compared = Comparison(con, staged_files, stored, history.paths(), is_authority=self.is_authority)
+                changes = compared.changes()
+            rejected = _new_rejected(con, self.staged, quarantine) if counted.quarantined else []
+            conflicts = tuple(sorted({*self.staged.conflicts, *changes.conflicts}))
+            result = LoadResult(
+                counted.read,
+                changes.inserted,
+                changes.updated,
+                changes.unchanged,
+                counted.duplicates,
+                counted.quarantined,
+                len(conflicts),
+                snapshot=snapshot_text(last),
+                rejection=self.staged.rejection,
+                conflict_ids=conflicts,
+            )
+            if not (changes.inserted or changes.updated or rejected):
+                return result
+            if rejected:
+                path = self.work / f"part-{self.name}.parquet"
+                write_rows([{"load": self.name, **row._asdict()} for row in rejected], path, "quarantine")
+                quarantine.add(self.name, [path])
+            if compared is not None and changes.updated:
+                past = write_table(compared.superseded_rows(self.name), "history", self._folder("past"), self.name)
+                history.add(self.name, past)
+            written = [Path(file) for file in staged_files]
+            if compared is not None and (changes.updated or changes.unchanged):
+                rows = compared.new_rows(self.name, changes.touched)
+                written = write_table(rows, "runs", self._folder("merged"), self.name)
+            if changes.inserted or changes.updated:
+                runs.add(self.name, written, [base_name(file) for file in changes.touched])
+        row = self._row(result, last, len(rejected), (runs.version, history.version, quarantine.version))
+        ledger.append(row, self.work)
+        return replace(result, load=self.name, number=row.number, snapshot=snapshot_text(row))
+
+    def _folder(self, name: str) -> Path:
+        folder = self.work / name
+        folder.mkdir()
+        return folder
+
+    def _row(
+        self, result: LoadResult, last: LedgerRow | None, new_quarantined: int, versions: tuple[int, int, int]
+    ) -> LedgerRow:
+        manifest = self.staged.manifest
+        created = _wider(manifest.created_us, (last.created_low, last.created_high) if last else None)
+        finished = _wider(manifest.finished_us, (last.finished_low, last.finished_high) if last else None)
+        return LedgerRow(
+            number=last.number + 1 if last else 1,
+            load=self.name,
+            kind=self.kind,
+            source=self.source,
+            content_hash=self.content_hash,
+            is_authority=self.is_authority,
+            started_at=self.started_at,
+            committed_at=committed_after(last),
+            read=result.read,
+            inserted=result.inserted,
+            updated=result.updated,
+            unchanged=result.unchanged,
+            duplicates=result.duplicates,
+            quarantined=result.quarantined,
+            new_quarantined=new_quarantined,
+            conflicts=result.conflicts,
+            runs=(last.runs if last else 0) + result.inserted,
+            runs_version=versions[0],
+            history_version=versions[1],
+            quarantine_version=versions[2],
+            created_low=created[0],
+            created_high=created[1],
+            finished_low=finished[0],
+            finished_high=finished[1],
+            languages=sorted({*(last.languages if last else ()), *manifest.languages}),
+            detail=None,
+            tool_version=__version__,
+            format_version=FORMAT_VERSION,
+        )
+
+
+def _wider(a: tuple[int, int] | None, b: tuple[int | None, int | None] | None) -> tuple[int | None, int | None]:
+    """Return bounds that hold both of two."""
+    lows = [bounds[0] for bounds in (a, b) if bounds is not None and bounds[0] is not None]
+    highs = [bounds[1] for bounds in (a, b) if bounds is not None and bounds[1] is not None]
+    return min(lows, default=None), max(highs, default=None)
+
+
+def source_name(source: Any) -> str:
+    """Return what the ledger calls a source: its path or URI without query and credentials, or its kind."""
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        return without_query(text) if "://" in text else "standard input" if text == "-" else text
+    if is_table(source):
+        return "table"
+    names = [source_name(part) for part in source]
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more" if names else "nothing"
+
+
+def content_hash_of(source: Any, input_format: str | None, assume_utc: bool) -> str | None:
+    """Return a SHA-256 of the bytes of local files, and of how they are to be read; None for anything else.
+
+    That of one file, read as usual, is the file's own.
+    """
+    if is_table(source) or source == "-" or any(is_table(part) for part in source if not isinstance(source, str)):
+        return None
+    files = inputs(source, input_format)
+    if not all(one.is_local for one in files):
+        return None
+    digests = []
+    try:
+        for one in files:
+            with open(one.path, "rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise SourceError(f"{one.name}: cannot be read: {error.strerror}") from None
+    if len(digests) == 1 and not input_format and not assume_utc:
+        return digests[0]
+    return hashlib.sha256(repr((sorted(digests), input_format, assume_utc)).encode()).hexdigest()
+
+
+def _new_rejected(con: Any, staged: Staged, quarantine: Table) -> list[Rejected]:
+    """Return the rejected rows that are not in the lake's quarantine yet."""
+    rows = list(staged.quarantine)
+    known = scan(quarantine.paths(), "quarantine")
+    sources = sorted({row.source for row in rows})
+    names = ", ".join(quoted(source) for source in sources)
+    seen = set(con.sql(f"select source, line, reason, raw from {known} where source in ({names})").fetchall())
+    new = []
+    for row in rows:
+        key = (row.source, row.line, row.reason, row.raw)
+        if key not in seen:
+            seen.add(key)
+            new.append(row)
+    return new
+
+
+def committed_after(last: LedgerRow | None) -> datetime:
+    """Return the present, later than the last load's even where the clock was set back."""
+    now = datetime.now(UTC)
+    return now if last is None else max(now, last.committed_at + timedelta(microseconds=1))
+
+
+def snapshot_text(row: LedgerRow | None) -> str:
+    """Return what a snapshot is called: its load's number and name, and when that was committed (UTC)."""
+    if row is None:
+        return "no load"
+    return f"load {row.number} ({row.load}), {row.committed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
