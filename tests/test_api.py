@@ -117,6 +117,16 @@ def test_the_request_is_the_one_that_the_sdk_makes(
     assert headers["Accept"] == "application/json"
 
 
+def test_quarantined_runs_carry_the_name_of_the_source(tmp_path: Path) -> None:
+    with serving(sent([RUNS[0], wire("bad", status="Done")])) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    batches = [batch for work in api.read(path, source="production") for batch in work.run()]
+    assert [(row.source, row.line) for batch in batches for row in batch.rejected] == [("production", 2)]
+    path.write_bytes(b'[{"id": 1 2}]')
+    with pytest.raises(pda.SourceError, match=r"^production: record 1 is not JSON"):
+        [work.run() for work in api.read(path, source="production")]
+
+
 def test_one_bad_run_is_quarantined_and_the_rest_loads(tmp_path: Path) -> None:
     with serving(sent([RUNS[0], wire("bad", credits="many"), *RUNS[1:]])) as service:
         path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
@@ -366,7 +376,17 @@ def test_a_host_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     "base",
-    ["", "api.polydoc.ai", "ftp://api.polydoc.ai", "http://", "http://[::1", "http://host:port", f"http://h:{TOKEN}/"],
+    [
+        "",
+        "api.polydoc.ai",
+        "ftp://api.polydoc.ai",
+        "http://",
+        "http://[::1",
+        "http://host:port",
+        "http://ex ample",
+        "http://☃☃.a..b",
+        f"http://h:{TOKEN}/",
+    ],
 )
 def test_a_base_that_is_no_url_is_refused(base: str, tmp_path: Path) -> None:
     assert "the base URL of the API is not usable" in refused(base, tmp_path)

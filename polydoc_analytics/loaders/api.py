@@ -26,6 +26,8 @@ from polydoc_analytics.loaders.wire import show
 if TYPE_CHECKING:
     import httpx
 
+    from polydoc_analytics.loaders.work import Work
+
 DEFAULT_BASE = "https://api.polydoc.ai"
 TOKEN_VARIABLE = "POLYDOC_BEARER_AUTH"
 
@@ -62,8 +64,8 @@ def fetched(
     """Fetch ``{base}/v1/runs`` and return the path of a file in ``folder`` that holds the JSON array of runs, whole.
 
     The file has its name ``runs.json`` only when all of it is there, and replaces an earlier one; read it with
-    ``read_batches(path, input_format="json")``. ``base`` may have a path of its own, and a query, which is kept but
-    never shown. ``progress`` is called with the bytes received so far and the bytes there are in all (0 where that is
+    :func:`read`. Give each fetch a folder of its own. ``base`` may have a path, and a query, which is kept but never
+    shown. ``progress`` is called with the bytes received so far and the bytes there are in all (0 where that is
     unknown), from 0 again at each try; ``tell`` with a line for each try that failed and is followed by another.
 
     The token goes as a bearer token, left alone where it begins with "bearer " already, and never to another host, port
@@ -89,7 +91,7 @@ def fetched(
             tell(f"{error}; trying again ({tries + 1} of {patience.attempts})")
         if not error.wait_s:
             return True
-        return min(error.wait_s, patience.most_wait_s) + random.uniform(0, patience.first_wait_s)
+        return min(error.wait_s + random.uniform(0, patience.first_wait_s), patience.most_wait_s)
 
     told = SourceError(f"{without_query(url)}: was not asked")
     with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
@@ -111,6 +113,17 @@ def fetched(
     raise told
 
 
+def read(path: Path, *, source: str) -> Iterator[Work]:
+    """Yield the work of reading each piece of a fetched file; ``source`` is its name in messages and quarantine.
+
+    A row's line is its number in the list. One bad run is a rejected row; a document that is not JSON is a SourceError.
+    """
+    from polydoc_analytics.loaders import json_array
+
+    with open(path, "rb") as file:
+        yield from json_array.read(file, source)
+
+
 class _AgainError(Exception):
     """A try that failed in a way that may pass; ``wait_s`` is what the service asked for, or 0."""
 
@@ -121,10 +134,13 @@ class _AgainError(Exception):
 
 def _address(base: str) -> str:
     """Return the URL of the list of runs; raises SourceError where the base is no URL that can be asked."""
+    import httpx
+
     try:
         parts = urlsplit(base.strip())
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        is_usable = is_usable and not any(map(str.isspace, parts.netloc)) and bool(httpx.URL(base.strip()))
+    except (ValueError, httpx.InvalidURL):
         is_usable = False
     if not is_usable:
         raise SourceError(f"the base URL of the API is not usable; expected one like {DEFAULT_BASE}")
