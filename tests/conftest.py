@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import postgres as postgres  # a fixture for every test
 
 SHARED = Path(__file__).parents[2] / "shared"
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_runs.ndjson"

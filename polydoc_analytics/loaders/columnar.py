@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -61,8 +61,15 @@ def read_table(table: Any, source: str, *, assume_utc: bool = False) -> Iterator
     if isinstance(table, pl.LazyFrame):
         table = table.collect()
     reader = pa.RecordBatchReader.from_stream(table)
-    columns = columns_of(reader.schema, source, assume_utc=assume_utc)
-    yield from _work(reader, columns, source, assume_utc)
+    yield from read_record_batches(reader, reader.schema, source, assume_utc=assume_utc)
+
+
+def read_record_batches(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, source: str, *, assume_utc: bool = False
+) -> Iterator[Work]:
+    """Yield the work of checking each of some record batches of one schema, as they come."""
+    columns = columns_of(schema, source, assume_utc=assume_utc)
+    yield from _work(iter(batches), columns, source, assume_utc)
 
 
 def _first_line(error: BaseException) -> str:
@@ -149,7 +156,7 @@ def _read_batch(
             refused.setdefault(row, {})[column.name] = reason
 
     def raw(row: int) -> str:
-        [values] = batch.slice(row, 1).to_pylist()
+        values = {name: _python_value(batch.column(name)[row]) for name in batch.schema.names}
         return json.dumps(values, default=_json_text, ensure_ascii=False)
 
     return [Batch(pa.table(arrays, schema=loose_schema()), Place(source, lambda row: record + row, raw), refused)]
@@ -205,6 +212,13 @@ def _whole_numbers(values: pa.Array) -> tuple[pa.Array, Refusals]:
     bad = (numbers.is_not_null() & ~exact.fill_null(False)).arg_true()
     refused = {row: f"{show(numbers[row])} is not a 64-bit integer" for row in bad.to_list()}
     return whole.to_arrow(), refused
+
+
+def _python_value(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):  # Python has no years outside of 1 to 9999, and no nanoseconds
+        return f"{value.cast(pa.int64())} {value.type.unit} since 1970"
 
 
 def _json_text(value: Any) -> str:

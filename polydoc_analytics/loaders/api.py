@@ -1,0 +1,346 @@
+"""The service's REST API: the whole list of runs, fetched to a file that the reader of JSON documents takes."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders.bodies import CutOffError, first_and_last, gunzipped
+from polydoc_analytics.loaders.quiet import quiet
+from polydoc_analytics.loaders.sources import without_query
+from polydoc_analytics.loaders.wire import show
+
+if TYPE_CHECKING:
+    import httpx
+
+    from polydoc_analytics.loaders.work import Work
+
+DEFAULT_BASE = "https://api.polydoc.ai"
+TOKEN_VARIABLE = "POLYDOC_BEARER_AUTH"
+
+_FILE = "runs.json"
+_AGAIN = (429, 500, 502, 503, 504)
+_REDIRECTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait and how often to try; times are in seconds.
+
+    ``read_s`` is the longest silence inside an answer, ``whole_s`` the longest time for everything, all tries included.
+    ``most_wait_s`` bounds each wait between tries, the one that the service asks for in Retry-After included.
+    """
+
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    whole_s: float = 3600.0
+    attempts: int = 6
+    first_wait_s: float = 0.5
+    most_wait_s: float = 60.0
+
+
+def fetched(
+    base: str,
+    token: str,
+    folder: Path,
+    *,
+    patience: Patience | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Path:
+    """Fetch ``{base}/v1/runs`` and return the path of a file in ``folder`` that holds the JSON array of runs, whole.
+
+    The file has its name ``runs.json`` only when all of it is there, and replaces an earlier one; read it with
+    :func:`read`. Give each fetch a folder of its own. ``base`` may have a path, and a query, which is kept but never
+    shown. ``progress`` is called with the bytes received so far and the bytes there are in all (0 where that is
+    unknown), from 0 again at each try; ``tell`` with a line for each try that failed and is followed by another.
+
+    The token goes as a bearer token, left alone where it begins with "bearer " already, and never to another host, port
+    or scheme than that of ``base`` (but http may become https). Answers 429, 500, 502, 503 and 504, broken connections
+    and bodies cut off are tried again with growing, jittered waits, or the wait that Retry-After asks for.
+
+    Raises SourceError, in one line, without the token, where the service cannot be reached, refuses, or answers
+    something else than a JSON array.
+    """
+    import stamina
+
+    patience = patience or Patience()
+    url = _address(base)
+    path = folder / _FILE
+    tries = 0
+
+    def judged(error: Exception) -> bool | float:
+        nonlocal tries
+        tries += 1
+        if not isinstance(error, _AgainError):
+            return False
+        if tell and tries < patience.attempts:
+            tell(f"{error}; trying again ({tries + 1} of {patience.attempts})")
+        if not error.wait_s:
+            return True
+        return min(error.wait_s + random.uniform(0, patience.first_wait_s), patience.most_wait_s)
+
+    told = SourceError(f"{without_query(url)}: was not asked")
+    with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
+        try:
+            for attempt in stamina.retry_context(
+                on=judged,
+                attempts=patience.attempts,
+                timeout=patience.whole_s,
+                wait_initial=patience.first_wait_s,
+                wait_max=patience.most_wait_s,
+                wait_jitter=patience.first_wait_s,
+            ):
+                with attempt:
+                    fetch.once()
+                    return path
+        except _AgainError as error:
+            often = f", {tries} times" if tries > 1 else ""
+            told = SourceError(f"{error}{often}; nothing was taken over, try again later")
+    raise told
+
+
+def read(path: Path, *, source: str) -> Iterator[Work]:
+    """Yield the work of reading each piece of a fetched file; ``source`` is its name in messages and quarantine.
+
+    A row's line is its number in the list. One bad run is a rejected row; a document that is not JSON is a SourceError.
+    """
+    from polydoc_analytics.loaders import json_array
+
+    with open(path, "rb") as file:
+        yield from json_array.read(file, source)
+
+
+class _AgainError(Exception):
+    """A try that failed in a way that may pass; ``wait_s`` is what the service asked for, or 0."""
+
+    def __init__(self, message: str, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+def _address(base: str) -> str:
+    """Return the URL of the list of runs; raises SourceError where the base is no URL that can be asked."""
+    import httpx
+
+    try:
+        parts = urlsplit(base.strip())
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_usable = is_usable and not any(map(str.isspace, parts.netloc)) and bool(httpx.URL(base.strip()))
+    except (ValueError, httpx.InvalidURL):
+        is_usable = False
+    if not is_usable:
+        raise SourceError(f"the base URL of the API is not usable; expected one like {DEFAULT_BASE}")
+    if "@" in parts.netloc:
+        raise SourceError(
+            f"{without_query(base.strip())}: leave user name and password out of the base URL of the API; "
+            f"the token alone, from {TOKEN_VARIABLE}, says who asks"
+        )
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/v1/runs", parts.query, ""))
+
+
+def _header(token: str) -> str:
+    """Return the Authorization header; raises SourceError where the token cannot be one."""
+    token = token.strip()
+    if not token:
+        raise SourceError(f"the API needs a token; set the environment variable {TOKEN_VARIABLE}")
+    if not (token.isascii() and token.isprintable()):
+        raise SourceError(f"the API's token holds a character that cannot be sent; check {TOKEN_VARIABLE}")
+    return token if token.lower().startswith("bearer ") else f"Bearer {token}"
+
+
+class _Fetch:
+    """The request, tried once or more; what goes wrong is a SourceError, or an _AgainError where it may pass."""
+
+    def __init__(
+        self,
+        url: str,
+        header: str,
+        path: Path,
+        patience: Patience,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        import httpx
+
+        self.url = url
+        self.path = path
+        self.half = path.with_name(path.name + ".half")
+        self.patience = patience
+        self.progress = progress
+        self.deadline = time.monotonic() + patience.whole_s
+        self.received = 0
+        # Bodies are unpacked here, for httpx takes a gzip that is cut off, or has a second member, for a whole one.
+        self.headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Authorization": header,
+            "User-Agent": "polydoc-analytics",
+        }
+        self.client = httpx.Client(
+            timeout=httpx.Timeout(patience.read_s, connect=patience.connect_s),
+            follow_redirects=True,
+            max_redirects=_REDIRECTS,
+        )
+
+    def __enter__(self) -> _Fetch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        with suppress(OSError):
+            self.half.unlink(missing_ok=True)
+
+    def once(self) -> None:
+        """Ask, check the answer, and save its body."""
+        import httpx
+
+        self.received = 0
+        try:
+            with self.client.stream("GET", self.url, headers=self.headers) as response:
+                shown = without_query(str(response.url))
+                self._check(response, shown)
+                self._save(response, shown)
+                return
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            told = self._explained(error)
+        # Raised out here, so that no context keeps the request with its headers.
+        raise told
+
+    def _check(self, response: httpx.Response, shown: str) -> None:
+        status = response.status_code
+        if status in _AGAIN:
+            raise _AgainError(f"{shown}: answered {_named(status)}", _retry_after(response.headers.get("retry-after")))
+        if status != HTTPStatus.OK:
+            raise SourceError(f"{shown}: answered {_named(status)}; {self._advice(status, response)}")
+        kind = response.headers.get("content-type", "")
+        if kind.partition(";")[0].strip().lower() != "application/json":
+            # A header may echo anything; only what looks like a media type is shown.
+            named = kind.partition(";")[0].strip()
+            named = named if named and named.replace("/", "").replace("-", "").replace("+", "").isalnum() else ""
+            what = f"of type {show(named)}" if named and not self._holds_token(named) else "without a usable type"
+            raise SourceError(f"{shown}: answered a body {what}, expected application/json; check the base URL")
+
+    def _holds_token(self, text: str) -> bool:
+        return self.headers["Authorization"].split(" ", 1)[1].strip().lower() in text.lower()
+
+    def _advice(self, status: int, response: httpx.Response) -> str:
+        if response.history and "authorization" not in response.request.headers and status in (401, 403):
+            return "it was redirected to another host, where the token is not sent; set the base URL to that host"
+        if status == HTTPStatus.UNAUTHORIZED:
+            return f"the token was not accepted; check {TOKEN_VARIABLE}"
+        if status == HTTPStatus.FORBIDDEN:
+            return "this token may not list runs; ask for one that may"
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND):
+            return "check the base URL"
+        return "expected 200 OK"
+
+    def _save(self, response: httpx.Response, shown: str) -> None:
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", "x-gzip", ""):
+            raise SourceError(f"{shown}: answered a body in an encoding that was not asked for; expected gzip or none")
+        pieces = self._received(response, shown)
+        unpacked = gunzipped(pieces) if "gzip" in encoding else pieces
+        ends = ""
+        told: Exception | None = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.half, "wb") as file:
+                for piece in unpacked:
+                    ends = first_and_last(ends, piece)
+                    if ends and ends[0] != "[":
+                        what = "an object" if ends[0] == "{" else "something else"
+                        raise SourceError(f"{shown}: answered {what} where a JSON array of runs was expected")
+                    file.write(piece)
+            if ends.endswith("]") and len(ends) == 2:
+                os.replace(self.half, self.path)
+                return
+        except OSError as error:
+            told = SourceError(f"{self.path}: cannot be written: {error.strerror or type(error).__name__}")
+        except CutOffError as error:
+            told = _AgainError(f"{shown}: the body {error}")
+        raise told or _AgainError(f"{shown}: the body is cut off: its array of runs does not end")
+
+    def _received(self, response: httpx.Response, shown: str) -> Iterator[bytes]:
+        length = response.headers.get("content-length", "")
+        total = int(length) if length.isascii() and length.isdigit() else 0
+        for piece in response.iter_raw():
+            self.received += len(piece)
+            if time.monotonic() > self.deadline:
+                raise SourceError(
+                    f"{shown}: took longer than {self.patience.whole_s:g} s and was given up; nothing was taken over"
+                )
+            if self.progress:
+                self.progress(self.received, total)
+            yield piece
+
+    def _explained(self, error: Exception) -> SourceError | _AgainError:
+        """Return a failure to connect, send or receive in words; nothing of the library's own text is shown."""
+        import httpx
+
+        shown = without_query(self.url)
+        if isinstance(error, httpx.ConnectTimeout):
+            return _AgainError(f"{shown}: no connection within {self.patience.connect_s:g} s")
+        if isinstance(error, httpx.TimeoutException):
+            what = "the body stops, and nothing more came" if self.received else "no answer"
+            return _AgainError(f"{shown}: {what} within {self.patience.read_s:g} s")
+        if isinstance(error, httpx.TooManyRedirects):
+            return SourceError(f"{shown}: redirects more than {_REDIRECTS} times; check the base URL")
+        if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+            return SourceError(f"{shown}: redirects to an address that is not http or https; check the base URL")
+        if isinstance(error, httpx.ProxyError):
+            return SourceError(f"{shown}: the proxy refuses the connection; check HTTPS_PROXY and HTTP_PROXY")
+        causes = list(_causes(error))
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return SourceError(f"{shown}: its TLS certificate is not trusted: {cause.verify_message}")
+            if isinstance(cause, ssl.SSLError) and isinstance(error, httpx.ConnectError):
+                return SourceError(f"{shown}: no TLS connection: {cause.reason or 'the handshake fails'}")
+            if isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN:
+                return SourceError(f"{shown}: there is no host of that name; check the base URL")
+        if isinstance(error, httpx.TransportError):
+            if self.received:
+                return _AgainError(f"{shown}: the body is cut off after {self.received:,} bytes")
+            reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+            what = "cannot connect" if isinstance(error, httpx.ConnectError) else "the connection broke"
+            return _AgainError(f"{shown}: {what}" + (f": {reasons[-1]}" if reasons else ""))
+        return SourceError(f"{shown}: cannot be asked ({type(error).__name__})")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _named(status: int) -> str:
+    """Return a status with its standard phrase, never the one that was sent."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _retry_after(text: str | None) -> float:
+    """Return the seconds that a Retry-After header asks for; 0 where it asks for none or cannot be read."""
+    text = (text or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())

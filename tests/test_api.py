@@ -1,0 +1,468 @@
+"""The service's API: fetched whole or not at all, through failures that pass, and never with the token let out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import traceback
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import wire
+from http_service import Answer, Service, broken, chunked, hanging, sent, serving, to
+
+import polydoc_analytics as pda
+from polydoc_analytics.loaders import api
+
+TOKEN = "canary-4f1c2d"
+RUNS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
+QUICK = api.Patience(connect_s=2, read_s=2, attempts=3, first_wait_s=0.01, most_wait_s=0.3)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that this machine may use knows nothing of the servers of a test."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+def ids(path: Path) -> list[str]:
+    return pda.load(path, input_format="json").runs["id"].to_list()
+
+
+def chain(error: BaseException | None) -> list[BaseException]:
+    """An error and everything that hangs on it, shown or not."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def refused(base: str, folder: Path, patience: api.Patience = QUICK) -> str:
+    """The one line with which a fetch fails, after a look for what must not be in it or behind it."""
+    with pytest.raises(pda.SourceError) as caught:
+        api.fetched(base, TOKEN, folder, patience=patience)
+    assert len(chain(caught.value)) == 1
+    text = str(caught.value)
+    assert "\n" not in text
+    assert TOKEN not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert not list(folder.glob("*")), "nothing is left of a fetch that failed"
+    return text
+
+
+WAYS: dict[str, Answer] = {
+    "plain": sent(RUNS),
+    "with parameters": sent(RUNS, kind="Application/JSON; charset=utf-8"),
+    "indented": sent(json.dumps(RUNS, indent=2).encode() + b"\n"),
+    "with a byte order mark": sent(b"\xef\xbb\xbf" + json.dumps(RUNS).encode()),
+    "gzip": sent(RUNS, packed=True),
+    "gzip of two members": sent(
+        gzip.compress(json.dumps(RUNS).encode()[:100]) + gzip.compress(json.dumps(RUNS).encode()[100:]),
+        Content_Encoding="gzip",
+    ),
+    "chunked": chunked([json.dumps(RUNS).encode()[at : at + 7] for at in range(0, len(json.dumps(RUNS)), 7)]),
+    "chunked gzip": chunked([gzip.compress(json.dumps(RUNS).encode())], Content_Encoding="gzip"),
+    "slowly": chunked(
+        [bytes([byte]) for byte in json.dumps(RUNS).encode()[:20]] + [json.dumps(RUNS).encode()[20:]], wait_s=0.02
+    ),
+    "bracket by bracket": chunked([b"[", b" ", json.dumps(RUNS).encode()[1:-1], b"\n", b"]", b"\n"]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_list_of_runs_is_fetched_however_it_is_sent(way: str, tmp_path: Path) -> None:
+    with serving(WAYS[way]) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path / "new", patience=QUICK)
+    assert ids(path) == ["a", "b", "c"]
+    assert [file.name for file in path.parent.iterdir()] == ["runs.json"]
+
+
+def test_a_service_without_runs_is_an_empty_list(tmp_path: Path) -> None:
+    with serving(sent([])) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert pda.load(path, input_format="json").counts.read == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "path"),
+    [
+        ("", "/v1/runs"),
+        ("/", "/v1/runs"),
+        ("/eu/polydoc", "/eu/polydoc/v1/runs"),
+        ("/eu/?key=q7", "/eu/v1/runs?key=q7"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("token", "header"),
+    [(TOKEN, f"Bearer {TOKEN}"), (f"bEarer {TOKEN}", f"bEarer {TOKEN}"), (f" {TOKEN}\n", f"Bearer {TOKEN}")],
+)
+def test_the_request_is_the_one_that_the_sdk_makes(
+    base: str, path: str, token: str, header: str, tmp_path: Path
+) -> None:
+    with serving(sent(RUNS)) as service:
+        api.fetched(service.url + base, token, tmp_path, patience=QUICK)
+    assert service.paths == [path]
+    [headers] = service.headers
+    assert headers["Authorization"] == header
+    assert headers["Accept"] == "application/json"
+
+
+def test_quarantined_runs_carry_the_name_of_the_source(tmp_path: Path) -> None:
+    with serving(sent([RUNS[0], wire("bad", status="Done")])) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    batches = [batch for work in api.read(path, source="production") for batch in work.run()]
+    assert [(row.source, row.line) for batch in batches for row in batch.rejected] == [("production", 2)]
+    path.write_bytes(b'[{"id": 1 2}]')
+    with pytest.raises(pda.SourceError, match=r"^production: record 1 is not JSON"):
+        [work.run() for work in api.read(path, source="production")]
+
+
+def test_one_bad_run_is_quarantined_and_the_rest_loads(tmp_path: Path) -> None:
+    with serving(sent([RUNS[0], wire("bad", credits="many"), *RUNS[1:]])) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    loaded = pda.load(path, input_format="json")
+    assert loaded.runs["id"].to_list() == ["a", "b", "c"]
+    assert loaded.quarantine["line"].to_list() == [2]
+    assert TOKEN not in str(loaded.quarantine.to_dicts())
+
+
+HALF = json.dumps(RUNS).encode()[:200]
+TROUBLE: dict[str, Answer] = {
+    "429": sent(b"", status=429, Retry_After="0"),
+    "500": sent(b"oops", status=500, kind="text/plain"),
+    "502": sent(b"", status=502),
+    "503": sent(b"", status=503, Retry_After="in a while"),
+    "504": sent(b"", status=504),
+    "broken connection": broken,
+    "less than Content-Length": sent(HALF, length=5000),
+    "no last chunk": chunked([HALF], ends=False),
+    "half an array": sent(HALF),
+    "nothing": sent(b""),
+    "half a gzip": sent(gzip.compress(HALF)[:-30], Content_Encoding="gzip"),
+    "no gzip": sent(json.dumps(RUNS).encode(), Content_Encoding="gzip"),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_trouble_that_passes_is_waited_out(trouble: str, tmp_path: Path) -> None:
+    said: list[str] = []
+    with serving(TROUBLE[trouble], sent(RUNS)) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK, tell=said.append)
+    assert ids(path) == ["a", "b", "c"]
+    assert len(service.paths) == 2
+    assert len(said) == 1
+    assert said[0].startswith(service.url)
+    assert said[0].endswith("; trying again (2 of 3)")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [
+        ("429", "answered 429 Too Many Requests, 3 times; nothing was taken over, try again later"),
+        ("503", "answered 503 Service Unavailable, 3 times"),
+        ("broken connection", "the connection broke, 3 times"),
+        ("less than Content-Length", "the body is cut off after 200 bytes, 3 times"),
+        ("no last chunk", "the body is cut off after 200 bytes, 3 times"),
+        ("half an array", "the body is cut off: its array of runs does not end, 3 times"),
+        ("nothing", "the body is cut off: its array of runs does not end, 3 times"),
+        ("half a gzip", "the body is cut off: the compressed data end too early, 3 times"),
+        ("no gzip", "the body is damaged: it cannot be unpacked as gzip, 3 times"),
+    ],
+)
+def test_trouble_that_stays_is_one_clear_line_and_leaves_the_earlier_file_alone(
+    trouble: str, message: str, tmp_path: Path
+) -> None:
+    with serving(TROUBLE[trouble]) as service:
+        assert f"{service.url}/v1/runs: {message}" in refused(service.url, tmp_path / "none")
+        assert len(service.paths) == 3
+        (tmp_path / "runs.json").write_text("the last good one")
+        with pytest.raises(pda.SourceError):
+            api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert [(file.name, file.read_text()) for file in tmp_path.glob("runs*")] == [("runs.json", "the last good one")]
+
+
+def test_a_cut_off_body_is_not_added_to(tmp_path: Path) -> None:
+    with serving(sent(HALF, length=5000), sent(RUNS[:1])) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert json.loads(path.read_bytes()) == RUNS[:1]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "wait_s"),
+    [("1", 1.0), (lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True), 1.0), ("3600", 1.2)],
+)
+def test_retry_after_is_honoured_in_seconds_and_as_a_date_up_to_a_bound(
+    retry_after: Any, wait_s: float, tmp_path: Path
+) -> None:
+    patience = api.Patience(attempts=2, first_wait_s=0.01, most_wait_s=1.2)
+
+    def busy(handler: Any) -> None:
+        sent(b"", status=429, Retry_After=retry_after if isinstance(retry_after, str) else retry_after())(handler)
+
+    with serving(busy, sent(RUNS)) as service:
+        api.fetched(service.url, TOKEN, tmp_path, patience=patience)
+    waited = service.times[1] - service.times[0]
+    assert wait_s * 0.95 <= waited < 2.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (sent(b"", status=401), "answered 401 Unauthorized; the token was not accepted; check POLYDOC_BEARER_AUTH"),
+        (sent(b"", status=403), "answered 403 Forbidden; this token may not list runs"),
+        (sent(b"", status=404), "answered 404 Not Found; check the base URL"),
+        (sent(b"", status=418), "answered 418 I'm a Teapot; expected 200 OK"),
+        (sent(b"", status=206), "answered 206 Partial Content; expected 200 OK"),
+        (sent(b"", status=599), "answered 599; expected 200 OK"),
+        (sent(b"<html>", kind="text/html; charset=utf-8"), "of type 'text/html', expected application/json"),
+        (sent(RUNS, kind=""), "without a usable type, expected application/json"),
+        (sent(RUNS, kind=TOKEN), "without a usable type, expected application/json"),
+        (sent({"runs": RUNS}), "answered an object where a JSON array of runs was expected"),
+        (sent(b'"' + TOKEN.encode() + b'"'), "answered something else where a JSON array of runs was expected"),
+        (sent(RUNS, Content_Encoding="br"), "in an encoding that was not asked for; expected gzip or none"),
+        (sent(b"", status=302), "answered 302 Found; check the base URL"),
+    ],
+)
+def test_an_answer_that_will_not_change_is_refused_at_once(answer: Answer, message: str, tmp_path: Path) -> None:
+    with serving(answer) as service:
+        text = refused(service.url, tmp_path)
+        assert text.startswith(f"{service.url}/v1/runs: ")
+        assert message in text
+        assert len(service.paths) == 1
+
+
+def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
+    patience = api.Patience(read_s=0.2, attempts=2, first_wait_s=0.01)
+    with serving(hanging) as service:
+        assert "no answer within 0.2 s, 2 times" in refused(service.url, tmp_path, patience)
+    stalled = chunked([HALF, b"x"], wait_s=0.6)
+    with serving(stalled) as service:
+        assert "nothing more came within 0.2 s, 2 times" in refused(service.url, tmp_path, patience)
+
+
+def test_a_body_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
+    patience = api.Patience(read_s=1, whole_s=0.3, attempts=2, first_wait_s=0.01)
+    with serving(chunked([b"[", *[b" "] * 200], wait_s=0.02)) as service:
+        assert "took longer than 0.3 s and was given up" in refused(service.url, tmp_path, patience)
+
+
+def test_redirects_on_the_same_host_carry_the_token(tmp_path: Path) -> None:
+    with serving(to("/moved?signature=q7"), to("/again", 308), sent(RUNS)) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert ids(path) == ["a", "b", "c"]
+    assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}"] * 3
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_the_token_is_never_sent_to_another_host_or_port(name: str, tmp_path: Path) -> None:
+    with serving(sent(RUNS)) as other:
+        port = other.url.rpartition(":")[2]
+        with serving(to(f"http://{name}:{port}/elsewhere")) as service:
+            path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert ids(path) == ["a", "b", "c"]
+    [headers] = other.headers
+    assert "Authorization" not in headers
+    assert TOKEN not in str(headers)
+
+
+def test_a_redirect_to_a_host_that_asks_for_the_token_says_so(tmp_path: Path) -> None:
+    with serving(sent(b"", status=401)) as other, serving(to(other.url + "/elsewhere?signature=q7")) as service:
+        text = refused(service.url, tmp_path)
+    assert text == (
+        f"{other.url}/elsewhere: answered 401 Unauthorized; it was redirected to another host, where the token is not "
+        "sent; set the base URL to that host"
+    )
+
+
+def test_a_redirect_back_does_not_bring_the_token_back(tmp_path: Path) -> None:
+    with serving(sent(b"", status=404)) as other, serving(to(other.url), sent(RUNS)) as service:
+        other.answers[:] = [to(service.url + "/back")]
+        api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}", None]
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("/v1/runs", "redirects more than 10 times"),
+        ("ftp://127.0.0.1/runs", "redirects to an address that is not http or https"),
+    ],
+)
+def test_redirects_that_lead_nowhere_are_refused(location: str, message: str, tmp_path: Path) -> None:
+    with serving(to(location)) as service:
+        assert message in refused(service.url, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1, with its key, that nobody has a reason to trust."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the command openssl to make a certificate")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    call = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    call += ["-keyout", f"{path}.key", "-out", f"{path}.crt", "-subj", "/CN=127.0.0.1"]
+    call += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(call, check=True, capture_output=True)
+    path.write_text(Path(f"{path}.key").read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+def also_with_tls(service: Service, certificate: Path) -> str:
+    """Let a server speak TLS to those who begin with it; return its https address, of the same host and port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def get_request() -> tuple[socket.socket, Any]:
+        connection, address = service.server.socket.accept()
+        is_tls = connection.recv(1, socket.MSG_PEEK) == b"\x16"
+        return (context.wrap_socket(connection, server_side=True) if is_tls else connection), address
+
+    service.server.get_request = get_request  # type: ignore[method-assign]
+    return service.url.replace("http:", "https:")
+
+
+def test_a_certificate_that_is_not_trusted_is_refused_before_the_token_is_sent(
+    certificate: Path, tmp_path: Path
+) -> None:
+    with serving(sent(RUNS)) as service:
+        text = refused(also_with_tls(service, certificate), tmp_path)
+    assert "its TLS certificate is not trusted: self-signed certificate" in text
+    assert service.headers == []
+
+
+def test_the_token_does_not_follow_from_https_to_http(
+    certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving(sent(RUNS)) as service:
+        address = also_with_tls(service, certificate)
+        service.answers[:] = [to("/still-safe"), to(service.url + "/in-the-clear"), sent(RUNS)]
+        api.fetched(address, TOKEN, tmp_path, patience=QUICK)
+    assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}", f"Bearer {TOKEN}", None]
+
+
+def test_tls_that_the_server_does_not_speak_is_refused(tmp_path: Path) -> None:
+    with serving(sent(RUNS)) as service:
+        assert "no TLS connection" in refused(service.url.replace("http:", "https:"), tmp_path)
+
+
+def test_a_port_where_nobody_listens_is_tried_again_then_refused(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = refused(f"http://127.0.0.1:{port}", tmp_path)
+    assert text.startswith(f"http://127.0.0.1:{port}/v1/runs: cannot connect: ")
+    assert text.endswith(", 3 times; nothing was taken over, try again later")
+
+
+def test_a_host_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert "no host of that name; check the base URL" in refused("http://no-such-host.invalid", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "",
+        "api.polydoc.ai",
+        "ftp://api.polydoc.ai",
+        "http://",
+        "http://[::1",
+        "http://host:port",
+        "http://ex ample",
+        "http://☃☃.a..b",
+        f"http://h:{TOKEN}/",
+    ],
+)
+def test_a_base_that_is_no_url_is_refused(base: str, tmp_path: Path) -> None:
+    assert "the base URL of the API is not usable" in refused(base, tmp_path)
+
+
+def test_a_base_with_a_password_is_refused_without_showing_it(tmp_path: Path) -> None:
+    text = refused("https://me:secret-q7@api.test/eu?key=q8", tmp_path)
+    assert text.startswith("https://api.test/eu: leave user name and password out")
+    assert "q7" not in text
+    assert "q8" not in text
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        ("", "needs a token; set the environment"),
+        ("  ", "needs a token"),
+        (f"{TOKEN}\r\nX: y", "cannot be sent"),
+        (f"{TOKEN}é", "cannot be sent"),
+    ],
+)
+def test_a_token_that_cannot_be_sent_is_refused_unseen(token: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(pda.SourceError, match=message) as caught:
+        api.fetched("https://api.test", token, tmp_path)
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_nothing_secret_reaches_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(sent(b"", status=500), to("/moved?signature=q7", 307), sent(RUNS, Set_Cookie="s=q8")) as service:
+        api.fetched(service.url + "?key=q9", TOKEN, tmp_path, patience=QUICK)
+        import httpx
+
+        logged = "\n".join([caplog.text, *(str(vars(record)) for record in caplog.records)])
+        assert "stamina.retry_scheduled" in logged
+        assert not any(secret in logged for secret in (TOKEN, "q7", "q8", "q9"))
+        httpx.get(service.url + "/others")
+        assert "/others" in caplog.text, "what others ask is logged as ever"
+
+
+def test_a_retry_leaves_stderr_to_the_caller(tmp_path: Path) -> None:
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from polydoc_analytics.loaders.api import Patience, fetched
+        fetched(sys.argv[1], "t", Path(sys.argv[2]), patience=Patience(first_wait_s=0.01))
+    """
+    with serving(sent(b"", status=500), sent(RUNS)) as service:
+        done = subprocess.run([sys.executable, "-c", code, service.url, str(tmp_path)], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_progress_counts_what_is_received(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    with serving(sent(RUNS, packed=True)) as service:
+        api.fetched(service.url, TOKEN, tmp_path, patience=QUICK, progress=lambda *now: seen.append(now))
+    size = len(gzip.compress(json.dumps(RUNS).encode()))
+    assert seen[-1] == (size, size)
+
+
+def test_a_body_that_unpacks_to_a_thousand_times_its_size_is_taken_in_bounded_memory(tmp_path: Path) -> None:
+    body = gzip.compress(b"[" + b" " * 60_000_000 + b"]", 9)
+    assert len(body) < 100_000
+    with serving(sent(body, Content_Encoding="gzip")) as service:
+        tracemalloc.start()
+        try:
+            path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert path.stat().st_size == 60_000_002
+    assert peak < 16_000_000
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with serving(sent(RUNS)) as service, pytest.raises(pda.SourceError, match="cannot be written: ") as caught:
+        api.fetched(service.url, TOKEN, tmp_path / "file" / "folder", patience=QUICK)
+    assert str(tmp_path) in str(caught.value)
