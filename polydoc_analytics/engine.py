@@ -103,7 +103,8 @@ def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
 class Database:
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 
-    ``interval`` is half-open in UTC. ``counts`` accounts for the rows that were read, ``quarantine`` holds the rejected
+    ``interval`` is half-open in UTC; ``snapshot`` names that of a lake; ``account_names`` are those that a lake knows,
+    by account id. ``counts`` accounts for the rows that were read, ``quarantine`` holds the rejected
     ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was
     loaded to temporary files.
     """
@@ -126,6 +127,7 @@ class Database:
         self.conflicts = runs.conflicts
         self.snapshot = runs.snapshot
         self.rejection = runs.rejection
+        self.account_names = runs.account_names
         self._runs = runs
         self._stack = stack
         self._con = stack.enter_context(duckdb.connect(":memory:"))

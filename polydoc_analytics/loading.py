@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.configured import opened
 from polydoc_analytics.errors import RejectedRowsError
 from polydoc_analytics.loaders import Progress, read_batches
 from polydoc_analytics.loaders.work import in_background
@@ -115,6 +116,8 @@ def stage(
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import PartWriter, read_manifest
 
+    source, known_format, is_utc = opened(source, work, progress)
+    input_format, assume_utc = input_format or known_format, assume_utc or is_utc
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         read_manifest(Path(source))  # an export of which a part is missing is refused
     quarantine = Quarantine(work)

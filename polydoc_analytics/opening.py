@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loaders.sources import format_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from polydoc_analytics.lake import Lake, Snapshot
+    from polydoc_analytics.lake import Lake
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
@@ -34,7 +35,8 @@ class Runs:
     """Checked, merged runs that can be scanned: ``columns`` and ``relation`` are SQL for DuckDB, ``files`` its files.
 
     ``created_us`` and ``finished_us`` are the least and greatest instants in µs since 1970 UTC, ``languages`` the
-    distinct values of target_language (all of them are among these). ``prepare`` lets a connection read the files.
+    distinct values of target_language (all of them are among these). ``prepare`` lets a connection read the files,
+    ``account_names`` are those that the lake knows.
     """
 
     files: tuple[str, ...]
@@ -49,6 +51,7 @@ class Runs:
     snapshot: str | None = None
     rejection: str = ""
     prepare: Callable[[duckdb.DuckDBPyConnection], None] = lambda con: None
+    account_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -70,10 +73,10 @@ def opened_runs(
     found = None
     lake = lake_of(source)
     if lake is not None:
-        found = _of_snapshot(lake.snapshot(as_of, timezone))
+        found = _of_lake(lake, as_of, timezone)
     elif as_of is not None:
         raise UsageError("as of needs a lake; this source knows the present alone")
-    elif not is_table(source) and input_format in (None, "parquet"):
+    elif not is_table(source) and input_format in (None, "parquet") and source_named(source) is None:
         found = _export(source) or _in_place(source, assume_utc)
     if found is not None:
         if quarantine_to is not None:
@@ -114,7 +117,8 @@ def lake_of(source: Any) -> Lake | None:
     return lake if is_lake(lake.place) else None
 
 
-def _of_snapshot(snapshot: Snapshot) -> Runs:
+def _of_lake(lake: Lake, as_of: int | str | date | datetime | None, timezone: str) -> Runs:
+    snapshot = lake.snapshot(as_of, timezone)
     row = snapshot.row
     rows = row.runs if row else 0
     created = (row.created_low, row.created_high) if row else (None, None)
@@ -130,6 +134,7 @@ def _of_snapshot(snapshot: Snapshot) -> Runs:
         _no_quarantine(),
         snapshot=snapshot.text,
         prepare=snapshot.place.prepare,
+        account_names=lake.account_names(),
     )
 
 

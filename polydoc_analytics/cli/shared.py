@@ -116,7 +116,7 @@ def named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFra
     from polydoc_analytics.config import account_names
 
     for key, name, names in (
-        ("account_id", "account_name", account_names(accounts)),
+        ("account_id", "account_name", {**db.account_names, **account_names(accounts)}),
         ("language", "language_name", db.language_names),
     ):
         if key in frame.columns and names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from polydoc_analytics.errors import LakeError, UsageError
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import DAMAGED, Place
+from polydoc_analytics.lake.places import ACCOUNTS, DAMAGED, Place, json_of
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.tables import DataFile, Table, base_name
 from polydoc_analytics.lake.taking import committed_after
@@ -131,6 +132,9 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
     ledger.rewrite(rows, folder, load)
     for name in (*health.PINNED, "loads"):
         _vacuum(Table(place, name).open(), 0)
+    names = json_of(place, ACCOUNTS)
+    if names.pop(account, None) is not None:
+        place.write(ACCOUNTS, json.dumps(names, ensure_ascii=False, indent=1).encode())
     return row
 
 

@@ -17,7 +17,8 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import health, keeping
 from polydoc_analytics.lake.changes import connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import SOURCES, Place, json_of, place_of
+from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of
+from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.tables import ConflictError, Table
 from polydoc_analytics.lake.taking import Load, LoadResult, content_hash_of, snapshot_text, source_name
@@ -274,6 +275,15 @@ class Lake:
     def remember(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace what the lake remembers of a source, durably."""
         self.place.write(f"{SOURCES}/{name}.json", json.dumps(dict(state), ensure_ascii=False, indent=1).encode())
+
+    def name_accounts(self, names: Mapping[str, str]) -> None:
+        """Add names of accounts, by account id, to those that are known; a new name replaces an old one."""
+        known = {**self.account_names(), **names}
+        self.place.write(ACCOUNTS, json.dumps(known, ensure_ascii=False, indent=1).encode())
+
+    def account_names(self) -> dict[str, str]:
+        """Return the names of accounts that sources have brought, by account id."""
+        return json_of(self.place, ACCOUNTS)
 
     def loads(self) -> pl.DataFrame:
         """Return the ledger as a frame, one row a load in the order of their numbers; times are UTC."""

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ Talk = Any
 """Called with a sentence for a person who waits."""
 STAGING = "_staging"
 SOURCES = "_sources"
+ACCOUNTS = "_accounts.json"
 DAMAGED = "_damaged"
 
 
@@ -220,14 +221,3 @@ def json_of(place: Place, name: str) -> dict[str, Any]:
         raise LakeError(
             f"{place.shown}/{name}: is not JSON; remove it, and the source is read from its start"
         ) from None
-
-
-def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Place:
-    """Return the place that a path or URI names."""
-    if "://" not in uri:
-        return LocalPlace(Path(uri))
-    if uri.startswith("file://"):
-        return LocalPlace(Path(uri.removeprefix("file://")))
-    from polydoc_analytics.lake.remote import RemotePlace
-
-    return RemotePlace(uri, storage_options)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake.places import Stored
+from polydoc_analytics.lake.places import LocalPlace, Place, Stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -211,3 +211,12 @@ class _Lease:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].strip()[:300] if lines else type(error).__name__
+
+
+def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Place:
+    """Return the place that a path or URI names."""
+    if "://" not in uri:
+        return LocalPlace(Path(uri))
+    if uri.startswith("file://"):
+        return LocalPlace(Path(uri.removeprefix("file://")))
+    return RemotePlace(uri, storage_options)

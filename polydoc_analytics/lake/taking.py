@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from polydoc_analytics import __version__
+from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.lake.changes import Changes, Comparison, connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger, write_rows
@@ -17,7 +18,7 @@ from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.tables import Table, base_name
 from polydoc_analytics.lake.writing import write_table
-from polydoc_analytics.loaders import is_table
+from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.sources import inputs, without_query
 from polydoc_analytics.loading import CountsByName, Staged
@@ -164,6 +165,8 @@ def _wider(a: tuple[int, int] | None, b: tuple[int | None, int | None] | None) -
 
 def source_name(source: Any) -> str:
     """Return what the ledger calls a source: its path or URI without query and credentials, or its kind."""
+    if isinstance(source, Reading):
+        return source.name
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
         return without_query(text) if "://" in text else "standard input" if text == "-" else text
@@ -178,7 +181,9 @@ def content_hash_of(source: Any, input_format: str | None, assume_utc: bool) -> 
 
     That of one file, read as usual, is the file's own.
     """
-    if is_table(source) or source == "-" or any(is_table(part) for part in source if not isinstance(source, str)):
+    if isinstance(source, Reading) or is_table(source) or source == "-" or source_named(source):
+        return None
+    if not isinstance(source, str | os.PathLike) and any(is_table(part) for part in source):
         return None
     files = inputs(source, input_format)
     if not all(one.is_local for one in files):

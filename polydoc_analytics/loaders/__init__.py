@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from threading import Thread
 from typing import Any, BinaryIO
 
@@ -12,6 +13,14 @@ from polydoc_analytics.loaders.sources import Input, as_local_file, inputs, open
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are in all (0 where that is unknown)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source that is read as it is: its name, and the work of reading it, which can be done once."""
+
+    name: str
+    work: Iterable[Any]
 
 
 def is_table(source: object) -> bool:
@@ -34,6 +43,10 @@ def read_batches(
     is_ready = _import_pandera_meanwhile()
     from polydoc_analytics.loaders.work import side_by_side
 
+    if isinstance(source, Reading):
+        for batches, _ in side_by_side(source.work, is_ready):
+            yield from batches
+        return
     if is_table(source):
         from polydoc_analytics.loaders import columnar
 

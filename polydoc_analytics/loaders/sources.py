@@ -66,7 +66,7 @@ class Input:
         return self.filesystem is None and self.path != "-"
 
 
-def inputs(source: str | os.PathLike[str] | Iterable[Any], input_format: str | None = None) -> list[Input]:
+def inputs(source: Input | str | os.PathLike[str] | Iterable[Any], input_format: str | None = None) -> list[Input]:
     """Return the files that a source names, in order.
 
     Raises SourceError where there are none, UsageError where ``input_format`` is none of FORMATS.
@@ -74,6 +74,8 @@ def inputs(source: str | os.PathLike[str] | Iterable[Any], input_format: str | N
     if input_format is not None and input_format not in FORMATS:
         hint = nearest(input_format, FORMATS)
         raise UsageError(f"unknown input format '{input_format}'{hint}; expected {', '.join(FORMATS)}")
+    if isinstance(source, Input):
+        return [_with_format(source, input_format)]
     if not isinstance(source, str | os.PathLike):
         return [found for part in source for found in inputs(part, input_format)]
     text = os.fspath(source)
@@ -141,6 +143,7 @@ def _leave_out_hidden(folders: list[str]) -> bool:
 def _remote(url: str) -> list[Input]:
     import fsspec
 
+    _hold_back_addresses()
     shown = without_query(url)
     scheme = url.split("://", 1)[0]
     if scheme not in _SCHEMES:
@@ -170,6 +173,16 @@ def _remote(url: str) -> list[Input]:
         Input(filesystem.unstrip_protocol(one), one, format_of(one), filesystem.size(one) or 0, filesystem)
         for one in paths
     ]
+
+
+def _hold_back_addresses() -> None:
+    """Keep what these packages say of requests, signed URLs and headers, out of the logs, unless it is asked for."""
+    import logging
+
+    for name in ("fsspec", "aiohttp", "s3fs", "botocore", "aiobotocore", "gcsfs", "adlfs", "azure"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
 
 
 def _is_run_file(file: str, folder: str) -> bool:

@@ -1,0 +1,111 @@
+"""Syncing: a source of the configuration brought into the lake, with a memory of how far it was read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from polydoc_analytics.configured import ApiSource, FilesSource, PostgresSource, Source, Tell
+from polydoc_analytics.errors import PolydocError
+from polydoc_analytics.lake import Lake, LoadResult
+from polydoc_analytics.loaders import Progress
+from polydoc_analytics.loaders.sources import Input, inputs
+from polydoc_analytics.loading import scratch
+
+
+def sync(
+    lake: Lake,
+    source: Source,
+    *,
+    full: bool = False,
+    progress: Progress | None = None,
+    tell: Tell | None = None,
+) -> LoadResult:
+    """Bring a source's runs into the lake, and return how they are accounted for.
+
+    The API is fetched whole. Of PostgreSQL the runs are read that were created or finished since the last sync, less
+    ``look_back``, and those that the lake has as Running; of files those that are new or have changed; with ``full``
+    everything. The API and PostgreSQL are authorities on the present: what they say replaces what is stored, which
+    moves to the history. What disappears there stays in the lake. The memory moves only once the load is on the disk.
+
+    Raises SourceError where the source cannot be read to its end; the lake and the memory then stay what they were.
+    """
+    state = lake.source_state(source.name)
+    cursor = {} if full or state.get("kind") != source.kind else dict(state.get("cursor") or {})
+    started = datetime.now(UTC)
+    try:
+        if isinstance(source, FilesSource):
+            result, cursor = _files(lake, source, cursor, progress)
+        else:
+            result = _service(lake, source, cursor, progress, tell)
+            cursor = {"synced_to": started.isoformat()}
+            if isinstance(source, PostgresSource) and (names := source.names_of_accounts()):
+                lake.name_accounts(names)
+    except PolydocError as error:
+        if lake.exists:
+            failed = {"last_error": str(error), "last_error_at": datetime.now(UTC).isoformat()}
+            lake.remember(source.name, {**state, "kind": source.kind, **failed})
+        raise
+    lake.remember(
+        source.name,
+        {
+            "kind": source.kind,
+            "last_success_at": datetime.now(UTC).isoformat(),
+            "last_load": result.load or state.get("last_load"),
+            "last_counts": dict(result),
+            "cursor": cursor,
+        },
+    )
+    return result
+
+
+def _service(
+    lake: Lake,
+    source: ApiSource | PostgresSource,
+    cursor: Mapping[str, Any],
+    progress: Progress | None,
+    tell: Tell | None,
+) -> LoadResult:
+    with scratch() as folder:
+        if isinstance(source, ApiSource):
+            reading = source.opened(folder, progress, tell)
+        elif "synced_to" in cursor and lake.exists:
+            since = datetime.fromisoformat(cursor["synced_to"]) - source.overlap
+            reading = source.opened(since, [run["id"] for run in lake.running()])
+        else:
+            reading = source.opened()
+        return lake.ingest(reading, correct=True, kind="sync")
+
+
+def _files(
+    lake: Lake, source: FilesSource, cursor: Mapping[str, Any], progress: Progress | None
+) -> tuple[LoadResult, dict[str, Any]]:
+    known = cursor.get("files", {})
+    files = [one for path in source.paths() for one in inputs(path, source.input_format)]
+    states = {one.name: _state(one) for one in files}
+    # A file whose state is not known is read every time.
+    changed = [one for one in files if states[one.name] is None or known.get(one.name) != states[one.name]]
+    if not changed:
+        return LoadResult(0, 0, 0, 0, 0, 0, 0, snapshot=lake.snapshot().text), {"files": states}
+    result = lake.ingest(
+        changed,
+        correct=source.correct,
+        input_format=source.input_format,
+        assume_utc=source.assume_utc,
+        progress=progress,
+        name=source.name,
+        kind="sync",
+    )
+    return result, {"files": states}
+
+
+def _state(one: Input) -> list[Any] | None:
+    """Return what changes when a file does: its size and time, or its entity tag; None where that is not known."""
+    if one.is_local:
+        status = os.stat(one.path)
+        return [status.st_size, status.st_mtime_ns]
+    found = one.filesystem.info(one.path)
+    tag = found.get("ETag") or found.get("etag") or found.get("LastModified") or found.get("mtime")
+    return None if tag is None else [one.size, str(tag)]

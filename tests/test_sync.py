@@ -1,0 +1,252 @@
+"""Sources with memory: what they say of the present lands, what disappears there stays, and how far they were read."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ndjson, wire
+from http_service import sent, serving
+from postgres_server import PASSWORD, Postgres, uid
+
+import polydoc_analytics as pda
+from polydoc_analytics.cli import run
+from polydoc_analytics.config import settings
+from polydoc_analytics.configured import sources
+from polydoc_analytics.sync import sync
+
+TOKEN = "canary-token-51f0"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> pda.Lake:
+    return pda.Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """Write the settings of a folder, and return its sources."""
+
+    def write(text: str) -> dict[str, Any]:
+        path = tmp_path / "polydoc-analytics.toml"
+        path.write_text(text)
+        monkeypatch.setenv("POLYDOC_ANALYTICS_CONFIG", str(path))
+        monkeypatch.setenv("POLYDOC_BEARER_AUTH", TOKEN)
+        return dict(sources(settings()))
+
+    return write
+
+
+def state_of(lake: pda.Lake) -> dict[str, tuple[str, int | None]]:
+    with pda.connect(lake) as db:
+        return {row["id"]: (row["status"], row["credits"]) for row in db.view("runs").iter_rows(named=True)}
+
+
+def test_the_api_is_the_authority_and_what_it_no_longer_lists_stays(lake: pda.Lake, configured) -> None:
+    first = json.dumps([wire("a", credits=9), wire("b", status="Running", finished_at=None, credits=None)]).encode()
+    second = json.dumps([wire("a", credits=2), wire("c"), {"id": "d"}]).encode()
+    with serving(sent(first), sent(second)) as service:
+        api = configured(f'[sources.api]\nkind = "api"\nbase = "{service.url}"')["api"]
+        assert dict(sync(lake, api))["inserted"] == 2
+        result = sync(lake, api)
+    assert service.headers[0]["Authorization"] == f"Bearer {TOKEN}"
+    # Two credits replace nine, though by the merge rule nine would have won.
+    assert state_of(lake) == {"a": ("Succeeded", 2), "b": ("Running", None), "c": ("Succeeded", 3)}
+    assert (result.read, result.inserted, result.updated, result.quarantined) == (3, 1, 1, 1)
+    [past] = lake.history().to_dicts()
+    assert (past["id"], past["credits"], past["is_corrected"]) == ("a", 9, True)
+    [rejected] = lake.quarantine().to_dicts()
+    assert (rejected["source"], rejected["line"]) == ("api", 3)
+
+
+def test_a_correction_is_not_undone_by_an_old_export(lake: pda.Lake, configured, file) -> None:
+    with serving(sent(json.dumps([wire("a", credits=2)]).encode())) as service:
+        api = configured(f'[sources.api]\nkind = "api"\nbase = "{service.url}"')["api"]
+        lake.ingest(file([wire("a", credits=9)]))
+        sync(lake, api)
+    again = lake.ingest(file([wire("b"), wire("a", credits=9)], "again.ndjson"))
+    assert (again.inserted, again.updated, again.unchanged) == (1, 0, 1)
+    assert state_of(lake)["a"] == ("Succeeded", 2)
+
+
+def test_a_failed_fetch_leaves_lake_and_memory_and_the_next_one_completes(lake: pda.Lake, configured) -> None:
+    whole = sent(json.dumps([wire("a")]).encode())
+    with serving(whole, sent(b"[]", status=401), whole) as service:
+        api = configured(f'[sources.api]\nkind = "api"\nbase = "{service.url}"')["api"]
+        sync(lake, api)
+        before = lake.source_state("api")
+        with pytest.raises(pda.SourceError, match="401"):
+            sync(lake, api)
+        failed = lake.source_state("api")
+        assert failed["cursor"] == before["cursor"]
+        assert "401" in failed["last_error"]
+        assert sync(lake, api).unchanged == 1
+    assert "last_error" not in lake.source_state("api")
+    assert lake.loads().height == 1  # what changed nothing added no load
+
+
+def row(number: int, created: datetime, *, status: str = "Succeeded", ends: bool = True) -> str:
+    finished = f"'{(created + timedelta(seconds=10)).isoformat()}'" if ends else "null"
+    return (
+        f"('{uid(number)}', '{uid(7)}', '{created.isoformat()}', {finished}, '{status}', 'de', 3, 10, 12, "
+        f"'{uid(8)}', null)"
+    )
+
+
+def test_postgres_is_read_since_the_last_sync_less_its_look_back_and_for_what_is_running(
+    lake: pda.Lake, configured, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    old = now - timedelta(days=30)
+    rows = [row(1, old), row(2, old, status="Running", ends=False), row(3, now - timedelta(days=1))]
+    postgres.table(rows=f"values {', '.join(rows)}")
+    monkeypatch.setenv("POLYDOC_DSN", postgres.dsn())
+    db = configured('[sources.db]\nkind = "postgres"')["db"]
+    assert sync(lake, db).inserted == 3
+
+    # The old run ended, an old row came in late, a recent one was corrected, and one was deleted.
+    ended = (old + timedelta(days=1)).isoformat()
+    postgres.do(
+        f"update public.run set status = 'Failed', finished_at = '{ended}' where id = '{uid(2)}'",
+        f"update public.run set credits = 1 where id = '{uid(3)}'",
+        f"delete from public.run where id = '{uid(1)}'",
+        f"insert into public.run values {row(4, old)}, {row(5, now)}",
+    )
+    result = sync(lake, db)
+    assert (result.read, result.inserted, result.updated) == (3, 1, 2)
+    known = {uid(1): ("Succeeded", 3), uid(2): ("Failed", 3), uid(3): ("Succeeded", 1), uid(5): ("Succeeded", 3)}
+    assert state_of(lake) == known
+    # What came in later than the look-back is what --full is for.
+    assert sync(lake, db, full=True).inserted == 1
+    assert state_of(lake) == known | {uid(4): ("Succeeded", 3)}
+
+
+def test_names_of_accounts_come_with_a_query(
+    lake: pda.Lake, configured, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    postgres.table(rows=f"values {row(1, datetime(2026, 3, 1, tzinfo=UTC))}")
+    monkeypatch.setenv("POLYDOC_DSN", postgres.dsn())
+    query = f"select '{uid(7)}' as account_id, 'Acme & Söhne' as name"
+    db = configured(f'[sources.db]\nkind = "postgres"\naccount_names = "{query}"')["db"]
+    sync(lake, db)
+    assert lake.account_names() == {uid(7): "Acme & Söhne"}
+    assert run(["usage", str(lake.place.uri), "--by", "account"]) == 0
+    assert "Acme & Söhne" in capfd.readouterr().out
+
+
+def test_of_files_only_those_are_read_that_are_new_or_have_changed(lake: pda.Lake, configured, file, tmp_path) -> None:
+    file([wire("a")], "in/1.ndjson")
+    second = file([wire("b", status="Running", finished_at=None)], "in/2.ndjson")
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    assert sync(lake, source).read == 2
+    assert sync(lake, source).read == 0
+    file([wire("c")], "in/3.ndjson")
+    assert (sync(lake, source).read, sync(lake, source).read) == (1, 0)
+    Path(second).write_bytes(ndjson([wire("b"), wire("d")]))
+    result = sync(lake, source)
+    assert (result.read, result.inserted, result.updated) == (2, 1, 1)
+    Path(second).unlink()
+    assert sync(lake, source).read == 0
+    assert set(state_of(lake)) == {"a", "b", "c", "d"}
+    assert sync(lake, source, full=True).unchanged == 2
+
+
+def test_a_file_that_is_cut_off_moves_no_memory(lake: pda.Lake, configured, file, tmp_path: Path) -> None:
+    import gzip
+
+    whole = gzip.compress(ndjson([wire("a")]))
+    path = Path(file(whole[:-9], "in/1.ndjson.gz"))
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    with pytest.raises(pda.SourceError, match="cut off"):
+        sync(lake, source)
+    path.write_bytes(whole)
+    assert sync(lake, source).inserted == 1
+
+
+def test_no_secret_is_found_anywhere(
+    lake: pda.Lake,
+    configured,
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    signature = "canary-signature-77"
+    content = ndjson([wire("a"), {"id": "x"}])
+    with serving(sent(content, kind="application/x-ndjson")) as files, serving(sent(b"no", status=403)) as service:
+        monkeypatch.setenv("POLYDOC_DSN", postgres.dsn(password="canary-wrong-13"))
+        names = configured(
+            f'[sources.api]\nkind = "api"\nbase = "{service.url}"\n'
+            '[sources.db]\nkind = "postgres"\n'
+            f'[sources.signed]\nkind = "files"\npath = "{files.url}/runs.ndjson?X-Amz-Signature={signature}"\n'
+        )
+        said = []
+        for source in names.values():
+            try:
+                sync(lake, source)
+            except pda.PolydocError as error:
+                said.append("".join(traceback.format_exception(error)))
+        monkeypatch.setenv("POLYDOC_ANALYTICS_LAKE", str(tmp_path / "lake"))
+        assert run(["sync"]) == 2
+        assert run(["doctor", "--json"]) == 0
+        assert run(["lake", "history", "--json"]) == 0
+    out, err = capfd.readouterr()
+    said += [out, err, caplog.text]
+    said += [path.read_bytes().decode("latin-1") for path in (tmp_path / "lake").rglob("*") if path.is_file()]
+    assert lake.quarantine().height == 1
+    everything = "\n".join(said)
+    assert "403" in everything
+    for canary in (TOKEN, PASSWORD, "canary-wrong-13", signature):
+        assert canary not in everything
+
+
+def test_a_source_may_be_used_by_its_name_without_a_lake(configured, capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(sent(json.dumps([wire("a"), wire("b")]).encode())) as service:
+        configured(f'[sources.api]\nkind = "api"\nbase = "{service.url}"')
+        assert run(["usage", "api", "--json"]) == 0
+        [total] = json.loads(capfd.readouterr().out)["data"]
+        assert total["runs"] == pda.load("api").runs.height == 2
+
+
+def test_one_source_that_fails_does_not_keep_the_others(configured, file, tmp_path, monkeypatch, capfd) -> None:
+    file([wire("a")], "in/1.ndjson")
+    configured('[sources.nothing]\nkind = "files"\npath = "nowhere"\n[sources.there]\nkind = "files"\npath = "in"')
+    assert run(["sync", "--lake", str(tmp_path / "lake")]) == 2
+    err = capfd.readouterr().err
+    assert f"error: nothing: {tmp_path}/nowhere: no such file or folder" in err
+    assert "1 inserted" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[sources.a]\nkind = "apy"', r"\[sources.a\]: unknown kind 'apy'; did you mean api\?"),
+        ("[sources.a]", "unknown kind 'None'; expected api, postgres, files"),
+        ('[sources.a]\nkind = "api"\ntoken = "x"', "unknown key 'token'; did you mean token_env"),
+        ('[sources.a]\nkind = "files"', "needs a path"),
+        ('[sources.a]\nkind = "files"\npath = 5', "path must be a text"),
+        ('[sources.a]\nkind = "postgres"\nassume_utc = "yes"', "assume_utc must be true or false"),
+        ('[sources.a]\nkind = "postgres"\nlook_back = "soon"', "look_back 'soon' is no length of time"),
+        ('[sources.a]\nkind = "postgres"\ntable = "t"\nquery = "select"', "a table or a query, not both"),
+        ('[sources."a b"]\nkind = "api"', "letters, digits"),
+        ("sources = 5", "sources must be a table"),
+    ],
+)
+def test_a_source_that_means_nothing_is_an_error_that_says_what_would(configured, text: str, message: str) -> None:
+    with pytest.raises(pda.UsageError, match=message):
+        configured(text)
+
+
+def test_a_secret_that_is_not_set_is_named_by_its_variable(lake, configured, monkeypatch) -> None:
+    api = configured('[sources.api]\nkind = "api"\ntoken_env = "MY_TOKEN"')["api"]
+    monkeypatch.delenv("MY_TOKEN", raising=False)
+    with pytest.raises(pda.SourceError, match="the environment variable MY_TOKEN is not set"):
+        sync(lake, api)
