@@ -78,6 +78,7 @@ class PartWriter:
         self._held_rows: dict[str, int] = {}
         self._open: OrderedDict[str, tuple[str, pq.ParquetWriter]] = OrderedDict()
         self._rows: dict[str, int] = {}
+        self._parts = 0
         self.languages: set[str] = set()
         self.created_us: tuple[int, int] | None = None
         self.finished_us: tuple[int, int] | None = None
@@ -107,7 +108,9 @@ class PartWriter:
                 self._open.popitem(last=False)[1][1].close()
             name = f"created_month={month}"
             (self._folder / name).mkdir(exist_ok=True)
-            path = f"{name}/part-{len(self._rows)}.parquet"
+            # Counted up for good: the number of a file that was removed must not name another one that is there.
+            path = f"{name}/part-{self._parts}.parquet"
+            self._parts += 1
             self._open[month] = (path, pq.ParquetWriter(self._folder / path, arrow_schema(), **WRITE_OPTIONS))
             self._rows[path] = 0
         path, writer = self._open[month]

@@ -476,3 +476,15 @@ def test_a_later_row_replaces_one_that_was_written_already(
     assert dict(staged.counts) == {"read": 9, "runs": 7, "duplicates": 2, "quarantined": 0, "conflicts": 2}
     runs = pda.load(tmp_path / "out").runs
     assert dict(zip(runs["id"], runs["credits"], strict=True)) == {str(n): {3: 99, 5: 1}.get(n, 3) for n in range(7)}
+
+
+def test_a_month_that_loses_its_last_run_to_a_later_row_takes_no_other_run_with_it(file, tmp_path: Path) -> None:
+    january, february = "2026-01-10T10:00:00Z", "2026-02-10T10:00:00Z"
+    rows = [
+        wire("a", created_at=january, finished_at=None, status="Failed"),
+        wire("b", created_at=february, finished_at=february),
+        wire("a", created_at=february, finished_at=february),
+    ]
+    loaded = pda.load(file(rows))
+    assert sorted(loaded.runs["id"]) == ["a", "b"]
+    assert dict(loaded.counts) == {"read": 3, "runs": 2, "duplicates": 1, "quarantined": 0, "conflicts": 1}
