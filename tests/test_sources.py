@@ -7,6 +7,7 @@ import gzip
 import http.server
 import json
 import lzma
+import os
 import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -488,3 +489,20 @@ def test_a_month_that_loses_its_last_run_to_a_later_row_takes_no_other_run_with_
     loaded = pda.load(file(rows))
     assert sorted(loaded.runs["id"]) == ["a", "b"]
     assert dict(loaded.counts) == {"read": 3, "runs": 2, "duplicates": 1, "quarantined": 0, "conflicts": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("form", ["ndjson", "parquet"])
+def test_a_pipe_is_read_though_it_has_no_size(form: str, file, tmp_path: Path) -> None:
+    runs = pda.load(file(ROWS)).runs
+    path, pipe = tmp_path / f"whole.{form}", tmp_path / "pipe"
+    runs.write_parquet(path) if form == "parquet" else path.write_bytes(ndjson(ROWS))
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()), daemon=True)
+    writer.start()
+    assert pda.load(pipe).runs.equals(runs)
+    writer.join()
+
+
+def test_a_file_with_nothing_but_a_bom_holds_no_rows(file) -> None:
+    assert pda.load(file(b"\xef\xbb\xbf")).counts.read == 0

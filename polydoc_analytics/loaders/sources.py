@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -59,11 +59,12 @@ class Input:
     format: str = ""
     size: int = 0
     filesystem: Any = None
+    is_pipe: bool = False
 
     @property
     def is_local(self) -> bool:
-        """Tell whether the file can be opened by its path."""
-        return self.filesystem is None and self.path != "-"
+        """Tell whether it is a file on this machine, whose size is known and which can be opened again."""
+        return self.filesystem is None and self.path != "-" and not self.is_pipe
 
 
 def inputs(source: str | os.PathLike[str] | Iterable[Any], input_format: str | None = None) -> list[Input]:
@@ -86,7 +87,7 @@ def inputs(source: str | os.PathLike[str] | Iterable[Any], input_format: str | N
 
 
 def _with_format(one: Input, input_format: str | None) -> Input:
-    return Input(one.name, one.path, input_format or one.format, one.size, one.filesystem)
+    return replace(one, format=input_format or one.format)
 
 
 def format_of(path: str) -> str:
@@ -115,7 +116,8 @@ def _local(text: str) -> list[Input]:
 
 
 def _local_input(path: str) -> Input:
-    return Input(path, path, format_of(path), os.path.getsize(path))
+    # A pipe has no size: /dev/stdin, or what a shell puts for <(zcat runs.gz).
+    return Input(path, path, format_of(path), os.path.getsize(path), is_pipe=not os.path.isfile(path))
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -277,6 +279,8 @@ def peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
 def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
     """Tell a format by a file's first bytes; return it with the stream, still whole."""
     start, stream = peek(stream)
+    if not start:
+        raise SourceError(f"{name}: is empty")
     head = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"PAR1"):
         kind = "parquet"
