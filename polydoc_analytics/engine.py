@@ -240,11 +240,15 @@ class Database:
                 raise QueryError("expected exactly one SELECT statement")
             with self._interrupted_after(timeout_s):
                 table = self._con.sql(text).to_arrow_table()
+            frame = pl.from_arrow(table)
         except duckdb.InterruptException:
             raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
         except duckdb.Error as error:
             raise QueryError(_one_line(error)) from None
-        frame = pl.from_arrow(table)
+        except pl.exceptions.PolarsError as error:
+            raise QueryError(
+                f"the result makes no table, give its columns names and plain types: {_one_line(error)}"
+            ) from None
         assert isinstance(frame, pl.DataFrame)
         return frame
 
@@ -257,7 +261,7 @@ class Database:
 
         def interrupt() -> None:
             # Again and again: an interrupt that comes while the query is still being planned is forgotten.
-            if not is_done.wait(timeout_s):
+            if not is_done.wait(min(timeout_s, threading.TIMEOUT_MAX)):
                 self._con.interrupt()
                 while not is_done.wait(0.05):
                     self._con.interrupt()

@@ -111,15 +111,19 @@ def stage(
     merge = Merge(work)
     parts = PartWriter(folder)
     read = 0
-    for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
-        read += batch.read
-        quarantine.add(batch.rejected)
-        parts.write(merge.add(batch.runs))
+    try:
+        for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
+            read += batch.read
+            quarantine.add(batch.rejected)
+            parts.write(merge.add(batch.runs))
+        written = parts.flush()
+    except BaseException:
+        parts.abandon()
+        raise
     if quarantine_to is not None:
         quarantine.write(os.fspath(quarantine_to))
     if strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
-    written = parts.flush()
     with duckdb.connect(config={"memory_limit": "300MB", "temp_directory": str(work)}) as con:
         settled = merge.settle(con, written)
     for path in sorted(settled.files):

@@ -56,12 +56,14 @@ def opened_runs(
     progress: Progress | None = None,
 ) -> Iterator[Runs]:
     """Open a source; what had to be loaded is removed at the end. The arguments are those of ``load``."""
+    from polydoc_analytics.quarantine import Quarantine
+
     found = None
     if not is_table(source) and input_format in (None, "parquet"):
         found = _export(source) or _in_place(source, assume_utc)
     if found is not None:
         if quarantine_to is not None:
-            Path(quarantine_to).write_text("", "utf-8")
+            Quarantine(Path()).write(os.fspath(quarantine_to))
         yield found
         return
     with scratch() as work:

@@ -6,11 +6,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import polars as pl
 
+from polydoc_analytics.errors import unwritable
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.mended import line_of
 
@@ -59,11 +61,19 @@ class Quarantine:
             yield line_of(row) + "\n"
 
     def write(self, path: str) -> None:
-        """Write the rows to a file, which appears under its name when it is whole."""
+        """Write the rows to a file, which appears under its name when it is whole.
+
+        Raises UsageError where it cannot be written, OutputError where there is no space for it.
+        """
         half = f"{path}.half"
-        with open(half, "w", encoding="utf-8", errors="replace") as file:
-            file.writelines(self.lines())
-        os.replace(half, path)
+        try:
+            with open(half, "w", encoding="utf-8", errors="replace") as file:
+                file.writelines(self.lines())
+            os.replace(half, path)
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(half)
+            raise unwritable(path, error) from None
 
     def frame(self) -> pl.DataFrame:
         """Return the rows as a frame of source, line (1-based), reason and raw."""

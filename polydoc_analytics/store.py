@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import SourceError, UsageError, unwritable
 from polydoc_analytics.loaders.sources import MANIFEST
 from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 
@@ -124,6 +125,14 @@ class PartWriter:
         while self._open:
             self._open.popitem()[1][1].close()
         return [str(self._folder / path) for path in self._rows]
+
+    def abandon(self) -> None:
+        """Let go of files that could not be written to their end; they are of no use."""
+        while self._open:
+            writer = self._open.popitem()[1][1]
+            with suppress(OSError):
+                writer.close()
+            writer.is_open = False  # or it would try, and complain, once more when it is collected
 
     def remove(self, path: str, ids: pa.Array) -> None:
         """Write a closed file again without the runs of some ids."""
@@ -249,8 +258,11 @@ class NewFolder:
 
     def __enter__(self) -> Path:
         """Return the folder to write into."""
-        self._destination.parent.mkdir(parents=True, exist_ok=True)
-        self._half = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+        try:
+            self._destination.parent.mkdir(parents=True, exist_ok=True)
+            self._half = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+        except OSError as error:
+            raise unwritable(self._destination, error) from None
         return self._half
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
