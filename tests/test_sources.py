@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import http.server
+import io
 import json
 import lzma
 import os
@@ -506,3 +507,12 @@ def test_a_pipe_is_read_though_it_has_no_size(form: str, file, tmp_path: Path) -
 
 def test_a_file_with_nothing_but_a_bom_holds_no_rows(file) -> None:
     assert pda.load(file(b"\xef\xbb\xbf")).counts.read == 0
+
+
+def test_records_of_an_array_are_counted_though_a_text_looks_like_the_end_of_one() -> None:
+    from polydoc_analytics.loaders import json_array
+
+    rows = [wire(str(n), input_file_id='},{ "' if n == 3 else "in") for n in range(9)] + [wire("9", status="Done")]
+    document = json.dumps(rows, separators=(",", ":")).encode()
+    work = json_array.read(io.BytesIO(document), "x", block_bytes=600)
+    assert [rejected.line for piece in work for batch in piece.run() for rejected in batch.rejected] == [10]
