@@ -92,14 +92,15 @@ def _no_quarantine() -> pl.DataFrame:
 
 
 def _export(source: Any) -> Runs | None:
-    """Open a folder that ``export`` has written; its manifest vouches for it."""
+    """Open a folder that ``export`` has written, whose manifest vouches for it; None where more has been put there."""
+    from polydoc_analytics.loaders.sources import files_in
     from polydoc_analytics.store import read_manifest
 
     if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
         return None
     folder = Path(source)
     manifest = read_manifest(folder)
-    if manifest is None:
+    if manifest is None or (manifest.parts and len(files_in(folder)) > len(manifest.parts)):
         return None
     rows = manifest.rows
     return _of_manifest(folder, manifest, Counts(rows, rows, 0, 0, 0), _no_quarantine(), ())

@@ -516,3 +516,21 @@ def test_records_of_an_array_are_counted_though_a_text_looks_like_the_end_of_one
     document = json.dumps(rows, separators=(",", ":")).encode()
     work = json_array.read(io.BytesIO(document), "x", block_bytes=600)
     assert [rejected.line for piece in work for batch in piece.run() for rejected in batch.rejected] == [10]
+
+
+@pytest.mark.parametrize("name", ["late.ndjson", "created_month=2026-03/late.ndjson"])
+def test_a_file_put_into_an_export_is_read_with_it(name: str, file, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pda.export(file(ROWS), out)
+    (out / name).write_bytes(ndjson([wire("late")]))
+    assert pda.load(out).counts.runs == 4
+    with pda.connect(out) as db:
+        assert db.view("usage")["runs"].item() == 4
+
+
+def test_rejected_text_is_kept_to_64_kib_whatever_its_bytes_and_never_loaded_as_whole(file, tmp_path: Path) -> None:
+    rows = [b'{"id": "' + part * 70_000 for part in (b"x", "\u00e9".encode(), "\u65e5".encode(), b"\xff")]
+    kept = tmp_path / "kept.ndjson"
+    raw = pda.load(file(rows), quarantine_to=kept).quarantine["raw"]
+    assert all(65_532 < len(text.encode()) <= 65_536 for text in raw)
+    assert pda.load(kept).quarantine["reason"].str.contains("was cut at 64 KiB").all()
