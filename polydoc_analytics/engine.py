@@ -31,6 +31,9 @@ _GUARDED_MEMORY = "4GB"
 _DAY_US = 86_400_000_000
 _DAYS_BEFORE_1970 = 7 * 114_286
 """A whole number of weeks that reaches back beyond year 1, so that day numbers are never negative."""
+_RULES_ONLY_US = 4_102_444_800_000_000
+_CYCLE_US = 146_097 * _DAY_US
+"""The year 2100, from which on zones change by yearly rules or never, and the 400 years of the calendar's cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +250,15 @@ class Database:
                 raise QueryError("expected exactly one SELECT statement")
             with self._interrupted_after(timeout_s):
                 table = self._con.sql(text).to_arrow_table()
+            frame = pl.from_arrow(table)
         except duckdb.InterruptException:
             raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
         except duckdb.Error as error:
             raise QueryError(_one_line(error)) from None
-        frame = pl.from_arrow(table)
+        except pl.exceptions.PolarsError as error:
+            raise QueryError(
+                f"the result makes no table, give its columns names and plain types: {_one_line(error)}"
+            ) from None
         assert isinstance(frame, pl.DataFrame)
         return frame
 
@@ -264,7 +271,7 @@ class Database:
 
         def interrupt() -> None:
             # Again and again: an interrupt that comes while the query is still being planned is forgotten.
-            if not is_done.wait(timeout_s):
+            if not is_done.wait(min(timeout_s, threading.TIMEOUT_MAX)):
                 self._con.interrupt()
                 while not is_done.wait(0.05):
                     self._con.interrupt()
@@ -335,11 +342,12 @@ class Database:
             return str(base)
         low = bounds[0] if self.interval.since_us is None else max(bounds[0], self.interval.since_us)
         high = bounds[1] if self.interval.until_us is None else min(bounds[1], self.interval.until_us)
-        pieces = offsets(zone(self.timezone), low, max(low, high))
-        if len(pieces) == 1:
-            return str(base + pieces[0][1])
-        whens = " ".join(f"when {basis} < {until} then {base + shift}" for until, shift in pieces[:-1])
-        return f"case {whens} else {base + pieces[-1][1]} end"
+        if high >= _RULES_ONLY_US + _CYCLE_US:
+            # Only yearly rules are left by then, and the calendar repeats itself after 400 years.
+            basis = f"({basis} - greatest(({basis} - {_RULES_ONLY_US}) // {_CYCLE_US}, 0) * {_CYCLE_US})"
+            high = _RULES_ONLY_US + _CYCLE_US
+            low = min(low, _RULES_ONLY_US)
+        return _choice(basis, base, offsets(zone(self.timezone), low, max(low, high)))
 
     def _setting(self) -> catalog.Setting:
         first, end = self.interval.first_whole_day, self.interval.end_of_whole_days
@@ -358,6 +366,15 @@ class Database:
             first_whole_day=first.isoformat() if first else None,
             end_of_whole_days=ends,
         )
+
+
+def _choice(basis: str, base: int, pieces: Sequence[tuple[int | None, int]]) -> str:
+    """Return SQL that finds an instant's offset by halves, so that many pieces cost little more than few."""
+    if len(pieces) == 1:
+        return str(base + pieces[0][1])
+    middle = len(pieces) // 2
+    earlier, later = _choice(basis, base, pieces[:middle]), _choice(basis, base, pieces[middle:])
+    return f"case when {basis} < {pieces[middle - 1][0]} then {earlier} else {later} end"
 
 
 def _date(day: str) -> str:

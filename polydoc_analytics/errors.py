@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
 
 
@@ -32,6 +34,22 @@ class RejectedRowsError(PolydocError):
     """Rows were quarantined where the caller asked for none (``strict``)."""
 
     exit_code = 1
+
+
+class OutputError(PolydocError):
+    """An output that could not be written for want of space, or because the device failed."""
+
+    exit_code = 3
+
+
+FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
+    """Return the error for a path that cannot be written: a mistake in the call, or a device that is full."""
+    kind = OutputError if error.errno in FULL_OR_FAILED else UsageError
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return kind(f"{os.fspath(path)}: cannot be written: {why}")
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:

@@ -124,23 +124,30 @@ def stage(
     merge = Merge(work)
     parts = PartWriter(folder, load=load)
     read = 0
-    with in_background(parts.write) as write:
-        for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
-            read += batch.read
-            quarantine.add(batch.rejected)
-            write(batch.runs, merge.add(batch.runs))
+    try:
+        with in_background(parts.write) as write:
+            for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
+                read += batch.read
+                quarantine.add(batch.rejected)
+                write(batch.runs, merge.add(batch.runs))
+        written = parts.flush()
+    except BaseException:
+        parts.abandon()
+        raise
     if quarantine_to is not None:
         quarantine.write(os.fspath(quarantine_to))
     if strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
-    written = parts.flush()
     with duckdb.connect(config={"memory_limit": "300MB", "temp_directory": str(work)}) as con:
         settled = merge.settle(con, written)
+    expected = parts.rows - sum(settled.files.values()) + settled.late.num_rows
     for path in sorted(settled.files):
         parts.remove(path, settled.late["id"].combine_chunks())
     parts.write(settled.late)
     parts.flush()
     runs = parts.rows
+    if runs != expected:  # the duplicates below are what is left over, so a lost run would count as one of them
+        raise AssertionError(f"{expected:,} runs were to be written, {runs:,} were")
     counts = Counts(read, runs, read - runs - quarantine.rows, quarantine.rows, len(settled.conflicts))
     manifest = parts.manifest(dict(counts))
     quarantine.close()

@@ -137,7 +137,7 @@ class Merge:
     def settle(self, con: duckdb.DuckDBPyConnection, written: list[str]) -> Settled:
         """Decide between the rows held back and those written to Parquet files; returns what is to change there."""
         if not self._held and not self._spilled:
-            return Settled(arrow_schema().empty_table(), set(), [])
+            return Settled(arrow_schema().empty_table(), {}, [])
         held = pa.concat_tables(self._held) if self._held else arrow_schema().empty_table()
         con.register("held_in_memory", held)
         names = ", ".join(NAMES)
@@ -170,16 +170,17 @@ class Merge:
             from ranked join files using (id)
             where place = 1""")
         late = con.sql(f"select {names} from settled where is_held order by created_at, id").to_arrow_table()
-        replaced = con.execute("select distinct written_in from settled where is_held and written_in is not null")
-        files = {row[0] for row in replaced.fetchall()}
+        replaced = con.execute("""
+            select written_in, count(*) from settled where is_held and written_in is not null group by written_in""")
+        files: dict[str, int] = dict(replaced.fetchall())
         conflicts = con.execute("select id from settled where is_conflict order by id").fetchall()
         return Settled(late.cast(arrow_schema()), files, [row[0] for row in conflicts])
 
 
 class Settled:
-    """The outcome of a merge: rows still to be written, files with a row that one of them displaces, conflicts."""
+    """The outcome of a merge: rows still to be written, how many rows they displace in which files, conflicts."""
 
-    def __init__(self, late: pa.Table, files: set[str], conflicts: list[str]) -> None:
+    def __init__(self, late: pa.Table, files: dict[str, int], conflicts: list[str]) -> None:
         self.late = late
         self.files = files
         self.conflicts = conflicts

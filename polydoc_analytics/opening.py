@@ -70,6 +70,8 @@ def opened_runs(
 
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
     """
+    from polydoc_analytics.quarantine import Quarantine
+
     found = None
     lake = lake_of(source)
     if lake is not None:
@@ -80,7 +82,7 @@ def opened_runs(
         found = _export(source) or _in_place(source, assume_utc)
     if found is not None:
         if quarantine_to is not None:
-            Path(quarantine_to).write_text("", "utf-8")
+            Quarantine(Path()).write(os.fspath(quarantine_to))
         yield found
         return
     with scratch() as work:
@@ -147,14 +149,15 @@ def _no_quarantine() -> pl.DataFrame:
 
 
 def _export(source: Any) -> Runs | None:
-    """Open a folder that ``export`` has written; its manifest vouches for it."""
+    """Open a folder that ``export`` has written, whose manifest vouches for it; None where more has been put there."""
+    from polydoc_analytics.loaders.sources import files_in
     from polydoc_analytics.store import read_manifest
 
     if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
         return None
     folder = Path(source)
     manifest = read_manifest(folder)
-    if manifest is None:
+    if manifest is None or (manifest.parts and len(files_in(folder)) > len(manifest.parts)):
         return None
     rows = manifest.rows
     return _of_manifest(folder, manifest, Counts(rows, rows, 0, 0, 0), _no_quarantine(), ())

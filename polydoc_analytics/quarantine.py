@@ -7,11 +7,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
 
+from polydoc_analytics.errors import unwritable
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.mended import line_of
 
@@ -68,7 +70,10 @@ class Quarantine:
             yield line_of(row) + "\n"
 
     def write(self, path: str) -> None:
-        """Write the rows to a file, which appears under its name when it is whole."""
+        """Write the rows to a file, which appears under its name when it is whole.
+
+        Raises UsageError where it cannot be written, OutputError where there is no space for it.
+        """
         _write(path, self.lines())
 
     def frame(self) -> pl.DataFrame:
@@ -97,9 +102,14 @@ def write_rejected(path: str, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def _write(path: str, lines: Iterable[str]) -> None:
     half = f"{path}.half"
-    with open(half, "w", encoding="utf-8", errors="replace") as file:
-        file.writelines(lines)
-    os.replace(half, path)
+    try:
+        with open(half, "w", encoding="utf-8", errors="replace") as file:
+            file.writelines(lines)
+        os.replace(half, path)
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(half)
+        raise unwritable(path, error) from None
 
 
 def kind_of(reason: str) -> str:

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import UsageError, unwritable
 
 UNTIL = date(2026, 10, 31)
 DAYS = 400
@@ -128,7 +128,7 @@ def write_sample(
     try:
         file = open(part, "wb")  # noqa: SIM115  # only a failure to open is the caller's mistake
     except OSError as error:
-        raise UsageError(f"{os.fspath(out)}: cannot be written: {error.strerror}") from None
+        raise unwritable(out, error) from None
     try:
         with file:
             fill(file)

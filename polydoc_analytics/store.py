@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import SourceError, UsageError, unwritable
 from polydoc_analytics.loaders.sources import MANIFEST
 from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 
@@ -87,6 +88,7 @@ class PartWriter:
         self._held_rows: dict[str, int] = {}
         self._open: OrderedDict[str, tuple[str, pq.ParquetWriter]] = OrderedDict()
         self._rows: dict[str, int] = {}
+        self._parts = 0
         self.languages: set[str] = set()
         self.created_us: tuple[int, int] | None = None
         self.finished_us: tuple[int, int] | None = None
@@ -128,11 +130,14 @@ class PartWriter:
             self._open.pop(month)[1].close()
 
     def _new_path(self, month: str) -> str:
+        # Counted up for good: the number of a file that was removed must not name another one that is there.
+        number = self._parts
+        self._parts += 1
         if self._load is not None:
-            return f"part-{self._load}-{len(self._rows)}.parquet"
+            return f"part-{self._load}-{number}.parquet"
         folder = f"created_month={month}"
         (self._folder / folder).mkdir(exist_ok=True)
-        return f"{folder}/part-{len(self._rows)}.parquet"
+        return f"{folder}/part-{number}.parquet"
 
     def flush(self) -> list[str]:
         """Write all that is held, close every file, and return their paths."""
@@ -141,6 +146,14 @@ class PartWriter:
         while self._open:
             self._open.popitem()[1][1].close()
         return [str(self._folder / path) for path in self._rows]
+
+    def abandon(self) -> None:
+        """Let go of files that could not be written to their end; they are of no use."""
+        while self._open:
+            writer = self._open.popitem()[1][1]
+            with suppress(OSError):
+                writer.close()
+            writer.is_open = False  # or it would try, and complain, once more when it is collected
 
     def remove(self, path: str, ids: pa.Array) -> None:
         """Write a closed file again without the runs of some ids."""
@@ -266,8 +279,11 @@ class NewFolder:
 
     def __enter__(self) -> Path:
         """Return the folder to write into."""
-        self._destination.parent.mkdir(parents=True, exist_ok=True)
-        self._half = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+        try:
+            self._destination.parent.mkdir(parents=True, exist_ok=True)
+            self._half = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+        except OSError as error:
+            raise unwritable(self._destination, error) from None
         return self._half
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -174,6 +174,11 @@ def test_the_table_says_unknown_with_a_dash(cli, file) -> None:
         (["query", SAMPLE, "selec 1"], 2, "syntax error"),
         (["query", SAMPLE, "select 1; select 2"], 2, "expected exactly one SELECT statement"),
         (["query", SAMPLE, "select 1", "--timeout", "0"], 2, "expected seconds above 0"),
+        (["query", SAMPLE, "select 1", "--timeout", "nan"], 2, "expected seconds above 0"),
+        (["query", SAMPLE, "select 1 as a, 2 as a"], 2, "names must be unique"),
+        (["query", SAMPLE, "select interval 3 day as i"], 2, "the result makes no table"),
+        (["usage", SAMPLE, "--quarantine", "missing/x.ndjson"], 2, "missing/x.ndjson: cannot be written: No such file"),
+        (["export", SAMPLE, "/dev/null/x"], 2, "/dev/null/x: cannot be written"),
         (["export", SAMPLE, SAMPLE], 2, "is a file; an export is a folder"),
         (["sample", "x.ndjson", "--runs", "0"], 2, "a sample"),
     ],
@@ -290,7 +295,7 @@ def test_sample_writes_to_standard_output(cli) -> None:
     assert all(json.loads(line)["id"] for line in result.out.splitlines())
 
 
-COMMANDS = ["usage", "query", "views", "check", "export", "sample"]
+COMMANDS = ["usage", "query", "views", "check", "export", "sample", "ingest", "doctor", "sync", "lake"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -367,3 +372,47 @@ def test_csv_guards_texts_that_a_spreadsheet_would_run() -> None:
 def test_markdown_escapes_what_would_break_the_table() -> None:
     text = markdown_table(pl.DataFrame({"a|b": ["x|y<z"], "n": [1000]}))
     assert text.splitlines()[2] == "| x\\|y&lt;z | 1,000 |"
+
+
+def test_csv_keeps_rows_that_are_empty_and_writes_lists_as_json(cli) -> None:
+    nulls = cli("query", SAMPLE, "select null as x from range(3)", "--csv", "--quiet")
+    assert nulls.out == "x\n\n\n\n"
+    nested = cli("query", SAMPLE, "select [1, 2] as x", "--csv", "--quiet")
+    assert nested.out == 'x\n"[1, 2]"\n'
+
+
+def test_a_time_out_of_any_length_may_be_given(cli) -> None:
+    result = cli("query", SAMPLE, "select 1 as one", "--timeout", "inf", "--csv", "--quiet")
+    assert (result.code, result.out, result.err) == (0, "one\n1\n", "")
+
+
+def test_by_may_be_given_twice(cli) -> None:
+    twice = cli("usage", SAMPLE, "--by", "account", "--by", "language", "--csv", "--quiet")
+    assert twice.out == cli("usage", SAMPLE, "--by", "account,language", "--csv", "--quiet").out
+
+
+def python_m(*arguments: str, redirect: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    command = " ".join([sys.executable, "-m", "polydoc_analytics", *arguments, redirect])
+    environ = os.environ | environment
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environ, encoding="utf-8")
+
+
+def test_output_goes_out_in_an_encoding_that_lacks_its_signs(file) -> None:
+    source = file([wire("a", account_id="日本")])
+    done = python_m("usage", source, "--by", "account", PYTHONIOENCODING="cp1252")
+    assert done.returncode == 0
+    assert "?" * 20 in done.stdout
+    csv = python_m("usage", source, "--by", "account", "--csv", PYTHONIOENCODING="cp1252")
+    assert csv.stdout.splitlines()[1].startswith("日本,"), "data are UTF-8 wherever they go"
+
+
+@pytest.mark.parametrize("redirect", [">&-", "2>&-", "<&-"])
+def test_a_closed_stream_is_no_internal_error(redirect: str, file) -> None:
+    assert python_m("usage", file([wire()]), redirect=redirect).returncode == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+def test_a_full_device_is_said_without_blaming_the_program(file) -> None:
+    done = python_m("usage", file([wire()]), "--quiet", redirect="> /dev/full")
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: cannot write: No space left on device")

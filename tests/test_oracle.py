@@ -71,6 +71,8 @@ def test_a_number_that_only_rounding_makes_an_integer_is_refused(number: str, re
         ("10e-1", 1),
         ("-0.0", 0),
         ("0e9", 0),
+        ("0e99999999999999999999", 0),
+        ("-0.0e-99999999999999999999", 0),
         ("100.000", 100),
         ("9007199254740993", 9007199254740993),
         ("9223372036854775807", 2**63 - 1),
@@ -94,6 +96,7 @@ def test_digits_beyond_microseconds_are_cut_off() -> None:
 
 def test_years_are_judged_in_utc() -> None:
     assert judge.instant("0001-01-01T00:00:00Z") == -62_135_596_800_000_000
+    assert judge.instant("0000-12-31T23:30:00-01:00") == -62_135_596_800_000_000 + 30 * 60 * 1_000_000
     for text in ("0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "0000-06-01T00:00:00Z"):
         with pytest.raises(judge.Refusal):
             judge.instant(text)
@@ -201,3 +204,9 @@ def test_two_objects_on_a_line_and_one_over_two_lines_are_no_runs(file) -> None:
     loaded = pda.load(file(a + a + b"\n" + split + b"\n" + ndjson_line(wire("c")) + b"\n"))
     assert loaded.runs["id"].to_list() == ["c"]
     assert loaded.quarantine["line"].to_list() == [1, 2, 3]
+
+
+def test_a_day_has_no_hour_24() -> None:
+    for text in ("2026-01-01T24:00:00Z", "2026-01-01 24:00:00"):
+        with pytest.raises(judge.Refusal, match="is not a datetime"):
+            judge.instant(text, assume_utc=True, table=True)

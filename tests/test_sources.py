@@ -5,8 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import http.server
+import io
 import json
 import lzma
+import os
 import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -476,3 +478,68 @@ def test_a_later_row_replaces_one_that_was_written_already(
     assert dict(staged.counts) == {"read": 9, "runs": 7, "duplicates": 2, "quarantined": 0, "conflicts": 2}
     runs = pda.load(tmp_path / "out").runs
     assert dict(zip(runs["id"], runs["credits"], strict=True)) == {str(n): {3: 99, 5: 1}.get(n, 3) for n in range(7)}
+
+
+def test_a_month_that_loses_its_last_run_to_a_later_row_takes_no_other_run_with_it(file, tmp_path: Path) -> None:
+    january, february = "2026-01-10T10:00:00Z", "2026-02-10T10:00:00Z"
+    rows = [
+        wire("a", created_at=january, finished_at=None, status="Failed"),
+        wire("b", created_at=february, finished_at=february),
+        wire("a", created_at=february, finished_at=february),
+    ]
+    loaded = pda.load(file(rows))
+    assert sorted(loaded.runs["id"]) == ["a", "b"]
+    assert dict(loaded.counts) == {"read": 3, "runs": 2, "duplicates": 1, "quarantined": 0, "conflicts": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("form", ["ndjson", "parquet"])
+def test_a_pipe_is_read_though_it_has_no_size(form: str, file, tmp_path: Path) -> None:
+    runs = pda.load(file(ROWS)).runs
+    path, pipe = tmp_path / f"whole.{form}", tmp_path / "pipe"
+    runs.write_parquet(path) if form == "parquet" else path.write_bytes(ndjson(ROWS))
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()), daemon=True)
+    writer.start()
+    assert pda.load(pipe).runs.equals(runs)
+    writer.join()
+
+
+def test_a_file_with_nothing_but_a_bom_holds_no_rows(file) -> None:
+    assert pda.load(file(b"\xef\xbb\xbf")).counts.read == 0
+
+
+def test_records_of_an_array_are_counted_though_a_text_looks_like_the_end_of_one() -> None:
+    from polydoc_analytics.loaders import json_array
+
+    rows = [wire(str(n), input_file_id='},{ "' if n == 3 else "in") for n in range(9)] + [wire("9", status="Done")]
+    document = json.dumps(rows, separators=(",", ":")).encode()
+    work = json_array.read(io.BytesIO(document), "x", block_bytes=600)
+    assert [rejected.line for piece in work for batch in piece.run() for rejected in batch.rejected] == [10]
+
+
+@pytest.mark.parametrize("name", ["late.ndjson", "created_month=2026-03/late.ndjson"])
+def test_a_file_put_into_an_export_is_read_with_it(name: str, file, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pda.export(file(ROWS), out)
+    (out / name).write_bytes(ndjson([wire("late")]))
+    assert pda.load(out).counts.runs == 4
+    with pda.connect(out) as db:
+        assert db.view("usage")["runs"].item() == 4
+
+
+def test_rejected_text_is_kept_to_64_kib_whatever_its_bytes_and_never_loaded_as_whole(file, tmp_path: Path) -> None:
+    rows = [b'{"id": "' + part * 70_000 for part in (b"x", "\u00e9".encode(), "\u65e5".encode(), b"\xff")]
+    kept = tmp_path / "kept.ndjson"
+    raw = pda.load(file(rows), quarantine_to=kept).quarantine["raw"]
+    assert all(65_532 < len(text.encode()) <= 65_536 for text in raw)
+    assert pda.load(kept).quarantine["reason"].str.contains("was cut at 64 KiB").all()
+
+
+def test_xz_streams_one_behind_the_other_are_read_and_rubbish_behind_one_is_an_error(file) -> None:
+    import lzma
+
+    first, second = lzma.compress(ndjson([wire("a")])), lzma.compress(ndjson([wire("b")]))
+    assert pda.load(file(first + bytes(8) + second, "two.ndjson.xz")).runs["id"].to_list() == ["a", "b"]
+    with pytest.raises(pda.SourceError, match="cannot be read"):
+        pda.load(file(first + b"rubbish behind the stream", "bad.ndjson.xz"))

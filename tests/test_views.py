@@ -353,3 +353,11 @@ def test_every_view_of_the_sample_is_whole() -> None:
         assert db.view("conservation")["holds"].all()
         french = db.sql("select period from usage_weekly_by_language where language = 'fr' and failure_rate_low > 0.1")
         assert french["period"].to_list() == [date(2026, 10, 12)], "the planted spike, and no other week"
+
+
+def test_an_instant_in_the_farthest_year_has_its_local_day_and_costs_no_time(file) -> None:
+    rows = [wire("a"), wire("b", created_at="9999-07-01T23:30:00Z"), wire("c", created_at="2614-12-31T23:30:00Z")]
+    with pda.connect(file(rows), timezone="Europe/Lisbon") as db:
+        days = {row["id"]: str(row["day"]) for row in db.view("runs").iter_rows(named=True)}
+    # Lisbon is an hour ahead of UTC in summer by the rules of today.
+    assert days == {"a": "2026-03-02", "b": "9999-07-02", "c": "2614-12-31"}

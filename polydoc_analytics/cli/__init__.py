@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
 import sys
 
@@ -16,9 +17,20 @@ def main() -> None:
     # To look for garbage among all that is imported, while it is imported and again at the end, takes a tenth of a
     # second; the arrays in which runs are held are freed without it.
     gc.set_threshold(100_000, 20, 100)
+    _ready_streams()
     exit_code = run(sys.argv[1:])
     gc.freeze()
     sys.exit(exit_code)
+
+
+def _ready_streams() -> None:
+    """Give closed streams somewhere to go, and characters that an old encoding lacks a sign to stand for them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it is open until the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def run(arguments: list[str]) -> int:
@@ -53,7 +65,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _other(error: Exception) -> int:
+    import tempfile
+
     import typer
+
+    from polydoc_analytics.errors import FULL_OR_FAILED
 
     # typer carries its own copy of click, whose exceptions say how they want to be shown.
     if isinstance(error, typer.Exit) or type(error).__name__ == "Exit":
@@ -67,6 +83,9 @@ def _other(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         hint = f"\nTry '{context.command_path} --help' for help." if context is not None else ""
         return _say(str(error.format_message()) + hint, int(error.exit_code))
+    if isinstance(error, OSError) and error.errno in FULL_OR_FAILED:
+        where = f"temporary files are in {tempfile.gettempdir()}, TMPDIR names another folder"
+        return _say(f"cannot write: {os.strerror(error.errno)}; {where}", 3)
     if os.environ.get("POLYDOC_ANALYTICS_TRACEBACK"):
         raise error
     lines = str(error).strip().splitlines() or [""]

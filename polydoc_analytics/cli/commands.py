@@ -35,7 +35,7 @@ _MOST_SECTION_ROWS = 10
 @app.command()
 def usage(
     source: opt.Source,
-    by: Annotated[str | None, typer.Option("--by", help="account, language, or account,language.")] = None,
+    by: Annotated[list[str] | None, typer.Option("--by", help="account, language, or account,language.")] = None,
     every: Annotated[str | None, typer.Option("--every", help="day, week or month.")] = None,
     since: opt.Since = None,
     until: opt.Until = None,
@@ -70,7 +70,7 @@ def usage(
     from polydoc_analytics.usage import check_arguments, usage_table
 
     out = opt.output(json, csv, markdown, quiet, no_color)
-    keys = tuple(key.strip() for key in by.split(",")) if by else ()
+    keys = tuple(key.strip() for key in ",".join(by).split(",")) if by else ()
     check_arguments(keys, every, order)
     settings = opt.configured(config, timezone, date_basis)
     with connected(
@@ -137,7 +137,7 @@ def query(
     """
     out = opt.output(json, csv, markdown, quiet, no_color)
     settings = opt.configured(config, timezone, date_basis)
-    if timeout <= 0:
+    if not timeout > 0:  # nor is NaN
         raise UsageError(f"timeout {timeout:g} is no length of time; expected seconds above 0")
     with connected(
         source,

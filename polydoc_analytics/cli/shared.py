@@ -99,14 +99,20 @@ def envelope(
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print JSON and nothing else."""
-    sys.stdout.buffer.write((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace"))
+    _print_utf8(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
     """Print a frame as CSV or Markdown."""
     from polydoc_analytics.cli.tables import csv_text, markdown_table
 
-    print(csv_text(frame).rstrip("\n") if out.format == "csv" else markdown_table(frame))
+    _print_utf8(csv_text(frame) if out.format == "csv" else markdown_table(frame) + "\n")
+
+
+def _print_utf8(text: str) -> None:
+    """Print data, which are UTF-8 with plain line ends wherever they go."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
 
 
 def named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFrame:

@@ -215,8 +215,14 @@ def _escaped(text: str) -> str:
 
 def csv_text(frame: pl.DataFrame) -> str:
     """Return a frame as CSV; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    import json
+
     import polars as pl
 
+    for name, kind in frame.schema.items():
+        if kind.is_nested():
+            texts_of = [None if value is None else json.dumps(json_value(value)) for value in frame[name].to_list()]
+            frame = frame.with_columns(pl.Series(name, texts_of, pl.String))
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     guarded = [
         pl.when(pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in _FORMULA))

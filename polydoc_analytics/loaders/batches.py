@@ -102,7 +102,9 @@ def cut(raw: str | bytes) -> str:
         if len(raw) * 4 <= MAX_RAW_BYTES:
             return raw
         raw = raw.encode("utf-8", "replace")
-    return raw[:MAX_RAW_BYTES].decode("utf-8", "replace")
+    # Cut twice: the sign for an invalid byte takes three.
+    kept = raw[:MAX_RAW_BYTES].decode("utf-8", "replace").encode()
+    return kept[:MAX_RAW_BYTES].decode("utf-8", "ignore")
 
 
 def with_instants(

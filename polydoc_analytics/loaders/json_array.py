@@ -132,9 +132,10 @@ class _Array:
             yield self._work(body)
 
     def _work(self, piece: bytes) -> Work:
-        first, elements = self.record, None
+        first, elements, lines = self.record, None, b""
         if self.joint is not None and not (b"\n" in self.joint or b"\n" in piece) and _is_flat(piece, self.joint):
             lines = piece.replace(self.joint, b"}\n{")
+        if lines and not _cuts_a_text(lines):
             self.record += lines.count(b"\n") + 1
         else:
             spans, _ = _elements(piece)
@@ -200,9 +201,16 @@ def _is_flat(piece: bytes, joint: bytes) -> bool:
 
 def _is_outside_texts(piece: bytes) -> bool:
     """Tell whether the end of a piece stands outside of any text: its quotation marks pair up."""
-    if b"\\" in piece:
-        piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return piece.count(b'"') % 2 == 0
+    return _without_escapes(piece).count(b'"') % 2 == 0
+
+
+def _cuts_a_text(lines: bytes) -> bool:
+    """Tell whether a text that holds the joint was parted: a line with an odd number of quotation marks."""
+    return any(line.count(b'"') % 2 for line in _without_escapes(lines).split(b"\n"))
+
+
+def _without_escapes(piece: bytes) -> bytes:
+    return piece.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in piece else piece
 
 
 def _elements(text: bytes) -> tuple[list[tuple[int, int]], int | None]:

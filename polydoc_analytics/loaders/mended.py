@@ -47,7 +47,7 @@ def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) ->
         # What stood for bytes that were not UTF-8 stands for such again, so that an id of them is refused again.
         raw = str(entry["raw"])
         octets = raw.encode("utf-8", "replace").replace("\ufffd".encode(), b"\xff")
-        if len(octets) >= MAX_RAW_BYTES:
+        if len(raw.encode("utf-8", "replace")) > MAX_RAW_BYTES - 4:  # a cut leaves out the whole of a character
             reason = "was cut at 64 KiB when it was quarantined; mend it in the source"
             batches.append(no_runs(Rejected(source, first_line + number, reason, raw)))
             lines[-1] = b""

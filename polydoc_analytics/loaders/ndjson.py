@@ -40,6 +40,8 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
     for block in blocks(stream, block_bytes):
         if first_line == 1 and block.startswith(_BOM):
             block = block[len(_BOM) :]
+            if not block:
+                continue
         yield Work(partial(read_block, block, source, first_line, assume_utc), len(block))
         first_line += block.count(b"\n")
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -36,6 +36,7 @@ _BY_SUFFIX = {
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
 _SNIFFED_BYTES = 4096
+_XZ_BYTES = 1024 * 1024
 _EXTRAS = {
     "s3": "s3",
     "gs": "gcs",
@@ -59,11 +60,12 @@ class Input:
     format: str = ""
     size: int = 0
     filesystem: Any = None
+    is_pipe: bool = False
 
     @property
     def is_local(self) -> bool:
-        """Tell whether the file can be opened by its path."""
-        return self.filesystem is None and self.path != "-"
+        """Tell whether it is a file on this machine, whose size is known and which can be opened again."""
+        return self.filesystem is None and self.path != "-" and not self.is_pipe
 
 
 def inputs(source: Input | str | os.PathLike[str] | Iterable[Any], input_format: str | None = None) -> list[Input]:
@@ -88,7 +90,7 @@ def inputs(source: Input | str | os.PathLike[str] | Iterable[Any], input_format:
 
 
 def _with_format(one: Input, input_format: str | None) -> Input:
-    return Input(one.name, one.path, input_format or one.format, one.size, one.filesystem)
+    return replace(one, format=input_format or one.format)
 
 
 def format_of(path: str) -> str:
@@ -117,7 +119,8 @@ def _local(text: str) -> list[Input]:
 
 
 def _local_input(path: str) -> Input:
-    return Input(path, path, format_of(path), os.path.getsize(path))
+    # A pipe has no size: /dev/stdin, or what a shell puts for <(zcat runs.gz).
+    return Input(path, path, format_of(path), os.path.getsize(path), is_pipe=not os.path.isfile(path))
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -269,6 +272,40 @@ class _Peeked:
     closed = False
 
 
+class _Xz:
+    """The content of xz streams one behind the other. Python's own reader passes over what is no stream behind one."""
+
+    def __init__(self, raw: _Peeked) -> None:
+        self._raw = raw
+        self._decompressor = lzma.LZMADecompressor()
+        self._held = b""
+
+    def read(self, size: int = -1) -> bytes:
+        pieces = [self._held]
+        length = len(self._held)
+        while (size < 0 or length < size) and (piece := self._more(size - length if size >= 0 else -1)):
+            pieces.append(piece)
+            length += len(piece)
+        content = b"".join(pieces)
+        self._held = content[size:] if size >= 0 else b""
+        return content[:size] if size >= 0 else content
+
+    def _more(self, size: int) -> bytes:
+        while True:
+            rest = b""
+            if self._decompressor.eof:
+                rest = self._decompressor.unused_data.lstrip(b"\0") or self._raw.read(_XZ_BYTES).lstrip(b"\0")
+                if not rest:
+                    return b""
+                self._decompressor = lzma.LZMADecompressor()
+            elif self._decompressor.needs_input:
+                rest = self._raw.read(_XZ_BYTES)
+                if not rest:
+                    raise EOFError
+            if piece := self._decompressor.decompress(rest, size):
+                return piece
+
+
 def _decompressed(raw: BinaryIO) -> BinaryIO:
     import pyarrow as pa
 
@@ -277,7 +314,7 @@ def _decompressed(raw: BinaryIO) -> BinaryIO:
     if codec is None:
         return cast("BinaryIO", peeked)
     if codec == "xz":
-        return cast("BinaryIO", lzma.LZMAFile(cast("BinaryIO", peeked)))
+        return cast("BinaryIO", _Xz(peeked))
     return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(peeked, mode="r"), codec))
 
 
@@ -290,6 +327,8 @@ def peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
 def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
     """Tell a format by a file's first bytes; return it with the stream, still whole."""
     start, stream = peek(stream)
+    if not start:
+        raise SourceError(f"{name}: is empty")
     head = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"PAR1"):
         kind = "parquet"

@@ -15,13 +15,14 @@ from typing import Any, NoReturn
 from polydoc_analytics.schema import COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
 
 _EPOCH = datetime(1970, 1, 1)
+_DAYS_IN_2000_YEARS = 730_485
+# The hour is bounded here: from Python 3.14 on, its own parser takes 24:00 for the next day.
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 _OFFSET = r"Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d"
-_WIRE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?({_OFFSET})", re.ASCII)
+_WIRE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?({_OFFSET})", re.ASCII)
 # CSV also carries what PostgreSQL and pandas write: a space for T, and an offset of whole hours.
-_TABLE_INSTANT = re.compile(
-    rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(\.\d+)?({_OFFSET}|[+-](?:[01]\d|2[0-3]))?", re.ASCII
-)
-_WITHOUT_OFFSET = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?()", re.ASCII)
+_TABLE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]{_TIME})(\.\d+)?({_OFFSET}|[+-](?:[01]\d|2[0-3]))?", re.ASCII)
+_WITHOUT_OFFSET = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?()", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _SPACE = " \t\n\r"
 _SHOWN_CHARACTERS = 60
@@ -50,14 +51,14 @@ def integer(text: str) -> int:
     """
     if not _NUMBER.fullmatch(text):
         raise Refusal(f"{show(text)} is not an integer")
+    if not re.split("[eE]", text)[0].strip("-0."):
+        return 0
     try:
         sign, digits, exponent = Decimal(text).as_tuple()
     except DecimalException:
         raise Refusal(f"{show(text)} does not fit a 64-bit integer") from None
     if not isinstance(exponent, int):  # pragma: no cover - the pattern admits no NaN or infinity
         raise Refusal(f"{show(text)} is not an integer")
-    if not any(digits):
-        return 0
     if exponent < 0:
         if len(digits) <= -exponent or any(digits[exponent:]):
             raise Refusal(f"{show(text)} is not an integer")
@@ -85,11 +86,14 @@ def instant(text: str, *, assume_utc: bool = False, table: bool = False) -> int:
     stem, fraction, offset = match.groups()
     if not offset and not assume_utc:
         raise Refusal(f"{show(text)} has no offset; add one, or pass --assume-utc if these times are UTC")
+    # The year 0 may be the year 1 in UTC, and it has the calendar of 2000.
+    is_year_0 = stem.startswith("0000")
     try:
-        whole = datetime.fromisoformat(stem) - _EPOCH
+        whole = datetime.fromisoformat(f"2{stem[1:]}" if is_year_0 else stem) - _EPOCH
     except ValueError:
         raise Refusal(f"{show(text)} is not a real date and time") from None
-    value = (whole.days * 86_400 + whole.seconds) * 1_000_000 + int((fraction or ".0")[1:7].ljust(6, "0"))
+    days = whole.days - _DAYS_IN_2000_YEARS * is_year_0
+    value = (days * 86_400 + whole.seconds) * 1_000_000 + int((fraction or ".0")[1:7].ljust(6, "0"))
     if offset and offset != "Z":
         digits = offset[1:].replace(":", "").ljust(4, "0")
         shift = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000_000
