@@ -216,6 +216,7 @@ def _entry(last: LedgerRow, load: str, kind: str, detail: str) -> LedgerRow:
         kind=kind,
         source="",
         content_hash=None,
+        content_bytes=None,
         is_authority=False,
         started_at=now,
         committed_at=committed_after(last),

@@ -21,8 +21,9 @@ from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.tables import ConflictError, Table
-from polydoc_analytics.lake.taking import Load, LoadResult, content_hash_of, snapshot_text, source_name
+from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.loaders import Progress
+from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
 
 if TYPE_CHECKING:
@@ -96,11 +97,12 @@ class Lake:
         """
         started = datetime.now(UTC)
         load = keeping.new_load()
-        content_hash = content_hash_of(source, input_format, assume_utc)
+        content = Content(source, input_format, assume_utc)
         is_plain = not (correct or strict or quarantine_to)
-        if is_plain and content_hash and (known := self._known_load(content_hash)):
+        if is_plain and (known := self._known_load(content)):
             return self._loaded_before(known)
-        with self.place.staging(load) as folder:
+        with self.place.staging(load) as folder, in_background(content.digest) as begin:
+            begin()
             runs, work = folder / "runs", folder / "work"
             runs.mkdir()
             work.mkdir()
@@ -115,7 +117,7 @@ class Lake:
                 progress=progress,
                 load=load,
             )
-            ours = Load(load, kind, name or source_name(source), content_hash, correct, started, staged, runs, work)
+            ours = Load(load, kind, name or source_name(source), content, correct, started, staged, runs, work)
             result: LoadResult = self._exclusively(lambda: ours.take(self.place))
         if result.number and self._has_many_small_files():
             self._keep(lambda folder, load: keeping.compact(self.place, folder, load, None))
@@ -186,19 +188,21 @@ class Lake:
         for name in TABLES:
             Table(self.place, name).create()
 
-    def _known_load(self, content_hash: str) -> LedgerRow | None:
+    def _known_load(self, content: Content) -> LedgerRow | None:
         """Return the load that brought the same bytes, where loading them again can change nothing.
 
         Merging is idempotent, and what an authority has corrected since stays corrected. What was erased would come
         back, and another version of this program may read the bytes differently.
         """
-        if not is_lake(self.place):
+        if content.size is None or not is_lake(self.place):
             return None
         health.raise_if_damaged(self.place)
         for row in reversed(Ledger(self.place).rows):
             if row.kind == "erase":
                 return None
-            if row.content_hash == content_hash and row.tool_version == __version__:
+            # Files of another size need not be read to tell that they are others.
+            is_alike = row.content_bytes == content.size and row.tool_version == __version__
+            if is_alike and row.content_hash == content.digest():
                 return row
         return None
 

@@ -20,6 +20,7 @@ class LedgerRow:
     """One row of ``loads``: what a load did, and the versions of the other tables that make up the lake after it.
 
     ``kind`` is ingest, sync, compact or erase; ``number`` counts them from 1; ``load`` names the rows it brought.
+    ``content_hash`` is the SHA-256 of a file's bytes, and of how they were read where that was not as usual.
     read = inserted + updated + unchanged + duplicates + quarantined. ``new_quarantined`` of the quarantined rows were
     not in the quarantine before. ``runs`` is how many the lake holds after it, ``created_low`` to ``finished_high``
     bound their instants (µs since 1970 UTC), ``languages`` are all their target languages as sent.
@@ -30,6 +31,7 @@ class LedgerRow:
     kind: str
     source: str
     content_hash: str | None
+    content_bytes: int | None
     is_authority: bool
     started_at: datetime
     committed_at: datetime

@@ -20,7 +20,7 @@ from polydoc_analytics.lake.tables import Table, base_name
 from polydoc_analytics.lake.writing import write_table
 from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.batches import Rejected
-from polydoc_analytics.loaders.sources import inputs, without_query
+from polydoc_analytics.loaders.sources import Input, inputs, without_query
 from polydoc_analytics.loading import CountsByName, Staged
 
 
@@ -59,7 +59,7 @@ class Load:
     name: str
     kind: str
     source: str
-    content_hash: str | None
+    content: Content
     is_authority: bool
     started_at: datetime
     staged: Staged
@@ -129,7 +129,8 @@ class Load:
             load=self.name,
             kind=self.kind,
             source=self.source,
-            content_hash=self.content_hash,
+            content_hash=self.content.digest(),
+            content_bytes=self.content.size,
             is_authority=self.is_authority,
             started_at=self.started_at,
             committed_at=committed_after(last),
@@ -176,28 +177,43 @@ def source_name(source: Any) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more" if names else "nothing"
 
 
-def content_hash_of(source: Any, input_format: str | None, assume_utc: bool) -> str | None:
-    """Return a SHA-256 of the bytes of local files, and of how they are to be read; None for anything else.
+class Content:
+    """The bytes of local files and how they are to be read: their size, and a hash that is worked out once.
 
-    That of one file, read as usual, is the file's own.
+    ``size`` is None, and there is no hash, for what is not in local files.
     """
+
+    def __init__(self, source: Any, input_format: str | None, assume_utc: bool) -> None:
+        self._files = _local_files(source, input_format)
+        self._options = (input_format, assume_utc)
+        self._digest: str | None = None
+        self.size = sum(one.size for one in self._files) if self._files else None
+
+    def digest(self) -> str | None:
+        """Return a SHA-256; that of one file, read as usual, is the file's own. Reads the files the first time."""
+        if self._digest is None and self._files:
+            digests = [_sha256(one) for one in self._files]
+            self._digest = digests[0]
+            if len(digests) > 1 or self._options != (None, False):
+                self._digest = hashlib.sha256(repr((sorted(digests), self._options)).encode()).hexdigest()
+        return self._digest
+
+
+def _local_files(source: Any, input_format: str | None) -> list[Input]:
     if isinstance(source, Reading) or is_table(source) or source == "-" or source_named(source):
-        return None
+        return []
     if not isinstance(source, str | os.PathLike) and any(is_table(part) for part in source):
-        return None
+        return []
     files = inputs(source, input_format)
-    if not all(one.is_local for one in files):
-        return None
-    digests = []
+    return files if all(one.is_local and os.path.isfile(one.path) for one in files) else []
+
+
+def _sha256(one: Input) -> str:
     try:
-        for one in files:
-            with open(one.path, "rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        with open(one.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise SourceError(f"{one.name}: cannot be read: {error.strerror}") from None
-    if len(digests) == 1 and not input_format and not assume_utc:
-        return digests[0]
-    return hashlib.sha256(repr((sorted(digests), input_format, assume_utc)).encode()).hexdigest()
 
 
 def _new_rejected(con: Any, staged: Staged, quarantine: Table) -> list[Rejected]:

@@ -55,12 +55,12 @@ def side_by_side(
 
 
 @contextmanager
-def in_background(do: Callable[P, None]) -> Iterator[Callable[P, None]]:
+def in_background(do: Callable[P, object]) -> Iterator[Callable[P, None]]:
     """Yield a function that has ``do`` called in one other thread, in order; a few calls wait at most.
 
     What a call raises is raised by a later one, or at the end.
     """
-    under_way: deque[Future[None]] = deque()
+    under_way: deque[Future[object]] = deque()
 
     def later(*args: P.args, **kwargs: P.kwargs) -> None:
         while len(under_way) > _MOST_WAITING:
