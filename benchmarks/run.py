@@ -1,6 +1,6 @@
 """Measure speed as ratios in one run: this package against hand-written DuckDB SQL on the same file.
 
-    python benchmarks/run.py [--runs 1000000 10000000] [--repeat 3]
+    python benchmarks/run.py [--runs 1000000 10000000] [--repeat 3] [--only small load views connect lake]
 
 Each figure is the median over whole processes that take turns, A B A B, so that a machine that drifts drifts for both.
 Data are made once in benchmarks/work/. Peak memory is that of the largest process.
@@ -9,94 +9,12 @@ Data are made once in benchmarks/work/. Peak memory is that of the largest proce
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-HERE = Path(__file__).parent
-WORK = HERE / "work"
-PYTHON = sys.executable
-
-
-@dataclass
-class Timing:
-    """Seconds and peak memory of some whole processes."""
-
-    seconds: list[float]
-    megabytes: float = 0.0
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-
-def timed(command: list[str]) -> tuple[float, float]:
-    """Run a command; return its seconds and its peak memory in MB."""
-    import time
-
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} failed:\n{said.decode()}")
-    return seconds, usage.ru_maxrss / 1024
-
-
-def duel(a: list[str], b: list[str], repeat: int, clean: Callable[[], None] = lambda: None) -> tuple[Timing, Timing]:
-    """Run two commands in turn, after one run of each that does not count."""
-    first, second = Timing([]), Timing([])
-    for turn in range(repeat + 1):
-        for timing, command in ((first, a), (second, b)):
-            clean()
-            seconds, megabytes = timed(command)
-            if turn:
-                timing.seconds.append(seconds)
-                timing.megabytes = max(timing.megabytes, megabytes)
-    return first, second
-
-
-def cli(*arguments: object) -> list[str]:
-    return [PYTHON, "-m", "polydoc_analytics", *map(str, arguments)]
-
-
-def in_process(setup: str, statement: str) -> list[str]:
-    """A process that prints on standard error how long a statement took, the best of five."""
-    code = (
-        "import time\n"
-        + setup
-        + "\nbest = 1e9\nfor _ in range(5):\n    began = time.perf_counter()\n    "
-        + statement
-        + "\n    best = min(best, time.perf_counter() - began)\nprint(best)"
-    )
-    return [PYTHON, "-c", code]
-
-
-def seconds_of(command: list[str]) -> float:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return float(done.stdout.split()[-1])
-
-
-def row(name: str, ours: float, floor: float | None, note: str = "") -> None:
-    ratio = f"{ours / floor:6.2f}" if floor else "     –"
-    other = f"{floor:9.3f}" if floor else "        –"
-    print(f"{name:<58} {ours:9.3f} {other} {ratio}  {note}", flush=True)
-
-
-def data(runs: int, broken: int = 0) -> Path:
-    path = WORK / f"runs-{runs}{f'-broken-{broken}' if broken else ''}.ndjson"
-    if not path.exists():
-        subprocess.run(cli("sample", path, "--runs", runs, "--seed", 1, "--broken", broken, "-q"), check=True)
-    return path
+import lake
+from measuring import HERE, PYTHON, WORK, cli, data, duel, in_process, row, seconds_of, timed
 
 
 def load(runs: int, repeat: int) -> None:
@@ -203,14 +121,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=["small", "load", "views", "connect", "lake"])
     arguments = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     print(f"{'what':<58} {'ours s':>9} {'theirs s':>9} {'ratio':>6}")
-    small(arguments.repeat)
-    for runs in arguments.runs:
-        load(runs, arguments.repeat)
-    views(arguments.runs[-1])
-    connecting(arguments.runs[-1])
+    most = arguments.runs[-1]
+    parts = {
+        "small": lambda: small(arguments.repeat),
+        "load": lambda: [load(runs, arguments.repeat) for runs in arguments.runs],
+        "views": lambda: views(most),
+        "connect": lambda: connecting(most),
+        "lake": lambda: lake.measure(arguments.runs, arguments.repeat),
+    }
+    for name in arguments.only or parts:
+        parts[name]()
 
 
 if __name__ == "__main__":
