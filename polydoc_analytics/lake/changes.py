@@ -148,7 +148,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def connection(work: Path, memory: str = "300MB") -> duckdb.DuckDBPyConnection:
+def connection(work: Path, memory: str = "1GB") -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection that spills to a folder and takes times for UTC."""
     import duckdb
 
