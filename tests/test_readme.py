@@ -37,7 +37,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_command_in_the_readme_does_its_work(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-    assert len(commands) == 8
+    assert len(commands) == 15
+    settings = 'lake = "lake"\n[sources.exports]\nkind = "files"\npath = "exports/"\n'
+    (folder / "polydoc-analytics.toml").write_text(settings)
     for command in commands:
         name, *arguments = shlex.split(command, comments=True)
         assert name == "polydoc-analytics"
@@ -54,8 +56,9 @@ def test_the_readmes_table_is_what_its_command_prints(folder: Path, capfd: pytes
 
 
 def test_the_readmes_python_runs(folder: Path) -> None:
+    names: dict[str, object] = {}
     for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(block, "README.md", "exec"), names)
 
 
 def test_the_readmes_sql_runs_on_an_export(folder: Path) -> None:
@@ -75,3 +78,12 @@ def test_the_two_commands_stand_at_the_top() -> None:
     first, second = blocks("sh")
     assert first == "pip install . && polydoc-analytics usage data/sample_runs.ndjson\n"
     assert second == "pip install '.[test]' && pytest\n"
+
+
+def test_the_readmes_settings_are_valid(folder: Path) -> None:
+    from polydoc_analytics.config import settings
+    from polydoc_analytics.configured import sources
+
+    [text] = blocks("toml")
+    (folder / "polydoc-analytics.toml").write_text(text)
+    assert list(sources(settings())) == ["api", "db", "exports"]
