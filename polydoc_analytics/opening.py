@@ -267,9 +267,9 @@ def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) 
                     min(epoch_us(finished_at)), max(epoch_us(finished_at))
                 from (select {columns} from {relation})"""
             ).fetchall()
-            texts = f"select distinct {{}} from (select {columns} from {relation})"
-            statuses = {row[0] for row in con.execute(texts.format("status")).fetchall()}
-            languages = {row[0] for row in con.execute(texts.format("target_language")).fetchall()}
+            runs = f"(select {columns} from {relation})"
+            statuses = {row[0] for row in con.execute(f"select distinct status from {runs}").fetchall()}
+            languages = {row[0] for row in con.execute(f"select distinct target_language from {runs}").fetchall()}
         except duckdb.Error as error:
             raise SourceError(f"{files[0]}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
     instants = [instant for instant in (low, high, first, last) if instant is not None]
@@ -277,7 +277,9 @@ def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) 
         return None
     if not all(MIN_INSTANT_US <= instant <= MAX_INSTANT_US for instant in instants):
         return None
-    ids = pl.scan_parquet(list(files), hive_partitioning=False).select(pl.col(schema["id"][0]).cast(pl.String))
+    ids = pl.scan_parquet(list(files), hive_partitioning=False, glob=False).select(
+        pl.col(schema["id"][0]).cast(pl.String)
+    )
     [(nulls, distinct)] = (
         ids.select(pl.all().null_count().alias("n"), pl.all().hash().n_unique().alias("d")).collect().rows()
     )

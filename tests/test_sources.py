@@ -543,3 +543,21 @@ def test_xz_streams_one_behind_the_other_are_read_and_rubbish_behind_one_is_an_e
     assert pda.load(file(first + bytes(8) + second, "two.ndjson.xz")).runs["id"].to_list() == ["a", "b"]
     with pytest.raises(pda.SourceError, match="cannot be read"):
         pda.load(file(first + b"rubbish behind the stream", "bad.ndjson.xz"))
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "exp[1]", "100%", "x#1", "q?", "st*r", "ü日本", "a%20b", "quo'te", 'dq"q', "{a,b}"]
+)
+def test_folders_of_any_name_are_read(name: str, tmp_path: Path, file) -> None:
+    folder = tmp_path / name
+    pda.export(file([wire("a"), wire("b")]), folder)
+    assert pda.load(folder).runs.height == 2
+    (folder / "_manifest.json").unlink()
+    with pda.connect(folder) as db:
+        assert db.view("usage")["runs"].item() == 2
+    if name != "a%20b":
+        pda.Lake(folder / "lake").ingest(folder)
+        assert pda.connect(folder / "lake").view("usage")["runs"].item() == 2
+    else:
+        with pytest.raises(pda.LakeError, match="choose another folder"):
+            pda.Lake(folder / "lake")

@@ -136,7 +136,7 @@ def test_names_of_accounts_come_with_a_query(
     db = configured(f'[sources.db]\nkind = "postgres"\naccount_names = "{query}"')["db"]
     sync(lake, db)
     assert lake.account_names() == {uid(7): "Acme & Söhne"}
-    assert run(["usage", str(lake.place.uri), "--by", "account"]) == 0
+    assert run(["usage", lake.place.shown, "--by", "account"]) == 0
     assert "Acme & Söhne" in capfd.readouterr().out
 
 

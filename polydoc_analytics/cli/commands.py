@@ -215,8 +215,10 @@ def check(
     input_format: opt.InputFormat = None,
     assume_utc: opt.AssumeUtc = False,
     quarantine: opt.Quarantine = None,
+    timezone: opt.Timezone = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
+    config: opt.Config = None,
     now: opt.Now = None,
     no_color: opt.NoColor = False,
 ) -> int:
@@ -233,7 +235,7 @@ def check(
     with connected(
         source,
         silent,
-        opt.configured(None),
+        opt.configured(config, timezone),
         now=now,
         input_format=input_format,
         assume_utc=assume_utc,

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError
 
@@ -84,8 +85,10 @@ class LocalPlace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.uri = str(folder.absolute())
+        self.uri = folder.absolute().as_uri()
         self.shown = str(folder)
+        if unquote(str(folder.absolute())) != str(folder.absolute()):
+            raise LakeError(f"{folder}: a lake's path cannot hold escapes such as %20; choose another folder")
 
     def path(self, name: str) -> str:
         """Return the path of a file."""
