@@ -67,7 +67,7 @@ def examine(
         findings.append(
             Finding(
                 "doubt",
-                f"{rows:,} rows are in quarantine",
+                f"{rows:,} {'row is' if rows == 1 else 'rows are'} in quarantine",
                 "`polydoc-analytics lake quarantine --out FILE`, mend that file, and ingest it",
             )
         )
@@ -77,7 +77,7 @@ def examine(
         findings.append(
             Finding(
                 "doubt",
-                f"runs were seen finished in more than one way {conflicts:,} times",
+                f"{conflicts:,} conflict{'' if conflicts == 1 else 's'}: runs seen finished in more than one way",
                 "look at the history; `ingest --correct` or `sync` sets the right state",
             )
         )
@@ -102,7 +102,9 @@ def _damaged(lake: Lake, message: str) -> Examination:
     found = lake.damage()
     good = f"load {found.good.number} is the last that is whole" if found.good else "no load is whole"
     lost = ", ".join(f"{row.number} ({row.source})" for row in found.lost) or "none"
-    finding = Finding("bad", message, f"{good}; loads to be loaded again after the repair: {lost}")
+    what = message.partition("; `polydoc-analytics")[0]
+    way_back = f"`polydoc-analytics lake repair --lake {lake.place.shown} --run`"
+    finding = Finding("bad", what, f"{way_back}; {good}; sources to be loaded again after it: {lost}")
     rows = [{"file": name} for name in (*found.entries, *found.files)]
     return Examination({"lake": lake.place.shown}, {"damaged": rows}, [finding])
 
@@ -121,7 +123,8 @@ def _running(lake: Lake, now: datetime) -> tuple[list[dict[str, Any]], list[Find
     rows = lake.running(before)
     if not rows:
         return [], []
-    what = f"{len(rows):,} runs are Running for more than {RUNNING_TOO_LONG.total_seconds() / 3600:g} hours"
+    runs = "1 run is" if len(rows) == 1 else f"{len(rows):,} runs are"
+    what = f"{runs} Running for more than {RUNNING_TOO_LONG.total_seconds() / 3600:g} hours"
     return rows[:20], [Finding("doubt", what, "sync the source that knows how they ended")]
 
 

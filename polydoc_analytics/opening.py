@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders import Progress, is_table
-from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
 
@@ -21,11 +20,10 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from polydoc_analytics.lake import Lake, Snapshot
+    from polydoc_analytics.lake import Snapshot
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
-LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
 
@@ -67,6 +65,8 @@ def opened_runs(
 
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
     """
+    from polydoc_analytics.lake import lake_of
+
     found = None
     lake = lake_of(source)
     if lake is not None:
@@ -95,23 +95,6 @@ def opened_runs(
         )
         found = _of_manifest(folder, staged.manifest, staged.counts, staged.quarantine.frame(), staged.conflicts)
         yield replace(found, rejection=staged.rejection)
-
-
-def lake_of(source: Any) -> Lake | None:
-    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
-    from polydoc_analytics.lake import Lake, is_lake
-
-    if isinstance(source, Lake):
-        return source
-    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
-        return None
-    text = os.fspath(source)
-    if "://" not in text and not os.path.isdir(os.path.join(text, "loads", "_delta_log")):
-        return None
-    if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
-        return None
-    lake = Lake(text)
-    return lake if is_lake(lake.place) else None
 
 
 def _of_snapshot(snapshot: Snapshot) -> Runs:

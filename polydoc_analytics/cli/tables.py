@@ -107,6 +107,14 @@ def terminal_table(
     return "\n".join(line.rstrip() for line in lines)
 
 
+def two_columns(title: str, rows: Mapping[str, Any], width: int) -> str:
+    """Return names and their values, one a line, under a title and a rule, fitting ``width`` columns."""
+    broadest = max(len(name) for name in rows)
+    lines = [_cut(f"{name:{broadest + _GAP}}{cell(value)}", width) for name, value in rows.items()]
+    title = _cut(title, width)
+    return "\n".join([title, "─" * max(map(_width, (title, *lines))), *lines])
+
+
 def _wanted(columns: Sequence[str], keys: Sequence[str]) -> list[str]:
     if "failure_rate_low" not in columns:
         return list(columns)
@@ -139,6 +147,8 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return _decimals([value], 1, 2)[0]
     if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            return cell(value.astimezone(UTC).replace(tzinfo=None)) + "Z"
         return value.isoformat(sep=" ", timespec="seconds")
     return printable(str(value))
 

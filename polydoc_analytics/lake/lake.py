@@ -6,7 +6,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,12 +21,15 @@ from polydoc_analytics.lake.places import SOURCES, Place, json_of, place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.tables import ConflictError, Table
 from polydoc_analytics.lake.taking import Load, LoadResult, content_hash_of, snapshot_text, source_name
-from polydoc_analytics.loaders import Progress
+from polydoc_analytics.loaders import Progress, is_table
+from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loading import stage
+from polydoc_analytics.store import ROW_GROUP_ROWS
 
 if TYPE_CHECKING:
     import polars as pl
 
+LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 _MOST_TRIES = 12
 
 Talk = Callable[[str], None]
@@ -45,6 +48,13 @@ class Snapshot:
     columns: str
     files: tuple[str, ...]
     place: Place
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Return the runs as a stream of Arrow batches, so that a snapshot is a table to whatever reads one."""
+        con = connection(Path())
+        self.place.prepare(con)
+        reader = con.sql(f"select {self.columns} from {self.relation}").to_arrow_reader(ROW_GROUP_ROWS)
+        return reader.__arrow_c_stream__(requested_schema)
 
 
 class Lake:
@@ -95,6 +105,7 @@ class Lake:
         """
         started = datetime.now(UTC)
         load = keeping.new_load()
+        source, name = _source_and_name(source, name)
         content_hash = content_hash_of(source, input_format, assume_utc)
         is_plain = not (correct or strict or quarantine_to)
         if is_plain and content_hash and (known := self._known_load(content_hash)):
@@ -304,3 +315,30 @@ class Lake:
 def is_lake(place: Place) -> bool:
     """Tell whether there is a lake at a place."""
     return place.exists("loads/_delta_log")
+
+
+def lake_of(source: Any) -> Lake | None:
+    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
+    if isinstance(source, Lake):
+        return source
+    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
+        return None
+    text = os.fspath(source)
+    if "://" not in text and not os.path.isdir(os.path.join(text, "loads", "_delta_log")):
+        return None
+    if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
+        return None
+    lake = Lake(text)
+    return lake if is_lake(lake.place) else None
+
+
+def _source_and_name(source: Any, name: str | None) -> tuple[Any, str | None]:
+    """Return a source that can be gone through twice, and what the ledger calls it where that is not its own name."""
+    lake = lake_of(source)
+    if lake is not None:
+        return lake.snapshot(), name or lake.place.shown
+    if isinstance(source, os.PathLike):
+        return os.fspath(source), name
+    if isinstance(source, str) or is_table(source) or not isinstance(source, Iterable):
+        return source, name
+    return [os.fspath(part) if isinstance(part, os.PathLike) else part for part in source], name

@@ -41,7 +41,7 @@ class Ledger:
         Raises UsageError for a load that there is not, and for what is neither.
         """
         text = str(moment)
-        if isinstance(moment, int) or text.isdigit():
+        if isinstance(moment, int) or text.isdecimal():
             for row in self.rows:
                 if row.number == int(text):
                     return row

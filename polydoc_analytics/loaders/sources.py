@@ -120,22 +120,15 @@ def _local_input(path: str) -> Input:
 
 def files_in(folder: Path) -> list[Path]:
     """Return a folder's run files, recursively and sorted; names that begin with . or _ are left aside."""
-    if (folder / "_delta_log").is_dir():
-        raise SourceError(f"{folder}: is a Delta table; its Parquet files alone would bring back rows it has removed")
-    files = [
-        Path(root, name)
-        for root, folders, names in os.walk(folder, followlinks=True)
-        for name in names
-        if _leave_out_hidden(folders) and not name.startswith((".", "_")) and format_of(name)
-    ]
+    files = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        if "_delta_log" in folders:
+            raise SourceError(f"{root}: is a Delta table; its Parquet files alone would bring back rows it has removed")
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        files += [Path(root, name) for name in names if not name.startswith((".", "_")) and format_of(name)]
     if not files:
         raise SourceError(f"{folder}: no runs in this folder; looked for files ending in {', '.join(_BY_SUFFIX)}")
     return sorted(files)
-
-
-def _leave_out_hidden(folders: list[str]) -> bool:
-    folders[:] = [folder for folder in folders if not folder.startswith((".", "_"))]
-    return True
 
 
 def _remote(url: str) -> list[Input]:
