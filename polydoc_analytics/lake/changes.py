@@ -138,6 +138,7 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
         file = ", filename = true" if with_file else ""
         return f"read_parquet([{names}], hive_partitioning = false{file})"
     types = {"string": "varchar", "int64": "bigint", "timestamp[us, tz=UTC]": "timestamptz", "bool": "boolean"}
+    types["list<item: string>"] = types["list<element: string>"] = "varchar[]"
     columns = [f"cast(null as {types[str(field.type)]}) as {field.name}" for field in table_schema(table)]
     columns += ["cast(null as varchar) as filename"] if with_file else []
     return f"(select {', '.join(columns)} where false)"
