@@ -25,7 +25,7 @@ def lake(tmp_path: Path) -> pda.Lake:
     return pda.Lake(tmp_path / "lake")
 
 
-def credits(source: Any, **arguments: Any) -> dict[str, int | None]:
+def credits_of(source: Any, **arguments: Any) -> dict[str, int | None]:
     """The credits of each run by its id."""
     runs = pda.load(source, **arguments).runs
     return dict(zip(runs["id"], runs["credits"], strict=True))
@@ -55,7 +55,7 @@ def test_a_load_says_what_became_of_each_row(lake, file) -> None:
     }
     second = lake.ingest(file([wire("a"), wire("b", credits=9), wire("c")], "second.ndjson"))
     assert (second.inserted, second.updated, second.unchanged, second.duplicates) == (1, 1, 1, 0)
-    assert credits(lake) == {"a": 3, "b": 9, "c": 3}
+    assert credits_of(lake) == {"a": 3, "b": 9, "c": 3}
 
 
 def test_a_run_seen_running_and_then_finished_is_one_run(lake, file) -> None:
@@ -76,15 +76,15 @@ def test_a_correction_replaces_a_greater_state_for_good(lake, file) -> None:
     old = file([wire("a", credits=7), wire("b")])
     lake.ingest(old)
     result = lake.ingest(file([wire("a", credits=2)], "correction.ndjson"), correct=True)
-    assert (result.updated, credits(lake)) == (1, {"a": 2, "b": 3})
+    assert (result.updated, credits_of(lake)) == (1, {"a": 2, "b": 3})
     assert lake.history().select("id", "credits", "is_corrected").rows() == [("a", 7, True)]
     assert [row["is_authority"] for row in lake.loads().to_dicts()] == [False, True]
 
     lake.ingest(old)
     lake.ingest(file([wire("b"), wire("a", credits=7), wire("c")], "the same in other bytes.ndjson"))
-    assert credits(lake) == {"a": 2, "b": 3, "c": 3}
+    assert credits_of(lake) == {"a": 2, "b": 3, "c": 3}
     lake.ingest(file([wire("a", credits=8)], "news.ndjson"))
-    assert credits(lake)["a"] == 8, "a state that was never corrected is news"
+    assert credits_of(lake)["a"] == 8, "a state that was never corrected is news"
 
 
 def test_conflicts_are_counted_and_named(lake, file) -> None:
@@ -101,8 +101,8 @@ def test_as_of_a_load_by_number_and_name(lake, file) -> None:
     lake.compact()
     expected = {1: {"a": 1}, 2: {"a": 2, "b": 3}, 3: {"a": 1, "b": 4}}
     for number, known in expected.items():
-        assert credits(lake, as_of=number) == credits(lake, as_of=str(number)) == known
-    assert credits(lake, as_of=first.load) == {"a": 1}
+        assert credits_of(lake, as_of=number) == credits_of(lake, as_of=str(number)) == known
+    assert credits_of(lake, as_of=first.load) == {"a": 1}
 
 
 def test_as_of_a_day_is_its_end_where_the_reader_is(lake, file, monkeypatch) -> None:
@@ -194,7 +194,7 @@ def test_an_empty_lake_can_be_asked(lake, file) -> None:
     assert (lake.loads().height, lake.history().height, lake.quarantine().height) == (0, 0, 0)
     assert lake.erase("acme") is None
     lake.compact()
-    assert credits(lake) == {}
+    assert credits_of(lake) == {}
     with pytest.raises(pda.UsageError, match="nothing was loaded yet"):
         lake.snapshot(1)
 
@@ -223,7 +223,7 @@ def test_a_load_that_fails_leaves_the_lake_as_it_was(lake, file, tmp_path: Path)
         with pytest.raises(pda.SourceError, match=r"is cut off|is empty"):
             lake.ingest([file([wire("b")], "b.ndjson"), file(content, name)] if content else file(content, name))
     assert files_below(tmp_path / "lake") == before
-    assert credits(lake) == {"a": 3}
+    assert credits_of(lake) == {"a": 3}
 
 
 def test_a_source_may_be_a_path_a_list_an_iterator_a_table_and_a_lake(lake, file, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return _decimals([value], 1, 2)[0]
+    if isinstance(value, Decimal):
+        return f"{value:,}"
     if isinstance(value, datetime):
         if value.tzinfo is not None:
             return cell(value.astimezone(UTC).replace(tzinfo=None)) + "Z"
@@ -253,6 +256,8 @@ def json_value(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)  # an engine's sum of whole numbers
     if isinstance(value, Mapping):
         return {key: json_value(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

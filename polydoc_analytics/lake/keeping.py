@@ -161,7 +161,10 @@ def damage(place: Place) -> Repair:
         for table in ("loads", *health.PINNED)
         for version in health.damaged_entries(place, table)
     ]
-    return Repair(entries, *_last_whole(place, entries))
+    files, good, lost = _last_whole(place, entries)
+    # A log that cannot be read because of an entry is not to be named beside it.
+    files = [name for name in files if not any(entry.startswith(f"{name}/") for entry in entries)]
+    return Repair(entries, files, good, lost)
 
 
 def repair(place: Place, folder: Path, load: str) -> Repair:

@@ -131,14 +131,17 @@ class Lake:
             self._keep(lambda folder, load: keeping.compact(self.place, folder, load, None))
         return result
 
+    def _raise_if_none(self) -> None:
+        if not is_lake(self.place):
+            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
+
     def _has_many_small_files(self) -> bool:
         tables = (Table(self.place, name).open() for name in health.PINNED)
         return any(len(keeping.small_files(table)) > keeping.MANY_FILES for table in tables)
 
     def _keep(self, do: Callable[[Path, str], Any]) -> Any:
         """Do work on the lake's files under its lock, with a folder for new ones and the name of a load."""
-        if not is_lake(self.place):
-            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
+        self._raise_if_none()
         load = keeping.new_load()
         with self.place.staging(load) as folder:
             return self._exclusively(lambda: do(folder, load))
@@ -169,10 +172,12 @@ class Lake:
 
     def damage(self) -> keeping.Repair:
         """Return what is damaged, and the last load that is whole."""
+        self._raise_if_none()
         return keeping.damage(self.place)
 
     def repair(self) -> keeping.Repair:
         """Go back to the last load that is whole; sources of later loads are to be loaded again."""
+        self._raise_if_none()
         load = keeping.new_load()
         with self.place.staging(load) as folder, self.place.lock(self._talk):
             return keeping.repair(self.place, folder, load)
@@ -232,12 +237,13 @@ class Lake:
         Nothing is copied: the snapshot names the files that hold its rows. Raises LakeError where there is no lake or
         it is damaged, UsageError where ``as_of`` means nothing.
         """
-        if not is_lake(self.place):
-            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
+        self._raise_if_none()
         health.raise_if_damaged(self.place)
         ledger = Ledger(self.place)
         last = ledger.last
         if last is None:
+            if as_of is not None:
+                ledger.as_of(as_of, timezone)
             return Snapshot("no load", None, scan([], "runs"), RUN_COLUMNS, (), self.place)
         runs = Table(self.place, "runs").open(last.runs_version)
         health.raise_if_files_damaged(self.place, runs)
