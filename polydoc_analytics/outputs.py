@@ -53,7 +53,7 @@ def load(
             progress=progress,
         )
         files = [str(folder / part.path) for part in staged.manifest.parts]
-        frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
+        frames = [pl.read_parquet(file, hive_partitioning=False, glob=False) for file in files]
         runs = pl.concat(frames) if frames else polars_schema().to_frame()
         return Loaded(runs.sort("created_at", "id"), staged.quarantine.frame(), staged.counts, staged.conflicts)
 

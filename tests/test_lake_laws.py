@@ -22,7 +22,7 @@ from polydoc_analytics.lake import keeping
 from polydoc_analytics.lake.tables import Table
 
 VIEWS = ("runs", "usage", "usage_by_account")
-thorough = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 loads = st.tuples(st.just("load"), st.lists(runs() | bad_rows, min_size=1, max_size=8))
 corrections = st.tuples(st.just("correct"), st.lists(runs(), min_size=1, max_size=4))
