@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import Lake
 from polydoc_analytics.lake.keeping import MANY_FILES
+from polydoc_analytics.lake.tables import FormatError
 from polydoc_analytics.quarantine import kind_of
+
+if TYPE_CHECKING:
+    import polars as pl
 
 RUNNING_TOO_LONG = timedelta(hours=24)
 SILENT_TOO_LONG = timedelta(days=2)
@@ -50,9 +54,9 @@ def examine(
     """
     now = now or datetime.now(UTC)
     try:
-        snapshot = lake.snapshot()
+        snapshot, superseded, rejected = lake.snapshot(), lake.history(), lake.quarantine()
     except LakeError as error:
-        if not lake.exists:
+        if not lake.exists or isinstance(error, FormatError):
             raise
         return _damaged(lake, str(error))
     row = snapshot.row
@@ -60,7 +64,7 @@ def examine(
     findings += _of_files(lake)
     running, running_findings = _running(lake, now)
     states, source_findings = _sources(lake, sources or {}, now)
-    reasons = _quarantine(lake)
+    reasons = _by_reason(rejected)
     findings += running_findings + source_findings
     if reasons:
         rows = sum(int(reason["rows"]) for reason in reasons)
@@ -86,7 +90,7 @@ def examine(
         "snapshot": snapshot.text,
         "runs": row.runs if row else 0,
         "loads": loads.height,
-        "superseded_states": lake.history().height,
+        "superseded_states": superseded.height,
         "quarantined_rows": sum(int(reason["rows"]) for reason in reasons),
         "created_from": _instant(row.created_low) if row else None,
         "created_to": _instant(row.created_high) if row else None,
@@ -159,8 +163,8 @@ def _cursor_text(cursor: Any) -> str | None:
     return f"{len(cursor['files']):,} files" if "files" in cursor else ", ".join(str(v) for v in cursor.values())
 
 
-def _quarantine(lake: Lake) -> list[dict[str, Any]]:
-    kinds = Counter(kind_of(reason) for reason in lake.quarantine()["reason"].to_list())
+def _by_reason(rejected: pl.DataFrame) -> list[dict[str, Any]]:
+    kinds = Counter(kind_of(reason) for reason in rejected["reason"].to_list())
     return [{"reason": reason, "rows": rows} for reason, rows in kinds.most_common()]
 
 

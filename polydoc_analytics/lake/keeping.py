@@ -17,7 +17,7 @@ from polydoc_analytics.lake.changes import connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import DAMAGED, Place
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.tables import DataFile, FormatError, Table, base_name
+from polydoc_analytics.lake.tables import DataFile, Table, base_name
 from polydoc_analytics.lake.taking import committed_after
 from polydoc_analytics.lake.writing import write_table
 from polydoc_analytics.store import FILE_ROWS
@@ -161,10 +161,7 @@ def damage(place: Place) -> Repair:
         for table in ("loads", *health.PINNED)
         for version in health.damaged_entries(place, table)
     ]
-    files, good, lost = _last_whole(place, entries)
-    # A log that cannot be read because of an entry is not to be named beside it.
-    files = [name for name in files if not any(entry.startswith(f"{name}/") for entry in entries)]
-    return Repair(entries, files, good, lost)
+    return Repair(entries, *_last_whole(place, entries))
 
 
 def repair(place: Place, folder: Path, load: str) -> Repair:
@@ -204,8 +201,6 @@ def _last_whole(place: Place, damaged: list[str]) -> tuple[list[str], LedgerRow 
         for name in health.PINNED:
             try:
                 table = Table(place, name).open(row.version_of(name))
-            except FormatError:
-                raise
             except LakeError:
                 found.append(f"{name}/_delta_log")
             else:

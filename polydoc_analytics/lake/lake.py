@@ -254,7 +254,9 @@ class Lake:
         hidden = ledger.hidden(row)
         if not hidden:
             return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place)
-        past = Table(self.place, "history").open(last.history_version).paths()
+        history = Table(self.place, "history").open(last.history_version)
+        health.raise_if_files_damaged(self.place, history)
+        past = history.paths()
         later = ", ".join(quoted(load) for load in hidden)
         relation = f"""(
             select {RUN_COLUMNS} from {scan(files, "runs")} where load not in ({later})
@@ -309,10 +311,11 @@ class Lake:
 
         snapshot = self.snapshot()
         version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
+        table = Table(self.place, name).open(version)
+        health.raise_if_files_damaged(self.place, table)
         with connection(Path()) as con:
             self.place.prepare(con)
-            paths = Table(self.place, name).open(version).paths()
-            found = con.sql(f"select * from {scan(paths, name)} order by {order}").to_arrow_table()
+            found = con.sql(f"select * from {scan(table.paths(), name)} order by {order}").to_arrow_table()
         frame = pl.from_arrow(found)
         assert isinstance(frame, pl.DataFrame)
         return frame
