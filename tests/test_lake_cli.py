@@ -109,6 +109,9 @@ def test_history_json_and_csv_hold_every_column(cli, loaded) -> None:
     [row] = content["data"]
     assert (content["report"], row["number"], row["updated"], row["conflicts"]) == ("lake history", 2, 1, 1)
     assert row["committed_at"].endswith("Z")
+    [head, newest, _] = cli("lake", "history", "--lake", "lake", "--csv").out.splitlines()
+    assert head.split(",") == list(row)
+    assert newest.startswith("2,")
     lines = cli("lake", "history", "--lake", "lake", "--markdown").out.splitlines()
     assert len(lines) == 4
     assert "+00:00" not in lines[2]

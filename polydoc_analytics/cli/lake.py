@@ -82,7 +82,8 @@ def history(
     if out.format == "json":
         _print_rows("lake history", target, shown)
         return
-    _print_frame(shown if csv else _for_people(shown), out, f"Loads of {target.place.shown}, times in UTC")
+    frame = _with_text_alone(shown) if csv else _for_people(shown)
+    _print_frame(frame, out, f"Loads of {target.place.shown}, times in UTC")
 
 
 @lake_app.command()
@@ -252,6 +253,13 @@ def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) ->
         else f"nothing changed, the lake is at {result.snapshot}"
     )
     out.say(f"{lake.place.shown}: {done}")
+
+
+def _with_text_alone(loads: pl.DataFrame) -> pl.DataFrame:
+    """Return the ledger with its languages, a list, as one text, for CSV knows no lists."""
+    import polars as pl
+
+    return loads.with_columns(pl.col("languages").list.join(", "))
 
 
 def _for_people(loads: pl.DataFrame) -> pl.DataFrame:
