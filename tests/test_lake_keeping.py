@@ -160,6 +160,15 @@ def test_an_account_is_not_mistaken_for_one_whose_id_begins_alike(lake, file) ->
     assert credits_of(lake) == {"b": 3}
 
 
+def test_an_account_is_found_in_rejected_rows_however_json_writes_it(lake, file) -> None:
+    rows = ['{"id": 5, "account_id": "Zo\\u00e9"}', '{"id": 6, "account_id": "Zoé"}', '{"id": 7, "account_id": "Zoée"}']
+    lake.ingest(file(rows))
+    row = lake.erase("Zoé")
+    assert row is not None
+    assert row.detail == "erased 0 runs, 0 superseded states, 2 quarantined rows"
+    assert [json.loads(raw)["id"] for raw in lake.quarantine()["raw"]] == [7]
+
+
 def test_an_export_of_a_lake_is_its_runs_as_of_a_load(lake, file, tmp_path: Path) -> None:
     lake.ingest(file([wire("a", credits=1), wire("b", created_at="2026-02-28T23:59:59Z")]))
     lake.ingest(file([wire("a", credits=2), wire("c")], "2.ndjson"))

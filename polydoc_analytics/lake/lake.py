@@ -131,10 +131,6 @@ class Lake:
             self._keep(lambda folder, load: keeping.compact(self.place, folder, load, None))
         return result
 
-    def _raise_if_none(self) -> None:
-        if not is_lake(self.place):
-            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
-
     def _has_many_small_files(self) -> bool:
         tables = (Table(self.place, name).open() for name in health.PINNED)
         return any(len(keeping.small_files(table)) > keeping.MANY_FILES for table in tables)
@@ -181,6 +177,10 @@ class Lake:
         load = keeping.new_load()
         with self.place.staging(load) as folder, self.place.lock(self._talk):
             return keeping.repair(self.place, folder, load)
+
+    def _raise_if_none(self) -> None:
+        if not is_lake(self.place):
+            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
 
     def _exclusively(self, write: Callable[[], Any]) -> Any:
         """Write under the lake's lock, and once more where somebody who does not know the lock came between."""

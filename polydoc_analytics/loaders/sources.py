@@ -120,7 +120,7 @@ def _local_input(path: str) -> Input:
 
 def files_in(folder: Path) -> list[Path]:
     """Return a folder's run files, recursively and sorted; names that begin with . or _ are left aside."""
-    files = []
+    files: list[Path] = []
     for root, folders, names in os.walk(folder, followlinks=True):
         if "_delta_log" in folders:
             raise SourceError(f"{root}: is a Delta table; its Parquet files alone would bring back rows it has removed")
