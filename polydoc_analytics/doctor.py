@@ -138,21 +138,25 @@ def _sources(
     states, findings = [], []
     for name in sorted({*sources, *lake.source_names()}):
         state = lake.source_state(name)
-        last = state.get("last_success_at")
+        last = datetime.fromisoformat(state["last_success_at"]) if state.get("last_success_at") else None
+        said = None if last is None else f"{last.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         states.append(
             {
                 "source": name,
                 "kind": state.get("kind") or sources.get(name, {}).get("kind"),
-                "last_success_at": last,
+                "last_success_at": said,
                 "cursor": _cursor_text(state.get("cursor")),
                 "last_error": state.get("last_error"),
             }
         )
-        if last is None:
+        if state.get("last_error"):
+            what = f"source {name} could not be read the last time: {state['last_error']}"
+            findings.append(Finding("doubt", what, f"see to that, and `polydoc-analytics sync {name}`"))
+        elif last is None:
             findings.append(Finding("doubt", f"source {name} was never synced", f"`polydoc-analytics sync {name}`"))
-        elif now - datetime.fromisoformat(last) > SILENT_TOO_LONG:
+        elif now - last > SILENT_TOO_LONG:
             findings.append(
-                Finding("doubt", f"source {name} has been silent since {last}", f"`polydoc-analytics sync {name}`")
+                Finding("doubt", f"source {name} has been silent since {said}", f"`polydoc-analytics sync {name}`")
             )
     return states, findings
 
@@ -160,7 +164,9 @@ def _sources(
 def _cursor_text(cursor: Any) -> str | None:
     if not cursor:
         return None
-    return f"{len(cursor['files']):,} files" if "files" in cursor else ", ".join(str(v) for v in cursor.values())
+    if "files" in cursor:
+        return "1 file" if len(cursor["files"]) == 1 else f"{len(cursor['files']):,} files"
+    return ", ".join(str(value).replace("+00:00", "Z") for value in cursor.values())
 
 
 def _by_reason(rejected: pl.DataFrame) -> list[dict[str, Any]]:

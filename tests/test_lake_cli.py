@@ -14,6 +14,7 @@ from test_lake import RUNNING, credits_of
 
 import polydoc_analytics as pda
 from polydoc_analytics.doctor import examine
+from polydoc_analytics.lake.tables import Table
 
 LAKE_COMMANDS = ["history", "quarantine", "compact", "erase", "repair"]
 
@@ -240,7 +241,16 @@ def test_the_doctor_finds_what_is_in_doubt_and_says_what_to_do(cli, file, monkey
     lake.ingest(file([wire("a"), wire("r", **RUNNING), "nope", '{"id": 5}']))
     for n in range(3):
         lake.ingest(file([wire("a", credits=n + 4), wire(str(n))], f"{n}.ndjson"))
-    lake.remember("service", {"kind": "api", "last_success_at": "2026-03-01T00:00:00+00:00", "cursor": None})
+    lake.remember(
+        "service",
+        {
+            "kind": "api",
+            "last_success_at": "2026-03-01T00:00:00+00:00",
+            "cursor": {"synced_to": "2026-02-28T23:59:59+00:00"},
+        },
+    )
+    failed = {"kind": "files", "cursor": {"files": {"a.ndjson": "1"}}, "last_error": "out/: no such file or folder"}
+    lake.remember("folder", {**failed, "last_success_at": "2026-03-03T00:00:00+00:00"})
     Path("polydoc-analytics.toml").write_text('lake = "lake"\n[sources.never]\nkind = "files"\npath = "x"\n', "utf-8")
     monkeypatch.setattr("polydoc_analytics.doctor.MANY_FILES", 2)
     result = cli("doctor", "--now", "2026-03-03T10:00:01Z")
@@ -248,22 +258,25 @@ def test_the_doctor_finds_what_is_in_doubt_and_says_what_to_do(cli, file, monkey
     assert [line for line in result.out.splitlines() if line.startswith("look")] == [
         "look  history is in 3 small files",
         "look  1 run is Running for more than 24 hours",
+        "look  source folder could not be read the last time: out/: no such file or folder",
         "look  source never was never synced",
-        "look  source service has been silent since 2026-03-01T00:00:00+00:00",
+        "look  source service has been silent since 2026-03-01T00:00:00Z",
         "look  2 rows are in quarantine",
         "look  3 conflicts: runs seen finished in more than one way",
     ]
-    assert result.out.count("→") == 6
+    assert result.out.count("→") == 7
+    assert "+00:00" not in result.out
     content = json.loads(cli("doctor", "--now", "2026-03-03T10:00:01Z", "--json").out)
     sections = {section["name"]: section["data"] for section in content["sections"]}
     assert list(sections) == ["lake", "findings", "sources", "quarantine_by_reason", "running_too_long"]
     assert (sections["lake"][0]["runs"], sections["lake"][0]["quarantined_rows"]) == (5, 2)
     assert sections["lake"][0]["superseded_states"] == 3
-    assert [source["source"] for source in sections["sources"]] == ["never", "service"]
+    assert [source["source"] for source in sections["sources"]] == ["folder", "never", "service"]
     assert sections["running_too_long"] == [{"id": "r", "account_id": "acme", "created_at": "2026-03-02T10:00:00Z"}]
+    assert [source["cursor"] for source in sections["sources"]] == ["1 file", None, "2026-02-28T23:59:59Z"]
     assert sum(row["rows"] for row in sections["quarantine_by_reason"]) == 2
     levels = [finding["level"] for finding in sections["findings"]]
-    assert levels == ["doubt"] * 6 + ["good"]
+    assert levels == ["doubt"] * 7 + ["good"]
     younger = json.loads(cli("doctor", "--now", "2026-03-03T10:00:00Z", "--json").out)["sections"]
     assert {section["name"]: section["data"] for section in younger}["running_too_long"] == []
 
@@ -275,7 +288,8 @@ def test_the_doctor_exits_with_1_on_damage_and_names_the_way_back(cli, loaded, t
         hurt = max(Path("lake", table, "_delta_log").glob("*.json"))
         hurt.write_bytes(hurt.read_bytes()[:-20])
     else:
-        hurt = max(Path("lake", table).glob("*.parquet"))
+        [*_, name] = [file.name for file in Table(loaded.place, table).open().files()]
+        hurt = Path("lake", table, name)
         hurt.unlink()
     result = cli("doctor", "--lake", "lake")
     assert (result.code, result.err) == (1, "")

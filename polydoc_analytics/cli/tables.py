@@ -42,6 +42,8 @@ _LABELS = {
     "p99_duration_s": "p99 s",
     "max_duration_s": "max s",
     "known_share": "known %",
+    "last_success_at": "last success",
+    "last_error": "last error",
 }
 _USAGE_PRIORITY = (
     "runs",
