@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     )
     from polydoc_analytics.lake import Lake, LoadResult
     from polydoc_analytics.languages import Language, language
-    from polydoc_analytics.loading import Counts, Loaded, Staged, export, load
+    from polydoc_analytics.loading import Counts, Loaded, Staged
+    from polydoc_analytics.outputs import export, load
     from polydoc_analytics.periods import Interval, interval
     from polydoc_analytics.sample import write_sample
     from polydoc_analytics.schema import arrow_schema, pandera_schema, polars_schema
@@ -39,7 +40,8 @@ _HOMES = {
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
     "lake": ("Lake", "LoadResult"),
     "languages": ("Language", "language"),
-    "loading": ("Counts", "Loaded", "Staged", "export", "load"),
+    "loading": ("Counts", "Loaded", "Staged"),
+    "outputs": ("export", "load"),
     "periods": ("Interval", "interval"),
     "sample": ("write_sample",),
     "schema": ("arrow_schema", "pandera_schema", "polars_schema"),

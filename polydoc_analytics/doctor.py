@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import Lake
 from polydoc_analytics.lake.keeping import MANY_FILES
+from polydoc_analytics.lake.tables import FormatError
 from polydoc_analytics.quarantine import kind_of
+
+if TYPE_CHECKING:
+    import polars as pl
 
 RUNNING_TOO_LONG = timedelta(hours=24)
 SILENT_TOO_LONG = timedelta(days=2)
@@ -50,9 +54,9 @@ def examine(
     """
     now = now or datetime.now(UTC)
     try:
-        snapshot = lake.snapshot()
+        snapshot, superseded, rejected = lake.snapshot(), lake.history(), lake.quarantine()
     except LakeError as error:
-        if not lake.exists:
+        if not lake.exists or isinstance(error, FormatError):
             raise
         return _damaged(lake, str(error))
     row = snapshot.row
@@ -60,14 +64,14 @@ def examine(
     findings += _of_files(lake)
     running, running_findings = _running(lake, now)
     states, source_findings = _sources(lake, sources or {}, now)
-    reasons = _quarantine(lake)
+    reasons = _by_reason(rejected)
     findings += running_findings + source_findings
     if reasons:
         rows = sum(int(reason["rows"]) for reason in reasons)
         findings.append(
             Finding(
                 "doubt",
-                f"{rows:,} rows are in quarantine",
+                f"{rows:,} {'row is' if rows == 1 else 'rows are'} in quarantine",
                 "`polydoc-analytics lake quarantine --out FILE`, mend that file, and ingest it",
             )
         )
@@ -77,7 +81,7 @@ def examine(
         findings.append(
             Finding(
                 "doubt",
-                f"runs were seen finished in more than one way {conflicts:,} times",
+                f"{conflicts:,} conflict{'' if conflicts == 1 else 's'}: runs seen finished in more than one way",
                 "look at the history; `ingest --correct` or `sync` sets the right state",
             )
         )
@@ -86,7 +90,7 @@ def examine(
         "snapshot": snapshot.text,
         "runs": row.runs if row else 0,
         "loads": loads.height,
-        "superseded_states": lake.history().height,
+        "superseded_states": superseded.height,
         "quarantined_rows": sum(int(reason["rows"]) for reason in reasons),
         "created_from": _instant(row.created_low) if row else None,
         "created_to": _instant(row.created_high) if row else None,
@@ -102,7 +106,9 @@ def _damaged(lake: Lake, message: str) -> Examination:
     found = lake.damage()
     good = f"load {found.good.number} is the last that is whole" if found.good else "no load is whole"
     lost = ", ".join(f"{row.number} ({row.source})" for row in found.lost) or "none"
-    finding = Finding("bad", message, f"{good}; loads to be loaded again after the repair: {lost}")
+    what = message.partition("; `polydoc-analytics")[0]
+    way_back = f"`polydoc-analytics lake repair --lake {lake.place.shown} --run`"
+    finding = Finding("bad", what, f"{way_back}; {good}; sources to be loaded again after it: {lost}")
     rows = [{"file": name} for name in (*found.entries, *found.files)]
     return Examination({"lake": lake.place.shown}, {"damaged": rows}, [finding])
 
@@ -121,7 +127,8 @@ def _running(lake: Lake, now: datetime) -> tuple[list[dict[str, Any]], list[Find
     rows = lake.running(before)
     if not rows:
         return [], []
-    what = f"{len(rows):,} runs are Running for more than {RUNNING_TOO_LONG.total_seconds() / 3600:g} hours"
+    runs = "1 run is" if len(rows) == 1 else f"{len(rows):,} runs are"
+    what = f"{runs} Running for more than {RUNNING_TOO_LONG.total_seconds() / 3600:g} hours"
     return rows[:20], [Finding("doubt", what, "sync the source that knows how they ended")]
 
 
@@ -131,21 +138,25 @@ def _sources(
     states, findings = [], []
     for name in sorted({*sources, *lake.source_names()}):
         state = lake.source_state(name)
-        last = state.get("last_success_at")
+        last = datetime.fromisoformat(state["last_success_at"]) if state.get("last_success_at") else None
+        said = None if last is None else f"{last.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         states.append(
             {
                 "source": name,
                 "kind": state.get("kind") or sources.get(name, {}).get("kind"),
-                "last_success_at": last,
+                "last_success_at": said,
                 "cursor": _cursor_text(state.get("cursor")),
                 "last_error": state.get("last_error"),
             }
         )
-        if last is None:
+        if state.get("last_error"):
+            what = f"source {name} could not be read the last time: {state['last_error']}"
+            findings.append(Finding("doubt", what, f"see to that, and `polydoc-analytics sync {name}`"))
+        elif last is None:
             findings.append(Finding("doubt", f"source {name} was never synced", f"`polydoc-analytics sync {name}`"))
-        elif now - datetime.fromisoformat(last) > SILENT_TOO_LONG:
+        elif now - last > SILENT_TOO_LONG:
             findings.append(
-                Finding("doubt", f"source {name} has been silent since {last}", f"`polydoc-analytics sync {name}`")
+                Finding("doubt", f"source {name} has been silent since {said}", f"`polydoc-analytics sync {name}`")
             )
     return states, findings
 
@@ -153,11 +164,13 @@ def _sources(
 def _cursor_text(cursor: Any) -> str | None:
     if not cursor:
         return None
-    return f"{len(cursor['files']):,} files" if "files" in cursor else ", ".join(str(v) for v in cursor.values())
+    if "files" in cursor:
+        return "1 file" if len(cursor["files"]) == 1 else f"{len(cursor['files']):,} files"
+    return ", ".join(str(value).replace("+00:00", "Z") for value in cursor.values())
 
 
-def _quarantine(lake: Lake) -> list[dict[str, Any]]:
-    kinds = Counter(kind_of(reason) for reason in lake.quarantine()["reason"].to_list())
+def _by_reason(rejected: pl.DataFrame) -> list[dict[str, Any]]:
+    kinds = Counter(kind_of(reason) for reason in rejected["reason"].to_list())
     return [{"reason": reason, "rows": rows} for reason, rows in kinds.most_common()]
 
 

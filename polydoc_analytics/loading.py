@@ -1,4 +1,4 @@
-"""Loading: from a source to checked, merged runs, with every row accounted for."""
+"""Loading: from a source to checked, merged runs as Parquet, with every row accounted for."""
 
 from __future__ import annotations
 
@@ -70,13 +70,17 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Staged:
-    """Runs in a folder of Parquet: the manifest, the counts, the quarantine and the ids in conflict."""
+    """Runs in a folder of Parquet: the manifest, the counts, the quarantine and the ids in conflict.
+
+    ``snapshot`` names the snapshot of the lake that they are of.
+    """
 
     folder: Path
     manifest: Manifest
     counts: Counts
     quarantine: Quarantine
     conflicts: tuple[str, ...]
+    snapshot: str | None = None
 
     @property
     def rejection(self) -> str:
@@ -162,74 +166,3 @@ def rejection(quarantine: Quarantine, read: int) -> str:
         lines.append(f"  and {len(quarantine.kinds) - 5} more reasons")
     lines += [f"  {row.source}:{row.line}: {row.reason}" for row in quarantine.first[:3]]
     return "\n".join(lines)
-
-
-def load(
-    source: Any,
-    *,
-    input_format: str | None = None,
-    assume_utc: bool = False,
-    strict: bool = False,
-    quarantine_to: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Loaded:
-    """Load runs into memory from a path, glob, folder, list, URI or table.
-
-    ``input_format`` is one of ndjson, json, csv, parquet, arrow, and found by itself where it is not given.
-    ``assume_utc`` takes times without an offset for UTC. ``strict`` raises RejectedRowsError where a row is rejected.
-    Raises SourceError where the source is missing, empty, unreadable or cut off.
-    """
-    import polars as pl
-
-    from polydoc_analytics.schema import polars_schema
-
-    with scratch() as work:
-        folder = work / "runs"
-        folder.mkdir()
-        staged = stage(
-            source,
-            folder,
-            work,
-            input_format=input_format,
-            assume_utc=assume_utc,
-            strict=strict,
-            quarantine_to=quarantine_to,
-            progress=progress,
-        )
-        files = [str(folder / part.path) for part in staged.manifest.parts]
-        frames = [pl.read_parquet(file, hive_partitioning=False, glob=False) for file in files]
-        runs = pl.concat(frames) if frames else polars_schema().to_frame()
-        return Loaded(runs.sort("created_at", "id"), staged.quarantine.frame(), staged.counts, staged.conflicts)
-
-
-def export(
-    source: Any,
-    destination: str | os.PathLike[str],
-    *,
-    input_format: str | None = None,
-    assume_utc: bool = False,
-    strict: bool = False,
-    overwrite: bool = False,
-    quarantine_to: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Staged:
-    """Write checked, merged runs as zstd Parquet in ``created_month=YYYY-MM/`` (UTC) with a manifest.
-
-    The folder appears under its name when it is whole. Raises UsageError where it exists and is not empty, unless
-    ``overwrite`` is given and it is an earlier export.
-    """
-    from polydoc_analytics.store import NewFolder, write_manifest
-
-    with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:
-        staged = stage(
-            source,
-            half,
-            work,
-            input_format=input_format,
-            assume_utc=assume_utc,
-            strict=strict,
-            quarantine_to=quarantine_to,
-            progress=progress,
-        )
-        write_manifest(half, staged.manifest)
-    return staged

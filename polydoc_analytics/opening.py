@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders import Progress, is_table
-from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
 
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from polydoc_analytics.lake import Lake
+    from polydoc_analytics.lake import Snapshot
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
-LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
 
@@ -70,12 +68,13 @@ def opened_runs(
 
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
     """
+    from polydoc_analytics.lake import lake_of
     from polydoc_analytics.quarantine import Quarantine
 
     found = None
     lake = lake_of(source)
     if lake is not None:
-        found = _of_lake(lake, as_of, timezone)
+        found = replace(_of_snapshot(lake.snapshot(as_of, timezone)), account_names=lake.account_names())
     elif as_of is not None:
         raise UsageError("as of needs a lake; this source knows the present alone")
     elif not is_table(source) and input_format in (None, "parquet") and source_named(source) is None:
@@ -102,25 +101,7 @@ def opened_runs(
         yield replace(found, rejection=staged.rejection)
 
 
-def lake_of(source: Any) -> Lake | None:
-    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
-    from polydoc_analytics.lake import Lake, is_lake
-
-    if isinstance(source, Lake):
-        return source
-    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
-        return None
-    text = os.fspath(source)
-    if "://" not in text and not os.path.isdir(os.path.join(text, "loads", "_delta_log")):
-        return None
-    if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
-        return None
-    lake = Lake(text)
-    return lake if is_lake(lake.place) else None
-
-
-def _of_lake(lake: Lake, as_of: int | str | date | datetime | None, timezone: str) -> Runs:
-    snapshot = lake.snapshot(as_of, timezone)
+def _of_snapshot(snapshot: Snapshot) -> Runs:
     row = snapshot.row
     rows = row.runs if row else 0
     created = (row.created_low, row.created_high) if row else (None, None)
@@ -136,7 +117,6 @@ def _of_lake(lake: Lake, as_of: int | str | date | datetime | None, timezone: st
         _no_quarantine(),
         snapshot=snapshot.text,
         prepare=snapshot.place.prepare,
-        account_names=lake.account_names(),
     )
 
 

@@ -12,6 +12,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import (
+    as_of_text,
     connected,
     envelope,
     named,
@@ -164,9 +165,8 @@ def query(
         elif out.format == "table":
             from polydoc_analytics.cli.tables import terminal_table
 
-            print(
-                terminal_table(shown, title=f"{frame.height:,} row{'' if frame.height == 1 else 's'}", width=out.width)
-            )
+            title = f"{frame.height:,} row{'' if frame.height == 1 else 's'}{as_of_text(db)}"
+            print(terminal_table(shown, title=title, width=out.width))
         else:
             print_plain(shown, out)
 
@@ -255,7 +255,7 @@ def check(
             print_json(envelope("check", db, None, sections=sections))
         else:
             counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
-            tables = [terminal_table(counts, title="Every row accounted for", width=out.width)]
+            tables = [terminal_table(counts, title=f"Every row accounted for{as_of_text(db)}", width=out.width)]
             if db.counts.quarantined:
                 tables.append(terminal_table(kinds, title="Quarantined, by reason", width=out.width))
                 first = rejected.head(5).select("source", "line", "reason")
@@ -276,21 +276,25 @@ def export(
     source: opt.Source,
     destination: Annotated[str, typer.Argument(metavar="DEST", help="The folder to write.", show_default=False)],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    as_of: opt.AsOf = None,
+    timezone: opt.Timezone = None,
     input_format: opt.InputFormat = None,
     assume_utc: opt.AssumeUtc = False,
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
+    config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
     """Write checked, merged runs as zstd Parquet in created_month=YYYY-MM/ (UTC) with a manifest.
 
     The folder appears when it is whole. Any tool reads it: duckdb -c "select * from 'runs/**/*.parquet'"
     """
-    from polydoc_analytics.loading import export as write
+    from polydoc_analytics.outputs import export as write
 
     out = opt.output(json, False, False, quiet, no_color)
+    settings = opt.configured(config, timezone)
     with opt.progress(out) as update:
         staged = write(
             one_or_many(source),
@@ -301,12 +305,15 @@ def export(
             overwrite=overwrite,
             quarantine_to=quarantine,
             progress=update,
+            as_of=as_of,
+            timezone=settings.timezone,
         )
     files, size = len(staged.manifest.parts), sum(part.bytes for part in staged.manifest.parts)
     if json:
         data = [{"path": part.path, "runs": part.rows, "bytes": part.bytes} for part in staged.manifest.parts]
-        print_json({"schema_version": 1, "report": "export", "counts": dict(staged.counts), "data": data})
-    say_counts(out, staged.counts, staged.rejection)
+        head = {"schema_version": 1, "report": "export", "snapshot": staged.snapshot}
+        print_json(head | {"counts": dict(staged.counts), "data": data})
+    say_counts(out, staged.counts, staged.rejection, staged.snapshot)
     out.say(f"{destination}: {staged.manifest.rows:,} runs in {files} files, {size:,} bytes")
 
 
@@ -363,7 +370,7 @@ def _print_usage(db: Database, table: Any, out: opt.Output, accounts: str | None
     from polydoc_analytics import views as catalog
     from polydoc_analytics.cli.tables import terminal_table
 
-    title = f"{catalog.view(table.view).title.split(':')[0]}, {_period_text(db)}"
+    title = f"{catalog.view(table.view).title.split(':')[0]}, {_period_text(db)}{as_of_text(db)}"
     last: list[dict[str, Any]] = []
     if table.keys:
         if table.others is not None:

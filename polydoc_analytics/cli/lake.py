@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -82,9 +82,8 @@ def history(
     if out.format == "json":
         _print_rows("lake history", target, shown)
         return
-    names = ["number", "committed_at", "kind", "source", "read", "inserted", "updated", "unchanged"]
-    names += ["duplicates", "quarantined", "conflicts", "runs", "detail"]
-    _print_frame(shown.select(names) if out.format == "table" else shown, out, f"Loads of {target.place.shown}, UTC")
+    frame = _with_text_alone(shown) if csv else _for_people(shown)
+    _print_frame(frame, out, f"Loads of {target.place.shown}, times in UTC")
 
 
 @lake_app.command()
@@ -111,7 +110,11 @@ def quarantine(
     elif out.format == "json":
         _print_rows("lake quarantine", target, rows)
     else:
-        _print_frame(rows.select("load", "source", "line", "reason"), out, f"Quarantine of {target.place.shown}")
+        numbers = target.loads().select("load", "number")
+        shown = rows.join(numbers, on="load", how="left", maintain_order="left")
+        _print_frame(
+            shown.select("source", "line", "reason", load="number"), out, f"Quarantine of {target.place.shown}"
+        )
 
 
 @lake_app.command()
@@ -132,8 +135,11 @@ def compact(
     for name, files in done.small.items():
         if files:
             print(f"{name}: {len(files)} small files {verb}put together")
-    print(f"{len(done.left_over)} files that no snapshot of the last {retention} days needs {verb}removed")
-    if not run and done.is_needed:
+    if done.left_over:
+        print(f"{len(done.left_over)} files {verb}removed; no snapshot of the last {retention} days needs them")
+    if not done.is_needed:
+        print("nothing to do")
+    elif not run:
         out.say("nothing was changed; add --run to do it")
 
 
@@ -153,7 +159,7 @@ def erase(
     if not run:
         with connect(target, account=account) as db:
             runs = db.view("usage")["runs"][0]
-        print(f"{runs:,} runs of this account would be erased, with their history and quarantined rows")
+        print(f"runs of this account that would be erased, with their history and quarantined rows: {runs:,}")
         out.say("nothing was changed; add --run to do it, for good")
         return
     row = target.erase(account)
@@ -195,7 +201,7 @@ def doctor(
     """Say what the lake holds, how it and its sources are, what is in doubt, and what to do. Exits with 1 on damage."""
     import polars as pl
 
-    from polydoc_analytics.cli.tables import json_value, terminal_table
+    from polydoc_analytics.cli.tables import json_value, terminal_table, two_columns
     from polydoc_analytics.doctor import examine
 
     out = opt.output(json, False, False, False, no_color)
@@ -207,8 +213,8 @@ def doctor(
         sections = [{"name": "lake", "data": [found.figures]}, {"name": "findings", "data": findings}, *parts]
         print_json({"schema_version": 1, "report": "doctor", "sections": sections})
         return 0 if found.is_whole else 1
-    figures = pl.DataFrame([{"of the lake": k.replace("_", " "), "": _shown(v)} for k, v in found.figures.items()])
-    tables = [terminal_table(figures, title="What the lake holds", width=out.width)]
+    figures = {name.replace("_", " "): value for name, value in found.figures.items()}
+    tables = [two_columns("What the lake holds", figures, out.width)]
     for name, rows in found.sections.items():
         if rows:
             frame = pl.DataFrame(rows, infer_schema_length=None)
@@ -218,12 +224,6 @@ def doctor(
     for finding in found.findings:
         print(f"{marks[finding.level]} {finding.what}" + (f"\n      → {finding.do}" if finding.do else ""))
     return 0 if found.is_whole else 1
-
-
-def _shown(value: Any) -> str:
-    from polydoc_analytics.cli.tables import cell
-
-    return cell(value)
 
 
 def opened_lake(uri: str | None, settings: Settings, out: opt.Output) -> Lake:
@@ -253,6 +253,33 @@ def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) ->
         else f"nothing changed, the lake is at {result.snapshot}"
     )
     out.say(f"{lake.place.shown}: {done}")
+
+
+def _with_text_alone(loads: pl.DataFrame) -> pl.DataFrame:
+    """Return the ledger with its languages, a list, as one text, for CSV knows no lists."""
+    import polars as pl
+
+    return loads.with_columns(pl.col("languages").list.join(", "))
+
+
+def _for_people(loads: pl.DataFrame) -> pl.DataFrame:
+    """Return what a table shows of the ledger: what came with each load, or what else was done, first."""
+    import polars as pl
+
+    return loads.select(
+        load="number",
+        committed=pl.col("committed_at").dt.strftime("%Y-%m-%d %H:%M"),
+        kind="kind",
+        source=pl.coalesce("detail", "source"),
+        runs="runs",
+        read="read",
+        inserted="inserted",
+        updated="updated",
+        quarantined="quarantined",
+        conflicts="conflicts",
+        unchanged="unchanged",
+        duplicates="duplicates",
+    )
 
 
 def _print_rows(report: str, lake: Lake, frame: pl.DataFrame) -> None:

@@ -49,14 +49,17 @@ def connected(
             progress=update,
             **arguments,
         )
-    say_counts(out, db.counts, db.rejection)
+    say_counts(out, db.counts, db.rejection, db.snapshot)
     if left_out := db.runs_without_date:
         out.warn(f"{left_out:,} runs have no finished_at and are left out of every figure")
     return db
 
 
-def say_counts(out: opt.Output, counts: Counts, rejection: str) -> None:
-    """Say what became of the rows, and which were rejected."""
+def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | None = None) -> None:
+    """Say what became of the rows, and which were rejected; of a lake, how many runs it has and as of which load."""
+    if snapshot is not None:
+        out.say(f"{counts.runs:,} run{'' if counts.runs == 1 else 's'} as of {snapshot}")
+        return
     parts = [f"{counts.read:,} rows read", f"{counts.runs:,} runs", f"{counts.duplicates:,} duplicates"]
     parts += [f"{counts.quarantined:,} quarantined"]
     if counts.conflicts:
@@ -64,6 +67,11 @@ def say_counts(out: opt.Output, counts: Counts, rejection: str) -> None:
     out.say(f"{parts[0]}: {', '.join(parts[1:])}")
     if rejection:
         out.warn(rejection)
+
+
+def as_of_text(db: Database) -> str:
+    """Return what a title adds where the figures are a lake's: the load that they are as of."""
+    return "" if db.snapshot is None else f", as of {db.snapshot.partition(' (')[0]}"
 
 
 def envelope(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ _LABELS = {
     "p99_duration_s": "p99 s",
     "max_duration_s": "max s",
     "known_share": "known %",
+    "last_success_at": "last success",
+    "last_error": "last error",
 }
 _USAGE_PRIORITY = (
     "runs",
@@ -107,6 +110,14 @@ def terminal_table(
     return "\n".join(line.rstrip() for line in lines)
 
 
+def two_columns(title: str, rows: Mapping[str, Any], width: int) -> str:
+    """Return names and their values, one a line, under a title and a rule, fitting ``width`` columns."""
+    broadest = max(len(name) for name in rows)
+    lines = [_cut(f"{name:{broadest + _GAP}}{cell(value)}", width) for name, value in rows.items()]
+    title = _cut(title, width)
+    return "\n".join([title, "─" * max(map(_width, (title, *lines))), *lines])
+
+
 def _wanted(columns: Sequence[str], keys: Sequence[str]) -> list[str]:
     if "failure_rate_low" not in columns:
         return list(columns)
@@ -138,7 +149,11 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return _decimals([value], 1, 2)[0]
+    if isinstance(value, Decimal):
+        return f"{value:,}"
     if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            return cell(value.astimezone(UTC).replace(tzinfo=None)) + "Z"
         return value.isoformat(sep=" ", timespec="seconds")
     return printable(str(value))
 
@@ -249,6 +264,8 @@ def json_value(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)  # an engine's sum of whole numbers
     if isinstance(value, Mapping):
         return {key: json_value(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -137,7 +137,13 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
         names = ", ".join(quoted(file) for file in files)
         file = ", filename = true" if with_file else ""
         return f"read_parquet([{names}], hive_partitioning = false{file})"
-    types = {"string": "varchar", "int64": "bigint", "timestamp[us, tz=UTC]": "timestamptz", "bool": "boolean"}
+    types = {
+        "string": "varchar",
+        "int64": "bigint",
+        "timestamp[us, tz=UTC]": "timestamptz",
+        "bool": "boolean",
+        "list<item: string>": "varchar[]",
+    }
     columns = [f"cast(null as {types[str(field.type)]}) as {field.name}" for field in table_schema(table)]
     columns += ["cast(null as varchar) as filename"] if with_file else []
     return f"(select {', '.join(columns)} where false)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -102,12 +103,12 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
     last = ledger.last
     if last is None:
         return None
-    text = quoted(account)
     of_account = {
-        "runs": f"account_id = {text}",
-        "history": f"account_id = {text}",
-        "quarantine": f"contains(raw, {text}) or contains(reason, {text})",
+        "runs": f"account_id = {quoted(account)}",
+        "history": f"account_id = {quoted(account)}",
+        "quarantine": " or ".join(_mentions(account, column) for column in ("raw", "reason", "source")),
     }
+    erased = _states_by_load(place, of_account["runs"])
     versions, removed = {}, {}
     for name, condition in of_account.items():
         table = Table(place, name).open()
@@ -117,18 +118,26 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
         versions[f"{name}_version"] = table.version
     if not any(removed.values()):
         return None
+    said = "erased {runs:,} runs, {history:,} superseded states, {quarantine:,} quarantined rows".format(**removed)
     digest = hashlib.sha256(account.encode()).hexdigest()
-    said = ", ".join(f"{count:,} of {name}" for name, count in removed.items())
     row = replace(
-        _entry(last, load, "erase", f"{said} rows erased"),
+        _entry(last, load, "erase", said),
         source=f"account with SHA-256 {digest}",
-        runs=last.runs - removed["runs"],
         **versions,  # type: ignore[arg-type]
     )
     languages = _languages_left(place)
-    rows = [
-        replace(one, languages=[text for text in one.languages if text in languages]) for one in (*ledger.rows, row)
-    ]
+    number = {one.load: one.number for one in ledger.rows}
+    rows = []
+    for one in (*ledger.rows, row):
+        gone = sum(
+            runs
+            for brought, until, runs in erased
+            if number[brought] <= one.number and (until is None or one.number < number[until])
+        )
+        left = [text for text in one.languages if text in languages]
+        named = one.source if one is row else _without(account, one.source)
+        rows.append(replace(one, runs=one.runs - gone, languages=left, source=named))
+    row = rows[-1]
     ledger.rewrite(rows, folder, load)
     for name in (*health.PINNED, "loads"):
         _vacuum(Table(place, name).open(), 0)
@@ -250,6 +259,36 @@ def _rewrite(table: Table, names: list[str], condition: str, folder: Path, load:
         sql = f"select * from {scan(paths, table.name)} where {condition} order by {_ORDER[table.name]}"
         written = write_table(con.sql(sql), table.name, work, load)
     table.add(load, written, names, is_rewrite=condition == "true")
+
+
+_WORD = "0-9A-Za-z_-"
+
+
+def _mentions(account: str, column: str) -> str:
+    """Return SQL for whether a text names an account as a whole word, as it is or as JSON escapes it."""
+    if not account.strip():
+        return "false"
+    forms = sorted({account, json.dumps(account)[1:-1], json.dumps(account, ensure_ascii=False)[1:-1]})
+    escaped = " || '|' || ".join(f"regexp_escape({quoted(form)})" for form in forms)
+    return f"regexp_matches({column}, '(^|[^{_WORD}])(' || {escaped} || ')([^{_WORD}]|$)')"
+
+
+def _without(account: str, name: str) -> str:
+    """Return the name of a source without the account that it may be named after."""
+    if not account.strip():
+        return name
+    return re.sub(f"(?<![{_WORD}]){re.escape(account)}(?![{_WORD}])", "(erased)", name)
+
+
+def _states_by_load(place: Place, condition: str) -> list[tuple[str, str | None, int]]:
+    """Return how many states that meet a condition came with which load and were superseded by which."""
+    runs, history = (scan(Table(place, name).open().paths(), name) for name in ("runs", "history"))
+    with connection(Path()) as con:
+        place.prepare(con)
+        return con.sql(f"""
+            select load, null, count(*) from {runs} where {condition} group by all
+            union all
+            select load, superseded_by, count(*) from {history} where {condition} group by all""").fetchall()
 
 
 def _files_with(table: Table, condition: str) -> tuple[list[str], int]:

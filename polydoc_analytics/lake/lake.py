@@ -6,7 +6,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,13 +22,16 @@ from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.tables import ConflictError, Table
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
-from polydoc_analytics.loaders import Progress
+from polydoc_analytics.loaders import Progress, is_table
+from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
+from polydoc_analytics.store import ROW_GROUP_ROWS
 
 if TYPE_CHECKING:
     import polars as pl
 
+LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 _MOST_TRIES = 12
 
 Talk = Callable[[str], None]
@@ -47,6 +50,13 @@ class Snapshot:
     columns: str
     files: tuple[str, ...]
     place: Place
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Return the runs as a stream of Arrow batches, so that a snapshot is a table to whatever reads one."""
+        con = connection(Path())
+        self.place.prepare(con)
+        reader = con.sql(f"select {self.columns} from {self.relation}").to_arrow_reader(ROW_GROUP_ROWS)
+        return reader.__arrow_c_stream__(requested_schema)
 
 
 class Lake:
@@ -97,6 +107,7 @@ class Lake:
         """
         started = datetime.now(UTC)
         load = keeping.new_load()
+        source, name = _source_and_name(source, name)
         content = Content(source, input_format, assume_utc)
         is_plain = not (correct or strict or quarantine_to)
         if is_plain and (known := self._known_load(content)):
@@ -129,8 +140,7 @@ class Lake:
 
     def _keep(self, do: Callable[[Path, str], Any]) -> Any:
         """Do work on the lake's files under its lock, with a folder for new ones and the name of a load."""
-        if not is_lake(self.place):
-            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
+        self._raise_if_none()
         load = keeping.new_load()
         with self.place.staging(load) as folder:
             return self._exclusively(lambda: do(folder, load))
@@ -161,13 +171,19 @@ class Lake:
 
     def damage(self) -> keeping.Repair:
         """Return what is damaged, and the last load that is whole."""
+        self._raise_if_none()
         return keeping.damage(self.place)
 
     def repair(self) -> keeping.Repair:
         """Go back to the last load that is whole; sources of later loads are to be loaded again."""
+        self._raise_if_none()
         load = keeping.new_load()
         with self.place.staging(load) as folder, self.place.lock(self._talk):
             return keeping.repair(self.place, folder, load)
+
+    def _raise_if_none(self) -> None:
+        if not is_lake(self.place):
+            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
 
     def _exclusively(self, write: Callable[[], Any]) -> Any:
         """Write under the lake's lock, and once more where somebody who does not know the lock came between."""
@@ -226,12 +242,13 @@ class Lake:
         Nothing is copied: the snapshot names the files that hold its rows. Raises LakeError where there is no lake or
         it is damaged, UsageError where ``as_of`` means nothing.
         """
-        if not is_lake(self.place):
-            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
+        self._raise_if_none()
         health.raise_if_damaged(self.place)
         ledger = Ledger(self.place)
         last = ledger.last
         if last is None:
+            if as_of is not None:
+                ledger.as_of(as_of, timezone)
             return Snapshot("no load", None, scan([], "runs"), RUN_COLUMNS, (), self.place)
         runs = Table(self.place, "runs").open(last.runs_version)
         health.raise_if_files_damaged(self.place, runs)
@@ -242,7 +259,9 @@ class Lake:
         hidden = ledger.hidden(row)
         if not hidden:
             return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place)
-        past = Table(self.place, "history").open(last.history_version).paths()
+        history = Table(self.place, "history").open(last.history_version)
+        health.raise_if_files_damaged(self.place, history)
+        past = history.paths()
         later = ", ".join(quoted(load) for load in hidden)
         relation = f"""(
             select {RUN_COLUMNS} from {scan(files, "runs")} where load not in ({later})
@@ -306,10 +325,11 @@ class Lake:
 
         snapshot = self.snapshot()
         version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
+        table = Table(self.place, name).open(version)
+        health.raise_if_files_damaged(self.place, table)
         with connection(Path()) as con:
             self.place.prepare(con)
-            paths = Table(self.place, name).open(version).paths()
-            found = con.sql(f"select * from {scan(paths, name)} order by {order}").to_arrow_table()
+            found = con.sql(f"select * from {scan(table.paths(), name)} order by {order}").to_arrow_table()
         frame = pl.from_arrow(found)
         assert isinstance(frame, pl.DataFrame)
         return frame
@@ -318,3 +338,30 @@ class Lake:
 def is_lake(place: Place) -> bool:
     """Tell whether there is a lake at a place."""
     return place.exists("loads/_delta_log")
+
+
+def lake_of(source: Any) -> Lake | None:
+    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
+    if isinstance(source, Lake):
+        return source
+    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
+        return None
+    text = os.fspath(source)
+    if "://" not in text and not os.path.isdir(os.path.join(text, "loads", "_delta_log")):
+        return None
+    if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
+        return None
+    lake = Lake(text)
+    return lake if is_lake(lake.place) else None
+
+
+def _source_and_name(source: Any, name: str | None) -> tuple[Any, str | None]:
+    """Return a source that can be gone through twice, and what the ledger calls it where that is not its own name."""
+    lake = lake_of(source)
+    if lake is not None:
+        return lake.snapshot(), name or lake.place.shown
+    if isinstance(source, os.PathLike):
+        return os.fspath(source), name
+    if isinstance(source, str) or is_table(source) or not isinstance(source, Iterable):
+        return source, name
+    return [os.fspath(part) if isinstance(part, os.PathLike) else part for part in source], name

@@ -41,7 +41,7 @@ class Ledger:
         Raises UsageError for a load that there is not, and for what is neither.
         """
         text = str(moment)
-        if isinstance(moment, int) or text.isdigit():
+        if isinstance(moment, int) or text.isdecimal():
             for row in self.rows:
                 if row.number == int(text):
                     return row
@@ -87,10 +87,13 @@ def _instant(moment: str | date | datetime, timezone: str) -> datetime:
             f"as of '{moment}' is neither a load nor a time; expected a load's number or name, a day (2026-10-31) or "
             "an instant (2026-10-31T12:00Z)"
         ) from None
-    if isinstance(moment, datetime):
-        return (moment if moment.utcoffset() is not None else moment.replace(tzinfo=tz)).astimezone(UTC)
-    next_day = start_of_day(date.fromordinal(moment.toordinal() + 1), tz)
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=next_day - 1)
+    try:
+        if isinstance(moment, datetime):
+            return (moment if moment.utcoffset() is not None else moment.replace(tzinfo=tz)).astimezone(UTC)
+        next_day = start_of_day(date.fromordinal(moment.toordinal() + 1), tz)
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=next_day - 1)
+    except (ValueError, OverflowError):  # at the ends of time
+        return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
 
 
 def read_rows(table: Table) -> list[dict[str, Any]]:

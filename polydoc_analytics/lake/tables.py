@@ -33,6 +33,10 @@ class ConflictError(Exception):
     """Another process has committed to the table since it was opened."""
 
 
+class FormatError(LakeError):
+    """The table is whole, but of another format, or written with features that this program does not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """A Parquet file of a table: its name below it, its rows and bytes, and its least and greatest created_at."""
@@ -81,14 +85,14 @@ class Table:
         features = {*(protocol.reader_features or ()), *(protocol.writer_features or ())}
         refused = sorted(features & {"deletionVectors", "columnMapping", "v2Checkpoint", "typeWidening"})
         if refused:
-            raise LakeError(
+            raise FormatError(
                 f"{self.place.shown}/{self.name}: was written with {', '.join(refused)}, which cannot be read right; "
                 "switch that off in the program that writes here, and rewrite the table"
             )
         written = (metadata.description or "").removeprefix("polydoc-analytics lake, format ")
         if written != str(FORMAT_VERSION):
             found = f"format {written}" if written.isdigit() else "no lake of this program"
-            raise LakeError(
+            raise FormatError(
                 f"{self.place.shown}: is {found}, and this program knows format {FORMAT_VERSION}; "
                 "update polydoc-analytics, or ingest the sources into a new lake"
             )

@@ -1,0 +1,133 @@
+"""What is made of a source as a whole: runs in memory, or a folder of Parquet that any tool reads."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from polydoc_analytics.errors import UsageError
+from polydoc_analytics.loaders import Progress
+from polydoc_analytics.loading import Counts, Loaded, Staged, scratch, stage
+from polydoc_analytics.opening import opened_runs
+
+AsOf = int | str | date | datetime | None
+
+
+def load(
+    source: Any,
+    *,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    strict: bool = False,
+    quarantine_to: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    as_of: AsOf = None,
+    timezone: str = "UTC",
+) -> Loaded:
+    """Load runs into memory from a path, glob, folder, list, URI, table or lake.
+
+    ``input_format`` is one of ndjson, json, csv, parquet, arrow, and found by itself where it is not given.
+    ``assume_utc`` takes times without an offset for UTC. ``strict`` raises RejectedRowsError where a row is rejected.
+    ``as_of`` gives a lake's runs as of a load or an instant (a day: its end in ``timezone``).
+    Raises SourceError where the source is missing, empty, unreadable or cut off.
+    """
+    import polars as pl
+
+    from polydoc_analytics.schema import polars_schema
+
+    with scratch() as work:
+        folder = work / "runs"
+        folder.mkdir()
+        staged = _staged(
+            source,
+            folder,
+            work,
+            as_of,
+            timezone,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            strict=strict,
+            quarantine_to=quarantine_to,
+            progress=progress,
+        )
+        files = [str(folder / part.path) for part in staged.manifest.parts]
+        frames = [pl.read_parquet(file, hive_partitioning=False, glob=False) for file in files]
+        runs = pl.concat(frames) if frames else polars_schema().to_frame()
+        return Loaded(runs.sort("created_at", "id"), staged.quarantine.frame(), staged.counts, staged.conflicts)
+
+
+def export(
+    source: Any,
+    destination: str | os.PathLike[str],
+    *,
+    input_format: str | None = None,
+    assume_utc: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    quarantine_to: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    as_of: AsOf = None,
+    timezone: str = "UTC",
+) -> Staged:
+    """Write checked, merged runs as zstd Parquet in ``created_month=YYYY-MM/`` (UTC) with a manifest.
+
+    The folder appears under its name when it is whole. ``as_of`` writes a lake's runs as of a load or an instant (a
+    day: its end in ``timezone``). Raises UsageError where the folder exists and is not empty, unless ``overwrite`` is
+    given and it is an earlier export.
+    """
+    from polydoc_analytics.store import NewFolder, write_manifest
+
+    with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:
+        staged = _staged(
+            source,
+            half,
+            work,
+            as_of,
+            timezone,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            strict=strict,
+            quarantine_to=quarantine_to,
+            progress=progress,
+        )
+        write_manifest(half, staged.manifest)
+    return staged
+
+
+def _staged(source: Any, folder: Path, work: Path, as_of: AsOf, timezone: str, **arguments: Any) -> Staged:
+    """Put a source's runs into Parquet files by month below a folder; those of a lake are checked and merged."""
+    from polydoc_analytics.lake import lake_of
+
+    lake = lake_of(source)
+    if lake is not None:
+        return _of_lake(lake, folder, work, as_of, timezone, arguments["quarantine_to"])
+    if as_of is not None:
+        raise UsageError("as of needs a lake; this source knows the present alone")
+    return stage(source, folder, work, **arguments)
+
+
+def _of_lake(
+    lake: Any, folder: Path, work: Path, as_of: AsOf, timezone: str, quarantine_to: str | os.PathLike[str] | None
+) -> Staged:
+    import pyarrow as pa
+
+    from polydoc_analytics.lake.changes import connection
+    from polydoc_analytics.quarantine import Quarantine
+    from polydoc_analytics.schema import arrow_schema
+    from polydoc_analytics.store import ROW_GROUP_ROWS, PartWriter
+
+    parts = PartWriter(folder)
+    with (
+        opened_runs(lake, as_of=as_of, timezone=timezone, quarantine_to=quarantine_to) as runs,
+        connection(work) as con,
+    ):
+        runs.prepare(con)
+        # In any order: to keep that of the files, DuckDB would hold back what it reads ahead.
+        con.execute("set preserve_insertion_order = false")
+        for batch in con.sql(f"select {runs.columns} from {runs.relation}").to_arrow_reader(ROW_GROUP_ROWS):
+            parts.write(pa.Table.from_batches([batch]).cast(arrow_schema()))
+        parts.flush()
+        counts = Counts(parts.rows, parts.rows, 0, 0, 0)
+        return Staged(folder, parts.manifest(dict(counts)), counts, Quarantine(work), (), runs.snapshot)
