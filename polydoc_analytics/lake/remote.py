@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake.places import Stored
+from polydoc_analytics.lake.places import LocalPlace, Place, Stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,7 +85,6 @@ class RemotePlace:
         import obstore
 
         self._put(lambda: obstore.put(self._store, name, staged))
-        staged.unlink()
 
     def _put(self, put: Callable[[], Any]) -> None:
         try:
@@ -95,6 +94,9 @@ class RemotePlace:
 
     def settle(self, names: Iterable[str]) -> None:
         """Do nothing: an object that the store has acknowledged is durable."""
+
+    def settle_folders(self, names: Iterable[str]) -> None:
+        """Do nothing: an object store knows no folders."""
 
     def files(self, folder: str) -> Iterator[Stored]:
         """Yield the objects of a folder, without those further below."""
@@ -190,12 +192,15 @@ class _Lease:
 
     def _keep(self) -> None:
         import obstore
+        from obstore.exceptions import PreconditionError
 
         while not self._done.wait(LEASE_S / 4):
             try:
                 self._tag = obstore.put(self._store, _LOCK, self._content(), mode={"e_tag": self._tag})["e_tag"]
-            except Exception:  # lost, or the store is out of reach: the conditional commits will tell
+            except (PreconditionError, FileNotFoundError):  # lost: the conditional commits will tell
                 return
+            except Exception:  # the store is out of reach for now
+                continue
 
     def release(self) -> None:
         """Let go of the lease, if it is still held."""
@@ -211,3 +216,12 @@ class _Lease:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].strip()[:300] if lines else type(error).__name__
+
+
+def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Place:
+    """Return the place that a path or URI names."""
+    if "://" not in uri:
+        return LocalPlace(Path(uri))
+    if uri.startswith("file://"):
+        return LocalPlace(Path(uri.removeprefix("file://")))
+    return RemotePlace(uri, storage_options)
