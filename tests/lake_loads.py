@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from conftest import wire
+
 from polydoc_analytics import Lake, connect
 from polydoc_analytics.lake.places import STAGING
 
-IDS = 60
+IDS = 40
 
 
 def rows_of_load(number: int) -> list[dict[str, Any] | str]:
     """Rows of load NUMBER (from 1): new runs, Running ones, some finished later than before, one that is rejected."""
     rows: list[dict[str, Any] | str] = [f'{{"id": "broken in load {number}"}}']
     for k in range(12):
-        n = (number * 7 + k * 5) % IDS
+        n = (number * 7 + k * 2) % IDS  # of the odd runs, or of the even ones
         created = f"2026-03-{1 + n % 28:02}T10:00:00Z"
         if (number + n) % 4 == 0:
             rows.append(

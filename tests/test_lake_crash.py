@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-
 from lake_loads import child, expected, left_overs, observed, write_load
+
 from polydoc_analytics import Lake
+from polydoc_analytics.lake import tables
 from polydoc_analytics.lake.places import STAGING
 from polydoc_analytics.lake.schemas import TABLES
-from polydoc_analytics.lake import tables
 from polydoc_analytics.lake.tables import Table
 
 LOADS = """

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from lake_loads import child, expected, left_overs, observed, write_load
+
 from polydoc_analytics import Lake, connect
 
 WRITERS, LOADS = 4, 10

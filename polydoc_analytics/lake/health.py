@@ -107,8 +107,9 @@ def _is_parquet(path: str) -> bool:
 def put_aside(place: Place, table: str, names: Iterable[str], since: int | None) -> None:
     """Move what is damaged in a table's log to the folder of damaged files, with all that came ``since`` a version."""
     moved = set(names)
-    if since is not None:
+    if moved or since is not None:
         moved.add(f"{table}/{LOG}/_last_checkpoint")
+    if since is not None:
         for file in place.files(f"{table}/{LOG}"):
             match = _ENTRY.fullmatch(file.name) or _CHECKPOINT.fullmatch(file.name)
             if match and int(match.group(1)) >= since:

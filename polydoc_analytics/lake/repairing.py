@@ -69,13 +69,12 @@ def repair(place: Place, folder: Path, load: str) -> Repair:
         return done
     for name, (names, since) in plan.logs.items():
         health.put_aside(place, name, names, since)
-    if done.lost or done.gone or any(since is not None for _, since in plan.logs.values()):
-        versions = {f"{name}_version": _set(place, name, load, files) for name, files in plan.files.items()}
-        rows = plan.rows
-        if done.good or done.lost:
-            row = _row(done, plan, load)
-            rows = [*rows, replace(row, runs=sum(one.rows for one in plan.files["runs"]), **versions)]  # type: ignore[arg-type]
-        Ledger(place, rows=()).rewrite(rows, folder, load)
+    versions = {f"{name}_version": _set(place, name, load, files) for name, files in plan.files.items()}
+    rows = plan.rows
+    if done.good or done.lost:
+        row = _row(done, plan, load)
+        rows = [*rows, replace(row, runs=sum(one.rows for one in plan.files["runs"]), **versions)]  # type: ignore[arg-type]
+    Ledger(place, rows=()).rewrite(rows, folder, load)
     health.undo_unfinished(place)
     return done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "50",
 }
 LOG = "_delta_log"
+_CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 
 
 class ConflictError(Exception):
@@ -238,6 +240,7 @@ def base_name(path: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's first line."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+    """Return an error's first line, and the cause of it that the last one tells where there is a chain of causes."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    *_, cause = _CAUSE.split(lines[-1])
+    return lines[0].strip() + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else "")
