@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import LakeError, SourceError, UsageError
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loading import Counts, scratch, stage
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
+_CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
@@ -111,7 +113,14 @@ def lake_of(source: Any) -> Lake | None:
     if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
         return None
     lake = Lake(text)
-    return lake if is_lake(lake.place) else None
+    try:
+        return lake if is_lake(lake.place) else None
+    except LakeError:
+        # The client that reads plain files may have credentials that the lake's has not; then that one says what fails.
+        client = _CLIENTS.get(text.split("://", 1)[0])
+        if client is None or find_spec(client) is None:
+            raise
+        return None
 
 
 def _of_snapshot(snapshot: Snapshot) -> Runs:

@@ -1,4 +1,4 @@
-"""Damage is told in one line with the way back, nothing is changed by looking, and a repair loses as little as it can."""
+"""Damage is told in one line with the way back, looking changes nothing, and a repair loses as little as it can."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ class TestDiskAndPermissions:
     def test_a_disk_that_is_full_from_the_start_leaves_no_half_lake(self, small_disk: Path, tmp_path: Path) -> None:
         free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
         (small_disk / "filler").write_bytes(b"x" * (free - 8 * 1024))
-        with pytest.raises(LakeError, match="(?i)no space left"):
+        with pytest.raises(LakeError, match=r"(?i)no space left"):
             Lake(small_disk / "lake").ingest(write_load(tmp_path, 1))
         (small_disk / "filler").unlink()
         Lake(small_disk / "lake").ingest(write_load(tmp_path, 1))

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LEASE_S = 30.0
 """A lease that is not renewed for so long, by the clock of whoever waits for it, may be taken over."""
 _LOCK = "_lock"
+_SOON: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+"""Whether there is a lake is also asked of buckets that hold plain files, with credentials of another client."""
 _ALLOW_HTTP = ("AWS_ALLOW_HTTP", "ALLOW_HTTP")
 
 
@@ -46,6 +48,9 @@ class RemotePlace:
             from obstore.store import from_url
 
             self._store: Any = from_url(self.uri, config=self._config, client_options=self._client)  # type: ignore[call-overload]
+            self._probe: Any = from_url(  # type: ignore[call-overload]
+                self.uri, config=self._config, client_options=self._client, retry_config=_SOON
+            )
         except Exception as error:
             raise LakeError(f"{self.shown}: cannot be opened: {_first_line(error)}") from None
 
@@ -59,9 +64,9 @@ class RemotePlace:
 
         try:
             with suppress(FileNotFoundError):
-                obstore.head(self._store, name)
+                obstore.head(self._probe, name)
                 return True
-            return any(True for batch in obstore.list(self._store, prefix=name, chunk_size=1) for _ in batch)
+            return any(True for batch in obstore.list(self._probe, prefix=name, chunk_size=1) for _ in batch)
         except Exception as error:
             raise LakeError(f"{self.shown}: cannot be reached: {_first_line(error)}") from None
 

@@ -183,8 +183,6 @@ class _State:
 
     def damaged(self, row: LedgerRow | None, name: str) -> list[DataFile]:
         """Return those of them that are missing or have another size."""
-        if not self._place.is_local:
-            return []
         return [file for file in self.files(row, name) or () if self._sizes[name].get(file.name) != file.size]
 
     def to_go_back_to(self) -> tuple[LedgerRow | None, list[LedgerRow], set[str]]:
