@@ -107,7 +107,7 @@ def _survives(folder: Path, kills: int, seed: int) -> None:
     loads, done = Loads(folder, lake), 0
     for kill in range(kills):
         if kill % 2:
-            done += loads.kill(done + 1, at_step=chance.randint(1, 90))
+            done += loads.kill(done + 1, at_step=chance.randint(1, 300))
         else:
             done += loads.kill(done + 1, after_s=chance.uniform(0, 0.8))
         acknowledged, whole = list(range(1, done + 1)), list(range(1, done + 2))

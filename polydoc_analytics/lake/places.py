@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -113,7 +114,7 @@ class LocalPlace:
             with open(half, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                _sync(file.fileno())
             os.replace(half, path)
             _sync_folder(path.parent)
             _sync_folder(self.folder)
@@ -134,8 +135,8 @@ class LocalPlace:
         folders = set()
         for name in names:
             path = self.folder / name
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
+            with open(path, "r+b" if os.name == "nt" else "rb") as file:  # what is only read cannot be synced there
+                _sync(file.fileno())
             folders.add(path.parent)
         for folder in folders:
             _sync_folder(folder)
@@ -246,9 +247,19 @@ def _sync_folder(folder: Path) -> None:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        _sync(handle)
     finally:
         os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    if sys.platform == "darwin":  # fsync alone leaves there what is written in the drive's cache
+        import fcntl
+
+        with suppress(OSError):  # a disk that knows no such thing
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
 
 
 def way_back(place: Place) -> str:
