@@ -15,7 +15,8 @@ import pytest
 from lake_loads import child, expected, left_overs, observed, write_load
 
 from polydoc_analytics import Lake
-from polydoc_analytics.lake import tables
+from polydoc_analytics.lake import keeping, tables
+from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import STAGING
 from polydoc_analytics.lake.schemas import TABLES
 from polydoc_analytics.lake.tables import Table
@@ -274,4 +275,48 @@ def test_a_load_that_somebody_came_before_is_taken_again(tmp_path: Path, monkeyp
     assert came
     assert result.number == 3
     assert observed(lake) == expected([1, 2, 3])
+    assert not left_overs(lake)
+
+
+def test_an_erasure_that_was_killed_before_old_files_were_removed_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = tmp_path / "lake"
+    for number in (1, 2, 3):
+        Lake(lake).ingest(write_load(tmp_path, number))
+
+    def killed(place: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "_remove_old_files", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Lake(lake).erase("acme")
+    assert list((lake / "runs").glob("*.parquet"))
+    assert Lake(lake).erase("acme") is None
+    assert not list((lake / "runs").glob("*.parquet"))
+    assert not list((lake / "history").glob("*.parquet"))
+    assert observed(lake) == {}
+
+
+@pytest.mark.parametrize("table", ["runs", "loads"])
+def test_a_repair_that_was_killed_leaves_a_lake_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    lake = tmp_path / "lake"
+    for number in (1, 2, 3):
+        Lake(lake).ingest(write_load(tmp_path, number))
+    max((lake / table / "_delta_log").glob("*.json")).write_bytes(b"")
+
+    def killed(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "rewrite", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Lake(lake).repair()
+    Lake(lake).repair()
+    for number in (3, 4):
+        Lake(lake).ingest(write_load(tmp_path, number))
+    assert observed(lake) == expected([1, 2, 3, 4])
     assert not left_overs(lake)

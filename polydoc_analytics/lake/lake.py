@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -220,6 +221,8 @@ class Lake:
 
     def _loaded_before(self, known: LedgerRow) -> LoadResult:
         health.settle(self.place)  # whoever brought it may have been killed before it could do so
+        with suppress(LakeError), self.place.staging(keeping.new_load()):
+            pass  # what it has staged is removed
         last = Ledger(self.place).last
         unchanged = known.inserted + known.updated + known.unchanged
         return LoadResult(
