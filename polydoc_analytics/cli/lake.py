@@ -173,17 +173,19 @@ def repair(
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """Go back from damage to the last load that is whole. Log entries that are damaged are put aside, not deleted."""
+    """Go back from damage to what is whole, and say what was lost. Damaged log entries are put aside, not deleted."""
     out = opt.output(False, False, False, False, no_color)
     target = opened_lake(lake, opt.configured(config), out)
     found = target.repair() if run else target.damage()
     for name in (*found.entries, *found.files):
         print(f"damaged: {name}")
-    if not (found.entries or found.files or found.lost):
+    if not found.is_needed:
         print("nothing is damaged")
         return
     good = f"load {found.good.number}" if found.good else "the empty lake"
     print(f"{'went' if run else 'would go'} back to {good}")
+    for name, rows in found.gone.items():
+        print(f"{'taken' if run else 'to be taken'} out with their files: {rows:,} rows of {name}")
     for row in reversed(found.lost):
         print(f"to be loaded again: {row.source} (load {row.number}, {row.committed_at:%Y-%m-%d %H:%M} UTC)")
     if not run:

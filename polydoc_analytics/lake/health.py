@@ -5,95 +5,194 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import Place
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.places import DAMAGED, Place, way_back
+from polydoc_analytics.lake.tables import LOG, Table, entry_name
 
 _ENTRY = re.compile(r"(\d{20})\.json")
-_PART = re.compile(r"(?:part|past)-(\d{8}-\d{6}-[0-9a-f]{6})(?:-\d+|-ledger)?\.parquet")
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
+_PART = re.compile(r"(?:part|past)-(\d{8}-\d{6}-[0-9a-f]{6})(?:-\d+|-ledger)?\.parquet(?:#\d+)?")
+_HALF_WRITTEN = re.compile(r"_commit_.*\.tmp|.*#\d+")
 _NEWEST = 3
 """So many of the newest log entries are read to see that they are whole; what is older was on the disk long ago."""
 PINNED = ("runs", "history", "quarantine")
 
 
-def raise_if_damaged(place: Place) -> None:
-    """Raise LakeError where a newest log entry of the lake is empty or cut off, as after a loss of power."""
-    for table in ("loads", *PINNED):
-        for version in damaged_entries(place, table):
-            name = entry_name(table, version)
-            raise LakeError(
-                f"{place.shown}/{name}: is damaged: empty or cut off; "
-                f"`polydoc-analytics lake repair --lake {place.shown}` goes back to the last load that is whole"
-            )
+def whole_ledger(place: Place) -> Ledger:
+    """Return the ledger of a lake whose newest log entries are whole.
+
+    Raises LakeError where one that the lake needs is empty or cut off, as after a loss of power. What lies beyond the
+    versions that the ledger pins is needed by nobody, and the next writer clears it away.
+    """
+    _raise_if_damaged(place, "loads", None)
+    ledger = Ledger(place)
+    for table in PINNED:
+        _raise_if_damaged(place, table, ledger.last.version_of(table) if ledger.last else 0)
+    return ledger
 
 
-def raise_if_files_damaged(place: Place, table: Table) -> None:
-    """Raise LakeError where a data file of the open version is missing or of another size than it was written with."""
+def _raise_if_damaged(place: Place, table: str, up_to: int | None) -> None:
+    for version in damaged_entries(place, table, up_to):
+        name = entry_name(table, version)
+        raise LakeError(f"{place.shown}/{name}: is damaged: empty or cut off; {way_back(place)}")
+
+
+def raise_if_files_damaged(place: Place, table: Table, rows: int | None = None) -> None:
+    """Raise LakeError where a data file of the open version is missing or of another size than it was written with.
+
+    Also where the files do not hold so many ``rows`` as the ledger says, as where an older log entry was lost.
+    """
     for name in damaged_files(place, table):
-        raise LakeError(
-            f"{place.shown}/{table.name}/{name}: is missing, or not as it was written; "
-            f"`polydoc-analytics lake repair --lake {place.shown}` goes back to the last load that is whole"
-        )
+        raise LakeError(f"{place.shown}/{table.name}/{name}: is missing, or not as it was written; {way_back(place)}")
+    found = sum(file.rows for file in table.files())
+    if rows is not None and rows != found:
+        raise LakeError(f"{place.shown}/{table.name}: holds {found:,} rows, not {rows:,}; {way_back(place)}")
 
 
-def damaged_entries(place: Place, table: str) -> list[int]:
-    """Return the versions among the newest log entries of a table that are not whole."""
+def versions_of(place: Place, table: str, name: re.Pattern[str] = _ENTRY) -> list[int]:
+    """Return the versions that have an entry in a table's log (or a checkpoint), in their order."""
+    matches = (name.fullmatch(file.name) for file in place.files(f"{table}/{LOG}"))
+    return sorted({int(match.group(1)) for match in matches if match})
+
+
+def damaged_entries(place: Place, table: str, up_to: int | None = None) -> list[int]:
+    """Return the versions among the newest log entries of a table, up to one of them, that are not whole."""
     if not place.is_local:  # an object store shows an object when all of it is there
         return []
-    versions = sorted(
-        int(match.group(1)) for file in place.files(f"{table}/_delta_log") if (match := _ENTRY.fullmatch(file.name))
-    )
-    return [version for version in versions[-_NEWEST:] if not _is_whole(place.read(entry_name(table, version)))]
+    versions = [version for version in versions_of(place, table) if up_to is None or version <= up_to]
+    return [version for version in versions[-_NEWEST:] if not is_whole(place.read(entry_name(table, version)))]
+
+
+def damaged_log(place: Place, table: str) -> tuple[list[str], int | None]:
+    """Return the names of all that is damaged in a table's log, and the first version that cannot be read for it.
+
+    An entry older than the newest checkpoint that is whole is not looked at: nobody reads it.
+    """
+    if not place.is_local:
+        return [], None
+    names, since = [], 0
+    last = f"{table}/{LOG}/_last_checkpoint"
+    if place.exists(last) and not is_whole(place.read(last)):
+        names.append(last)
+    files = [file.name for file in place.files(f"{table}/{LOG}")]
+    for file in files:
+        match = _CHECKPOINT.fullmatch(file)
+        if match and _is_parquet(place.path(f"{table}/{LOG}/{file}")):
+            since = max(since, int(match.group(1)))
+        elif match:
+            names.append(f"{table}/{LOG}/{file}")
+    there = set(versions_of(place, table))
+    bad = [
+        version
+        for version in range(since, max(there, default=-1) + 1)
+        if version not in there or not is_whole(place.read(entry_name(table, version)))
+    ]
+    return [*names, *(entry_name(table, version) for version in bad)], min(bad, default=None)
+
+
+def _is_parquet(path: str) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_table(path, columns=["protocol"])
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def put_aside(place: Place, table: str, names: Iterable[str], since: int | None) -> None:
+    """Move what is damaged in a table's log to the folder of damaged files, with all that came ``since`` a version."""
+    moved = set(names)
+    if moved or since is not None:
+        moved.add(f"{table}/{LOG}/_last_checkpoint")
+    if since is not None:
+        for file in place.files(f"{table}/{LOG}"):
+            match = _ENTRY.fullmatch(file.name) or _CHECKPOINT.fullmatch(file.name)
+            if match and int(match.group(1)) >= since:
+                moved.add(f"{table}/{LOG}/{file.name}")
+    now = datetime.now(UTC)
+    # The newest first: what is left of a log that was being put aside has no gap.
+    for name in sorted(moved, reverse=True):
+        content = place.read(name)
+        if content is not None:
+            place.write(f"{DAMAGED}/{now:%Y%m%d-%H%M%S}-{table}-{name.rsplit('/', 1)[-1]}", content)
+            place.remove(name)
 
 
 def damaged_files(place: Place, table: Table) -> list[str]:
     """Return the data files of the open version that are missing or have another size."""
-    if not place.is_local:
-        return []
     sizes = {file.name: file.size for file in place.files(table.name)}
     return [file.name for file in table.files() if sizes.get(file.name) != file.size]
 
 
-def entry_name(table: str, version: int) -> str:
-    """Return the name of a log entry below the lake."""
-    return f"{table}/_delta_log/{version:020}.json"
-
-
-def _is_whole(content: bytes | None) -> bool:
-    if not content or not content.strip():
-        return False
+def is_whole(content: bytes | None) -> bool:
+    """Tell whether the content of a log entry is whole; None is an entry that is gone since the log was listed."""
+    if content is None:
+        return True
     try:
-        return all(isinstance(json.loads(line), dict) for line in content.splitlines() if line.strip())
+        lines = [json.loads(line) for line in content.splitlines() if line.strip()]
     except ValueError:
         return False
+    return bool(lines) and all(isinstance(line, dict) for line in lines)
 
 
-def undo_unfinished(place: Place, ledger: Ledger) -> None:
+def undo_unfinished(place: Place) -> None:
     """Bring the tables back to what the ledger pins, and remove the files of loads that it does not know.
 
-    A load that was killed may have committed to some tables, but not to the ledger. To be called under the lock.
+    A load that was killed may have committed to some tables, but not to the ledger; and what it has committed may not
+    have been on the disk yet, so that is seen to first. To be called under the lock.
     """
+    ledger = whole_ledger(place)
     last = ledger.last
     known = {row.load for row in ledger.rows}
     for name in PINNED:
-        table = Table(place, name).open()
+        version = last.version_of(name) if last else 0
+        if any(newer > version for newer in damaged_entries(place, name)):
+            put_aside(place, name, (), version + 1)
+    settle(place)
+    tables = []
+    for name in PINNED:
         pinned = Table(place, name).open(last.version_of(name) if last else 0)
-        if {file.name for file in table.files()} != {file.name for file in pinned.files()}:
-            table.revert(pinned.version)
-        remove_unknown(place, table, known)
-    remove_unknown(place, ledger.table, known)
+        raise_if_files_damaged(place, pinned, (last.runs if last else 0) if name == "runs" else None)
+        tables.append((Table(place, name).open(), pinned))
+    reverted = [(table, pinned) for table, pinned in tables if _names(table) != _names(pinned)]
+    left = {table.name: left_overs(place, table, known) for table in (*(table for table, _ in tables), ledger.table)}
+    if not place.is_local and (reverted or any(left.values())):
+        # Whoever left this may have lost its lease and live on: from now on it cannot commit to the ledger.
+        ledger.table.fence()
+    for table, pinned in reverted:
+        table.become("undo", pinned.files())
+        left[table.name] = left_overs(place, table, known)
+    for name, files in left.items():
+        for file in files:
+            place.remove(f"{name}/{file}")
 
 
-def remove_unknown(place: Place, table: Table, known: Iterable[str]) -> list[str]:
-    """Remove the files of a table that loads have left which are not in the ledger; return their names."""
+def _names(table: Table) -> set[str]:
+    return {file.name for file in table.files()}
+
+
+def settle(place: Place) -> None:
+    """Make the newest commit of every table durable; whoever made it may have been killed before it could do so."""
+    for name in ("loads", *PINNED):
+        versions = versions_of(place, name) if place.is_local else []
+        if versions:
+            Table(place, name).settle(versions[-1])
+
+
+def left_overs(place: Place, table: Table, known: Iterable[str]) -> list[str]:
+    """Return the names of what was left in a table's folder by loads that are not in the ledger, or half written."""
     known = set(known)
-    used = {file.name for file in table.files()}
-    removed = []
+    used = _names(table)
+    found = []
     for file in place.files(table.name):
         match = _PART.fullmatch(file.name)
-        if match and match.group(1) not in known and file.name not in used:
-            place.remove(f"{table.name}/{file.name}")
-            removed.append(file.name)
-    return removed
+        is_half = match is not None and "#" in file.name
+        if match and file.name not in used and (is_half or match.group(1) not in known):
+            found.append(file.name)
+    found += [f"{LOG}/{file.name}" for file in place.files(f"{table.name}/{LOG}") if _HALF_WRITTEN.fullmatch(file.name)]
+    return found

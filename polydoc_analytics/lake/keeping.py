@@ -1,4 +1,4 @@
-"""Keeping a lake: many small files into few, an account erased everywhere, the way back from damage."""
+"""Keeping a lake: many small files into few, an account erased everywhere."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from polydoc_analytics.errors import LakeError, UsageError
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import ACCOUNTS, DAMAGED, Place, json_of
+from polydoc_analytics.lake.places import ACCOUNTS, Place, json_of
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.tables import DataFile, Table, base_name
+from polydoc_analytics.lake.tables import DataFile, Table, base_name, first_line
 from polydoc_analytics.lake.taking import committed_after
 from polydoc_analytics.lake.writing import write_table
 from polydoc_analytics.store import FILE_ROWS
@@ -88,7 +88,7 @@ def compact(place: Place, folder: Path, load: str, retention_days: int | None) -
         _vacuum(ledger.table, retention_days * 24)
     if not rewritten:
         return None
-    row = _entry(last, load, "compact", f"{rewritten} files put together")
+    row = entry(last, load, "compact", f"{rewritten} files put together")
     ledger.append(replace(row, **versions), folder)  # type: ignore[arg-type] # versions are numbers
     return ledger.last
 
@@ -117,11 +117,13 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
             _rewrite(table, files, f"not coalesce({condition}, false)", folder, load)
         versions[f"{name}_version"] = table.version
     if not any(removed.values()):
+        if any(one.kind == "erase" for one in ledger.rows):  # an erasure that was killed may have left old files
+            _remove_old_files(place)
         return None
     said = "erased {runs:,} runs, {history:,} superseded states, {quarantine:,} quarantined rows".format(**removed)
     digest = hashlib.sha256(account.encode()).hexdigest()
     row = replace(
-        _entry(last, load, "erase", said),
+        entry(last, load, "erase", said),
         source=f"account with SHA-256 {digest}",
         **versions,  # type: ignore[arg-type]
     )
@@ -139,83 +141,19 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
         rows.append(replace(one, runs=one.runs - gone, languages=left, source=named))
     row = rows[-1]
     ledger.rewrite(rows, folder, load)
-    for name in (*health.PINNED, "loads"):
-        _vacuum(Table(place, name).open(), 0)
+    _remove_old_files(place)
     names = json_of(place, ACCOUNTS)
     if names.pop(account, None) is not None:
         place.write(ACCOUNTS, json.dumps(names, ensure_ascii=False, indent=1).encode())
     return row
 
 
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """The way back: log entries that are damaged, data files that are, and the last load that is whole."""
-
-    entries: list[str]
-    files: list[str]
-    good: LedgerRow | None
-    lost: list[LedgerRow]
+def _remove_old_files(place: Place) -> None:
+    for name in (*health.PINNED, "loads"):
+        _vacuum(Table(place, name).open(), 0)
 
 
-def damage(place: Place) -> Repair:
-    """Return what is damaged, and the newest load whose every file is whole."""
-    entries = [
-        health.entry_name(table, version)
-        for table in ("loads", *health.PINNED)
-        for version in health.damaged_entries(place, table)
-    ]
-    return Repair(entries, *_last_whole(place, entries))
-
-
-def repair(place: Place, folder: Path, load: str) -> Repair:
-    """Go back to the last load that is whole; to be called under the lock. What was damaged is put aside, not deleted.
-
-    Raises LakeError where no load is whole.
-    """
-    entries = [name for table in ("loads", *health.PINNED) for name in _put_damaged_aside(place, table)]
-    files, good, lost = _last_whole(place, [])
-    if good is None and lost:
-        raise LakeError(f"{place.shown}: no load is whole; ingest the sources into a new lake")
-    ledger = Ledger(place)
-    if lost:
-        ledger.rewrite([row for row in ledger.rows if row not in lost], folder, load)
-    health.undo_unfinished(place, Ledger(place))
-    return Repair(entries, files, good, lost)
-
-
-def _put_damaged_aside(place: Place, table: str) -> list[str]:
-    moved = []
-    while versions := health.damaged_entries(place, table):
-        for version in versions:
-            name = health.entry_name(table, version)
-            place.write(f"{DAMAGED}/{datetime.now(UTC):%Y%m%d-%H%M%S}-{table}-{version}.json", place.read(name) or b"")
-            place.remove(name)
-            moved.append(name)
-    return moved
-
-
-def _last_whole(place: Place, damaged: list[str]) -> tuple[list[str], LedgerRow | None, list[LedgerRow]]:
-    """Return the damaged data files, the newest load that is whole, and the loads after it."""
-    bad_files: set[str] = set()
-    ledger = Ledger(place)
-    lost: list[LedgerRow] = []
-    for row in reversed(ledger.rows):
-        found = []
-        for name in health.PINNED:
-            try:
-                table = Table(place, name).open(row.version_of(name))
-            except LakeError:
-                found.append(f"{name}/_delta_log")
-            else:
-                found += [f"{name}/{file}" for file in health.damaged_files(place, table)]
-        if not found and not any(health.entry_name(n, row.version_of(n)) in damaged for n in health.PINNED):
-            return sorted(bad_files), row, lost
-        bad_files.update(found)
-        lost.append(row)
-    return sorted(bad_files), None, lost
-
-
-def _entry(last: LedgerRow, load: str, kind: str, detail: str) -> LedgerRow:
+def entry(last: LedgerRow, load: str, kind: str, detail: str) -> LedgerRow:
     """Return a row of the ledger for what brings no runs."""
     now = datetime.now(UTC)
     return replace(
@@ -314,7 +252,13 @@ def _languages_left(place: Place) -> set[str]:
 
 def _vacuum(table: Table, hours: int, *, dry_run: bool = False) -> list[str]:
     """Remove the files that the newest version does not use, once they are older than ``hours``; return their names."""
-    removed: list[str] = table.delta.vacuum(
-        retention_hours=hours, dry_run=dry_run, enforce_retention_duration=False, full=True
-    )
+    before = table.version
+    try:
+        removed: list[str] = table.delta.vacuum(
+            retention_hours=hours, dry_run=dry_run, enforce_retention_duration=False, full=True
+        )
+    except Exception as error:
+        raise LakeError(f"{table.place.shown}/{table.name}: cannot be tidied: {first_line(error)[:200]}") from None
+    for version in range(before + 1, table.open().version + 1):
+        table.settle(version)
     return [name for name in removed if name.endswith(".parquet")]

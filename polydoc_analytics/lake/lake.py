@@ -7,20 +7,22 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import __version__
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake import health, keeping
+from polydoc_analytics.lake import health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
-from polydoc_analytics.lake.tables import ConflictError, Table
+from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loaders.sources import format_of
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 _MOST_TRIES = 12
+_CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
 Talk = Callable[[str], None]
 
@@ -130,9 +133,18 @@ class Lake:
             )
             ours = Load(load, kind, name or source_name(source), content, correct, started, staged, runs, work)
             result: LoadResult = self._exclusively(lambda: ours.take(self.place))
-        if result.number and self._has_many_small_files():
-            self._keep(lambda folder, load: keeping.compact(self.place, folder, load, None))
+        if result.number:
+            self._tidy()
         return result
+
+    def _tidy(self) -> None:
+        """Put small files together where there are many; that it fails is no failure of the load, which is done."""
+        try:
+            if self._has_many_small_files():
+                self._keep(lambda folder, load: keeping.compact(self.place, folder, load, None))
+        except LakeError as error:
+            if self._talk:
+                self._talk(f"{error} (while its small files were put together; the load is in the lake)")
 
     def _has_many_small_files(self) -> bool:
         tables = (Table(self.place, name).open() for name in health.PINNED)
@@ -169,17 +181,21 @@ class Lake:
         row: LedgerRow | None = self._keep(lambda folder, load: keeping.erase(self.place, account, folder, load))
         return row
 
-    def damage(self) -> keeping.Repair:
-        """Return what is damaged, and the last load that is whole."""
+    def damage(self) -> repairing.Repair:
+        """Return what is damaged, and what :meth:`repair` would do."""
         self._raise_if_none()
-        return keeping.damage(self.place)
+        return repairing.damage(self.place)
 
-    def repair(self) -> keeping.Repair:
-        """Go back to the last load that is whole; sources of later loads are to be loaded again."""
+    def repair(self) -> repairing.Repair:
+        """Make the lake whole again: put aside what is damaged, and go back to the last load that is whole.
+
+        Where that would lose loads that are whole themselves, the damaged files are taken out instead. The result says
+        what was lost; the ledger records it, and the sources of what was lost are to be loaded again.
+        """
         self._raise_if_none()
         load = keeping.new_load()
         with self.place.staging(load) as folder, self.place.lock(self._talk):
-            return keeping.repair(self.place, folder, load)
+            return repairing.repair(self.place, folder, load)
 
     def _raise_if_none(self) -> None:
         if not is_lake(self.place):
@@ -191,15 +207,14 @@ class Lake:
             try:
                 with self.place.lock(self._talk):
                     self._create()
-                    health.raise_if_damaged(self.place)
-                    health.undo_unfinished(self.place, Ledger(self.place))
+                    health.undo_unfinished(self.place)
                     return write()
             except ConflictError:
                 time.sleep(random.uniform(0.2, 1) * min(2**attempt, 32) * 0.05)
         raise LakeError(f"{self.place.shown}: others keep writing to this lake; try again later")
 
     def _create(self) -> None:
-        if self.place.exists("loads/_delta_log/00000000000000000000.json"):
+        if self.place.exists(entry_name("loads", 1)):  # whoever made that had the tables on the disk before
             return
         for name in TABLES:
             Table(self.place, name).create()
@@ -207,14 +222,13 @@ class Lake:
     def _known_load(self, content: Content) -> LedgerRow | None:
         """Return the load that brought the same bytes, where loading them again can change nothing.
 
-        Merging is idempotent, and what an authority has corrected since stays corrected. What was erased would come
-        back, and another version of this program may read the bytes differently.
+        Merging is idempotent, and what an authority has corrected since stays corrected. But what was erased would come
+        back, what was lost must, and another version of this program may read the bytes differently.
         """
         if content.size is None or not is_lake(self.place):
             return None
-        health.raise_if_damaged(self.place)
-        for row in reversed(Ledger(self.place).rows):
-            if row.kind == "erase":
+        for row in reversed(health.whole_ledger(self.place).rows):
+            if row.kind in ("erase", "repair"):
                 return None
             # Files of another size need not be read to tell that they are others.
             is_alike = row.content_bytes == content.size and row.tool_version == __version__
@@ -223,6 +237,9 @@ class Lake:
         return None
 
     def _loaded_before(self, known: LedgerRow) -> LoadResult:
+        health.settle(self.place)  # whoever brought it may have been killed before it could do so
+        with suppress(LakeError), self.place.staging(keeping.new_load()):
+            pass  # what it has staged is removed
         last = Ledger(self.place).last
         unchanged = known.inserted + known.updated + known.unchanged
         return LoadResult(
@@ -243,15 +260,15 @@ class Lake:
         it is damaged, UsageError where ``as_of`` means nothing.
         """
         self._raise_if_none()
-        health.raise_if_damaged(self.place)
-        ledger = Ledger(self.place)
+        try:
+            ledger, runs = self._newest()
+        except LakeError:
+            ledger, runs = self._newest()  # an erasure may have removed files meanwhile
         last = ledger.last
         if last is None:
             if as_of is not None:
                 ledger.as_of(as_of, timezone)
             return Snapshot("no load", None, scan([], "runs"), RUN_COLUMNS, (), self.place)
-        runs = Table(self.place, "runs").open(last.runs_version)
-        health.raise_if_files_damaged(self.place, runs)
         files = runs.paths()
         if as_of is None:
             return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place)
@@ -270,6 +287,14 @@ class Lake:
             where load not in ({later}) and superseded_by in ({later})
         )"""
         return Snapshot(snapshot_text(row), row, relation, RUN_COLUMNS, (*files, *past), self.place)
+
+    def _newest(self) -> tuple[Ledger, Table]:
+        """Return the ledger and the runs that it pins, both whole."""
+        ledger = health.whole_ledger(self.place)
+        last = ledger.last
+        runs = Table(self.place, "runs").open(last.runs_version if last else 0)
+        health.raise_if_files_damaged(self.place, runs, last.runs if last else 0)
+        return ledger, runs
 
     def running(self, before: datetime | None = None) -> list[dict[str, Any]]:
         """Return id, account_id and created_at of the runs that are Running, the oldest first.
@@ -352,7 +377,14 @@ def lake_of(source: Any) -> Lake | None:
     if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
         return None
     lake = Lake(text)
-    return lake if is_lake(lake.place) else None
+    try:
+        return lake if is_lake(lake.place) else None
+    except LakeError:
+        # The client that reads plain files may have credentials that the lake's has not; then that one says what fails.
+        client = _CLIENTS.get(text.split("://", 1)[0])
+        if client is None or find_spec(client) is None:
+            raise
+        return None
 
 
 def _source_and_name(source: Any, name: str | None) -> tuple[Any, str | None]:

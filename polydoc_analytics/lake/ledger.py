@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import LakeError, UsageError
 from polydoc_analytics.lake.changes import connection, scan
-from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.tables import Table, first_line
 from polydoc_analytics.zones import start_of_day, zone
 
 _MOST_FILES = 50
@@ -21,13 +21,9 @@ _MOST_FILES = 50
 class Ledger:
     """The rows of ``loads`` at one version of the table, in the order of their numbers."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, rows: tuple[LedgerRow, ...] | None = None) -> None:
         self.table = Table(place, "loads").open()
-        self.rows = self._read()
-
-    def _read(self) -> tuple[LedgerRow, ...]:
-        rows = [LedgerRow(**row) for row in read_rows(self.table)]
-        return tuple(sorted(rows, key=lambda row: row.number))
+        self.rows = rows_of_ledger(place, self.table.paths()) if rows is None else rows
 
     @property
     def last(self) -> LedgerRow | None:
@@ -96,16 +92,20 @@ def _instant(moment: str | date | datetime, timezone: str) -> datetime:
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
 
 
-def read_rows(table: Table) -> list[dict[str, Any]]:
-    """Return the rows of a small table of the lake."""
-    paths = table.paths()
+def rows_of_ledger(place: Place, paths: Sequence[str]) -> tuple[LedgerRow, ...]:
+    """Return the rows of files of the ledger, in the order of their numbers."""
+    import duckdb
+
     if not paths:
-        return []
-    with connection(Path()) as con:
-        table.place.prepare(con)
-        found = con.sql(f"select * from {scan(paths, table.name)}").to_arrow_table()
-    rows: list[dict[str, Any]] = found.to_pylist()
-    return rows
+        return ()
+    try:
+        with connection(Path()) as con:
+            place.prepare(con)
+            found = con.sql(f"select * from {scan(paths, 'loads')}").to_arrow_table()
+    except (duckdb.Error, OSError) as error:
+        raise LakeError(f"{place.shown}/loads: cannot be read: {first_line(error)[:200]}; {way_back(place)}") from None
+    rows = [LedgerRow(**row) for row in found.to_pylist()]
+    return tuple(sorted(rows, key=lambda row: row.number))
 
 
 def write_rows(rows: Sequence[dict[str, Any]], path: Path, table: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -61,6 +62,9 @@ class Place(Protocol):
     def settle(self, names: Iterable[str]) -> None:
         """Make files, and the folders that list them, durable."""
 
+    def settle_folders(self, names: Iterable[str]) -> None:
+        """Make new folders of the lake durable, and the lake's own."""
+
     def files(self, folder: str) -> Iterator[Stored]:
         """Yield the files of a folder, without those of folders in it."""
 
@@ -108,29 +112,47 @@ class LocalPlace:
     def write(self, name: str, content: bytes) -> None:
         """Replace a file as a whole, durably."""
         path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         half = path.with_name(f"{path.name}.{os.getpid()}.half")
-        with open(half, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(half, path)
-        _sync_folder(path.parent)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(half, "wb") as file:
+                file.write(content)
+                file.flush()
+                _sync(file.fileno())
+            os.replace(half, path)
+            _sync_folder(path.parent)
+            _sync_folder(self.folder)
+        except OSError as error:
+            with suppress(OSError):
+                half.unlink(missing_ok=True)
+            raise LakeError(f"{self.shown}/{name}: cannot be written: {error.strerror or error}") from None
 
     def adopt(self, staged: Path, name: str) -> None:
-        """Rename a file; staging is on the same disk."""
-        os.replace(staged, self.folder / name)
+        """Give a file its final name; staging is on the same disk. It stays staged too, for a second try."""
+        try:
+            os.link(staged, self.folder / name)
+        except OSError:  # a disk that knows no second names
+            shutil.copyfile(staged, self.folder / name)
 
     def settle(self, names: Iterable[str]) -> None:
         """Sync files and their folders."""
         folders = set()
         for name in names:
             path = self.folder / name
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
+            with open(path, "r+b" if os.name == "nt" else "rb") as file:  # what is only read cannot be synced there
+                _sync(file.fileno())
             folders.add(path.parent)
         for folder in folders:
             _sync_folder(folder)
+
+    def settle_folders(self, names: Iterable[str]) -> None:
+        """Sync folders of the lake, its own, and those above it, which may be as new."""
+        for name in names:
+            _sync_folder(self.folder / name)
+        _sync_folder(self.folder)
+        for folder in self.folder.absolute().parents:
+            with suppress(OSError):  # one that may not be read was there before
+                _sync_folder(folder)
 
     def files(self, folder: str) -> Iterator[Stored]:
         """Yield the files of a folder."""
@@ -153,16 +175,17 @@ class LocalPlace:
         """Hold the lake's lock file; the system lets go of it when the process ends, however it ends."""
         import filelock
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.folder / "_lock", poll_interval=0.01)
         try:
-            lock.acquire(timeout=1)
-        except filelock.Timeout:
-            if talk:
-                talk(f"{self.shown}: another process is writing to this lake; waiting for it")
-            lock.acquire()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=1)
+            except filelock.Timeout:
+                if talk:
+                    talk(f"{self.shown}: another process is writing to this lake; waiting for it")
+                lock.acquire()
         except OSError as error:
-            raise LakeError(f"{self.shown}: cannot be written to: {error.strerror}") from None
+            raise LakeError(f"{self.shown}: cannot be written to: {error.strerror or error}") from None
         try:
             yield
         finally:
@@ -175,32 +198,52 @@ class LocalPlace:
 
         staging = self.folder / STAGING
         folder = staging / load
+        lock = filelock.FileLock(f"{folder}.lock")
         try:
-            staging.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(f"{folder}.lock"):
-                folder.mkdir()
-                _remove_left_overs(staging)
-                try:
-                    yield folder
-                finally:
-                    shutil.rmtree(folder, ignore_errors=True)
-        except OSError as error:
-            raise LakeError(f"{self.shown}: cannot be written to: {error.strerror or error}") from None
+            try:
+                staging.mkdir(parents=True, exist_ok=True)
+                with filelock.FileLock(self.folder / "_staging_lock"):
+                    lock.acquire()
+                    folder.mkdir()
+                    _remove_left_overs(staging, folder)
+            except OSError as error:
+                raise LakeError(f"{self.shown}: cannot be written to: {error.strerror or error}") from None
+            try:
+                yield folder
+            except OSError as error:
+                raise LakeError(f"{self.shown}: {_told(error)}") from None
         finally:
-            Path(f"{folder}.lock").unlink(missing_ok=True)
+            if lock.is_locked:
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.release()
+                with suppress(OSError):
+                    Path(lock.lock_file).unlink(missing_ok=True)
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Do nothing: DuckDB reads local files by itself."""
 
 
-def _remove_left_overs(staging: Path) -> None:
-    """Remove staging folders whose process has ended: a folder is made after its lock is taken, which nobody holds."""
+def _remove_left_overs(staging: Path, ours: Path) -> None:
+    """Remove what loads have staged whose process has ended: nobody holds their lock.
+
+    To be called while no other load begins, for a load's lock file is there before its lock is taken.
+    """
     import filelock
 
-    for lock in staging.glob("*.lock"):
+    for entry in sorted(staging.iterdir()):
+        folder = entry.with_suffix("") if entry.suffix == ".lock" else entry
+        if folder == ours:
+            continue
+        lock = Path(f"{folder}.lock")
         with suppress(OSError, filelock.Timeout), filelock.FileLock(lock, timeout=0):
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             lock.unlink(missing_ok=True)
+
+
+def _told(error: OSError) -> str:
+    """Return in words what could not be done, and with which file."""
+    reason = error.strerror or str(error).strip().splitlines()[0]
+    return f"cannot be written to: {reason}" + (f": {error.filename}" if error.filename else "")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -208,9 +251,24 @@ def _sync_folder(folder: Path) -> None:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        _sync(handle)
     finally:
         os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    if sys.platform == "darwin":  # fsync alone leaves there what is written in the drive's cache
+        import fcntl
+
+        with suppress(OSError):  # a disk that knows no such thing
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
+
+
+def way_back(place: Place) -> str:
+    """Return what to do about a lake that is damaged."""
+    return f"`polydoc-analytics lake repair --lake {place.shown}` says what can be saved"
 
 
 def json_of(place: Place, name: str) -> dict[str, Any]:

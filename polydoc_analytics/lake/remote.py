@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LEASE_S = 30.0
 """A lease that is not renewed for so long, by the clock of whoever waits for it, may be taken over."""
 _LOCK = "_lock"
+_SOON: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+"""Whether there is a lake is also asked of buckets that hold plain files, with credentials of another client."""
 _ALLOW_HTTP = ("AWS_ALLOW_HTTP", "ALLOW_HTTP")
 
 
@@ -46,6 +48,9 @@ class RemotePlace:
             from obstore.store import from_url
 
             self._store: Any = from_url(self.uri, config=self._config, client_options=self._client)  # type: ignore[call-overload]
+            self._probe: Any = from_url(  # type: ignore[call-overload]
+                self.uri, config=self._config, client_options=self._client, retry_config=_SOON
+            )
         except Exception as error:
             raise LakeError(f"{self.shown}: cannot be opened: {_first_line(error)}") from None
 
@@ -59,9 +64,9 @@ class RemotePlace:
 
         try:
             with suppress(FileNotFoundError):
-                obstore.head(self._store, name)
+                obstore.head(self._probe, name)
                 return True
-            return any(True for batch in obstore.list(self._store, prefix=name, chunk_size=1) for _ in batch)
+            return any(True for batch in obstore.list(self._probe, prefix=name, chunk_size=1) for _ in batch)
         except Exception as error:
             raise LakeError(f"{self.shown}: cannot be reached: {_first_line(error)}") from None
 
@@ -85,7 +90,6 @@ class RemotePlace:
         import obstore
 
         self._put(lambda: obstore.put(self._store, name, staged))
-        staged.unlink()
 
     def _put(self, put: Callable[[], Any]) -> None:
         try:
@@ -95,6 +99,9 @@ class RemotePlace:
 
     def settle(self, names: Iterable[str]) -> None:
         """Do nothing: an object that the store has acknowledged is durable."""
+
+    def settle_folders(self, names: Iterable[str]) -> None:
+        """Do nothing: an object store knows no folders."""
 
     def files(self, folder: str) -> Iterator[Stored]:
         """Yield the objects of a folder, without those further below."""
@@ -190,12 +197,15 @@ class _Lease:
 
     def _keep(self) -> None:
         import obstore
+        from obstore.exceptions import PreconditionError
 
         while not self._done.wait(LEASE_S / 4):
             try:
                 self._tag = obstore.put(self._store, _LOCK, self._content(), mode={"e_tag": self._tag})["e_tag"]
-            except Exception:  # lost, or the store is out of reach: the conditional commits will tell
+            except (PreconditionError, FileNotFoundError):  # lost: the conditional commits will tell
                 return
+            except Exception:  # the store is out of reach for now
+                continue
 
     def release(self) -> None:
         """Let go of the lease, if it is still held."""

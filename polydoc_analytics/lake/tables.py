@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
 from polydoc_analytics.schema import MAX_INSTANT_US
 
@@ -26,7 +27,8 @@ _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "50",
 }
-_LOG = "_delta_log"
+LOG = "_delta_log"
+_CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 
 
 class ConflictError(Exception):
@@ -70,7 +72,8 @@ class Table:
             )
         except Exception as error:
             raise LakeError(f"{self.place.shown}: cannot be created: {first_line(error)}") from None
-        self._settle(0, ())
+        self.place.settle_folders([self.name])
+        self.settle(0)
 
     def open(self, version: int | None = None) -> Table:
         """Open the table at a version, or at its newest one; raises LakeError where it cannot be read right."""
@@ -81,7 +84,9 @@ class Table:
             self._delta = DeltaTable(uri, version=version, storage_options=self.place.storage_options)
             protocol, metadata = self._delta.protocol(), self._delta.metadata()
         except Exception as error:
-            raise LakeError(f"{self.place.shown}/{self.name}: cannot be opened: {first_line(error)}") from None
+            raise LakeError(
+                f"{self.place.shown}/{self.name}: cannot be opened: {first_line(error)[:200]}; {way_back(self.place)}"
+            ) from None
         features = {*(protocol.reader_features or ()), *(protocol.writer_features or ())}
         refused = sorted(features & {"deletionVectors", "columnMapping", "v2Checkpoint", "typeWidening"})
         if refused:
@@ -161,32 +166,38 @@ class Table:
         except CommitFailedError as error:
             raise ConflictError(first_line(error)) from None
         except (DeltaError, OSError) as error:
-            raise LakeError(f"{self.place.shown}/{self.name}: cannot be committed to: {first_line(error)}") from None
+            raise LakeError(
+                f"{self.place.shown}/{self.name}: cannot be committed to: {first_line(error)[:200]}"
+            ) from None
         self.delta.update_incremental()
         if self.version != before + 1:
             raise ConflictError(f"{self.name} is at version {self.version}, not {before + 1}")
-        self._settle(self.version, add)
+        self.settle(self.version)
 
-    def revert(self, version: int) -> None:
-        """Commit the state of an earlier version as the newest one: what came after it is undone."""
-        from deltalake import PostCommitHookProperties
+    def fence(self) -> None:
+        """Commit nothing: whoever has opened the table before can commit to it no more."""
+        self._commit("fence", (), (), is_rewrite=True)
 
-        try:
-            self.delta.restore(version, post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False))
-        except Exception as error:
-            raise LakeError(
-                f"{self.place.shown}/{self.name}: cannot be brought back to version {version}: {first_line(error)}"
-            ) from None
-        self.open()
-        self._settle(self.version, ())
+    def become(self, load: str, files: Sequence[DataFile]) -> None:
+        """Commit that the table is made of these files, which are in its folder; nothing where it is already."""
+        now = {file.name for file in self.files()}
+        then = {file.name for file in files}
+        if now != then:
+            add = [file for file in files if file.name not in now]
+            self._commit(load, add, sorted(now - then), is_rewrite=False)
 
-    def _settle(self, version: int, add: Sequence[DataFile]) -> None:
-        """Make the commit durable: its log entry, and the checkpoint that it may have set off."""
-        names = [f"{self.name}/{_LOG}/{version:020}.json"]
-        checkpoint = f"{self.name}/{_LOG}/{version:020}.checkpoint.parquet"
-        if version and version % int(_CONFIGURATION["delta.checkpointInterval"]) == 0 and self.place.is_local:
-            names += [name for name in (checkpoint, f"{self.name}/{_LOG}/_last_checkpoint") if self.place.exists(name)]
+    def settle(self, version: int) -> None:
+        """Make a commit durable: its log entry, and the checkpoint that it may have set off."""
+        names = [entry_name(self.name, version)]
+        checkpoint = f"{self.name}/{LOG}/{version:020}.checkpoint.parquet"
+        if self.place.is_local and self.place.exists(checkpoint):
+            names += [checkpoint, f"{self.name}/{LOG}/_last_checkpoint"]
         self.place.settle(names)
+
+
+def entry_name(table: str, version: int) -> str:
+    """Return the name of a log entry below the lake."""
+    return f"{table}/{LOG}/{version:020}.json"
 
 
 def data_file(path: Path) -> DataFile:
@@ -233,6 +244,7 @@ def base_name(path: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's first line."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+    """Return an error's first line, and the cause of it that the last one tells where there is a chain of causes."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    *_, cause = _CAUSE.split(lines[-1])
+    return lines[0].strip() + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,9 +115,7 @@ class Load:
         return replace(result, load=self.name, number=row.number, snapshot=snapshot_text(row))
 
     def _folder(self, name: str) -> Path:
-        folder = self.work / name
-        folder.mkdir()
-        return folder
+        return Path(tempfile.mkdtemp(prefix=name, dir=self.work))  # a second try must not meet the files of the first
 
     def _row(
         self, result: LoadResult, last: LedgerRow | None, new_quarantined: int, versions: tuple[int, int, int]

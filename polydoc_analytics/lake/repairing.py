@@ -1,0 +1,205 @@
+"""The way back from damage: what is lost, what can be saved, and the lake made whole again."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake import health
+from polydoc_analytics.lake.keeping import entry
+from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
+from polydoc_analytics.lake.places import LocalPlace, Place
+from polydoc_analytics.lake.schemas import TABLES, LedgerRow
+from polydoc_analytics.lake.tables import LOG, DataFile, Table
+
+_LEDGER_FILE = re.compile(r"part-.*-ledger\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What is damaged, and what a repair does, or would do.
+
+    ``entries`` are parts of logs, ``files`` data files. The lake goes back to the load ``good`` (None: to the empty
+    lake), and ``lost`` are the loads after it; ``gone`` counts by table the rows of damaged files that are taken out.
+    """
+
+    entries: list[str]
+    files: list[str]
+    good: LedgerRow | None
+    lost: list[LedgerRow]
+    gone: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether anything is damaged."""
+        return bool(self.entries or self.files or self.lost or self.gone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A repair, with all that is needed to do it: what each log loses, the rows that stay, the files of each table."""
+
+    repair: Repair
+    logs: dict[str, tuple[list[str], int | None]]
+    rows: list[LedgerRow]
+    last_number: int
+    files: dict[str, list[DataFile]]
+
+
+def damage(place: Place) -> Repair:
+    """Return what is damaged, and what :func:`repair` would do about it."""
+    return _plan(place).repair
+
+
+def repair(place: Place, folder: Path, load: str) -> Repair:
+    """Make the lake whole again, and record it; to be called under the lock. Parts of logs are put aside, not deleted.
+
+    It goes back to the newest load that is whole. Where that would lose loads that are not damaged themselves, the
+    damaged files are taken out of the newest state instead, and their rows are lost. Raises LakeError where neither can
+    be done.
+    """
+    plan = _plan(place)
+    done = plan.repair
+    if not done.is_needed:
+        return done
+    for name, (names, since) in plan.logs.items():
+        health.put_aside(place, name, names, since)
+    versions = {f"{name}_version": _set(place, name, load, files) for name, files in plan.files.items()}
+    rows = plan.rows
+    if done.good or done.lost:
+        row = _row(done, plan, load)
+        rows = [*rows, replace(row, runs=sum(one.rows for one in plan.files["runs"]), **versions)]  # type: ignore[arg-type]
+    Ledger(place, rows=()).rewrite(rows, folder, load)
+    health.undo_unfinished(place)
+    return done
+
+
+def _row(done: Repair, plan: _Plan, load: str) -> LedgerRow:
+    """Return the repair's own row of the ledger; its number comes after those of the loads that are lost."""
+    last = done.good
+    if last is None:
+        empty = {"runs": 0, "languages": [], "created_low": None, "created_high": None}
+        last = replace(done.lost[-1], finished_low=None, finished_high=None, **empty)  # type: ignore[arg-type]
+    said = [f"{count:,} rows of {name} were in files that are damaged" for name, count in done.gone.items()]
+    said += [f"load {row.number} was lost ({row.source or row.kind})" for row in reversed(done.lost)]
+    row = entry(last, load, "repair", "; ".join(said) or "parts of logs were put aside")
+    return replace(row, number=plan.last_number + 1)
+
+
+def _set(place: Place, name: str, load: str, files: list[DataFile]) -> int:
+    table = Table(place, name).open()
+    table.become(load, files)
+    return table.version
+
+
+@contextmanager
+def _readable(place: Place, logs: dict[str, tuple[list[str], int | None]]) -> Iterator[Place]:
+    """Yield a place with the lake's logs as they are once what is damaged has been put aside."""
+    if not any(names for names, _ in logs.values()):
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="polydoc-logs-") as folder:
+        copy = LocalPlace(Path(folder))
+        for name, (names, since) in logs.items():
+            (copy.folder / name / LOG).mkdir(parents=True)
+            for file in place.files(f"{name}/{LOG}"):
+                is_later = since is not None and file.name[:20].isdigit() and int(file.name[:20]) >= since
+                path = f"{name}/{LOG}/{file.name}"
+                if path not in names and not is_later and file.name != "_last_checkpoint":
+                    (copy.folder / path).write_bytes(place.read(path) or b"")
+        yield copy
+
+
+def _plan(place: Place) -> _Plan:
+    logs = {name: health.damaged_log(place, name) for name in TABLES}
+    entries = [name for names, _ in logs.values() for name in names]
+    if any(since == 0 for _, since in logs.values()):
+        raise LakeError(f"{place.shown}: the log of a table is damaged from its start; ingest into a new lake")
+    with _readable(place, logs) as readable:
+        ledger = Table(readable, "loads").open()
+        bad = set(health.damaged_files(place, ledger))
+        used = {file.name for file in ledger.files()}
+        rows = list(rows_of_ledger(place, [place.path(f"loads/{name}") for name in sorted(used - bad)]))
+        last_number = max((row.number for row in rows), default=0)
+        since = logs["loads"][1]
+        if since is not None:
+            rows += _saved(place, used, last_number)
+            missed = max(health.versions_of(place, "loads"), default=since) - since + 1
+            last_number = max(rows[-1].number if rows else 0, last_number + missed)
+        state = _State(place, readable, rows)
+        good, lost, files = state.to_go_back_to()
+        gone = {
+            name: sum(file.rows for file in state.damaged(good, name)) for name in health.PINNED if good is not None
+        }
+        gone = {name: count for name, count in gone.items() if count}
+        keep = {
+            name: [file for file in state.files(good, name) or () if file not in state.damaged(good, name)]
+            for name in health.PINNED
+        }
+    damaged = sorted({*files, *(f"loads/{name}" for name in bad)})
+    kept = [row for row in rows if row not in lost]
+    return _Plan(Repair(entries, damaged, good, lost, gone), logs, kept, last_number, keep)
+
+
+def _saved(place: Place, used: set[str], after: int) -> list[LedgerRow]:
+    """Return the rows of loads whose entry in the ledger's log is damaged: their files were on the disk before it."""
+    found: dict[int, LedgerRow] = {}
+    for file in place.files("loads"):
+        if _LEDGER_FILE.fullmatch(file.name) and file.name not in used:
+            try:
+                rows = rows_of_ledger(place, [place.path(f"loads/{file.name}")])
+            except LakeError:
+                continue
+            found.update({row.number: row for row in rows if row.number > after})
+    return [found[number] for number in sorted(found)]
+
+
+class _State:
+    """What each load's state is made of, as far as the logs can be read."""
+
+    def __init__(self, place: Place, readable: Place, rows: list[LedgerRow]) -> None:
+        self._place = place
+        self._readable = readable
+        self._rows = rows
+        self._sizes = {name: {file.name: file.size for file in place.files(name)} for name in health.PINNED}
+        self._known: dict[tuple[str, int], list[DataFile] | None] = {}
+
+    def files(self, row: LedgerRow | None, name: str) -> list[DataFile] | None:
+        """Return the files of a table that a row pins; None where its log does not reach so far."""
+        if row is None:
+            return []
+        key = name, row.version_of(name)
+        if key not in self._known:
+            try:
+                self._known[key] = Table(self._readable, name).open(key[1]).files()
+            except LakeError:
+                self._known[key] = None
+        return self._known[key]
+
+    def damaged(self, row: LedgerRow | None, name: str) -> list[DataFile]:
+        """Return those of them that are missing or have another size."""
+        return [file for file in self.files(row, name) or () if self._sizes[name].get(file.name) != file.size]
+
+    def to_go_back_to(self) -> tuple[LedgerRow | None, list[LedgerRow], set[str]]:
+        """Return the load to go back to, the loads after it, newest first, and the names of all damaged files."""
+        lost = []
+        rows = list(reversed(self._rows))
+        while rows and any(self.files(rows[0], name) is None for name in health.PINNED):
+            lost.append(rows.pop(0))
+        newest = rows[0] if rows else None
+        files: set[str] = set()
+        later: list[LedgerRow] = []
+        for row in rows:
+            found = {f"{name}/{file.name}" for name in health.PINNED for file in self.damaged(row, name)}
+            if not found:
+                return row, [*lost, *later], files
+            files |= found
+            if not any(row.load in file for file in found):  # it was whole by itself, and would be lost for another's
+                return newest, lost, files
+            later.append(row)
+        return None, [*lost, *later], files

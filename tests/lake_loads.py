@@ -1,0 +1,97 @@
+"""Loads whose outcome is known by another route, children that bring them into a lake, and what must hold after."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from conftest import wire
+
+from polydoc_analytics import Lake, connect
+from polydoc_analytics.lake.places import STAGING
+
+IDS = 40
+
+
+def rows_of_load(number: int) -> list[dict[str, Any] | str]:
+    """Rows of load NUMBER (from 1): new runs, Running ones, some finished later than before, one that is rejected."""
+    rows: list[dict[str, Any] | str] = [f'{{"id": "broken in load {number}"}}']
+    for k in range(12):
+        n = (number * 7 + k * 2) % IDS  # of the odd runs, or of the even ones
+        created = f"2026-03-{1 + n % 28:02}T10:00:00Z"
+        if (number + n) % 4 == 0:
+            rows.append(
+                wire(f"r{n}", created_at=created, status="Running", finished_at=None, credits=None, output_file_id=None)
+            )
+        else:
+            minute, second = divmod(number, 60)
+            finished = f"2026-05-01T00:{minute:02}:{second:02}Z"
+            rows.append(wire(f"r{n}", created_at=created, finished_at=finished, credits=number))
+    return rows
+
+
+def write_load(folder: Path, number: int) -> str:
+    path = folder / f"load-{number}.ndjson"
+    if not path.exists():
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows_of_load(number)]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+    return str(path)
+
+
+def expected(numbers: list[int]) -> dict[str, int | None]:
+    """The credits of each run after some loads, in any order: those of the latest load that saw it finished."""
+    state: dict[str, int | None] = {}
+    for number in sorted(numbers):
+        for row in rows_of_load(number):
+            if isinstance(row, dict):
+                state[row["id"]] = row["credits"] if row["status"] != "Running" else state.get(row["id"])
+    return state
+
+
+def observed(lake: Path | str, **how: Any) -> dict[str, int | None]:
+    """The credits of each run of a lake, which must open without an error, hold no id twice, and be consistent."""
+    with connect(Lake(lake, **how) if how else str(lake)) as db:
+        rows = db.sql("select id, credits from runs order by id")
+        assert rows["id"].is_unique().all()
+        assert db.view("conservation")["holds"].all()
+        assert rows.height == db.counts.runs
+    return dict(rows.iter_rows())
+
+
+def left_overs(lake: Path) -> list[str]:
+    """Files of loads that the ledger does not know, staged ones, and whatever is half written."""
+    known = set(Lake(lake).loads()["load"])
+    found = [str(path) for path in (lake / STAGING).iterdir()]
+    for path in lake.rglob("*"):
+        load = re.search(r"\d{8}-\d{6}-[0-9a-f]{6}", path.name)
+        is_unknown = path.is_file() and load is not None and load.group() not in known and "_damaged" not in str(path)
+        if is_unknown or re.search(r"#\d+$|\.tmp$|\.half$", path.name):
+            found.append(str(path))
+    return found
+
+
+def child(script: str, *arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start Python on a script, with the tests' folder on its path; its input, output and errors are pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "POLARS_MAX_THREADS": "1", **(env or {})},
+    )
+
+
+def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``polydoc-analytics`` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "polydoc_analytics", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )

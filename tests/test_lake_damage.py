@@ -1,0 +1,337 @@
+"""Damage is told in one line with the way back, looking changes nothing, and a repair loses as little as it can."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lake_loads import child, command, expected, left_overs, observed, write_load
+
+from polydoc_analytics import Lake
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake import tables
+from polydoc_analytics.lake.schemas import TABLES
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "cut off": lambda content: content[: len(content) * 2 // 3],
+    "zeros": lambda content: bytes(len(content)),
+    "garbage": lambda content: b"\x89PNG\r\n" + content[7:],
+}
+
+
+@pytest.fixture(scope="module")
+def five_loads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("five")
+    for number in range(1, 6):
+        Lake(folder / "lake").ingest(write_load(folder, number))
+    return folder
+
+
+@pytest.fixture
+def lake(five_loads: Path, tmp_path: Path) -> Path:
+    """A lake of five loads, each of which changed every table."""
+    shutil.copytree(five_loads / "lake", tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def _newest_entry(lake: Path, table: str) -> Path:
+    return max((lake / table / "_delta_log").glob("*.json"))
+
+
+def _damage(path: Path, damage: str) -> None:
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+
+
+def _content(lake: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in lake.rglob("*") if path.is_file() and "lock" not in path.name}
+
+
+def _loaded_file(lake: Path, number: int, table: str = "runs") -> Path:
+    """The file that a load has brought into a table, and that the newest version still holds."""
+    load = Lake(lake).loads()["load"][number - 1]
+    used = {file.name for file in tables.Table(Lake(lake).place, table).open().files()}
+    return next(path for path in (lake / table).glob(f"part-{load}-*.parquet") if path.name in used)
+
+
+def _is_one_line_with_the_way_back(message: str, *words: str) -> None:
+    assert "\n" not in message
+    assert "`polydoc-analytics lake repair --lake " in message
+    for word in words:
+        assert word in message
+
+
+class TestLogEntries:
+    @pytest.mark.parametrize(
+        ("table", "damage"),
+        [
+            *((table, damage) for table in TABLES for damage in ("empty", "garbage")),
+            ("loads", "cut off"),
+            ("loads", "zeros"),
+        ],
+    )
+    def test_a_damaged_newest_entry_is_told_and_the_way_back_works(
+        self, lake: Path, five_loads: Path, table: str, damage: str
+    ) -> None:
+        entry = _newest_entry(lake, table)
+        _damage(entry, damage)
+        before = _content(lake)
+        name = f"{table}/_delta_log/{entry.name}"
+        for use in (Lake(lake).snapshot, Lake(lake).loads, lambda: Lake(lake).ingest(write_load(five_loads, 6))):
+            with pytest.raises(LakeError) as told:
+                use()
+            _is_one_line_with_the_way_back(str(told.value), name)
+        would = Lake(lake).damage()
+        assert would.entries == [name]
+        assert _content(lake) == before
+        done = Lake(lake).repair()
+        assert done == would
+        if table == "loads":
+            # The row's file was on the disk before the entry that names it, so that nothing is lost.
+            assert (done.good.number if done.good else None, done.lost) == (5, [])
+            assert observed(lake) == expected([1, 2, 3, 4, 5])
+        else:
+            assert done.good is not None
+            assert (done.good.number, [row.number for row in done.lost]) == (4, [5])
+            assert observed(lake) == expected([1, 2, 3, 4])
+        last = Lake(lake).loads().row(-1, named=True)
+        assert (last["kind"], last["number"]) == ("repair", 6)
+        assert not Lake(lake).damage().is_needed
+        assert Lake(lake).ingest(write_load(five_loads, 5)).number == (None if table == "loads" else 7)
+        Lake(lake).ingest(write_load(five_loads, 6))
+        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+        assert not left_overs(lake)
+        assert (next((lake / "_damaged").glob(f"*-{table}-*"))).is_file()
+
+    @pytest.mark.parametrize("table", ["runs", "history", "quarantine"])
+    def test_an_entry_that_the_ledger_does_not_pin_heals_by_itself(
+        self, lake: Path, tmp_path: Path, table: str
+    ) -> None:
+        version = int(_newest_entry(lake, table).stem) + 1
+        (lake / table / "_delta_log" / f"{version:020}.json").write_bytes(b"")
+        assert observed(lake) == expected([1, 2, 3, 4, 5])
+        Lake(lake).ingest(write_load(tmp_path, 6))
+        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+        assert not Lake(lake).damage().is_needed
+
+    def test_an_older_entry_that_is_gone_or_empty_is_told_and_repaired(self, lake: Path, tmp_path: Path) -> None:
+        entry = lake / "runs" / "_delta_log" / f"{2:020}.json"
+        for damage in (lambda: entry.write_bytes(b""), entry.unlink):
+            damage()
+            with pytest.raises(LakeError) as told:
+                Lake(lake).snapshot()
+            _is_one_line_with_the_way_back(str(told.value), "runs")
+        done = Lake(lake).repair()
+        assert done.good is not None
+        assert (done.good.number, [row.number for row in done.lost]) == (1, [5, 4, 3, 2])
+        for number in range(2, 7):
+            Lake(lake).ingest(write_load(tmp_path, number))
+        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+
+    def test_a_log_that_is_damaged_from_its_start_cannot_be_repaired(self, lake: Path) -> None:
+        (lake / "runs" / "_delta_log" / f"{0:020}.json").write_bytes(b"")
+        with pytest.raises(LakeError, match=r"damaged from its start; ingest into a new lake$"):
+            Lake(lake).repair()
+
+    @pytest.mark.parametrize("hit", ["_last_checkpoint", "checkpoint"])
+    @pytest.mark.parametrize("damage", ["empty", "cut off"])
+    def test_a_damaged_checkpoint_loses_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hit: str, damage: str
+    ) -> None:
+        monkeypatch.setitem(tables._CONFIGURATION, "delta.checkpointInterval", "3")
+        lake = tmp_path / "lake"
+        for number in range(1, 5):
+            Lake(lake).ingest(write_load(tmp_path, number))
+        for table in ("runs", "loads"):
+            log = lake / table / "_delta_log"
+            _damage(log / hit if hit in os.listdir(log) else next(log.glob("*.checkpoint.parquet")), damage)
+        if hit == "checkpoint":
+            with pytest.raises(LakeError) as told:
+                Lake(lake).snapshot()
+            _is_one_line_with_the_way_back(str(told.value), "loads")
+        else:
+            assert observed(lake) == expected([1, 2, 3, 4])
+        done = Lake(lake).repair()
+        assert done.good is not None
+        assert (done.good.number, done.lost, done.gone) == (4, [], {})
+        assert observed(lake) == expected([1, 2, 3, 4])
+        Lake(lake).ingest(write_load(tmp_path, 5))
+        assert observed(lake) == expected([1, 2, 3, 4, 5])
+
+
+class TestDataFiles:
+    @pytest.mark.parametrize("damage", ["gone", "empty", "cut off"])
+    def test_a_damaged_file_of_the_newest_load_leads_back_to_the_load_before(
+        self, lake: Path, tmp_path: Path, damage: str
+    ) -> None:
+        path = _loaded_file(lake, 5)
+        if damage == "gone":
+            path.unlink()
+        else:
+            _damage(path, damage)
+        for use in (Lake(lake).snapshot, lambda: Lake(lake).ingest(write_load(tmp_path, 6))):
+            with pytest.raises(LakeError) as told:
+                use()
+            _is_one_line_with_the_way_back(str(told.value), f"runs/{path.name}")
+        done = Lake(lake).repair()
+        assert done.good is not None
+        assert (done.files, done.good.number, [row.number for row in done.lost]) == ([f"runs/{path.name}"], 4, [5])
+        assert observed(lake) == expected([1, 2, 3, 4])
+        for number in (5, 6):
+            assert Lake(lake).ingest(write_load(tmp_path, number)).number is not None
+        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+        assert not left_overs(lake)
+
+    def test_a_damaged_file_of_an_older_load_is_taken_out_and_no_other_load_is_lost(
+        self, lake: Path, tmp_path: Path
+    ) -> None:
+        before = observed(lake)
+        path = _loaded_file(lake, 4)
+        path.unlink()
+        done = Lake(lake).repair()
+        after = observed(lake)
+        assert done.good is not None
+        assert (done.good.number, done.lost) == (5, [])
+        assert done.gone == {"runs": len(before) - len(after)}
+        assert after.items() < before.items()
+        last = Lake(lake).loads().row(-1, named=True)
+        assert (last["kind"], last["runs"]) == ("repair", len(after))
+        assert f"{done.gone['runs']} rows of runs were in files that are damaged" in last["detail"]
+        for again in range(1, 7):
+            Lake(lake).ingest(write_load(tmp_path, again))
+        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+
+    @pytest.mark.parametrize("table", ["history", "quarantine", "loads"])
+    def test_a_missing_file_of_another_table_is_told_to_writers_and_repaired(
+        self, lake: Path, tmp_path: Path, table: str
+    ) -> None:
+        max((lake / table).glob("*.parquet")).unlink()
+        with pytest.raises(LakeError) as told:
+            Lake(lake).ingest(write_load(tmp_path, 6))
+        _is_one_line_with_the_way_back(str(told.value), table)
+        done = Lake(lake).repair()
+        assert [name.split("/")[0] for name in done.files] == [table]
+        for number in (5, 6):
+            Lake(lake).ingest(write_load(tmp_path, number))
+        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+
+    def test_a_lake_whose_only_load_is_damaged_starts_afresh(self, tmp_path: Path) -> None:
+        lake = tmp_path / "lake"
+        Lake(lake).ingest(write_load(tmp_path, 1))
+        _loaded_file(lake, 1).unlink()
+        done = Lake(lake).repair()
+        assert (done.good, [row.number for row in done.lost]) == (None, [1])
+        assert observed(lake) == {}
+        Lake(lake).ingest(write_load(tmp_path, 1))
+        assert observed(lake) == expected([1])
+
+
+class TestCommand:
+    def test_repair_says_what_it_would_do_and_does_it_with_run(self, lake: Path, tmp_path: Path) -> None:
+        name = _loaded_file(lake, 5)
+        name.unlink()
+        refused = command("usage", lake)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.startswith("error: ")
+        _is_one_line_with_the_way_back(refused.stderr.strip(), name.name)
+        before = _content(lake)
+        would = command("lake", "repair", "--lake", lake)
+        assert would.returncode == 0, would.stderr
+        assert f"damaged: runs/{name.name}\nwould go back to load 4\nto be loaded again: " in would.stdout
+        assert "load-5.ndjson (load 5, " in would.stdout
+        assert "nothing was changed; add --run to do it" in would.stderr
+        assert _content(lake) == before
+        done = command("lake", "repair", "--lake", lake, "--run")
+        assert done.returncode == 0, done.stderr
+        assert "went back to load 4\n" in done.stdout
+        assert command("lake", "repair", "--lake", lake).stdout == "nothing is damaged\n"
+        assert observed(lake) == expected([1, 2, 3, 4])
+
+    def test_there_is_nothing_to_repair_where_there_is_no_lake(self, tmp_path: Path) -> None:
+        for flag in ([], ["--run"]):
+            done = command("lake", "repair", "--lake", tmp_path / "none", *flag)
+            assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+            assert "there is no lake" in done.stderr
+        assert not (tmp_path / "none").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one and a half megabytes."""
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", disk], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+class TestDiskAndPermissions:
+    @pytest.mark.parametrize("free_k", [0, 4, 12, 24, 32])
+    def test_a_full_disk_is_told_and_the_last_good_state_is_kept(
+        self, small_disk: Path, tmp_path: Path, free_k: int
+    ) -> None:
+        lake = small_disk / "lake"
+        for number in (1, 2):
+            Lake(lake).ingest(write_load(tmp_path, number))
+        free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+        (small_disk / "filler").write_bytes(b"x" * (free - free_k * 1024))
+        with pytest.raises(LakeError) as told:
+            Lake(lake).ingest(write_load(tmp_path, 3))
+        assert "\n" not in str(told.value)
+        assert str(lake) in str(told.value)
+        assert "no space left" in str(told.value).lower()
+        assert observed(lake) == expected([1, 2])
+        (small_disk / "filler").unlink()
+        Lake(lake).ingest(write_load(tmp_path, 3))
+        assert observed(lake) == expected([1, 2, 3])
+        assert not left_overs(lake)
+
+    def test_a_disk_that_is_full_from_the_start_leaves_no_half_lake(self, small_disk: Path, tmp_path: Path) -> None:
+        free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+        (small_disk / "filler").write_bytes(b"x" * (free - 8 * 1024))
+        with pytest.raises(LakeError, match=r"(?i)no space left"):
+            Lake(small_disk / "lake").ingest(write_load(tmp_path, 1))
+        (small_disk / "filler").unlink()
+        Lake(small_disk / "lake").ingest(write_load(tmp_path, 1))
+        assert observed(small_disk / "lake") == expected([1])
+
+    def test_a_lake_that_may_not_be_written_to_can_be_read(self, lake: Path, tmp_path: Path) -> None:
+        if os.name == "nt":
+            pytest.skip("folders have other permissions there")
+        source = write_load(tmp_path, 6)
+        for path in (*lake.rglob("*"), lake):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        script = """
+import ctypes, os, sys
+if os.geteuid() == 0:  # what makes root deaf to permissions is given up
+    libc, head, rights = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(head, rights) == 0
+    rights[0] &= ~0b1110
+    assert libc.capset(head, rights) == 0
+from polydoc_analytics.cli import run
+print(run(["ingest", sys.argv[2], "--lake", sys.argv[1], "--quiet"]))
+print(run(["ingest", sys.argv[2], "--lake", sys.argv[1] + "/new/lake", "--quiet"]))
+print(run(["lake", "compact", "--lake", sys.argv[1], "--run"]))
+print(run(["usage", sys.argv[1], "--csv"]))
+"""
+        output, errors = child(script, lake, source).communicate(timeout=60)
+        assert output.splitlines()[:3] == ["2", "2", "2"], errors
+        assert errors.splitlines()[:3] == [
+            f"error: {lake}: cannot be written to: Permission denied",
+            f"error: {lake}/new/lake: cannot be written to: Permission denied",
+            f"error: {lake}: cannot be written to: Permission denied",
+        ]
+        assert output.splitlines()[-1] == "0"
+        assert observed(lake) == expected([1, 2, 3, 4, 5])

@@ -1,0 +1,104 @@
+"""Many processes write to one lake while others read it: nothing is lost, nothing double, and every look is whole.
+
+``pytest -m slow tests/test_lake_many.py`` takes 200 snapshots meanwhile.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from lake_loads import child, expected, left_overs, observed, write_load
+
+from polydoc_analytics import Lake, connect
+
+WRITERS, LOADS = 4, 10
+WRITER = """
+import sys
+from pathlib import Path
+from polydoc_analytics import Lake
+from lake_loads import write_load
+folder, lake = Path(sys.argv[1]), sys.argv[2]
+for number in map(int, sys.argv[3:]):
+    Lake(lake).ingest(write_load(folder, number))
+    print(number, flush=True)
+"""
+
+
+def _numbers(writer: int) -> list[int]:
+    """The loads of a writer: half of them are its own, half are brought by another one too, at another time."""
+    return [1 + (writer * LOADS // 2 + k * 7) % (WRITERS * LOADS // 2) for k in range(LOADS)]
+
+
+def _look(lake: Path) -> int:
+    """Take a snapshot, which must be whole and agree with the ledger; return its number."""
+    snapshot = Lake(lake).snapshot()
+    number = snapshot.row.number if snapshot.row else 0
+    with connect(Lake(lake), as_of=number or None) as db:
+        assert db.view("conservation")["holds"].all()
+        rows = db.sql("select count(*) as runs, count(distinct id) as ids from runs").row(0)
+        if snapshot.row:
+            assert rows == (snapshot.row.runs, snapshot.row.runs)
+            assert db.snapshot == snapshot.text
+    return number
+
+
+def _write_and_look(folder: Path, looks: int) -> None:
+    lake = folder / "lake"
+    everything = sorted({number for writer in range(WRITERS) for number in _numbers(writer)})
+    for number in everything:
+        write_load(folder, number)
+    Lake(lake).ingest(write_load(folder, everything[0]))
+    writers = [child(WRITER, folder, lake, *_numbers(writer)) for writer in range(WRITERS)]
+    seen = []
+    while len(seen) < looks or any(writer.poll() is None for writer in writers):
+        seen.append(_look(lake))
+    for writer in writers:
+        _ends_well(writer)
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 3
+    assert observed(lake) == expected(everything)
+    loads = Lake(lake).loads()
+    assert loads["load"].is_unique().all()
+    assert loads["number"].to_list() == list(range(1, loads.height + 1))
+    assert (loads["committed_at"].diff().drop_nulls().dt.total_microseconds() > 0).all()
+    # Each row was rejected, and entered, once, whoever else brought it too.
+    assert Lake(lake).quarantine().height == len(everything)
+    inserted, last = int(loads["inserted"].sum()), loads.row(-1, named=True)
+    assert inserted == last["runs"] == len(expected(everything))
+    assert not left_overs(lake)
+
+
+def _ends_well(writer: subprocess.Popen[str]) -> None:
+    output, errors = writer.communicate(timeout=120)
+    assert writer.returncode == 0, errors
+    assert len(output.splitlines()) == LOADS
+
+
+def test_four_processes_write_ten_overlapping_loads_each_while_somebody_reads(tmp_path: Path) -> None:
+    _write_and_look(tmp_path, 20)
+
+
+@pytest.mark.slow
+def test_four_processes_write_while_200_snapshots_are_taken(tmp_path: Path) -> None:
+    _write_and_look(tmp_path, 200)
+
+
+def test_a_writer_that_waits_says_so(tmp_path: Path) -> None:
+    lake, said = tmp_path / "lake", []
+    Lake(lake).ingest(write_load(tmp_path, 1))
+    script = """
+import sys, time
+from polydoc_analytics import Lake
+with Lake(sys.argv[1]).place.lock():
+    print("locked", flush=True)
+    time.sleep(1.6)
+"""
+    other = child(script, lake)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "locked\n"
+    Lake(lake, talk=said.append).ingest(write_load(tmp_path, 2))
+    other.communicate(timeout=30)
+    assert said == [f"{lake}: another process is writing to this lake; waiting for it"]
+    assert observed(lake) == expected([1, 2])

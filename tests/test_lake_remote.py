@@ -1,0 +1,260 @@
+"""A lake in an object store, over HTTP: all that one on a disk can do, and writers that lose their lease."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lake_loads import child, command, expected, observed, write_load
+from object_store import CANARY
+from object_store import s3 as s3  # fixtures
+from object_store import s3_server as s3_server
+
+from polydoc_analytics import Lake, connect
+from polydoc_analytics.errors import LakeError, PolydocError, QueryError
+from polydoc_analytics.lake import remote
+from polydoc_analytics.lake.tables import Table
+
+URI = "s3://bucket/a lake/of runs"
+
+
+def _objects(prefix: str = "") -> list[str]:
+    import obstore
+
+    store = Lake(URI).place._store  # type: ignore[attr-defined]
+    return sorted(one["path"] for batch in obstore.list(store) for one in batch if one["path"].startswith(prefix))
+
+
+class TestAllOfIt:
+    def test_load_look_back_compact_and_erase(self, s3: dict[str, str], tmp_path: Path) -> None:
+        lake = Lake(URI)
+        assert not lake.exists
+        for number in range(1, 4):
+            assert lake.ingest(write_load(tmp_path, number)).number == number
+        assert lake.ingest(write_load(tmp_path, 3)).number is None
+        assert observed(URI) == expected([1, 2, 3])
+        with connect(URI, as_of=2) as db:
+            assert dict(db.sql("select id, credits from runs").iter_rows()) == expected([1, 2])
+        assert lake.compact().is_needed
+        with connect(lake, as_of=1) as db:
+            assert dict(db.sql("select id, credits from runs").iter_rows()) == expected([1])
+        assert lake.loads().height == 4
+        assert lake.quarantine().height == 3
+        lake.remember("api", {"cursor": "c"})
+        assert (lake.source_names(), lake.source_state("api")) == (["api"], {"cursor": "c"})
+        row = lake.erase("acme")
+        assert row is not None
+        assert row.runs == 0
+        assert observed(URI) == {}
+        assert not lake.damage().is_needed
+        assert "_lock" not in _objects()
+
+    def test_storage_options_do_instead_of_the_environment(
+        self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in s3:
+            monkeypatch.delenv(name)
+        lake = Lake(URI, storage_options=s3)
+        lake.ingest(write_load(tmp_path, 1))
+        with connect(lake) as db:
+            assert dict(db.sql("select id, credits from runs").iter_rows()) == expected([1])
+
+    def test_guard_rails_hold_and_forbid_other_objects_and_files(self, s3: dict[str, str], tmp_path: Path) -> None:
+        import obstore
+
+        lake = Lake(URI)
+        lake.ingest(write_load(tmp_path, 1))
+        place: Any = lake.place
+        file = next(name for name in _objects("runs/") if name.endswith(".parquet"))
+        obstore.put(place._store, "secret.parquet", bytes(obstore.get(place._store, file).bytes()))
+        secret = tmp_path / "secret.csv"
+        secret.write_text("a\n1\n")
+        with connect(lake) as db:
+            db.guard()
+            assert db.sql("select count(*) as n from runs")["n"][0] == len(expected([1]))
+            for other in (f"read_parquet('{URI}/secret.parquet')", f"read_csv('{secret}')", f"'{secret}'"):
+                with pytest.raises(QueryError):
+                    db.sql(f"select * from {other}")
+
+    def test_the_command_line_takes_a_lake_by_its_uri(self, s3: dict[str, str], tmp_path: Path) -> None:
+        runs = []
+        for arguments in (
+            ("ingest", write_load(tmp_path, 1), "--lake", URI),
+            ("usage", URI, "--csv"),
+            ("query", URI, "select count(*) as n from runs"),
+            ("doctor", "--lake", URI),
+            ("lake", "history", "--lake", URI, "--json"),
+        ):
+            runs.append(command(*arguments))
+            assert runs[-1].returncode == 0, runs[-1].stderr
+        assert "load 1 is on the disk" in runs[0].stderr
+        assert str(len(expected([1]))) in runs[2].stdout
+        assert CANARY not in "".join(run.stdout + run.stderr for run in runs)
+
+
+class TestErrors:
+    @pytest.mark.parametrize("uri", ["s3://bucket/nothing", "s3://no-such-bucket/lake"])
+    def test_nothing_there_is_one_clear_line(self, s3: dict[str, str], uri: str) -> None:
+        with pytest.raises(PolydocError) as told:
+            Lake(uri).snapshot()
+        assert "\n" not in str(told.value)
+        assert uri in str(told.value)
+        shown = command("usage", uri)
+        assert (shown.returncode, shown.stdout) == (2, "")
+        assert shown.stderr.startswith("error: ")
+        assert shown.stderr.count("\n") == 1
+        assert uri in shown.stderr
+
+    def test_a_missing_object_is_one_clear_line_and_repaired(self, s3: dict[str, str], tmp_path: Path) -> None:
+        lake = Lake(URI)
+        for number in (1, 2):
+            lake.ingest(write_load(tmp_path, number))
+        load = lake.loads()["load"][1]
+        lake.place.remove(next(name for name in _objects("runs/part-") if load in name))
+        with pytest.raises(LakeError, match=r"is missing, or not as it was written; .*lake repair"):
+            lake.snapshot()
+        assert [row.number for row in lake.repair().lost] == [2]
+        assert observed(URI) == expected([1])
+        lake.ingest(write_load(tmp_path, 2))
+        assert observed(URI) == expected([1, 2])
+
+    def test_credentials_are_in_no_error_and_in_no_object(
+        self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import obstore
+
+        lake = Lake(URI, storage_options={"AWS_SECRET_ACCESS_KEY": CANARY})
+        lake.ingest(write_load(tmp_path, 1))
+        place: Any = lake.place
+        for name in _objects():
+            assert CANARY.encode() not in bytes(obstore.get(place._store, name).bytes())
+        assert CANARY not in repr(lake) + lake.snapshot().text
+        options = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_SECRET_ACCESS_KEY": CANARY}
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        out_of_reach = Lake(URI, storage_options=options)
+        out_of_reach.place._client["retry"] = 0  # type: ignore[attr-defined]
+        for use in (out_of_reach.snapshot, lambda: out_of_reach.ingest(write_load(tmp_path, 2))):
+            with pytest.raises(LakeError) as told:
+                use()
+            assert "\n" not in str(told.value)
+            assert CANARY not in str(told.value)
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from polydoc_analytics import Lake
+from polydoc_analytics.lake import remote
+from polydoc_analytics.lake.ledger import Ledger
+from lake_loads import write_load
+folder, uri, lease, pause = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+remote.LEASE_S = lease
+append = Ledger.append
+def slowly(*args):
+    if pause:
+        print("about to commit", flush=True)
+        time.sleep(pause)
+    append(*args)
+Ledger.append = slowly
+for number in map(int, sys.argv[5:]):
+    Lake(uri).ingest(write_load(folder, number))
+    print(number, flush=True)
+"""
+
+
+class TestWriters:
+    def test_two_processes_write_at_once(self, s3: dict[str, str], tmp_path: Path) -> None:
+        writers = [child(WRITER, tmp_path, URI, 30, 0, *numbers) for numbers in ((1, 2, 3, 4), (3, 4, 5, 6))]
+        for writer in writers:
+            _, errors = writer.communicate(timeout=120)
+            assert writer.returncode == 0, errors
+        assert observed(URI) == expected([1, 2, 3, 4, 5, 6])
+        assert Lake(URI).quarantine().height == 6
+        assert Lake(URI).loads()["number"].to_list() == list(range(1, Lake(URI).loads().height + 1))
+
+    def test_the_lease_of_a_dead_writer_is_taken_over_and_its_load_undone(
+        self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Lake(URI).ingest(write_load(tmp_path, 1))
+        writer = child(WRITER, tmp_path, URI, 1, 60, 2)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "about to commit\n"
+        writer.kill()
+        writer.communicate(timeout=30)
+        assert observed(URI) == expected([1])
+        monkeypatch.setattr(remote, "LEASE_S", 1.0)
+        said: list[str] = []
+        since = time.monotonic()
+        Lake(URI, talk=said.append).ingest(write_load(tmp_path, 3))
+        assert time.monotonic() - since >= 1
+        assert said == [f"{URI}: another process is writing to this lake; waiting for it"]
+        assert observed(URI) == expected([1, 3])
+        known = set(Lake(URI).loads()["load"])
+        assert all(any(load in name for load in known) for name in _objects() if name.endswith("-0.parquet"))
+
+    def test_a_writer_that_has_lost_its_lease_changes_nothing_and_takes_its_load_again(
+        self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is stopped just before it commits to the ledger, and goes on when another one has undone its work."""
+        Lake(URI).ingest(write_load(tmp_path, 1))
+        writer = child(WRITER, tmp_path, URI, 1, 0.2, 2)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "about to commit\n"
+        writer.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(remote, "LEASE_S", 1.0)
+        Lake(URI).ingest(write_load(tmp_path, 3))
+        assert observed(URI) == expected([1, 3])
+        writer.send_signal(signal.SIGCONT)
+        _, errors = writer.communicate(timeout=60)
+        assert writer.returncode == 0, errors
+        assert observed(URI) == expected([1, 2, 3])
+        assert Lake(URI).quarantine().height == 3
+
+    def test_a_writer_is_fenced_off_before_its_files_are_removed(
+        self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The stopped writer goes on while the other one has undone its work, but not yet committed its own."""
+        Lake(URI).ingest(write_load(tmp_path, 1))
+        writer = child(WRITER, tmp_path, URI, 1, 0.2, 2)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "about to commit\n"
+        writer.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(remote, "LEASE_S", 1.0)
+        add = Table.add
+        went_on = []
+
+        def add_later(self: Table, *args: Any, **kwargs: Any) -> None:
+            if not went_on:
+                went_on.append(True)
+                writer.send_signal(signal.SIGCONT)
+                time.sleep(1)
+            add(self, *args, **kwargs)
+
+        monkeypatch.setattr(Table, "add", add_later)
+        Lake(URI).ingest(write_load(tmp_path, 3))
+        _, errors = writer.communicate(timeout=60)
+        assert (went_on, writer.returncode) == ([True], 0), errors
+        assert observed(URI) == expected([1, 2, 3])
+
+
+@pytest.mark.parametrize("credentials", ["environment", "profile"])
+def test_a_plain_folder_of_a_bucket_is_read_as_files(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credentials: str
+) -> None:
+    pytest.importorskip("s3fs", reason="reading s3:// needs the extra s3")
+    import obstore
+
+    store: Any = Lake("s3://bucket/exports").place
+    obstore.put(store._store, "may.ndjson", Path(write_load(tmp_path, 1)))
+    if credentials == "profile":  # which the client of the lake does not know
+        profile = tmp_path / "credentials"
+        profile.write_text(f"[default]\naws_access_key_id = key\naws_secret_access_key = {CANARY}\n")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profile))
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+    shown = command("usage", "s3://bucket/exports/", "--csv")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[1].startswith(f"{len(expected([1]))},")
