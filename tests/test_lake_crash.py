@@ -21,6 +21,7 @@ from polydoc_analytics.lake.places import STAGING
 from polydoc_analytics.lake.schemas import TABLES
 from polydoc_analytics.lake.tables import Table
 
+_can_kill = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork, and POSIX signals")
 LOADS = """
 import os, signal, sys
 from pathlib import Path
@@ -126,10 +127,12 @@ def _survives(folder: Path, kills: int, seed: int) -> None:
     loads.close()
 
 
+@_can_kill
 def test_a_lake_survives_20_kills_wherever_they_come(tmp_path: Path) -> None:
     _survives(tmp_path, 20, seed=3)
 
 
+@_can_kill
 @pytest.mark.slow
 def test_a_lake_survives_200_kills_wherever_they_come(tmp_path: Path) -> None:
     _survives(tmp_path, 200, seed=4)
@@ -238,6 +241,7 @@ class TestPowerLoss:
         assert not disk.lacks_of_lake(lake, tmp_path)
 
 
+@_can_kill
 def test_ctrl_c_ends_a_load_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     Lake(lake).ingest(write_load(tmp_path, 1))

@@ -165,6 +165,9 @@ for number in map(int, sys.argv[5:]):
 """
 
 
+_can_stop = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals")
+
+
 class TestWriters:
     def test_two_processes_write_at_once(self, s3: dict[str, str], tmp_path: Path) -> None:
         writers = [child(WRITER, tmp_path, URI, 30, 0, *numbers) for numbers in ((1, 2, 3, 4), (3, 4, 5, 6))]
@@ -195,6 +198,7 @@ class TestWriters:
         known = set(Lake(URI).loads()["load"])
         assert all(any(load in name for load in known) for name in _objects() if name.endswith("-0.parquet"))
 
+    @_can_stop
     def test_a_writer_that_has_lost_its_lease_changes_nothing_and_takes_its_load_again(
         self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -213,6 +217,7 @@ class TestWriters:
         assert observed(URI) == expected([1, 2, 3])
         assert Lake(URI).quarantine().height == 3
 
+    @_can_stop
     def test_a_writer_is_fenced_off_before_its_files_are_removed(
         self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
