@@ -106,6 +106,8 @@ def _damaged(lake: Lake, message: str) -> Examination:
     found = lake.damage()
     good = f"load {found.good.number} is the last that is whole" if found.good else "no load is whole"
     lost = ", ".join(f"{row.number} ({row.source})" for row in found.lost) or "none"
+    if found.gone:
+        lost += "; rows in damaged files: " + ", ".join(f"{rows:,} of {name}" for name, rows in found.gone.items())
     what = message.partition("; `polydoc-analytics")[0]
     way_back = f"`polydoc-analytics lake repair --lake {lake.place.shown} --run`"
     finding = Finding("bad", what, f"{way_back}; {good}; sources to be loaded again after it: {lost}")

@@ -15,7 +15,7 @@ from polydoc_analytics.errors import LakeError, UsageError
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import ACCOUNTS, Place, json_of
+from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.tables import DataFile, Table, base_name, first_line
 from polydoc_analytics.lake.taking import committed_after
@@ -103,6 +103,7 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
     last = ledger.last
     if last is None:
         return None
+    _forget(place, account)
     of_account = {
         "runs": f"account_id = {quoted(account)}",
         "history": f"account_id = {quoted(account)}",
@@ -142,10 +143,21 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
     row = rows[-1]
     ledger.rewrite(rows, folder, load)
     _remove_old_files(place)
+    return row
+
+
+def _forget(place: Place, account: str) -> None:
+    """Remove an account's name, and what is remembered of source files that are named after it."""
     names = json_of(place, ACCOUNTS)
     if names.pop(account, None) is not None:
-        place.write(ACCOUNTS, json.dumps(names, ensure_ascii=False, indent=1).encode())
-    return row
+        place.write(ACCOUNTS, json_text(names))
+    for file in list(place.files(SOURCES)):
+        state = json_of(place, f"{SOURCES}/{file.name}")
+        files = (state.get("cursor") or {}).get("files")
+        left = {name: value for name, value in (files or {}).items() if _without(account, name) == name}
+        if files and len(left) < len(files):
+            state["cursor"]["files"] = left
+            place.write(f"{SOURCES}/{file.name}", json_text(state))
 
 
 def _remove_old_files(place: Place) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import time
@@ -19,7 +18,7 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, quoted, scan
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of
+from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
@@ -322,12 +321,12 @@ class Lake:
 
     def remember(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace what the lake remembers of a source, durably."""
-        self.place.write(f"{SOURCES}/{name}.json", json.dumps(dict(state), ensure_ascii=False, indent=1).encode())
+        self.place.write(f"{SOURCES}/{name}.json", json_text(state))
 
     def name_accounts(self, names: Mapping[str, str]) -> None:
         """Add names of accounts, by account id, to those that are known; a new name replaces an old one."""
-        known = {**self.account_names(), **names}
-        self.place.write(ACCOUNTS, json.dumps(known, ensure_ascii=False, indent=1).encode())
+        with self.place.lock(self._talk):
+            self.place.write(ACCOUNTS, json_text({**self.account_names(), **names}))
 
     def account_names(self) -> dict[str, str]:
         """Return the names of accounts that sources have brought, by account id."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -282,3 +282,8 @@ def json_of(place: Place, name: str) -> dict[str, Any]:
         raise LakeError(
             f"{place.shown}/{name}: is not JSON; remove it, and the source is read from its start"
         ) from None
+
+
+def json_text(content: Mapping[str, Any]) -> bytes:
+    """Return what :func:`json_of` reads."""
+    return json.dumps(dict(content), ensure_ascii=False, indent=1).encode("utf-8", "replace")

@@ -15,7 +15,7 @@ from polydoc_analytics.lake.keeping import entry
 from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
 from polydoc_analytics.lake.places import LocalPlace, Place
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow
-from polydoc_analytics.lake.tables import LOG, DataFile, Table
+from polydoc_analytics.lake.tables import LOG, DataFile, FormatError, Table
 
 _LEDGER_FILE = re.compile(r"part-.*-ledger\.parquet")
 
@@ -177,6 +177,8 @@ class _State:
         if key not in self._known:
             try:
                 self._known[key] = Table(self._readable, name).open(key[1]).files()
+            except FormatError:  # another format is no damage
+                raise
             except LakeError:
                 self._known[key] = None
         return self._known[key]

@@ -19,7 +19,8 @@ _INSTANT = pa.timestamp("us", "UTC")
 class LedgerRow:
     """One row of ``loads``: what a load did, and the versions of the other tables that make up the lake after it.
 
-    ``kind`` is ingest, sync, compact or erase; ``number`` counts them from 1; ``load`` names the rows it brought.
+    ``kind`` is ingest, sync, compact, erase or repair; ``number`` counts them from 1; ``load`` names the rows that it
+    brought.
     ``content_hash`` is the SHA-256 of a file's bytes, and of how they were read where that was not as usual.
     read = inserted + updated + unchanged + duplicates + quarantined. ``new_quarantined`` of the quarantined rows were
     not in the quarantine before. ``runs`` is how many the lake holds after it, ``created_low`` to ``finished_high``
