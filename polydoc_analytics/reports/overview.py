@@ -141,8 +141,8 @@ def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every
     table = ranked(context, "language", frame, view="usage_by_language")
     by_runs = records(frame.sort("runs", "language", descending=[True, False]))
     charts = [ranking_chart(context, table, "language")] if table.rows else []
-    charts += multiples(context, by_runs, every)
     charts += _heat(context, accounts, [one["language"] for one in by_runs[:_HEAT]])
+    charts += multiples(context, by_runs, every)
     weeks = by_period(context.db, "week", by="language")
     failures = Section(
         "failures",

@@ -53,7 +53,7 @@ def _config() -> Spec:
 
 def _time(every: str, *, is_small: bool = False) -> Spec:
     form = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}[every]
-    axis: Spec = {"format": form, "formatType": "utc", "labelOverlap": True, "title": None, "tickCount": 6}
+    axis: Spec = {"format": form, "labelOverlap": True, "title": None, "tickCount": 6}
     if is_small:
         axis |= {"tickCount": 2, "labelFontSize": 10, "labelFlush": True}
     return {"field": "period", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
@@ -71,8 +71,8 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
         {"field": measure, "type": "quantitative", "title": label, "format": ","},
     ]
     whole: Spec = {
-        "mark": {"type": "bar", "fill": ACCENT, "binSpacing": 1},
-        "encoding": {"x": x, "x2": end, "y": {**y, "field": measure}, "tooltip": tooltip},
+        "mark": {"type": "rect", "fill": ACCENT, "stroke": PAPER, "strokeWidth": 1},
+        "encoding": {"x": x, "x2": end, "y": {**y, "field": measure}, "y2": {"datum": 0}, "tooltip": tooltip},
     }
     if brush:
         whole["params"] = [
@@ -84,8 +84,8 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
     layers = [whole]
     if measure == "runs":
         tooltip.append({"field": "failed_runs", "type": "quantitative", "title": "failed runs", "format": ","})
-        failed = {"x": x, "x2": end, "y": {**y, "field": "failed_runs"}, "tooltip": tooltip}
-        layers.append({"mark": {"type": "bar", "fill": WARM, "binSpacing": 1}, "encoding": failed})
+        failed = {"x": x, "x2": end, "y": {**y, "field": "failed_runs"}, "y2": {"datum": 0}, "tooltip": tooltip}
+        layers.append({"mark": {"type": "rect", "fill": WARM, "stroke": PAPER, "strokeWidth": 1}, "encoding": failed})
     return _spec(rows, 150, {"layer": layers})
 
 
@@ -103,11 +103,21 @@ def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
         "field": measure,
         "type": "quantitative",
         "axis": None,
-        "scale": {"domainMin": 0, "padding": 44, "nice": False},
+        "scale": {"domainMin": 0, "nice": False},
     }
-    bar = {"mark": {"type": "bar", "fill": ACCENT, "height": {"band": 0.62}, "cursor": "pointer"}}
+    # Something unseen beyond the longest bar, so that its figure has room.
+    room = {
+        "transform": [
+            {"aggregate": [{"op": "max", "field": measure, "as": "most"}]},
+            {"calculate": "1.12 * datum.most", "as": "room"},
+        ],
+        "mark": {"type": "tick", "opacity": 0, "aria": False},
+        "encoding": {"x": {**x, "field": "room"}},
+    }
+    bar = {"mark": {"type": "bar", "fill": ACCENT, "height": {"band": 0.62}}}
     text = {"mark": {"type": "text", "align": "left", "dx": 5, "fill": INK}}
-    encoding = {"y": y, "x": x, "tooltip": tooltip}
+    dimmed = {"condition": {"test": "datum.dim", "value": 0.25}, "value": 1}
+    encoding = {"y": y, "x": x, "tooltip": tooltip, "fillOpacity": dimmed}
     return _spec(
         rows,
         {"step": 22},
@@ -115,6 +125,7 @@ def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
             "layer": [
                 {**bar, "encoding": encoding},
                 {**text, "encoding": {"y": y, "x": x, "text": {"field": "text", "type": "nominal"}}},
+                room,
             ]
         },
     )
@@ -125,7 +136,7 @@ def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of 
 
     Small samples are hollow; a line marks the overall rate.
     """
-    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170}}
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170, "offset": 8}}
     x = {
         "field": "low",
         "type": "quantitative",
@@ -215,11 +226,12 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
         {"field": "runs", "type": "quantitative", "title": "runs", "format": ","},
     ]
     bar = {
-        "mark": {"type": "bar", "fill": ACCENT, "fillOpacity": 0.8, "binSpacing": 1},
+        "mark": {"type": "rect", "fill": ACCENT, "stroke": PAPER, "strokeWidth": 1},
         "encoding": {
             "x": x,
             "x2": {"field": "high"},
             "y": {"field": "runs", "type": "quantitative", "axis": {"title": "runs", "tickCount": 4, "format": "~s"}},
+            "y2": {"datum": 0},
             "tooltip": tooltip,
         },
     }
