@@ -78,3 +78,16 @@ def characters(file: Path) -> frozenset[int]:
     else:
         fonts = [TTFont(str(file), lazy=True)]
     return frozenset(code for font in fonts for code in font.getBestCmap())
+
+
+@cache
+def families(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the families of the fonts beside the typeface, in the order in which they are asked for a character."""
+    from fontTools.ttLib import TTCollection, TTFont
+
+    names: dict[str, None] = {}
+    for file in found(folders)[len(WEIGHTS) :]:
+        is_many = file.suffix.lower() in (".ttc", ".otc")
+        for font in TTCollection(str(file), lazy=True).fonts if is_many else [TTFont(str(file), lazy=True)]:
+            names[str(font["name"].getBestFamilyName() or "")] = None
+    return tuple(name for name in names if name)

@@ -66,7 +66,8 @@ def coverage(context: Context) -> Section:
     """Return the section on how many finished runs know each field."""
     rows = records(context.db.view("coverage"))
     columns = (
-        Column("field", "field", "text"),
+        Column("meaning", "field", "text"),
+        Column("field", "field", "text", only_data=True),
         Column("known_runs", "known in runs", "count"),
         Column("unknown_runs", "unknown in runs", "count"),
         Column("known_share", "known", "rate"),
@@ -82,7 +83,7 @@ def coverage(context: Context) -> Section:
             f"Most often unknown is the {_FIELDS[worst['field']]}, in {context.text(worst['unknown_runs'], 'count')} "
             "finished runs. Totals are over known values."
         )
-    table = tuple(tuple(one[column.name] for column in columns) for one in rows)
+    table = tuple(tuple({**one, "meaning": _FIELDS[one["field"]]}[c.name] for c in columns) for one in rows)
     return Section("coverage", "What is known", (text,), table=Table(columns, table, len(table), noun="fields"))
 
 

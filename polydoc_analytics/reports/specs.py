@@ -21,6 +21,8 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 WIDTH = 640
 
 Spec = dict[str, Any]
+_ONE_ROW: Spec = {"values": [{}]}
+"""For marks that stand once, however many rows the chart has."""
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -162,8 +164,8 @@ def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of 
         },
     ]
     if overall is not None:
-        mark = {"mark": {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3]}, "encoding": {"x": {"datum": overall}}}
-        layers.insert(0, mark)
+        line = {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3]}
+        layers.insert(0, {"data": _ONE_ROW, "mark": line, "encoding": {"x": {"datum": overall}}})
     return _spec(rows, {"step": 22}, {"layer": layers})
 
 
@@ -238,9 +240,10 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
     layers: list[Spec] = [bar]
     for place, mark in enumerate(marks):
         at = {"datum": mark["value"], "type": "quantitative"}
-        layers.append({"mark": {"type": "rule", "stroke": INK, "strokeDash": [3, 3]}, "encoding": {"x": at}})
+        rule = {"type": "rule", "stroke": INK, "strokeDash": [3, 3]}
+        layers.append({"data": _ONE_ROW, "mark": rule, "encoding": {"x": at}})
         text = {"type": "text", "align": "left", "dx": 4, "y": 6 + 14 * place, "fill": INK, "text": mark["text"]}
-        layers.append({"mark": text, "encoding": {"x": at}})
+        layers.append({"data": _ONE_ROW, "mark": text, "encoding": {"x": at}})
     return _spec(rows, 150, {"layer": layers})
 
 
