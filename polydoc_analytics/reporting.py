@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.content import SourceFile
     from polydoc_analytics.engine import Database
     from polydoc_analytics.reports.context import Context
+    from polydoc_analytics.reports.statement import AccountData
 
 
 class ShownReport(Report):
@@ -43,24 +45,31 @@ def report(
     out: str | os.PathLike[str] = ".",
     branding: Mapping[str, Any] | Branding | None = None,
     accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    all_accounts: bool = False,
     now: datetime | None = None,
     **choices: Any,
 ) -> list[Path]:
     """Write a report over a source into the folder ``out`` and return the paths, one a format.
 
     ``kind`` is overview, statement (of the one ``account``), languages, quality, or a kind that another distribution
-    brings; ``formats`` are of html, pdf, xlsx, md and json. ``branding`` is the table of that name of a configuration,
+    brings; with ``all_accounts`` there is one statement for each account, and an index, whose paths come first.
+    ``formats`` are of html, pdf, xlsx, md and json. ``branding`` is the table of that name of a configuration,
     ``accounts`` are names by account id or a CSV of them. ``choices`` are those of ``connect``: period, timezone,
     account and so on. With the same source and ``now`` the files are the same, byte for byte.
 
     Raises UsageError where an argument means nothing, SourceError where the source cannot be read.
     """
     from polydoc_analytics.engine import connect
+    from polydoc_analytics.reports import builder
 
     wanted = checked_formats(formats)
     now = now or datetime.now(UTC)
     with hashed(source, choices.get("input_format")) as files, connect(source, now=now, **choices) as db:
-        built = build(db, kind, branding=branding, accounts=accounts, files=files.result())
+        found = context(db, branding=branding, accounts=accounts, files=files.result())
+        if all_accounts:
+            checked_all(kind)
+            return statements(found, wanted, Path(out))
+        built = builder(kind)(found)
     return write(built, wanted, Path(out))
 
 
@@ -112,6 +121,12 @@ def checked_formats(formats: str | Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
+def checked_all(kind: str) -> None:
+    """Raise UsageError where reports for all accounts are asked of a kind that has none."""
+    if kind != "statement":
+        raise UsageError(f"all accounts get statements, not a report of the kind '{kind}'; say kind statement")
+
+
 @contextmanager
 def hashed(source: Any, input_format: str | None = None) -> Iterator[Any]:
     """Yield a future of the source's files with their hashes, which are taken beside other work."""
@@ -119,6 +134,44 @@ def hashed(source: Any, input_format: str | None = None) -> Iterator[Any]:
 
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(source_files, source, input_format)
+
+
+def statements(
+    context: Context, formats: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None
+) -> list[Path]:
+    """Write one statement for each account of a context, in parallel, and then an index of them; return the paths.
+
+    The paths of the index are the first. Memory holds the runs of a few accounts at a time.
+    """
+    from polydoc_analytics.reports.statement import account_data, index
+
+    accounts = [row[0] for row in context.db.sql("select account_id from usage_by_account order by account_id").rows()]
+    workers = os.cpu_count() or 1
+    paths: list[Path] = []
+    named: dict[str, str] = {}
+    pending: deque[Future[list[Path]]] = deque()
+
+    def take() -> None:
+        paths.extend(pending.popleft().result())
+        if progress is not None:
+            progress(len(paths), len(accounts) * len(formats))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for data in account_data(context, accounts):
+            name = f"statement_{context.slug}_{file_name(data.account_id)}"
+            named[data.account_id] = name
+            pending.append(pool.submit(_one, context, data, formats, folder, name))
+            if len(pending) > 4 * workers:
+                take()
+        while pending:
+            take()
+    return [*write(index(context, named), formats, folder), *paths]
+
+
+def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path, name: str) -> list[Path]:
+    from polydoc_analytics.reports.statement import statement_of
+
+    return write(statement_of(context, data), formats, folder, name)
 
 
 def write(made: Report, formats: Sequence[str], folder: Path, name: str = "") -> list[Path]:

@@ -14,7 +14,7 @@ from polydoc_analytics.errors import UsageError
 from polydoc_analytics.zones import zone
 
 UNKNOWN = "–"
-_MOST_CHARACTERS = 80
+_MOST_CHARACTERS = 120
 _KEPT_FORMATS = "\u200c\u200d"
 """Joiners, without which words of some scripts and some emoji fall apart."""
 

@@ -52,15 +52,19 @@ def report(
     """
     from polydoc_analytics.branding import branding
     from polydoc_analytics.renderers import render
-    from polydoc_analytics.reporting import build, checked_formats, hashed, write
+    from polydoc_analytics.reporting import checked_all, checked_formats, context, hashed, statements, write
     from polydoc_analytics.reports import builder
 
     out = opt.output(False, False, False, quiet, no_color)
     settings = opt.configured(config, timezone, date_basis)
     wanted = checked_formats(formats)
-    builder(kind)
+    make = builder(kind)
     if out_folder == "-" and len(wanted) > 1:
         raise UsageError(f"--out - prints one format, and {len(wanted)} are asked for; give one with --format")
+    if all_accounts:
+        checked_all(kind)
+        if out_folder == "-":
+            raise UsageError("--all-accounts writes many files; give a folder with --out")
     brand = branding(settings.branding, settings.folder)
     with (
         hashed(one_or_many(source), input_format) as files,
@@ -81,7 +85,13 @@ def report(
             quarantine=quarantine,
         ) as db,
     ):
-        made = build(db, kind, branding=brand, accounts=settings.accounts, files=files.result())
+        found = context(db, branding=brand, accounts=settings.accounts, files=files.result())
+        if all_accounts:
+            with opt.progress(out) as update:
+                paths = statements(found, wanted, Path(out_folder), update)
+            out.say(f"{len(paths):,} files; the index: {', '.join(map(str, paths[: len(wanted)]))}")
+            return
+        made = make(found)
     if out_folder == "-":
         sys.stdout.buffer.write(render(made, wanted[0]))
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from polydoc_analytics.content import Look
 from polydoc_analytics.branding import contrast
+from polydoc_analytics.content import Look
 
 INK = "#1b2733"
 MUTED = "#566573"

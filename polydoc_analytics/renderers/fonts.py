@@ -48,7 +48,7 @@ def _subset(file: Path) -> str:
 
 
 def found(folders: Iterable[str]) -> list[Path]:
-    """Return the font files for printed reports: the typeface, those in some folders, those of the extra ``[fonts]``."""
+    """Return the font files for print: the typeface, those in some folders, those of the extra ``[fonts]``."""
     given = [
         Path(root, name)
         for folder in folders

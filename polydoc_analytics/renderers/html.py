@@ -15,6 +15,7 @@ from polydoc_analytics.renderers.cells import Lines, is_number, lines, small_sam
 _MOST_ROWS = 500
 _MANY_ROWS = 8
 VEGA_LITE = "6.4"
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
 def render(report: Report) -> bytes:
@@ -102,7 +103,7 @@ def _bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle())
+    return str(vl_convert.javascript_bundle(_SNIPPET))
 
 
 @cache

@@ -15,9 +15,7 @@ from polydoc_analytics.renderers.cells import is_number, lines, small_sample_not
 from polydoc_analytics.renderers.html import VEGA_LITE
 from polydoc_analytics.wording import code_point
 
-_LONG = 18
-_STANDARDS = ("a-2a",)
-"""An archival standard with tags; it is also what makes a character that no font has an error."""
+_LONG = 24
 
 
 def render(report: Report) -> bytes:
@@ -39,7 +37,8 @@ def render(report: Report) -> bytes:
                 "charts": json.dumps(_charts(report, drawn)),
                 "logo": logo.hex() if logo else "",
             },
-            pdf_standards=list(_STANDARDS),  # type: ignore[arg-type]
+            # An archival standard with tags; it also makes a character that no font has an error, not a blank box.
+            pdf_standards="a-2a",
         )
     except typst.TypstError as error:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error.message}") from None
@@ -115,11 +114,14 @@ def _section(report: Report, section: Section) -> dict[str, Any]:
     }
 
 
-def _wide(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[bool]:
-    """Return which columns share the room that the others leave: those of long texts, or else the first."""
+def _wide(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]:
+    """Return how the columns share the room that short ones leave: 0 for those, which take what they need."""
     longest = [max((len(row[at]) for row in rows), default=0) for at in range(len(numbers))]
-    wide = [length > _LONG and not is_a_number for length, is_a_number in zip(longest, numbers, strict=True)]
-    return wide if any(wide) else [at == 0 for at in range(len(numbers))]
+    wide = [
+        0 if is_a_number or length <= _LONG else min(length, 2 * _LONG)
+        for length, is_a_number in zip(longest, numbers, strict=True)
+    ]
+    return wide if any(wide) else [int(at == 0) for at in range(len(numbers))]
 
 
 def _charts(report: Report, drawn: _Drawn) -> dict[str, str]:

@@ -47,8 +47,7 @@ def render(report: Report, most_rows: int = MOST_ROWS) -> bytes:
         )
         writer = _Writer(book, report, most_rows)
         for section in report.sections:
-            if section.figures or section.table:
-                writer.section(section)
+            writer.section(section)
         writer.basis()
     return content.getvalue()
 
@@ -67,6 +66,11 @@ class _Writer:
             self._figures(section)
         if section.table is not None:
             self._table(section, section.table)
+        elif not section.figures:
+            sheet = self._sheet(section.title)
+            sheet.set_column(0, 0, 110)
+            for at, text in enumerate((*section.text, *section.notes)):
+                self._write(sheet, at, 0, text, "text")
 
     def basis(self) -> None:
         """Write what the figures rest on."""
@@ -134,7 +138,7 @@ class _Writer:
             sheet.insert_textbox(
                 1,
                 len(table.columns) + 1,
-                shown(text, 8000) if "\0" in text else text,
+                text,
                 {"width": 480, "height": 40 + 18 * (len(text) // 75 + text.count("\n") + 1), "line": {"none": True}},
             )
 
@@ -202,7 +206,7 @@ class _Writer:
             elif kind == "money":
                 options["num_format"] = f'#,##0.00 "{self._report.words.currency}"'
             elif kind in _FORMATS:
-                options["num_format"] = _FORMATS[kind]  # type: ignore[index]
+                options["num_format"] = _FORMATS[kind]
             self._formats[key] = self._book.add_format(options)
         return self._formats[key]
 

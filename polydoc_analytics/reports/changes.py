@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.content import Column, Section, Table
 from polydoc_analytics.reports.context import Context, records
+from polydoc_analytics.wording import shown
 
 if TYPE_CHECKING:
     from polydoc_analytics.engine import Database
@@ -40,7 +41,7 @@ def changes(context: Context, now: Database, before: Database) -> Section:
         if first is not None:
             verb = "rose" if first["difference"] > 0 else "fell"
             text.append(
-                f"The {what} that moved most is {first['name']}: runs {verb} from "
+                f"The {what} that moved most is {shown(first['name'])}: runs {verb} from "
                 f"{context.text(first['runs_before'], 'count')} to {context.text(first['runs'], 'count')}."
             )
     table = Table(_COLUMNS, tuple(tuple(one[c.name] for c in _COLUMNS) for one in rows), _SHOWN, noun="changes")

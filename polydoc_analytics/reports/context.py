@@ -146,11 +146,11 @@ class Context:
         subtitle: str = "",
         cube: Cube | None = None,
         facts: Sequence[tuple[str, str]] = (),
-        is_for_one_account: bool = False,
+        only_account: str | None = None,
     ) -> Report:
         """Return the report: these sections under a title, with the facts that its figures rest on.
 
-        ``is_for_one_account`` leaves out whatever could name others: file names, and counts over the whole source.
+        With ``only_account`` whatever could tell of others is left out: file names, and counts over the whole source.
         """
         from polydoc_analytics import __version__
 
@@ -166,12 +166,15 @@ class Context:
             until=db.interval.until,
             date_basis=db.date_basis,
             snapshot=db.snapshot,
-            files=() if is_for_one_account else self.files,
-            filters={"account": db.filters.accounts, "language": db.filters.languages},
-            counts={} if is_for_one_account else dict(db.counts),
+            files=() if only_account is not None else self.files,
+            filters={
+                "account": db.filters.accounts if only_account is None else (only_account,),
+                "language": db.filters.languages,
+            },
+            counts={} if only_account is not None else dict(db.counts),
             made_at=self.made_at,
             version=__version__,
-            facts=(*self._facts(is_for_one_account), *facts),
+            facts=(*self._facts(only_account is not None), *facts),
             sections=tuple(sections),
             words=self.words,
             look=self.branding.look,

@@ -8,8 +8,9 @@ from typing import Any
 from polydoc_analytics.content import Chart
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.context import Context, is_small
-from polydoc_analytics.reports.labels import distinct
+from polydoc_analytics.reports.labels import MOST, distinct
 from polydoc_analytics.reports.tables import TOP
+from polydoc_analytics.wording import shown
 
 _LEAST_FAILURES = 3
 _MULTIPLES = {2: "doubled", 3: "tripled", 4: "quadrupled"}
@@ -47,7 +48,7 @@ def worst(context: Context, languages: Sequence[Mapping[str, Any]]) -> str:
         return "No run failed."
     if not beyond:
         return f"No language fails beyond chance more often than all runs do ({context.text(overall, 'rate')})."
-    said = [f"{context.language(one['language'])} ({context.text(one['failure_rate'], 'rate')})" for one in beyond[:3]]
+    said = [f"{_name(context, one)} ({context.text(one['failure_rate'], 'rate')})" for one in beyond[:3]]
     more = f" and {len(beyond) - 3} more" if len(beyond) > 3 else ""
     verb = "fails" if len(beyond) == 1 else "fail"
     return (
@@ -75,7 +76,7 @@ def risen(context: Context, weeks: Sequence[Mapping[str, Any]]) -> str:
     times = round(now["failure_rate"] / last["failure_rate"]) if last["failure_rate"] else 0
     verb = _MULTIPLES.get(times, f"rose {times}-fold" if times > 4 else "rose")
     return (
-        f"Failures {verb} in {context.language(now['language'])} in the week of {context.words.day(now['period'])}: "
+        f"Failures {verb} in {_name(context, now)} in the week of {context.words.day(now['period'])}: "
         f"{_of(context, now)}, against {_of(context, last)} the week before."
     )
 
@@ -87,6 +88,10 @@ def _of(context: Context, one: Mapping[str, Any]) -> str:
 
 def _finished(one: Mapping[str, Any]) -> int:
     return int(one["succeeded_runs"] + one["failed_runs"])
+
+
+def _name(context: Context, one: Mapping[str, Any]) -> str:
+    return shown(context.language(one["language"]), MOST)
 
 
 def _count(context: Context, number: int) -> str:

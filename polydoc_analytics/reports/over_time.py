@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,9 @@ def chart_rows(rows: Sequence[dict[str, Any]], *names: str) -> list[dict[str, An
     ]
 
 
-def period_table(context: Context, rows: Sequence[dict[str, Any]], every: str, *, shown: int = 62) -> Table:
+def period_table(
+    context: Context, rows: Sequence[dict[str, Any]], every: str, usage: Mapping[str, Any], *, shown: int = 62
+) -> Table:
     """Return a table with one row a period, marked where the interval cuts it, and the total."""
     columns = (
         *keys(context, "period"),
@@ -68,7 +70,7 @@ def period_table(context: Context, rows: Sequence[dict[str, Any]], every: str, *
         *measures(context, "runs_without_credits", "runs_without_tokens"),
     )
     table = tuple(row(context, columns, one) for one in rows)
-    total = row(context, columns, context.usage, period="total") if table else None
+    total = row(context, columns, usage, period="total") if table else None
     return Table(columns, table, shown, None, total, f"{every}s")
 
 
@@ -76,26 +78,31 @@ def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) ->
     """Return the charts of runs and of credits over time."""
     runs = specs.usage_over_time(chart_rows(rows, "runs", "failed_runs"), every=every, brush=True)
     charged = specs.usage_over_time(chart_rows(rows, "credits"), every=every, measure="credits", label="credits")
+    foot = " Failed runs are the orange foot of each bar."
     return (
         Chart(
             "runs_over_time",
             f"Runs by {every}",
-            _peak(context, rows, "runs", every) + " Failed runs are the orange foot of each bar.",
+            peak(context, rows, "runs", every) + (foot if any(one["failed_runs"] for one in rows) else ""),
             runs,
             live="time",
             sheet=SheetChart("column", "period", ("runs", "failed_runs")),
         ),
-        Chart(
-            "credits_over_time",
-            f"Credits by {every}",
-            _peak(context, rows, "credits", every),
-            charged,
-            live="time",
-        ),
+        Chart("credits_over_time", f"Credits by {every}", peak(context, rows, "credits", every), charged, live="time"),
     )
 
 
-def _peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: str) -> str:
+def cumulative_rows(rows: Sequence[dict[str, Any]], measure: str = "credits") -> list[dict[str, Any]]:
+    """Return the running total of a measure's known values, for a chart: period and value."""
+    total, found = 0, []
+    for one in rows:
+        total += one[measure] or 0
+        found.append({"period": str(one["period"]), "value": total})
+    return found
+
+
+def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: str) -> str:
+    """Say which period had most of a measure, and the mean."""
     known = [one for one in rows if one[measure] is not None]
     if not known:
         return f"No {measure} are known." if rows else f"There are no {measure}."

@@ -48,7 +48,7 @@ def overview(context: Context) -> Report:
                 "usage_over_time",
                 "Usage over time",
                 charts=time_charts(context, periods, every),
-                table=period_table(context, periods, every),
+                table=period_table(context, periods, every, context.usage),
             ),
             _accounts(context, accounts),
             *_languages(context, ids[:_HEAT], languages, every),
@@ -149,7 +149,7 @@ def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every
         "Failures",
         (risen(context, weeks),) if len({one["period"] for one in weeks}) > 1 else (),
         charts=(failure_chart(context, by_runs),) if context.usage["failure_rate"] is not None else (),
-        table=_failures(context, by_runs),
+        table=failures_table(context, by_runs),
     )
     return [Section("languages", "Languages", charts=tuple(charts), table=table), failures]
 
@@ -194,7 +194,8 @@ def _heat(context: Context, accounts: list[str], languages: list[str]) -> list[C
     return [Chart("languages_by_account", "Runs by account and language", about, spec)]
 
 
-def _failures(context: Context, by_runs: list[dict[str, Any]]) -> Table | None:
+def failures_table(context: Context, by_runs: list[dict[str, Any]]) -> Table | None:
+    """Return a table of the languages in which runs failed, the surest to fail first; None where none did."""
     columns = (
         Column("language", "language", "text"),
         *measures(context, "failed_runs"),
