@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -158,9 +157,8 @@ def statements(
 
     with ThreadPoolExecutor(workers) as pool:
         for data in account_data(context, accounts):
-            name = f"statement_{context.slug}_{file_name(data.account_id)}"
-            named[data.account_id] = name
-            pending.append(pool.submit(_one, context, data, formats, folder, name))
+            named[data.account_id] = f"statement_{context.slug_of(data.account_id)}"
+            pending.append(pool.submit(_one, context, data, formats, folder))
             if len(pending) > 4 * workers:
                 take()
         while pending:
@@ -168,15 +166,15 @@ def statements(
     return [*write(index(context, named), formats, folder), *paths]
 
 
-def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path, name: str) -> list[Path]:
+def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path) -> list[Path]:
     from polydoc_analytics.reports.statement import statement_of
 
-    return write(statement_of(context, data), formats, folder, name)
+    return write(statement_of(context, data), formats, folder)
 
 
-def write(made: Report, formats: Sequence[str], folder: Path, name: str = "") -> list[Path]:
+def write(made: Report, formats: Sequence[str], folder: Path) -> list[Path]:
     """Write a report in some formats into a folder, which is made where it is missing; return the paths."""
-    name = name or f"{made.kind}_{made.slug}"
+    name = f"{made.kind}_{made.slug}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [_write(folder / f"{name}.{form}", render(made, form)) for form in formats]
@@ -201,15 +199,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def file_name(text: str) -> str:
-    """Return a text as part of a file's name: letters, digits, - and _; with a hash where it holds others."""
-    import hashlib
-
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:64]
-    return (
-        plain
-        if plain == text
-        else f"{plain}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}".lstrip("-")
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -137,6 +139,12 @@ class Context:
                 return f"{first:%Y}"
         return str(first) if first == last else f"{first}_{last}"
 
+    def slug_of(self, account_id: str) -> str:
+        """Return the period and an account as part of a file's name; two accounts never share one."""
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", account_id)[:64]
+        told_apart = hashlib.sha256(account_id.encode("utf-8", "replace")).hexdigest()[:12]
+        return f"{self.slug}_{plain}" if plain == account_id else f"{self.slug}_{plain}-{told_apart}"
+
     def report(
         self,
         kind: str,
@@ -160,7 +168,7 @@ class Context:
             title=title,
             subtitle=subtitle or self.branding.title,
             period=self.period_text(db.interval),
-            slug=self.slug,
+            slug=self.slug if only_account is None else self.slug_of(only_account),
             timezone=db.timezone,
             since=db.interval.since,
             until=db.interval.until,
