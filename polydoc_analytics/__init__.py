@@ -6,6 +6,9 @@ loaded = pda.load("exports/*.ndjson.gz")         # .runs, .quarantine (Polars), 
 db = pda.connect("exports/", timezone="Europe/Lisbon", since="2026-01-01")
 db.view("usage_by_account")                      # a Polars frame
 db.sql("select language, failure_rate from usage_by_language order by 2 desc")
+pda.report("exports/", period="last-month", formats=["html", "pdf"], out="reports/")
+pda.build(db)                                    # the report, shown in a notebook
+pda.charts.usage_over_time(db, every="week")     # an Altair chart
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from polydoc_analytics import charts
+    from polydoc_analytics.content import Report
     from polydoc_analytics.engine import Database, connect
     from polydoc_analytics.errors import (
         PolydocError,
@@ -27,15 +32,18 @@ if TYPE_CHECKING:
     from polydoc_analytics.languages import Language, language
     from polydoc_analytics.loading import Counts, Loaded, Staged, export, load
     from polydoc_analytics.periods import Interval, interval
+    from polydoc_analytics.reporting import build, report
     from polydoc_analytics.sample import write_sample
     from polydoc_analytics.schema import arrow_schema, pandera_schema, polars_schema
 
 _HOMES = {
+    "content": ("Report",),
     "engine": ("Database", "connect"),
     "errors": ("PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
     "languages": ("Language", "language"),
     "loading": ("Counts", "Loaded", "Staged", "export", "load"),
     "periods": ("Interval", "interval"),
+    "reporting": ("build", "report"),
     "sample": ("write_sample",),
     "schema": ("arrow_schema", "pandera_schema", "polars_schema"),
 }
@@ -50,10 +58,13 @@ __all__ = [
     "PolydocError",
     "QueryError",
     "RejectedRowsError",
+    "Report",
     "SourceError",
     "Staged",
     "UsageError",
     "arrow_schema",
+    "build",
+    "charts",
     "connect",
     "export",
     "interval",
@@ -61,12 +72,15 @@ __all__ = [
     "load",
     "pandera_schema",
     "polars_schema",
+    "report",
     "write_sample",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that ``--help`` costs nothing of it."""
+    if name == "charts":
+        return import_module(f"{__name__}.charts")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

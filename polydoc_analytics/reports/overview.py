@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.content import Chart, Column, Figure, Report, Section, SheetChart, Table
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.changes import changes
-from polydoc_analytics.reports.context import Context, is_small, records, texts
+from polydoc_analytics.reports.context import Context, is_small, records
 from polydoc_analytics.reports.cube import cube
 from polydoc_analytics.reports.durations import duration_chart, statuses
 from polydoc_analytics.reports.failures import failure_chart, risen
 from polydoc_analytics.reports.health import coverage, running_too_long, soft_rules
+from polydoc_analytics.reports.heat import heat_charts
 from polydoc_analytics.reports.labels import distinct
 from polydoc_analytics.reports.over_time import by_period, period_table, span, suitable, time_charts
 from polydoc_analytics.reports.tables import TOP, measures, plain, ranked
@@ -141,7 +142,7 @@ def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every
     table = ranked(context, "language", frame, view="usage_by_language")
     by_runs = records(frame.sort("runs", "language", descending=[True, False]))
     charts = [ranking_chart(context, table, "language")] if table.rows else []
-    charts += _heat(context, accounts, [one["language"] for one in by_runs[:_HEAT]])
+    charts += heat_charts(context, accounts, [one["language"] for one in by_runs[:_HEAT]])
     charts += multiples(context, by_runs, every)
     weeks = by_period(context.db, "week", by="language")
     failures = Section(
@@ -171,27 +172,6 @@ def multiples(context: Context, by_runs: list[dict[str, Any]], every: str) -> li
     about = f"Runs by {every} of the {len(chosen)} languages with most runs, all on one scale."
     spec = specs.small_multiples(filled, every=every, order=[labels[tag] for tag in chosen])
     return [Chart("language_trends", "Languages over time", about, spec, is_fluid=False)]
-
-
-def _heat(context: Context, accounts: list[str], languages: list[str]) -> list[Chart]:
-    if len(accounts) < 2 or len(languages) < 2:
-        return []
-    frame = context.db.sql(
-        "select account_id, language, runs from usage_by_account_language "
-        f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
-    )
-    runs = {(account, language): count for account, language, count in frame.rows()}
-    lines = dict(zip(accounts, distinct([context.account(one) for one in accounts]), strict=True))
-    columns = dict(zip(languages, distinct([context.language(one) for one in languages]), strict=True))
-    grid = {(a, b): runs.get((a, b), 0) for a in accounts for b in languages}
-    cells = [
-        {"line": lines[a], "column": columns[b], "value": count, "text": context.text(count, "count")}
-        for (a, b), count in grid.items()
-    ]
-    (account, language), most = max(grid.items(), key=lambda one: one[1])
-    about = f"The busiest pair is {lines[account]} into {columns[language]}, with {context.text(most, 'count')} runs."
-    spec = specs.heat_map(cells, columns=list(columns.values()), lines=list(lines.values()), label="runs")
-    return [Chart("languages_by_account", "Runs by account and language", about, spec)]
 
 
 def failures_table(context: Context, by_runs: list[dict[str, Any]]) -> Table | None:

@@ -34,7 +34,7 @@ def _spec(rows: Rows, height: Any, body: Spec, width: Any = WIDTH) -> Spec:
         "height": height,
         "autosize": {"type": "fit-x", "contains": "padding"},
         "padding": 2,
-        "background": None,
+        "background": "transparent",
         **body,
         "config": _config(),
     }
