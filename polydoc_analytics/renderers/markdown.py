@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from polydoc_analytics.content import Figure, Report, Section
 from polydoc_analytics.renderers.cells import is_number, lines, small_sample_note
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~&])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|#~])")
 _URL = re.compile(r"(?i)(https?:|www\.|@)")
 
 
@@ -60,7 +60,5 @@ def _list(facts: Sequence[tuple[str, str]]) -> str:
 
 def _escaped(text: str) -> str:
     """Return a text that Markdown takes for nothing but text; links do not make themselves."""
-    return _URL.sub(
-        lambda found: found.group().replace(":", "\\:").replace(".", "\\.").replace("@", "\\@"),
-        _SPECIAL.sub(r"\\\1", text),
-    )
+    plain = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return _URL.sub(lambda found: re.sub(r"([:.@])", r"\\\1", found.group()), plain)

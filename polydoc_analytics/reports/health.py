@@ -100,7 +100,7 @@ def soft_rules(context: Context, *, only_concerned: bool = False) -> Section:
     text = (
         f"{len(concerned)} of {len(rows)} rules concern runs; such runs are counted in every figure."
         if concerned
-        else f"None of the {len(rows)} rules concerns a run."
+        else f"No rule of {len(rows)} concerns a run."
     )
     chosen = concerned if only_concerned else rows
     table = tuple(tuple(one[column.name] for column in columns) for one in chosen)

@@ -164,7 +164,7 @@ def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of 
         },
     ]
     if overall is not None:
-        line = {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3]}
+        line = {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3], "aria": False}
         layers.insert(0, {"data": _ONE_ROW, "mark": line, "encoding": {"x": {"datum": overall}}})
     return _spec(rows, {"step": 22}, {"layer": layers})
 
@@ -240,7 +240,7 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
     layers: list[Spec] = [bar]
     for place, mark in enumerate(marks):
         at = {"datum": mark["value"], "type": "quantitative"}
-        rule = {"type": "rule", "stroke": INK, "strokeDash": [3, 3]}
+        rule = {"type": "rule", "stroke": INK, "strokeDash": [3, 3], "aria": False}
         layers.append({"data": _ONE_ROW, "mark": rule, "encoding": {"x": at}})
         text = {"type": "text", "align": "left", "dx": 4, "y": 6 + 14 * place, "fill": INK, "text": mark["text"]}
         layers.append({"data": _ONE_ROW, "mark": text, "encoding": {"x": at}})

@@ -220,7 +220,9 @@ def _runs(context: Context, data: AccountData) -> Section:
         rows.append(tuple(known[column.name] for column in columns))
     text = f"{context.text(len(rows), 'count')} runs, in the order in which they were created."
     table = Table(columns, tuple(rows), _LISTED, noun="runs")
-    return Section("runs", "Runs", (text,) if rows else ("None.",), table=table if rows else None)
+    return Section(
+        "runs", "Runs", (text,) if rows else ("There are no runs in the period.",), table=table if rows else None
+    )
 
 
 def index(context: Context, names: Mapping[str, str]) -> Report:
