@@ -128,13 +128,12 @@ def _charts(report: Report, drawn: _Drawn) -> dict[str, str]:
     import vl_convert
 
     _register()
-    return {
-        chart.name: vl_convert.vegalite_to_svg(
-            drawn.all(colours.branded(chart.spec, report.look)), vl_version=VEGA_LITE, allowed_base_urls=[]
-        )
-        for section in report.sections
-        for chart in section.charts
-    }
+    made = {}
+    for chart in (chart for section in report.sections for chart in section.charts):
+        spec = drawn.all(colours.branded(chart.spec, report.look))
+        spec.pop("autosize", None)  # fitting measures every text twice, and Typst scales the picture anyway
+        made[chart.name] = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
+    return made
 
 
 @cache

@@ -10,17 +10,15 @@ from polydoc_analytics.content import Chart, Column, Figure, Report, Section, Sh
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.context import Context, records, texts
-from polydoc_analytics.reports.labels import distinct
-from polydoc_analytics.reports.over_time import after, chart_rows, cumulative_rows, peak, period_table, suitable
+from polydoc_analytics.reports.over_time import after, chart_rows, peak, period_table, suitable
 from polydoc_analytics.reports.tables import ADDITIVE, keys, measures, row
 from polydoc_analytics.wording import shown
 
 if TYPE_CHECKING:
     import polars as pl
 
-_LISTED = 100
+_LISTED = 60
 _BATCH_RUNS = 200_000
-_LANGUAGES = 12
 _DEFINITIONS = (
     "A run is the translation of one file into one language. It is counted once, however often it was exported.",
     "Credits are what was charged. A run whose credits are unknown is in no sum of credits; an en dash is an unknown "
@@ -161,22 +159,14 @@ def _by_day(context: Context, days: list[dict[str, Any]], usage: Mapping[str, An
     drawn = days if every == "day" else _coarser(days, every)
     rows = chart_rows(drawn, "credits")
     spec = specs.usage_over_time(rows, every=every, measure="credits", label="credits")
-    charts = [
-        Chart(
-            "credits_over_time",
-            f"Credits by {every}",
-            peak(context, drawn, "credits", every),
-            spec,
-            sheet=SheetChart("column", "period", ("credits",)),
-        )
-    ]
-    if len(drawn) > 2:
-        total = context.text(usage["credits"], "count")
-        about = f"By the end of the period the known credits came to {total}."
-        charts.append(
-            Chart("cumulative", "Credits so far", about, specs.cumulative(cumulative_rows(drawn), every=every))
-        )
-    return Section("days", "Credits by day", charts=tuple(charts), table=table)
+    chart = Chart(
+        "credits_over_time",
+        f"Credits by {every}",
+        peak(context, drawn, "credits", every),
+        spec,
+        sheet=SheetChart("column", "period", ("credits",)),
+    )
+    return Section("days", "Credits by day", charts=(chart,), table=table)
 
 
 def _coarser(days: list[dict[str, Any]], every: str) -> list[dict[str, Any]]:
@@ -199,17 +189,11 @@ def _by_language(context: Context, data: AccountData) -> Section:
     if not rows:
         return Section("languages", "Credits by language", ("There are no runs in the period.",))
     total = row(context, columns, data.usage, **{columns[0].name: "total"})
-    top = sorted(data.languages, key=lambda one: (-(one["credits"] or 0), one["language"]))[:_LANGUAGES]
-    labels = distinct([context.language(one["language"]) for one in top])
-    bars = [
-        {"label": label, "credits": one["credits"], "text": context.text(one["credits"], "count")}
-        for label, one in zip(labels, top, strict=True)
-    ]
-    share = f"Most credits went to {labels[0]}: {context.text(top[0]['credits'], 'count')}."
-    spec = specs.bars(bars, key="language", measure="credits", label="credits")
-    chart = Chart("credits_by_language", "Credits by language", share, spec)
-    table = Table(columns, rows, len(rows), None, total, "languages")
-    return Section("languages", "By language", charts=(chart,) if top[0]["credits"] else (), table=table)
+    top = min(data.languages, key=lambda one: (-(one["credits"] or 0), one["language"]))
+    share = f"Most credits went to {shown(context.language(top['language']))}: {context.text(top['credits'], 'count')}."
+    return Section(
+        "languages", "By language", (share,), table=Table(columns, rows, len(rows), None, total, "languages")
+    )
 
 
 def _runs(context: Context, data: AccountData) -> Section:
