@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_command_in_the_readme_does_its_work(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-    assert len(commands) == 8
+    assert len(commands) == 10
     for command in commands:
         name, *arguments = shlex.split(command, comments=True)
         assert name == "polydoc-analytics"
