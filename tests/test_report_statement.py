@@ -154,3 +154,12 @@ def test_credits_by_week_and_month_keep_unknown_apart_from_zero(file) -> None:
     values = {row["period"]: row["credits"] for row in chart.spec["data"]["values"]}
     assert values["2026-02-02"] is None
     assert values["2026-06-01"] == 10
+
+
+def test_by_finishing_time_runs_without_one_are_left_out_and_it_is_said(file, tmp_path: Path) -> None:
+    source = file([wire("a"), wire("b", status="Running", finished_at=None), wire("c", account_id="other")])
+    report = built(source, "statement", account="acme", date_basis="finished")
+    assert figures(report)["runs"] == 1
+    assert ("Left out", "Runs that have no finishing time are in no figure.") in report.facts
+    overview = built(source, date_basis="finished")
+    assert ("Left out", "1 runs that have no finishing time") in overview.facts

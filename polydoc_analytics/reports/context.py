@@ -198,7 +198,9 @@ class Context:
             ("Period", f"{self.period_text(db.interval)}, in the time zone {db.timezone}"),
             ("Date basis", f"A run belongs to {basis[db.date_basis]}."),
         ]
-        if left_out := db.runs_without_date:
+        if is_for_one_account and db.date_basis == "finished":
+            facts.append(("Left out", "Runs that have no finishing time are in no figure."))
+        elif not is_for_one_account and (left_out := db.runs_without_date):
             facts.append(("Left out", f"{self._count(left_out)} runs that have no finishing time"))
         for label, chosen in (("Only accounts", db.filters.accounts), ("Only languages", db.filters.languages)):
             if chosen and not is_for_one_account:
