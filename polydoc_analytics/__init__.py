@@ -8,6 +8,9 @@ db.view("usage_by_account")                      # a Polars frame
 db.sql("select language, failure_rate from usage_by_language order by 2 desc")
 lake = pda.Lake("lake")                          # every run for good: lake.ingest("exports/")
 db = pda.connect(lake, as_of="2026-10-01")       # the figures as they were known that day
+pda.report("exports/", period="last-month", formats=["html", "pdf"], out="reports/")
+pda.build(db)                                    # the report, shown in a notebook
+pda.charts.usage_over_time(db, every="week")     # an Altair chart
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from polydoc_analytics import charts
+    from polydoc_analytics.content import Report
     from polydoc_analytics.engine import Database, connect
     from polydoc_analytics.errors import (
         LakeError,
@@ -32,10 +37,12 @@ if TYPE_CHECKING:
     from polydoc_analytics.loading import Counts, Loaded, Staged
     from polydoc_analytics.outputs import export, load
     from polydoc_analytics.periods import Interval, interval
+    from polydoc_analytics.reporting import build, report
     from polydoc_analytics.sample import write_sample
     from polydoc_analytics.schema import arrow_schema, pandera_schema, polars_schema
 
 _HOMES = {
+    "content": ("Report",),
     "engine": ("Database", "connect"),
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
     "lake": ("Lake", "LoadResult"),
@@ -43,6 +50,7 @@ _HOMES = {
     "loading": ("Counts", "Loaded", "Staged"),
     "outputs": ("export", "load"),
     "periods": ("Interval", "interval"),
+    "reporting": ("build", "report"),
     "sample": ("write_sample",),
     "schema": ("arrow_schema", "pandera_schema", "polars_schema"),
 }
@@ -60,10 +68,13 @@ __all__ = [
     "PolydocError",
     "QueryError",
     "RejectedRowsError",
+    "Report",
     "SourceError",
     "Staged",
     "UsageError",
     "arrow_schema",
+    "build",
+    "charts",
     "connect",
     "export",
     "interval",
@@ -71,12 +82,15 @@ __all__ = [
     "load",
     "pandera_schema",
     "polars_schema",
+    "report",
     "write_sample",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that ``--help`` costs nothing of it."""
+    if name == "charts":
+        return import_module(f"{__name__}.charts")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

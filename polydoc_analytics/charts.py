@@ -1,0 +1,84 @@
+"""Charts of a connected source as Altair charts, for notebooks: the same specifications that reports draw.
+
+Each function takes a ``Database`` and returns an Altair chart. Altair comes with the extra ``[notebook]``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.errors import PolydocError, UsageError, nearest
+from polydoc_analytics.reporting import context
+from polydoc_analytics.reports import specs
+from polydoc_analytics.reports.context import records
+from polydoc_analytics.reports.durations import duration_chart
+from polydoc_analytics.reports.failures import failure_chart
+from polydoc_analytics.reports.heat import heat_charts
+from polydoc_analytics.reports.over_time import by_period, chart_rows, cumulative_rows, span, suitable
+
+if TYPE_CHECKING:
+    import altair
+
+    from polydoc_analytics.engine import Database
+
+_MEASURES = ("runs", "credits", "input_tokens", "output_tokens")
+_EVERY = ("day", "week", "month")
+
+
+def usage_over_time(db: Database, *, every: str | None = None, measure: str = "runs") -> altair.TopLevelMixin:
+    """Return bars of runs (failed ones at the foot), credits or tokens by local day, week or month."""
+    if measure not in _MEASURES:
+        raise UsageError(f"unknown measure '{measure}'{nearest(measure, _MEASURES)}; expected {', '.join(_MEASURES)}")
+    unit = _every(db, every)
+    names = (measure, "failed_runs") if measure == "runs" else (measure,)
+    label = measure.replace("_", " ")
+    rows = chart_rows(by_period(db, unit), *names)
+    return _chart(specs.usage_over_time(rows, every=unit, measure=measure, label=label))
+
+
+def failure_rates(db: Database) -> altair.TopLevelMixin:
+    """Return the failure rate of each language with its 95% interval; hollow dots are small samples."""
+    rows = records(db.view("usage_by_language").sort("runs", "language", descending=[True, False]))
+    return _chart(failure_chart(context(db), rows).spec)
+
+
+def durations(db: Database) -> altair.TopLevelMixin:
+    """Return how many succeeded runs took how long, on a logarithmic scale, with median and 95th percentile."""
+    return _chart(duration_chart(context(db)).spec)
+
+
+def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
+    """Return the runs of the ``top`` accounts and languages as a heat map.
+
+    Raises PolydocError where there are fewer than two of either.
+    """
+    names = (("usage_by_account", "account_id"), ("usage_by_language", "language"))
+    accounts, languages = (
+        db.sql(f"select {key} from {view} order by runs desc, {key} limit {top}")[key].to_list() for view, key in names
+    )
+    found = heat_charts(context(db), accounts, languages)
+    if not found:
+        raise PolydocError("a heat map needs two accounts and two languages; there are fewer in this period")
+    return _chart(found[0].spec)
+
+
+def cumulative_credits(db: Database, *, every: str | None = None) -> altair.TopLevelMixin:
+    """Return the running total of known credits by local day, week or month."""
+    unit = _every(db, every)
+    return _chart(specs.cumulative(cumulative_rows(by_period(db, unit)), every=unit))
+
+
+def _every(db: Database, every: str | None) -> str:
+    if every is not None and every not in _EVERY:
+        raise UsageError(f"unknown period '{every}'{nearest(every, _EVERY)}; expected {', '.join(_EVERY)}")
+    days = span(db)
+    return every or (suitable(*days) if days else "day")
+
+
+def _chart(spec: Any) -> altair.TopLevelMixin:
+    try:
+        import altair
+    except ImportError:
+        raise PolydocError("charts need Altair; install it with: pip install 'polydoc-analytics[notebook]'") from None
+    chart: altair.TopLevelMixin = altair.Chart.from_dict(dict(spec))
+    return chart

@@ -1,0 +1,194 @@
+"""Reports of little, of much, and of text that means harm."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+from conftest import wire
+from reporting_help import as_json, built, everything, figures, page_text, pdf_text, rows, section, sheets, squeezed
+
+from polydoc_analytics.renderers import FORMATS, render
+from polydoc_analytics.wording import shown
+
+KINDS = ("overview", "languages", "quality", "statement")
+HOSTILE = {
+    "script": "</script><img src=x onerror=alert(1)>",
+    "formula": "=cmd|' /C calc'!A0",
+    "plus": "+1+1",
+    "long": "x" * 10_000,
+    "long words": "word " * 2_000,
+    "arabic": "مرحبا بالعالم",
+    "override": "abc\u202edef",
+    "emoji": "🎉 party 👩‍👩‍👧",
+    "cjk": "日本語のアカウント",
+    "lines": "one\ntwo\r\nthree\tfour",
+    "markdown": "[link](javascript:alert(1)) | **bold** <b>",
+    "quotes": "\"double\" 'single' \\back",
+    "typst": '#import "x" $a$ *b* @c',
+    "template": "{{ 7 * 7 }} {% raw %}",
+    "control": "bell\x07 null\x00",
+    "private": "\ue000",
+    "surrogate": "\ud800 lone",
+    "empty": "",
+    "blank": "   ",
+}
+
+
+def sources() -> Iterator[tuple[str, list[dict]]]:
+    yield "no runs in the period", [wire(created_at="2020-01-01T00:00:00Z", finished_at=None, status="Running")]
+    yield "one run", [wire()]
+    yield "only Failed", [wire(str(n), status="Failed", output_file_id=None) for n in range(30)]
+    yield "only Running", [wire(str(n), status="Running", finished_at=None, credits=None) for n in range(30)]
+    yield "no time at all", [wire(str(n), finished_at="2026-03-02T10:00:00Z") for n in range(3)]
+    yield "negative durations", [wire(str(n), finished_at="2026-03-02T09:59:00Z") for n in range(3)]
+
+
+@pytest.mark.parametrize(("name", "made"), list(sources()), ids=[name for name, _ in sources()])
+@pytest.mark.parametrize("kind", KINDS)
+def test_little_gives_a_sensible_report(file, kind: str, name: str, made: list[dict]) -> None:
+    choices = {"account": "acme"} if kind == "statement" else {}
+    report = built(file(made), kind, period="2026", **choices)
+    found = everything(report)
+    assert set(found) == set(FORMATS)
+    for text in (page_text(found["html"]), found["md"].decode(), pdf_text(found["pdf"])):
+        assert not re.search(r"\b(nan|NaN|inf|Infinity|None|null|undefined)\b", text)
+    if kind == "overview":
+        expected = 0 if name == "no runs in the period" else len(made)
+        assert figures(report)["runs"] == expected
+        rate = {"only Failed": 1.0, "only Running": None, "no runs in the period": None}.get(name, 0.0)
+        assert figures(report)["failure_rate"] == rate
+    assert as_json(found["json"])["report"] == kind
+
+
+@pytest.fixture
+def hostile(file) -> tuple[str, dict[str, str]]:
+    """Runs whose accounts and languages are hostile, and names that are."""
+    made = [
+        wire(f"{name}-{n}", account_id=text or "", target_language=text or "", credits=n)
+        for name, text in HOSTILE.items()
+        for n in range(3)
+    ]
+    names = {HOSTILE["plus"]: HOSTILE["script"], HOSTILE["typst"]: HOSTILE["formula"], HOSTILE["quotes"]: "\ud800"}
+    import json
+
+    lines = b"".join(json.dumps(row).encode() + b"\n" for row in made)
+    return file(lines), names
+
+
+@pytest.mark.parametrize("kind", ["overview", "languages", "quality"])
+def test_hostile_text_is_shown_as_text_in_every_format(hostile, kind: str) -> None:
+    source, names = hostile
+    report = built(source, kind, accounts=names)
+    found = everything(report)
+    page = found["html"].decode("utf-8")
+    scripts = re.findall(r"<script\b[^>]*>", page)
+    assert scripts == ['<script type="application/json" id="data">', "<script>", "<script>"][: len(scripts)]
+    assert not re.search(r"<img (?!class=\"logo\")", page.split('<script type="application/json"')[0])
+    assert "onerror=alert(1)>" not in page.split("<body>")[1].split("<script>")[0].replace("&gt;", "&gt ;")
+    assert "49" not in re.findall(r"{{.*?}}", page_text(found["html"]))
+    words = found["md"].decode("utf-8")
+    assert "<img" not in words
+    assert not re.search(r"(?<!\\)\]\(", words)
+    assert all(line.count("|") - line.count("\\|") > 1 for line in words.splitlines() if line.startswith("| "))
+    for rows_ in sheets(found["xlsx"]).values():
+        for row in rows_:
+            assert all(not isinstance(cell, str) or len(cell) <= 32_767 for cell in row)
+    if kind == "overview":
+        printed = squeezed(pdf_text(found["pdf"]))
+        assert squeezed("</script><img src=x onerror=alert(1)>") in printed
+        assert "U+202E" in page_text(found["html"])
+        assert "U+1F389" in printed
+        assert "=cmd|' /C calc'!A0" in {row[0] for row in sheets(found["xlsx"])["Accounts"]}
+
+
+def test_formulas_stay_text_in_the_workbook(hostile) -> None:
+    import openpyxl
+
+    source, names = hostile
+    book = openpyxl.load_workbook(io.BytesIO(render(built(source, accounts=names), "xlsx")))
+    kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None}
+    assert kinds <= {"s", "n", "d"}
+    assert not any(cell.hyperlink for sheet in book for row in sheet.iter_rows() for cell in row)
+
+
+def test_statements_of_hostile_accounts_can_be_written(hostile, tmp_path) -> None:
+    import polydoc_analytics as pda
+
+    source, names = hostile
+    paths = pda.report(
+        source, kind="statement", all_accounts=True, formats=FORMATS, accounts=names, out=tmp_path, language="+1+1"
+    )
+    assert len(paths) == 5 + 5
+
+
+def test_text_becomes_one_line_that_nothing_in_it_can_break() -> None:
+    assert shown("one\ntwo") == "oneU+000Atwo"
+    assert shown("a\u202eb\ud800\ue000\x00") == "aU+202EbU+D800U+E000U+0000"
+    assert shown("") == "(empty)"
+    assert shown(" \u3000") == "(blank)"
+    assert shown("👩‍👩‍👧 日本語") == "👩‍👩‍👧 日本語"
+    assert len(shown("x" * 10_000)) == 120
+
+
+def many_accounts(count: int) -> pa.Table:
+    n = list(range(count * 2))
+    instant = pa.array([1_772_445_600_000_000 + 60_000_000 * one for one in n], pa.timestamp("us", "UTC"))
+    return pa.table(
+        {
+            "id": [f"run-{one}" for one in n],
+            "account_id": [f"account-{one % count:05}" for one in n],
+            "created_at": instant,
+            "finished_at": instant,
+            "status": ["Succeeded"] * len(n),
+            "target_language": ["de", "fr", "ja"] * (len(n) // 3) + ["de"] * (len(n) % 3),
+            "credits": [one % 7 for one in n],
+            "input_tokens": [100] * len(n),
+            "output_tokens": [120] * len(n),
+            "input_file_id": ["in"] * len(n),
+            "output_file_id": ["out"] * len(n),
+        }
+    )
+
+
+def test_fifty_thousand_accounts_keep_the_page_small_and_the_sums_whole() -> None:
+    report = built(many_accounts(50_000))
+    table = section(report, "accounts").table
+    names = [column.name for column in table.columns]
+    assert len(table.rows) == 50_000
+    for measure in ("runs", "credits", "input_tokens"):
+        at = names.index(measure)
+        shown_rows = sum(row[at] for row in table.rows[: table.shown])
+        assert shown_rows + table.others[at] == table.total[at] == sum(row[at] for row in table.rows)
+    page = render(report, "html")
+    assert len(page) < 4_000_000
+    assert "others (49,985)" in page_text(page)
+    cube = report.cube
+    assert sum(cube.columns["runs"]) == 100_000
+    assert sum(cube.columns["credits"]) == table.total[names.index("credits")]
+    with zipfile.ZipFile(io.BytesIO(render(report, "xlsx"))) as book:
+        assert b'<row r="50002"' in book.read("xl/worksheets/sheet3.xml")
+
+
+def test_a_long_table_goes_on_in_further_sheets(file) -> None:
+    from polydoc_analytics.renderers.xlsx import render as workbook
+
+    report = built(file([wire(f"run-{n:03}", created_at=f"2026-03-02T10:{n % 60:02}:00Z") for n in range(25)]))
+    report = built(file([wire(f"r{n:02}") for n in range(25)]), "statement", account="acme")
+    found = sheets(workbook(report, most_rows=12))
+    assert [len(found[name]) for name in ("Runs", "Runs 2", "Runs 3")] == [11, 11, 6]
+    ids = [row[1] for name in ("Runs", "Runs 2", "Runs 3") for row in found[name][1:]]
+    assert ids == [row["id"] for row in rows(report, "runs")]
+
+
+def test_sums_beyond_what_a_sheets_numbers_hold_stay_exact(file) -> None:
+    report = built(file([wire(credits=2**62, input_tokens=2**53 + 1)]))
+    assert report.cube is None
+    accounts = sheets(render(report, "xlsx"))["Accounts"]
+    assert str(2**62) in accounts[1]
+    assert str(2**53 + 1) in accounts[1]
+    assert "4,611,686,018,427,387,904" in page_text(render(report, "html"))
