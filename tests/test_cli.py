@@ -290,7 +290,7 @@ def test_sample_writes_to_standard_output(cli) -> None:
     assert all(json.loads(line)["id"] for line in result.out.splitlines())
 
 
-COMMANDS = ["usage", "query", "views", "check", "export", "sample"]
+COMMANDS = ["usage", "query", "views", "check", "export", "sample", "report"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
