@@ -169,15 +169,25 @@ def statements(
 def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path) -> list[Path]:
     from polydoc_analytics.reports.statement import statement_of
 
-    return write(statement_of(context, data), formats, folder)
+    return write(statement_of(context, data), formats, folder, workers=1)
 
 
-def write(made: Report, formats: Sequence[str], folder: Path) -> list[Path]:
-    """Write a report in some formats into a folder, which is made where it is missing; return the paths."""
+def write(made: Report, formats: Sequence[str], folder: Path, workers: int | None = None) -> list[Path]:
+    """Write a report in some formats into a folder, which is made where it is missing; return the paths.
+
+    The formats are drawn side by side, by as many ``workers`` as there are formats where none are given.
+    """
     name = f"{made.kind}_{made.slug}"
+
+    def one(form: str) -> Path:
+        return _write(folder / f"{name}.{form}", render(made, form))
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / f"{name}.{form}", render(made, form)) for form in formats]
+        if workers == 1:
+            return [one(form) for form in formats]
+        with ThreadPoolExecutor(workers or len(formats)) as pool:
+            return list(pool.map(one, formats))
     except OSError as error:
         raise SourceError(f"{folder}: {error.strerror or error}; choose another folder with --out") from None
 

@@ -102,7 +102,8 @@ def test_hostile_text_is_shown_as_text_in_every_format(hostile, kind: str) -> No
         printed = squeezed(pdf_text(found["pdf"]))
         assert squeezed("</script><img src=x onerror=alert(1)>") in printed
         assert "U+202E" in page_text(found["html"])
-        assert "U+1F389" in printed
+        own = render(built(source, "statement", account=HOSTILE["emoji"]), "pdf")
+        assert "U+1F389party" in squeezed(pdf_text(own))
         assert "=cmd|' /C calc'!A0" in {row[0] for row in sheets(found["xlsx"])["Accounts"]}
 
 

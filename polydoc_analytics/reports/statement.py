@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _LISTED = 60
-_BATCH_RUNS = 200_000
+_BATCH_RUNS = 100_000
 _DEFINITIONS = (
     "A run is the translation of one file into one language. It is counted once, however often it was exported.",
     "Credits are what was charged. A run whose credits are unknown is in no sum of credits; an en dash is an unknown "
