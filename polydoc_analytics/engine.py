@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
@@ -126,7 +127,6 @@ class Database:
         self.date_basis = date_basis
         self.now = now
         self.counts = runs.counts
-        self.quarantine = runs.quarantine
         self.conflicts = runs.conflicts
         self.snapshot = runs.snapshot
         self.rejection = runs.rejection
@@ -166,6 +166,22 @@ class Database:
             for column, meaning in view.columns.items():
                 self._con.execute(f"comment on column {view.name}.{column} is {_text(meaning)}")
         return self._con
+
+    @cached_property
+    def loads(self) -> pl.DataFrame | None:
+        """The ledger of a lake up to the snapshot, see :meth:`polydoc_analytics.Lake.loads`; None for other sources."""
+        import polars as pl
+
+        lake = self._runs.lake
+        return None if lake is None else lake.loads().filter(pl.col("number") <= self._runs.load_number)
+
+    @cached_property
+    def quarantine(self) -> pl.DataFrame:
+        """The rejected rows: source, line, reason and raw; of a lake those of all its loads up to the snapshot."""
+        if self.loads is None or self._runs.lake is None:
+            return self._runs.quarantine
+        rows = self._runs.lake.quarantine().join(self.loads, on="load", how="semi")
+        return rows.select(self._runs.quarantine.columns)
 
     @property
     def timezone(self) -> str:

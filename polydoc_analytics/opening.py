@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from polydoc_analytics.lake import Snapshot
+    from polydoc_analytics.lake import Lake, Snapshot
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
@@ -34,7 +34,8 @@ class Runs:
 
     ``created_us`` and ``finished_us`` are the least and greatest instants in µs since 1970 UTC, ``languages`` the
     distinct values of target_language (all of them are among these). ``prepare`` lets a connection read the files,
-    ``account_names`` are those that the lake knows.
+    ``account_names`` are those that the lake knows,
+    ``load_number`` is that of the snapshot.
     """
 
     files: tuple[str, ...]
@@ -50,6 +51,8 @@ class Runs:
     rejection: str = ""
     prepare: Callable[[duckdb.DuckDBPyConnection], None] = lambda con: None
     account_names: Mapping[str, str] = field(default_factory=dict)
+    lake: Lake | None = None
+    load_number: int = 0
 
 
 @contextmanager
@@ -74,7 +77,8 @@ def opened_runs(
     found = None
     lake = lake_of(source)
     if lake is not None:
-        found = replace(_of_snapshot(lake.snapshot(as_of, timezone)), account_names=lake.account_names())
+        snapshot = lake.snapshot(as_of, timezone)
+        found = replace(_of_snapshot(snapshot), account_names=lake.account_names(), lake=lake)
     elif as_of is not None:
         raise UsageError("as of needs a lake; this source knows the present alone")
     elif not is_table(source) and input_format in (None, "parquet") and source_named(source) is None:
@@ -117,6 +121,7 @@ def _of_snapshot(snapshot: Snapshot) -> Runs:
         _no_quarantine(),
         snapshot=snapshot.text,
         prepare=snapshot.place.prepare,
+        load_number=row.number if row else 0,
     )
 
 

@@ -216,12 +216,18 @@ class Context:
         else:
             facts.append(("Source", "a table in memory"))
         facts.append(("Made", f"{self.words.instant(self.made_at)} ({db.timezone})"))
-        if not is_for_one_account:
+        refused = db.quarantine.height if db.loads is not None else db.counts.quarantined
+        if is_for_one_account:
+            if refused:
+                facts.append(("Rows", f"{self._count(refused)} rows of the whole source could not be read."))
+        elif db.loads is not None:
+            rows = f"{self._count(db.counts.runs)} runs, from {self._count(db.loads.height)} loads that read "
+            rows += f"{self._count(int(db.loads['read'].sum()))} rows; {self._count(refused)} rows are in quarantine"
+            facts.append(("Rows", rows))
+        else:
             read, runs, duplicates, quarantined, conflicts = map(self._count, db.counts.values())
             parts = f"{runs} runs, {duplicates} duplicates, {quarantined} quarantined"
             facts.append(("Rows", f"{read} read: {parts}; {conflicts} runs in conflict"))
-        elif db.counts.quarantined:
-            facts.append(("Rows", f"{self._count(db.counts.quarantined)} rows of the whole source could not be read."))
         return facts
 
     def _count(self, number: int) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from polydoc_analytics.content import Column, Report, Section
 from polydoc_analytics.quarantine import kind_of
 from polydoc_analytics.reports.context import Context, records
 from polydoc_analytics.reports.health import coverage, running_too_long, soft_rules
 from polydoc_analytics.reports.tables import plain
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MEANINGS = {
     "read": "rows read",
@@ -33,6 +37,8 @@ def quality(context: Context) -> Report:
 
 
 def _accounting(context: Context) -> Section:
+    if context.db.loads is not None:
+        return _accounting_of_loads(context, context.db.loads)
     counts = context.db.counts
     columns = (Column("rows", "rows", "text"), Column("meaning", "meaning", "text"), Column("count", "count", "count"))
     rows = [(name, _MEANINGS.get(name, name), count) for name, count in counts.items()]
@@ -42,6 +48,25 @@ def _accounting(context: Context) -> Section:
     text = f"{read} rows read = {runs} runs + {duplicates} duplicates + {refused} quarantined."
     about = "These counts are of the whole source, whatever the period."
     return Section("accounting", "Every row accounted for", (text, about), table=plain(columns, rows))
+
+
+def _accounting_of_loads(context: Context, loads: pl.DataFrame) -> Section:
+    """Return how each load of a lake accounts for its rows, the newest first."""
+    parts = ("inserted", "updated", "unchanged", "duplicates", "quarantined")
+    columns = (
+        Column("number", "load", "count"),
+        Column("committed_at", "committed", "instant"),
+        Column("kind", "kind", "text"),
+        Column("source", "source", "text"),
+        *(Column(name, name, "count") for name in ("read", *parts, "conflicts")),
+    )
+    rows = [{**one, "source": one["source"] or one["detail"]} for one in records(loads.sort("number", descending=True))]
+    sums = {name: sum(one[name] for one in rows) for name in ("read", *parts)}
+    said = " + ".join(f"{context.text(sums[name], 'count')} {name}" for name in parts)
+    text = f"Over {context.text(len(rows), 'count')} loads, {context.text(sums['read'], 'count')} rows read = {said}."
+    about = "These counts are of the whole lake, whatever the period."
+    table = plain(columns, [tuple(one[column.name] for column in columns) for one in rows], noun="loads")
+    return Section("accounting", "Every row accounted for", (text, about), table=table)
 
 
 def _quarantine(context: Context) -> Section:
