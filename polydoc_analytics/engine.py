@@ -185,6 +185,10 @@ class Database:
         [(runs,)] = self._con.execute("select count(*) from observed where finished_at is null").fetchall()
         return int(runs)
 
+    def over(self, interval: Interval) -> Database:
+        """Return the views over the same runs for another interval; close it before this one."""
+        return Database(self._runs, interval, self.filters, self.date_basis, self.now, ExitStack())
+
     def view(self, name: str) -> pl.DataFrame:
         """Return a whole view as a Polars frame, ordered by its keys; see :func:`views` for their names."""
         view = catalog.view(name)

@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
     """Run the command line on some arguments and return its exit code."""
     import typer
 
-    from polydoc_analytics.cli import commands, lake, sync  # noqa: F401 - they put their commands on the application
+    from polydoc_analytics.cli import commands, lake, report, sync  # noqa: F401 - they put their commands on the app
     from polydoc_analytics.cli.root import app
     from polydoc_analytics.errors import PolydocError
 

@@ -1,0 +1,93 @@
+"""The typeface of reports, Source Sans Pro (SIL Open Font License), and which characters a set of fonts can draw."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FAMILY = "Source Sans Pro"
+WEIGHTS = {400: "SourceSansPro-Regular.ttf", 600: "SourceSansPro-Semibold.ttf"}
+_SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
+_IN_PAGES = (*range(0x20, 0x180), *range(0x2010, 0x2040), 0x20AC, 0x2191, 0x2193, 0x2212)
+_FEATURES = ["kern", "mark", "tnum", "lnum"]
+
+
+def files() -> list[Path]:
+    """Return the files of the typeface, in the weights that reports use."""
+    import font_source_sans_pro
+
+    folder = Path(font_source_sans_pro.__file__).parent / "files"
+    return [folder / name for name in WEIGHTS.values()]
+
+
+@cache
+def for_pages() -> tuple[tuple[int, str], ...]:
+    """Return weights and WOFF files as base64, with Latin letters alone; a reader's own fonts draw the others."""
+    return tuple((weight, _subset(file)) for weight, file in zip(WEIGHTS, files(), strict=True))
+
+
+def _subset(file: Path) -> str:
+    from fontTools import subset
+
+    options = subset.Options()
+    options.flavor = "woff"
+    options.layout_features = _FEATURES
+    options.notdef_outline = True
+    font = subset.load_font(str(file), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=_IN_PAGES)
+    subsetter.subset(font)
+    content = io.BytesIO()
+    subset.save_font(font, content, options)
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def found(folders: Iterable[str]) -> list[Path]:
+    """Return the font files for print: the typeface, those in some folders, those of the extra ``[fonts]``."""
+    given = [
+        Path(root, name)
+        for folder in folders
+        for root, _, names in sorted(os.walk(folder))
+        for name in sorted(names)
+        if name.lower().endswith(_SUFFIXES)
+    ]
+    return [*files(), *given, *_of_the_extra()]
+
+
+def _of_the_extra() -> list[Path]:
+    try:
+        import cvttf_NotoSansCJK_Regular as cjk
+    except ImportError:
+        return []
+    return sorted(Path(cjk.__file__).parent.glob("*.otf"))
+
+
+@cache
+def characters(file: Path) -> frozenset[int]:
+    """Return the code points that a font file can draw."""
+    from fontTools.ttLib import TTCollection, TTFont
+
+    fonts: list[Any]
+    if file.suffix.lower() in (".ttc", ".otc"):
+        fonts = list(TTCollection(str(file), lazy=True).fonts)
+    else:
+        fonts = [TTFont(str(file), lazy=True)]
+    return frozenset(code for font in fonts for code in font.getBestCmap())
+
+
+@cache
+def families(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the families of the fonts beside the typeface, in the order in which they are asked for a character."""
+    from fontTools.ttLib import TTCollection, TTFont
+
+    names: dict[str, None] = {}
+    for file in found(folders)[len(WEIGHTS) :]:
+        is_many = file.suffix.lower() in (".ttc", ".otc")
+        for font in TTCollection(str(file), lazy=True).fonts if is_many else [TTFont(str(file), lazy=True)]:
+            names[str(font["name"].getBestFamilyName() or "")] = None
+    return tuple(name for name in names if name)

@@ -1,0 +1,215 @@
+"""``report()``: from a source to files of a report, each under its final name only when it is complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.branding import Branding
+from polydoc_analytics.content import Report
+from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.renderers import FORMATS, render
+
+if TYPE_CHECKING:
+    from polydoc_analytics.content import SourceFile
+    from polydoc_analytics.engine import Database
+    from polydoc_analytics.reports.context import Context
+    from polydoc_analytics.reports.statement import AccountData
+
+
+class ShownReport(Report):
+    """A report that shows itself in a notebook."""
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        page = escape(render(self, "html").decode("utf-8"), quote=True)
+        frame = 'style="width:100%;height:900px;border:0" sandbox="allow-scripts"'
+        return f'<iframe title="{escape(self.title)}" {frame} srcdoc="{page}"></iframe>'
+
+
+def report(
+    source: Any,
+    *,
+    kind: str = "overview",
+    formats: str | Iterable[str] = ("html",),
+    out: str | os.PathLike[str] = ".",
+    branding: Mapping[str, Any] | Branding | None = None,
+    accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    all_accounts: bool = False,
+    now: datetime | None = None,
+    **choices: Any,
+) -> list[Path]:
+    """Write a report over a source into the folder ``out`` and return the paths, one a format.
+
+    ``kind`` is overview, statement (of the one ``account``), languages, quality, or a kind that another distribution
+    brings; with ``all_accounts`` there is one statement for each account, and an index, whose paths come first.
+    ``formats`` are of html, pdf, xlsx, md and json. ``branding`` is the table of that name of a configuration,
+    ``accounts`` are names by account id or a CSV of them. ``choices`` are those of ``connect``: period, timezone,
+    account and so on. With the same source and ``now`` the files are the same, byte for byte.
+
+    Raises UsageError where an argument means nothing, SourceError where the source cannot be read.
+    """
+    from polydoc_analytics.engine import connect
+    from polydoc_analytics.reports import builder
+
+    wanted = checked_formats(formats)
+    now = now or datetime.now(UTC)
+    with hashed(source, choices.get("input_format")) as files, connect(source, now=now, **choices) as db:
+        found = context(db, branding=branding, accounts=accounts, files=files.result())
+        if all_accounts:
+            checked_all(kind)
+            return statements(found, wanted, Path(out))
+        built = builder(kind)(found)
+    return write(built, wanted, Path(out))
+
+
+def build(
+    db: Database,
+    kind: str = "overview",
+    *,
+    branding: Mapping[str, Any] | Branding | None = None,
+    accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    files: Sequence[SourceFile] = (),
+) -> ShownReport:
+    """Return a report over a connected source, which shows itself in a notebook; ``files`` are named as its source."""
+    from polydoc_analytics.reports import builder
+
+    made = builder(kind)(context(db, branding=branding, accounts=accounts, files=files))
+    return ShownReport(**{one.name: getattr(made, one.name) for one in fields(made)})
+
+
+def context(
+    db: Database,
+    *,
+    branding: Mapping[str, Any] | Branding | None = None,
+    accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    files: Sequence[SourceFile] = (),
+) -> Context:
+    """Return what builders get; the arguments are those of :func:`build`."""
+    from polydoc_analytics.branding import branding as parsed
+    from polydoc_analytics.config import account_names
+    from polydoc_analytics.reports.context import Context
+    from polydoc_analytics.wording import Words
+
+    brand = branding if isinstance(branding, Branding) else parsed(branding or {})
+    names = accounts if isinstance(accounts, Mapping) else account_names(os.fspath(accounts) if accounts else None)
+    words = Words(brand.locale, db.timezone, brand.currency)
+    return Context(db, words, brand, names, tuple(files), db.now)
+
+
+def checked_formats(formats: str | Iterable[str]) -> tuple[str, ...]:
+    """Return formats without repetition; raises UsageError for an unknown one, or where there is none."""
+    from polydoc_analytics.errors import nearest
+
+    given = formats.split(",") if isinstance(formats, str) else list(formats)
+    wanted = tuple(dict.fromkeys(form.strip() for form in given if form.strip()))
+    for form in wanted:
+        if form not in FORMATS:
+            raise UsageError(f"unknown format '{form}'{nearest(form, FORMATS)}; expected {', '.join(FORMATS)}")
+    if not wanted:
+        raise UsageError(f"no format; expected some of {', '.join(FORMATS)}")
+    return wanted
+
+
+def checked_all(kind: str) -> None:
+    """Raise UsageError where reports for all accounts are asked of a kind that has none."""
+    if kind != "statement":
+        raise UsageError(f"all accounts get statements, not a report of the kind '{kind}'; say kind statement")
+
+
+@contextmanager
+def hashed(source: Any, input_format: str | None = None) -> Iterator[Any]:
+    """Yield a future of the source's files with their hashes, which are taken beside other work."""
+    from polydoc_analytics.reports.sourcing import source_files
+
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(source_files, source, input_format)
+
+
+def statements(
+    context: Context, formats: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None
+) -> list[Path]:
+    """Write one statement for each account of a context, in parallel, and then an index of them; return the paths.
+
+    The paths of the index are the first. Memory holds the runs of a few accounts at a time.
+    """
+    from polydoc_analytics.reports.statement import account_data, index
+
+    accounts = [row[0] for row in context.db.sql("select account_id from usage_by_account order by account_id").rows()]
+    workers = os.cpu_count() or 1
+    paths: list[Path] = []
+    named: dict[str, str] = {}
+    pending: deque[Future[list[Path]]] = deque()
+
+    def take() -> None:
+        paths.extend(pending.popleft().result())
+        if progress is not None:
+            progress(len(paths), len(accounts) * len(formats))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for data in account_data(context, accounts):
+            name = f"statement_{context.slug}_{file_name(data.account_id)}"
+            named[data.account_id] = name
+            pending.append(pool.submit(_one, context, data, formats, folder, name))
+            if len(pending) > 4 * workers:
+                take()
+        while pending:
+            take()
+    return [*write(index(context, named), formats, folder), *paths]
+
+
+def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path, name: str) -> list[Path]:
+    from polydoc_analytics.reports.statement import statement_of
+
+    return write(statement_of(context, data), formats, folder, name)
+
+
+def write(made: Report, formats: Sequence[str], folder: Path, name: str = "") -> list[Path]:
+    """Write a report in some formats into a folder, which is made where it is missing; return the paths."""
+    name = name or f"{made.kind}_{made.slug}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write(folder / f"{name}.{form}", render(made, form)) for form in formats]
+    except OSError as error:
+        raise SourceError(f"{folder}: {error.strerror or error}; choose another folder with --out") from None
+
+
+def _write(path: Path, content: bytes) -> Path:
+    handle, half = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".half", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(half, 0o666 & ~_umask())
+        os.replace(half, path)
+    except BaseException:
+        os.unlink(half)
+        raise
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def file_name(text: str) -> str:
+    """Return a text as part of a file's name: letters, digits, - and _; with a hash where it holds others."""
+    import hashlib
+
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:64]
+    return (
+        plain
+        if plain == text
+        else f"{plain}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}".lstrip("-")
+    )

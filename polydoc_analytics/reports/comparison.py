@@ -1,0 +1,87 @@
+"""The preceding period of the same kind: last month for this month, to date where the period is in progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from polydoc_analytics.periods import Interval
+from polydoc_analytics.zones import local_date, start_of_day, zone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two intervals of equal standing.
+
+    ``unit`` is day, week, month, quarter, year or a number of days; ``is_to_date`` says that the period is in progress,
+    so that both end after the same time into it.
+    """
+
+    now: Interval
+    before: Interval
+    unit: str
+    is_to_date: bool
+
+
+def comparison(interval: Interval, now: datetime) -> Comparison | None:
+    """Return what an interval is compared with; None where it has no beginning, or begins after ``now``.
+
+    A calendar period is compared with the one before it, other whole days with as many days before them, anything
+    else with the same length of time before it. A period in progress ends now, and the one before it at the same
+    clock time of the same day into it (or at its own end, where it is shorter).
+    """
+    now = now.astimezone(UTC)
+    if interval.since is None or interval.since >= now:
+        return None
+    until = interval.until or now
+    is_to_date = until > now
+    end = min(until, now)
+    try:
+        before, before_end, unit = _preceding(interval.since, until, end, zone(interval.timezone))
+    except (OverflowError, ValueError):
+        return None  # nothing lies before the beginning of time
+    return Comparison(
+        Interval(interval.since, end, interval.timezone),
+        Interval(before, before_end, interval.timezone),
+        unit,
+        is_to_date,
+    )
+
+
+def _preceding(since: datetime, until: datetime, end: datetime, tz: ZoneInfo) -> tuple[datetime, datetime, str]:
+    first, last = local_date(_us(since), tz), local_date(_us(until), tz)
+    if start_of_day(first, tz) != _us(since) or start_of_day(last, tz) != _us(until):
+        return since - (end - since), since, "time"
+    unit, earlier = _unit(first, last)
+    begin = _instant(start_of_day(earlier, tz))
+    if end == until:
+        return begin, since, unit
+    local = end.astimezone(tz)
+    day = earlier + (local.date() - first)
+    same = datetime.combine(day, local.time(), tzinfo=tz).astimezone(UTC)
+    return begin, min(same, since), unit
+
+
+def _unit(first: date, last: date) -> tuple[str, date]:
+    """Return what calendar period two days bound, and the first day of the one before it."""
+    if first.day == 1 and last.day == 1:
+        months = 12 * (last.year - first.year) + last.month - first.month
+        for unit, length in (("month", 1), ("quarter", 3), ("year", 12)):
+            if months == length and (first.month - 1) % length == 0:
+                earlier = 12 * first.year + first.month - 1 - length
+                return unit, date(earlier // 12, earlier % 12 + 1, 1)
+    days = (last - first).days
+    if days == 7 and first.weekday() == 0:
+        return "week", first - timedelta(days=7)
+    return ("day" if days == 1 else f"{days} days"), first - timedelta(days=days)
+
+
+def _us(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def _instant(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)

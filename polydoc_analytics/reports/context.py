@@ -1,0 +1,255 @@
+"""What a builder of reports gets: the runs, what they are compared with, names, wording; and how it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.branding import Branding
+from polydoc_analytics.content import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
+from polydoc_analytics.periods import Interval
+from polydoc_analytics.reports.comparison import Comparison, comparison
+from polydoc_analytics.reports.sourcing import file_lines
+from polydoc_analytics.wording import Words, shown
+from polydoc_analytics.zones import zone
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.engine import Database
+
+_SMALL_SAMPLE = 0.2
+"""How wide the interval of a rate may be, 20 points, before its sample is called small."""
+
+
+def is_small(low: float | None, high: float | None) -> bool:
+    """Tell whether a rate's interval is so wide that the rate says little: wider than 20 points."""
+    return low is not None and high is not None and high - low > _SMALL_SAMPLE
+
+
+@dataclass(frozen=True)
+class Context:
+    """The runs of a report, and what is needed to speak of them.
+
+    ``db`` has the views over the period; ``names`` are accounts' names by id; ``made_at`` is when the report is made.
+    """
+
+    db: Database
+    words: Words
+    branding: Branding
+    names: Mapping[str, str]
+    files: tuple[SourceFile, ...]
+    made_at: datetime
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """What the period is compared with; None where there is nothing, or the source begins too late for it."""
+        found = comparison(self.db.interval, self.made_at)
+        first = self.first_run
+        return found if found and first and found.before.since and first <= found.before.since + _DAY else None
+
+    @cached_property
+    def first_run(self) -> datetime | None:
+        """When the earliest run of the whole source began (or finished, by the date basis)."""
+        [(us,)] = self.db.sql(f"select epoch_us(min({self.db.date_basis}_at)) from observed").rows()
+        return None if us is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+
+    @cached_property
+    def usage(self) -> dict[str, Any]:
+        """The row of the view ``usage``."""
+        return self.db.view("usage").row(0, named=True)
+
+    def account(self, account_id: str) -> str:
+        """Return an account as readers know it: its name, else its id."""
+        return self.names.get(account_id) or account_id
+
+    def language(self, tag: str) -> str:
+        """Return a language as readers know it: its English name, else the text that was sent."""
+        return self.db.language_names.get(tag) or tag
+
+    def value(self, number: Scalar, kind: Kind) -> Value:
+        """Return a typed value with its text."""
+        return Value(number, kind, self.words.text(number, kind))
+
+    def text(self, number: Scalar, kind: Kind) -> str:
+        """Return a number's text, for a sentence."""
+        return self.words.text(number, kind)
+
+    def money(self, amount: int | None) -> Decimal | None:
+        """Return what an amount of credits costs, exactly; None where they or the price are unknown."""
+        price = self.branding.price_per_credit
+        return None if amount is None or price is None else amount * price
+
+    def figure(self, name: str, label: str, number: Scalar, kind: Kind, before: Scalar = None, **more: Any) -> Figure:
+        """Return a key figure with its change against ``before``: relative, but in points where it is a rate."""
+        return Figure(
+            name,
+            label,
+            self.value(number, kind),
+            before=None if before is None else self.value(before, kind),
+            change=self._change(number, before, kind),
+            **more,
+        )
+
+    def _change(self, number: Any, before: Any, kind: Kind) -> Value | None:
+        if number is None or before is None:
+            return None
+        if kind == "rate":
+            return self.value(number - before, "points")
+        return self.value(float(number) / float(before) - 1, "change") if before > 0 else None
+
+    def period_text(self, interval: Interval) -> str:
+        """Return an interval in words: whole local days where it has them, instants where not."""
+        tz = zone(interval.timezone)
+        begins = None if interval.since is None else interval.since.astimezone(tz)
+        ends = None if interval.until is None else interval.until.astimezone(tz)
+        first = None if begins is None else self._edge(begins, interval.first_whole_day == begins.date())
+        last = None
+        if ends is not None:
+            is_whole = interval.end_of_whole_days == ends.date() and not _time_of(ends)
+            last = self._edge(ends - timedelta(days=1) if is_whole else ends, is_whole)
+        if first and last:
+            return first if first == last else f"{first} to {last}"
+        return f"since {first}" if first else f"until {last}" if last else "all of time"
+
+    def _edge(self, instant: datetime, is_whole: bool) -> str:
+        return self.words.day(instant.date()) if is_whole else self.words.instant(instant)
+
+    @cached_property
+    def slug(self) -> str:
+        """The period as part of a file's name: 2026-10, 2026, 2026-10-03_2026-10-09, all."""
+        tz = zone(self.db.timezone)
+        since, until = self.db.interval.since, self.db.interval.until
+        first = since.astimezone(tz).date() if since else None
+        last = (until - timedelta(microseconds=1)).astimezone(tz).date() if until else None
+        if first is None or last is None:
+            ends = [f"since-{first}"] if first else [f"until-{last}"] if last else ["all"]
+            return ends[0]
+        following = last + timedelta(days=1)
+        if first.day == 1 and following.day == 1:
+            if (following.year, following.month) == (first.year + first.month // 12, first.month % 12 + 1):
+                return f"{first:%Y-%m}"
+            if first.month == 1 and following == date(first.year + 1, 1, 1):
+                return f"{first:%Y}"
+        return str(first) if first == last else f"{first}_{last}"
+
+    def report(
+        self,
+        kind: str,
+        title: str,
+        sections: Sequence[Section],
+        *,
+        subtitle: str = "",
+        cube: Cube | None = None,
+        facts: Sequence[tuple[str, str]] = (),
+        only_account: str | None = None,
+    ) -> Report:
+        """Return the report: these sections under a title, with the facts that its figures rest on.
+
+        With ``only_account`` whatever could tell of others is left out: file names, and counts over the whole source.
+        """
+        from polydoc_analytics import __version__
+
+        db = self.db
+        return Report(
+            kind=kind,
+            title=title,
+            subtitle=subtitle or self.branding.title,
+            period=self.period_text(db.interval),
+            slug=self.slug,
+            timezone=db.timezone,
+            since=db.interval.since,
+            until=db.interval.until,
+            date_basis=db.date_basis,
+            snapshot=db.snapshot,
+            files=() if only_account is not None else self.files,
+            filters={
+                "account": db.filters.accounts if only_account is None else (only_account,),
+                "language": db.filters.languages,
+            },
+            counts={} if only_account is not None else dict(db.counts),
+            made_at=self.made_at,
+            version=__version__,
+            facts=(*self._facts(only_account is not None), *facts),
+            sections=tuple(sections),
+            words=self.words,
+            look=self.branding.look,
+            cube=cube,
+        )
+
+    def _facts(self, is_for_one_account: bool) -> list[tuple[str, str]]:
+        from polydoc_analytics.reports.sourcing import combined
+
+        db = self.db
+        basis = {"created": "the instant at which it was created", "finished": "the instant at which it finished"}
+        facts = [
+            ("Period", f"{self.period_text(db.interval)}, in the time zone {db.timezone}"),
+            ("Date basis", f"A run belongs to {basis[db.date_basis]}."),
+        ]
+        if left_out := db.runs_without_date:
+            facts.append(("Left out", f"{self._count(left_out)} runs that have no finishing time"))
+        for label, chosen in (("Only accounts", db.filters.accounts), ("Only languages", db.filters.languages)):
+            if chosen and not is_for_one_account:
+                facts.append((label, ", ".join(shown(one) for one in chosen)))
+        if db.snapshot is not None:
+            facts.append(("Snapshot", db.snapshot))
+        elif self.files and is_for_one_account:
+            facts.append(
+                ("Source", f"{self._count(len(self.files))} file(s), SHA-256 over their hashes {combined(self.files)}")
+            )
+        elif self.files:
+            facts.append(("Source", "; ".join(file_lines(self.files))))
+        else:
+            facts.append(("Source", "a table in memory"))
+        facts.append(("Made", f"{self.words.instant(self.made_at)} ({db.timezone})"))
+        if not is_for_one_account:
+            read, runs, duplicates, quarantined, conflicts = map(self._count, db.counts.values())
+            parts = f"{runs} runs, {duplicates} duplicates, {quarantined} quarantined"
+            facts.append(("Rows", f"{read} read: {parts}; {conflicts} runs in conflict"))
+        elif db.counts.quarantined:
+            facts.append(("Rows", f"{self._count(db.counts.quarantined)} rows of the whole source could not be read."))
+        return facts
+
+    def _count(self, number: int) -> str:
+        return self.text(number, "count")
+
+    def comparison_text(self) -> str:
+        """Return in words what changes are measured against."""
+        found = self.comparison
+        if found is None:
+            if self.db.interval.since is None:
+                return "No comparison: the period has no beginning, so none precedes it."
+            return "No comparison: the source holds no whole preceding period."
+        before = self.period_text(found.before)
+        if found.is_to_date:
+            return (
+                f"The period is in progress. Changes compare it, up to {self.words.instant(self.made_at)}, with the "
+                f"same days before: {before}."
+            )
+        return f"Changes are against the preceding {found.unit}: {before}."
+
+    def compared(self) -> tuple[Database, Database] | None:
+        """Return the views over the period (to date) and over the one before; the caller closes both."""
+        found = self.comparison
+        return None if found is None else (self.db.over(found.now), self.db.over(found.before))
+
+
+def _time_of(instant: datetime) -> bool:
+    return bool(instant.hour or instant.minute or instant.second or instant.microsecond)
+
+
+_DAY = timedelta(days=1)
+
+
+def texts(values: Iterable[str]) -> str:
+    """Return texts as a list in SQL; null where there are none, which is in no list."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "null"
+
+
+def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows by column name."""
+    return list(frame.iter_rows(named=True))

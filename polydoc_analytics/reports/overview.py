@@ -1,0 +1,241 @@
+"""The overview: what an operations lead wants to know of a period, the most important first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.content import Chart, Column, Figure, Report, Section, SheetChart, Table
+from polydoc_analytics.reports import specs
+from polydoc_analytics.reports.changes import changes
+from polydoc_analytics.reports.context import Context, is_small, records, texts
+from polydoc_analytics.reports.cube import cube
+from polydoc_analytics.reports.durations import duration_chart, statuses
+from polydoc_analytics.reports.failures import failure_chart, risen
+from polydoc_analytics.reports.health import coverage, running_too_long, soft_rules
+from polydoc_analytics.reports.labels import distinct
+from polydoc_analytics.reports.over_time import by_period, period_table, span, suitable, time_charts
+from polydoc_analytics.reports.tables import TOP, measures, plain, ranked
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MULTIPLES = 8
+_HEAT = 8
+
+
+def overview(context: Context) -> Report:
+    """Return the overview of a period."""
+    db = context.db
+    accounts, languages = db.view("usage_by_account"), db.view("usage_by_language")
+    ids = accounts.sort("runs", "account_id", descending=[True, False])["account_id"].to_list()
+    tags = languages.sort("runs", "language", descending=[True, False])["language"].to_list()
+    days = span(db)
+    every = suitable(*days) if days else "day"
+    periods = by_period(db, every)
+    with ExitStack() as stack:
+        compared = context.compared()
+        for one in compared or ():
+            stack.enter_context(one)
+        before = None
+        if compared is not None:
+            current, earlier = (one.view("usage").row(0, named=True) for one in compared)
+            before = {name: (current[name], earlier[name]) for name in current}
+        sections = [
+            Section("key_figures", "Key figures", (context.comparison_text(),), key_figures(context, before)),
+            Section(
+                "usage_over_time",
+                "Usage over time",
+                charts=time_charts(context, periods, every),
+                table=period_table(context, periods, every, context.usage),
+            ),
+            _accounts(context, accounts),
+            *_languages(context, ids[:_HEAT], languages, every),
+            _durations(context),
+        ]
+        if compared is not None:
+            sections.append(changes(context, *compared))
+    sections += [running_too_long(context), coverage(context), soft_rules(context, only_concerned=True)]
+    return context.report("overview", "Usage overview", sections, cube=cube(context, ids, tags))
+
+
+def key_figures(context: Context, before: dict[str, tuple[Any, Any]] | None) -> tuple[Figure, ...]:
+    """Return runs, failure rate, credits, tokens and durations; ``before`` has what each is compared as, and with."""
+    usage = context.usage
+
+    def of(name: str, label: str, kind: Any, **more: Any) -> Figure:
+        now, then = before[name] if before else (None, None)
+        figure = context.figure(name, label, usage[name], kind, **more)
+        if now is None or then is None:
+            return figure
+        change = context.figure(name, label, now, kind, then)
+        return Figure(name, label, figure.value, figure.unit, change.before, change.change, figure.note, figure.measure)
+
+    rate = ""
+    if usage["failure_rate"] is not None:
+        low, high = usage["failure_rate_low"], usage["failure_rate_high"]
+        rate = f"95% interval {context.text(low, 'rate')} to {context.text(high, 'rate')}"
+        rate += "; small sample" if is_small(low, high) else ""
+    running = f"{context.text(usage['running_runs'], 'count')} still running"
+    figures = [
+        of("runs", "Runs", "count", note=running, measure="runs"),
+        of("failure_rate", "Failure rate", "rate", note=rate, measure="failure_rate"),
+        of("credits", "Credits", "count", note=_unknown(context, "runs_without_credits"), measure="credits"),
+        of("input_tokens", "Tokens in", "count", note=_unknown(context, "runs_without_tokens"), measure="input_tokens"),
+        of("output_tokens", "Tokens out", "count", note="", measure="output_tokens"),
+        of("p50_duration_s", "Median duration", "seconds", unit="s", note="of succeeded runs"),
+        of("p95_duration_s", "95th percentile", "seconds", unit="s", note="of succeeded runs"),
+    ]
+    if context.branding.currency:
+        price = context.words.text(context.branding.price_per_credit, "money")
+        cost = context.figure("cost", "Cost", context.money(usage["credits"]), "money", note=f"at {price} per credit")
+        figures.insert(3, cost)
+    return tuple(figures)
+
+
+def _unknown(context: Context, name: str) -> str:
+    count = context.usage[name]
+    return f"unknown for {context.text(count, 'count')} finished runs" if count else "known for every finished run"
+
+
+def _accounts(context: Context, frame: pl.DataFrame) -> Section:
+    table = ranked(context, "account_id", frame, view="usage_by_account")
+    chart = ranking_chart(context, table, "account")
+    return Section("accounts", "Accounts", charts=(chart,) if table.rows else (), table=table)
+
+
+def ranking_chart(context: Context, table: Table, key: str) -> Chart:
+    """Return bars of runs for the rows that a table shows, and for the others; the sentence says how they share."""
+    at = [column.name for column in table.columns].index("runs")
+    drawn = [*table.rows[: table.shown], *([table.others] if table.others else [])]
+    labels = distinct([str(row[0]) for row in drawn])
+    rows = [
+        {"label": label, "runs": row[at], "text": context.text(row[at], "count")}
+        for label, row in zip(labels, drawn, strict=True)
+    ]
+    return Chart(
+        f"runs_by_{key}",
+        f"Runs by {key}",
+        _share(context, [int(str(row[at])) for row in table.rows], labels, key),
+        specs.bars(rows, key=key, measure="runs", label="runs"),
+        live=key,
+        sheet=SheetChart("bar", table.columns[0].name, ("runs",)),
+    )
+
+
+def _share(context: Context, runs: Sequence[int], labels: Sequence[str], key: str) -> str:
+    total = sum(runs)
+    if not total:
+        return "There are no runs."
+    if len(runs) == 1:
+        return f"All runs are of one {key}, {labels[0]}."
+    text = f"{labels[0]} has {context.text(runs[0] / total, 'rate')} of all runs"
+    if len(runs) > 4:
+        top = context.text(sum(runs[:3]) / total, "rate")
+        text += f"; the first three of {context.text(len(runs), 'count')} {key}s have {top}"
+    return text + "."
+
+
+def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every: str) -> list[Section]:
+    table = ranked(context, "language", frame, view="usage_by_language")
+    by_runs = records(frame.sort("runs", "language", descending=[True, False]))
+    charts = [ranking_chart(context, table, "language")] if table.rows else []
+    charts += _heat(context, accounts, [one["language"] for one in by_runs[:_HEAT]])
+    charts += multiples(context, by_runs, every)
+    weeks = by_period(context.db, "week", by="language")
+    failures = Section(
+        "failures",
+        "Failures",
+        (risen(context, weeks),) if len({one["period"] for one in weeks}) > 1 else (),
+        charts=(failure_chart(context, by_runs),) if context.usage["failure_rate"] is not None else (),
+        table=failures_table(context, by_runs),
+    )
+    return [Section("languages", "Languages", charts=tuple(charts), table=table), failures]
+
+
+def multiples(context: Context, by_runs: list[dict[str, Any]], every: str) -> list[Chart]:
+    """Return small multiples of runs over time for the languages with most runs, where there are several of both."""
+    chosen = [one["language"] for one in by_runs[:_MULTIPLES]]
+    rows = [one for one in by_period(context.db, every, by="language") if one["language"] in chosen]
+    periods = sorted({one["period"] for one in rows})
+    if len(chosen) < 2 or len(periods) < 3:
+        return []
+    labels = dict(zip(chosen, distinct([context.language(one) for one in chosen]), strict=True))
+    runs = {(one["language"], one["period"]): one["runs"] for one in rows}
+    filled = [
+        {"label": labels[tag], "period": str(period), "runs": runs.get((tag, period), 0)}
+        for tag in chosen
+        for period in periods
+    ]
+    about = f"Runs by {every} of the {len(chosen)} languages with most runs, all on one scale."
+    spec = specs.small_multiples(filled, every=every, order=[labels[tag] for tag in chosen])
+    return [Chart("language_trends", "Languages over time", about, spec, is_fluid=False)]
+
+
+def _heat(context: Context, accounts: list[str], languages: list[str]) -> list[Chart]:
+    if len(accounts) < 2 or len(languages) < 2:
+        return []
+    frame = context.db.sql(
+        "select account_id, language, runs from usage_by_account_language "
+        f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
+    )
+    runs = {(account, language): count for account, language, count in frame.rows()}
+    lines = dict(zip(accounts, distinct([context.account(one) for one in accounts]), strict=True))
+    columns = dict(zip(languages, distinct([context.language(one) for one in languages]), strict=True))
+    grid = {(a, b): runs.get((a, b), 0) for a in accounts for b in languages}
+    cells = [
+        {"line": lines[a], "column": columns[b], "value": count, "text": context.text(count, "count")}
+        for (a, b), count in grid.items()
+    ]
+    (account, language), most = max(grid.items(), key=lambda one: one[1])
+    about = f"The busiest pair is {lines[account]} into {columns[language]}, with {context.text(most, 'count')} runs."
+    spec = specs.heat_map(cells, columns=list(columns.values()), lines=list(lines.values()), label="runs")
+    return [Chart("languages_by_account", "Runs by account and language", about, spec)]
+
+
+def failures_table(context: Context, by_runs: list[dict[str, Any]]) -> Table | None:
+    """Return a table of the languages in which runs failed, the surest to fail first; None where none did."""
+    columns = (
+        Column("language", "language", "text"),
+        *measures(context, "failed_runs"),
+        Column("finished_runs", "finished", "count"),
+        *measures(context, "failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample"),
+        Column("credits_on_failed_runs", "credits on failed runs", "count"),
+    )
+    failed = [one for one in by_runs if one["failed_runs"]]
+    failed.sort(key=lambda one: (-one["failure_rate_low"], one["language"]))
+    rows = []
+    for one in failed:
+        known = {
+            **one,
+            "language": context.language(one["language"]),
+            "finished_runs": one["succeeded_runs"] + one["failed_runs"],
+            "is_small_sample": is_small(one["failure_rate_low"], one["failure_rate_high"]),
+        }
+        rows.append(tuple(known[column.name] for column in columns))
+    return plain(columns, rows, shown=TOP, noun="languages") if rows else None
+
+
+def _durations(context: Context) -> Section:
+    columns = (
+        Column("status", "status", "text"),
+        Column("runs", "runs", "count"),
+        Column("mean_duration_s", "mean s", "seconds"),
+        Column("min_duration_s", "shortest s", "seconds"),
+        Column("p50_duration_s", "median s", "seconds"),
+        Column("p90_duration_s", "90th s", "seconds"),
+        Column("p95_duration_s", "95th s", "seconds"),
+        Column("p99_duration_s", "99th s", "seconds"),
+        Column("max_duration_s", "longest s", "seconds"),
+    )
+    rows = [tuple(one[column.name] for column in columns) for one in statuses(context.db)]
+    notes = ("Percentiles are exact, with linear interpolation; none is averaged.",)
+    charts = (duration_chart(context),) if context.usage["p50_duration_s"] is not None else ()
+    return Section(
+        "durations",
+        "Durations",
+        charts=charts,
+        table=plain(columns, rows, noun="statuses") if rows else None,
+        notes=notes,
+    )

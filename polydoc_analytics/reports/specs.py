@@ -1,0 +1,335 @@
+"""Vega-Lite specifications as plain dicts, each built once for every format: rows in, specification out.
+
+The data are inline, in one dataset named ``t``. Times are UTC, so that no machine's zone moves a date. Colours
+are those named here, which the page replaces by its own for the dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+INK = "#1b2733"
+MUTED = "#566573"
+GRID = "#dfe5ea"
+SOFT = "#a9bdd1"
+PAPER = "#ffffff"
+ACCENT = "#1f5fa8"
+WARM = "#c2410c"
+FONT = "Source Sans Pro, Segoe UI, Helvetica Neue, Arial, sans-serif"
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+WIDTH = 640
+
+Spec = dict[str, Any]
+_ONE_ROW: Spec = {"values": [{}]}
+"""For marks that stand once, however many rows the chart has."""
+Rows = Sequence[Mapping[str, Any]]
+
+
+def _spec(rows: Rows, height: Any, body: Spec, width: Any = WIDTH) -> Spec:
+    return {
+        "$schema": SCHEMA,
+        "data": {"name": "t", "values": [dict(row) for row in rows]},
+        "width": width,
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "padding": 2,
+        "background": None,
+        **body,
+        "config": _config(),
+    }
+
+
+def _config() -> Spec:
+    axis = {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": 400, "labelColor": MUTED, "titleColor": MUTED}
+    return {
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {**axis, "gridColor": GRID, "domain": False, "ticks": False, "labelPadding": 6, "titlePadding": 8},
+        "axisX": {"grid": False},
+        "text": {"font": FONT, "fontSize": 11, "fill": INK},
+        "header": {"labelColor": INK, "labelFontSize": 11, "labelFontWeight": 600, "labelAnchor": "start"},
+        "legend": {"labelColor": MUTED, "labelFontSize": 11, "titleColor": MUTED},
+    }
+
+
+def _time(every: str, *, is_small: bool = False) -> Spec:
+    form = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}[every]
+    axis: Spec = {"format": form, "labelOverlap": True, "title": None, "tickCount": 6}
+    if is_small:
+        axis |= {"tickCount": 2, "labelFontSize": 10, "labelFlush": True}
+    return {"field": "period", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
+
+
+def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str = "runs", brush: bool = False) -> Spec:
+    """Return bars of a measure by period; rows have period, end (of the bar), the measure and, of runs, failed_runs.
+
+    Failed runs stand at the foot of the bars of runs.
+    """
+    y: Spec = {"type": "quantitative", "axis": {"title": label, "tickCount": 4, "format": "~s"}}
+    x, end = _time(every), {"field": "end"}
+    tooltip = [
+        {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
+        {"field": measure, "type": "quantitative", "title": label, "format": ","},
+    ]
+    whole: Spec = {
+        "mark": {"type": "rect", "fill": ACCENT, "stroke": PAPER, "strokeWidth": 1},
+        "encoding": {"x": x, "x2": end, "y": {**y, "field": measure}, "y2": {"datum": 0}, "tooltip": tooltip},
+    }
+    if brush:
+        whole["params"] = [
+            {
+                "name": "brush",
+                "select": {"type": "interval", "encodings": ["x"], "mark": {"fill": MUTED, "fillOpacity": 0.15}},
+            }
+        ]
+    layers = [whole]
+    if measure == "runs":
+        tooltip.append({"field": "failed_runs", "type": "quantitative", "title": "failed runs", "format": ","})
+        failed = {"x": x, "x2": end, "y": {**y, "field": "failed_runs"}, "y2": {"datum": 0}, "tooltip": tooltip}
+        layers.append({"mark": {"type": "rect", "fill": WARM, "stroke": PAPER, "strokeWidth": 1}, "encoding": failed})
+    return _spec(rows, 150, {"layer": layers})
+
+
+def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
+    """Return horizontal bars with their figure written at the end; rows have label, the measure and its text.
+
+    The order is that of the rows.
+    """
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170}}
+    tooltip = [
+        {"field": "label", "type": "nominal", "title": key},
+        {"field": "text", "type": "nominal", "title": label},
+    ]
+    x: Spec = {
+        "field": measure,
+        "type": "quantitative",
+        "axis": None,
+        "scale": {"domainMin": 0, "nice": False},
+    }
+    # Something unseen beyond the longest bar, so that its figure has room.
+    room = {
+        "transform": [
+            {"aggregate": [{"op": "max", "field": measure, "as": "most"}]},
+            {"calculate": "1.12 * datum.most", "as": "room"},
+        ],
+        "mark": {"type": "tick", "opacity": 0, "aria": False},
+        "encoding": {"x": {**x, "field": "room"}},
+    }
+    bar = {"mark": {"type": "bar", "fill": ACCENT, "height": {"band": 0.62}}}
+    text = {"mark": {"type": "text", "align": "left", "dx": 5, "fill": INK}}
+    dimmed = {"condition": {"test": "datum.dim", "value": 0.25}, "value": 1}
+    encoding = {"y": y, "x": x, "tooltip": tooltip, "fillOpacity": dimmed}
+    return _spec(
+        rows,
+        {"step": 22},
+        {
+            "layer": [
+                {**bar, "encoding": encoding},
+                {**text, "encoding": {"y": y, "x": x, "text": {"field": "text", "type": "nominal"}}},
+                room,
+            ]
+        },
+    )
+
+
+def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of finished runs") -> Spec:
+    """Return a point and its 95% interval for each row: label, rate, low, high, text, small (a small sample).
+
+    Small samples are hollow; a line marks the overall rate.
+    """
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170, "offset": 8}}
+    x = {
+        "field": "low",
+        "type": "quantitative",
+        "axis": {"format": ".0%", "title": label, "grid": True, "tickCount": 5},
+        "scale": {"domainMin": 0},
+    }
+    tooltip = [
+        {"field": "label", "type": "nominal", "title": "language"},
+        {"field": "rate", "type": "quantitative", "format": ".1%", "title": "failure rate"},
+        {"field": "low", "type": "quantitative", "format": ".1%", "title": "95% from"},
+        {"field": "high", "type": "quantitative", "format": ".1%", "title": "to"},
+        {"field": "text", "type": "nominal", "title": "runs"},
+    ]
+    hollow = {"condition": {"test": "datum.small", "value": PAPER}, "value": WARM}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rule", "stroke": WARM, "strokeWidth": 2, "strokeOpacity": 0.55},
+            "encoding": {"y": y, "x": x, "x2": {"field": "high"}, "tooltip": tooltip},
+        },
+        {
+            "mark": {"type": "point", "size": 55, "stroke": WARM, "strokeWidth": 1.5, "opacity": 1},
+            "encoding": {"y": y, "x": {"field": "rate", "type": "quantitative"}, "fill": hollow, "tooltip": tooltip},
+        },
+    ]
+    if overall is not None:
+        line = {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3]}
+        layers.insert(0, {"data": _ONE_ROW, "mark": line, "encoding": {"x": {"datum": overall}}})
+    return _spec(rows, {"step": 22}, {"layer": layers})
+
+
+def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: str = "runs") -> Spec:
+    """Return one small area chart for each label, all on one scale; rows have label, period and the measure."""
+    inner = {
+        "mark": {"type": "area", "fill": ACCENT, "fillOpacity": 0.25, "line": {"stroke": ACCENT, "strokeWidth": 1.5}},
+        "encoding": {
+            "x": _time(every, is_small=True),
+            "y": {
+                "field": measure,
+                "type": "quantitative",
+                "axis": {"title": None, "tickCount": 2, "format": "~s", "labelFontSize": 10},
+            },
+            "tooltip": [
+                {"field": "label", "type": "nominal", "title": "language"},
+                {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every},
+                {"field": measure, "type": "quantitative", "title": measure, "format": ","},
+            ],
+        },
+        "width": 118,
+        "height": 56,
+    }
+    spec = _spec(rows, 0, {})
+    for key in ("width", "height", "autosize"):
+        del spec[key]
+    return spec | {
+        "columns": 4,
+        "spacing": {"row": 14, "column": 22},
+        "facet": {
+            "field": "label",
+            "type": "nominal",
+            "sort": list(order),
+            "header": {"title": None, "labelLimit": 130},
+        },
+        "spec": inner,
+        "resolve": {"axis": {"x": "independent"}},
+    }
+
+
+def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -> Spec:
+    """Return bars of runs by duration on a logarithmic scale; rows have low, high (seconds) and runs.
+
+    ``marks`` are vertical lines: value (seconds) and text, such as the median.
+    """
+    x: Spec = {
+        "field": "low",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False},
+        "axis": {
+            "title": "seconds from creation to finish, logarithmic",
+            "format": "~s",
+            "tickCount": 8,
+            "grid": False,
+        },
+    }
+    tooltip = [
+        {"field": "low", "type": "quantitative", "title": "from, s", "format": ".3~s"},
+        {"field": "high", "type": "quantitative", "title": "to, s", "format": ".3~s"},
+        {"field": "runs", "type": "quantitative", "title": "runs", "format": ","},
+    ]
+    bar = {
+        "mark": {"type": "rect", "fill": ACCENT, "stroke": PAPER, "strokeWidth": 1},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "high"},
+            "y": {"field": "runs", "type": "quantitative", "axis": {"title": "runs", "tickCount": 4, "format": "~s"}},
+            "y2": {"datum": 0},
+            "tooltip": tooltip,
+        },
+    }
+    layers: list[Spec] = [bar]
+    for place, mark in enumerate(marks):
+        at = {"datum": mark["value"], "type": "quantitative"}
+        rule = {"type": "rule", "stroke": INK, "strokeDash": [3, 3]}
+        layers.append({"data": _ONE_ROW, "mark": rule, "encoding": {"x": at}})
+        text = {"type": "text", "align": "left", "dx": 4, "y": 6 + 14 * place, "fill": INK, "text": mark["text"]}
+        layers.append({"data": _ONE_ROW, "mark": text, "encoding": {"x": at}})
+    return _spec(rows, 150, {"layer": layers})
+
+
+def duration_ranges(rows: Rows) -> Spec:
+    """Return a line from the median to the 95th percentile for each row: label, p50, p95, text."""
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170}}
+    x: Spec = {
+        "field": "p50",
+        "type": "quantitative",
+        "axis": {"title": "seconds: the dot is the median, the line ends at the 95th percentile", "grid": True},
+        "scale": {"domainMin": 0},
+    }
+    tooltip = [
+        {"field": "label", "type": "nominal", "title": "language"},
+        {"field": "p50", "type": "quantitative", "title": "median, s", "format": ".2f"},
+        {"field": "p95", "type": "quantitative", "title": "95th percentile, s", "format": ".2f"},
+        {"field": "text", "type": "nominal", "title": "succeeded runs"},
+    ]
+    line = {"type": "rule", "stroke": ACCENT, "strokeWidth": 3, "strokeOpacity": 0.35, "strokeCap": "round"}
+    return _spec(
+        rows,
+        {"step": 22},
+        {
+            "layer": [
+                {"mark": line, "encoding": {"y": y, "x": x, "x2": {"field": "p95"}, "tooltip": tooltip}},
+                {
+                    "mark": {"type": "point", "fill": ACCENT, "stroke": ACCENT, "size": 55, "opacity": 1},
+                    "encoding": {"y": y, "x": x, "tooltip": tooltip},
+                },
+            ]
+        },
+    )
+
+
+def heat_map(rows: Rows, *, columns: Sequence[str], lines: Sequence[str], label: str) -> Spec:
+    """Return a grid whose cells are the darker the greater their value; rows have column, line, value and text."""
+    x = {
+        "field": "column",
+        "type": "nominal",
+        "sort": list(columns),
+        "axis": {"title": None, "orient": "top", "labelAngle": -35, "labelLimit": 110, "labelAlign": "left"},
+    }
+    y = {"field": "line", "type": "nominal", "sort": list(lines), "axis": {"title": None, "labelLimit": 170}}
+    top = max((row["value"] or 0 for row in rows), default=0) or 1
+    tooltip = [
+        {"field": "line", "type": "nominal", "title": "account"},
+        {"field": "column", "type": "nominal", "title": "language"},
+        {"field": "text", "type": "nominal", "title": label},
+    ]
+    shade = {
+        "field": "value",
+        "type": "quantitative",
+        "legend": None,
+        "scale": {"domain": [0, top], "range": [0.04, 1]},
+    }
+    on_dark = {"condition": {"test": f"datum.value > {top} * 0.55", "value": PAPER}, "value": INK}
+    return _spec(
+        rows,
+        {"step": 24},
+        {
+            "layer": [
+                {
+                    "mark": {"type": "rect", "fill": ACCENT, "stroke": PAPER, "strokeWidth": 2},
+                    "encoding": {"x": x, "y": y, "fillOpacity": shade, "tooltip": tooltip},
+                },
+                {
+                    "mark": {"type": "text", "fontSize": 10},
+                    "encoding": {"x": x, "y": y, "text": {"field": "text", "type": "nominal"}, "fill": on_dark},
+                },
+            ]
+        },
+    )
+
+
+def cumulative(rows: Rows, *, every: str, label: str = "credits so far") -> Spec:
+    """Return a stepped line of a running total; rows have period and value."""
+    y = {"field": "value", "type": "quantitative", "axis": {"title": label, "tickCount": 4, "format": "~s"}}
+    tooltip = [
+        {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
+        {"field": "value", "type": "quantitative", "title": label, "format": ","},
+    ]
+    mark = {
+        "type": "area",
+        "interpolate": "step-after",
+        "fill": ACCENT,
+        "fillOpacity": 0.12,
+        "line": {"stroke": ACCENT, "strokeWidth": 2},
+    }
+    return _spec(rows, 130, {"mark": mark, "encoding": {"x": _time(every), "y": y, "tooltip": tooltip}})

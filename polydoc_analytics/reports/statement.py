@@ -1,0 +1,240 @@
+"""The statement: one account's usage for a period, fit to be sent to that account, with nothing of any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.content import Chart, Column, Figure, Report, Section, SheetChart, Table
+from polydoc_analytics.errors import UsageError
+from polydoc_analytics.reports import specs
+from polydoc_analytics.reports.context import Context, records, texts
+from polydoc_analytics.reports.labels import distinct
+from polydoc_analytics.reports.over_time import after, chart_rows, cumulative_rows, peak, period_table, suitable
+from polydoc_analytics.reports.tables import ADDITIVE, keys, measures, row
+from polydoc_analytics.wording import shown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_LISTED = 100
+_BATCH_RUNS = 200_000
+_LANGUAGES = 12
+_DEFINITIONS = (
+    "A run is the translation of one file into one language. It is counted once, however often it was exported.",
+    "Credits are what was charged. A run whose credits are unknown is in no sum of credits; an en dash is an unknown "
+    "figure, never 0.",
+    "Tokens in and out are what was read and written. Durations run from creation to finish, of succeeded runs.",
+    "The failure rate is the share of failed runs among finished ones, with its 95% interval (Wilson).",
+)
+_RUN = (
+    Column("created_at", "created", "instant"),
+    Column("id", "run", "text"),
+    Column("language_name", "language", "text"),
+    Column("status", "status", "text"),
+    Column("credits", "credits", "count"),
+    Column("cost", "cost", "money"),
+    Column("input_tokens", "tokens in", "count"),
+    Column("output_tokens", "tokens out", "count"),
+    Column("duration_s", "seconds", "seconds"),
+    Column("finished_at", "finished", "instant", only_data=True),
+    Column("target_language", "language as sent", "text", only_data=True),
+    Column("input_file_id", "input file", "text", only_data=True),
+    Column("output_file_id", "output file", "text", only_data=True),
+)
+
+
+@dataclass(frozen=True)
+class AccountData:
+    """All that a statement is made of: the account's own rows of the views, and nothing else."""
+
+    account_id: str
+    usage: Mapping[str, Any]
+    days: Sequence[dict[str, Any]]
+    languages: Sequence[dict[str, Any]]
+    runs: Sequence[dict[str, Any]]
+
+
+def statement(context: Context) -> Report:
+    """Return the statement of the one account to which the views are confined; raises UsageError otherwise."""
+    chosen = context.db.filters.accounts
+    if len(chosen) != 1:
+        raise UsageError(f"a statement is of one account, and {len(chosen)} are chosen; give one --account")
+    found = list(account_data(context, chosen))
+    if not found:
+        usage = {**context.usage, "account_id": chosen[0]}
+        found = [AccountData(chosen[0], usage, (), (), ())]
+    return statement_of(context, found[0])
+
+
+def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
+    """Yield the data of some accounts that have runs, a batch of accounts at a time, so that memory holds."""
+    counted = context.db.sql("select account_id, runs from usage_by_account order by account_id")
+    wanted = set(accounts)
+    batch: list[str] = []
+    size = 0
+    for account_id, runs in counted.rows():
+        if account_id not in wanted:
+            continue
+        if batch and size + runs > _BATCH_RUNS:
+            yield from _batch(context, batch)
+            batch, size = [], 0
+        batch.append(account_id)
+        size += runs
+    if batch:
+        yield from _batch(context, batch)
+
+
+def _batch(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
+    where = f"where account_id in ({texts(accounts)})"
+    select = context.db.sql
+    additive = ", ".join(ADDITIVE)
+    runs_columns = ", ".join(column.name for column in _RUN if column.name != "cost")
+    usage = {one["account_id"]: one for one in records(select(f"select * from usage_by_account {where}"))}
+    days = _parts(
+        select(f"select account_id, period, is_partial, {additive} from usage_daily_by_account {where} order by period")
+    )
+    tongues = _parts(select(f"select * from usage_by_account_language {where} order by runs desc, language"))
+    runs = _parts(select(f"select account_id, {runs_columns} from runs {where} order by created_at, id"))
+    for account in accounts:
+        yield AccountData(account, usage[account], days[account], tongues[account], runs[account])
+
+
+def _parts(frame: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Return a frame's rows by account, in their order."""
+    return {
+        str(key[0]): records(part)
+        for key, part in frame.partition_by("account_id", as_dict=True, include_key=False).items()
+    }
+
+
+def statement_of(context: Context, data: AccountData) -> Report:
+    """Return the statement of an account from its own data alone."""
+    name = context.account(data.account_id)
+    context = replace(context, names={data.account_id: name} if name != data.account_id else {})
+    days = [{**one, "end": after(one["period"], "day")} for one in data.days]
+    sections = [
+        Section("key_figures", "Totals", figures=_figures(context, data.usage)),
+        _by_day(context, days, data.usage),
+        _by_language(context, data),
+        _runs(context, data),
+        Section("definitions", "Definitions", _DEFINITIONS),
+    ]
+    facts = [] if name == data.account_id else [("Account", f"{shown(name)}, id {shown(data.account_id)}")]
+    title = f"Statement for {shown(name)}"
+    return context.report("statement", title, sections, facts=facts, only_account=data.account_id)
+
+
+def _figures(context: Context, usage: Mapping[str, Any]) -> tuple[Figure, ...]:
+    def unknown(name: str) -> str:
+        return f"unknown for {context.text(usage[name], 'count')} finished runs" if usage[name] else ""
+
+    runs = f"{context.text(usage['succeeded_runs'], 'count')} succeeded, {context.text(usage['failed_runs'], 'count')}"
+    runs += f" failed, {context.text(usage['running_runs'], 'count')} running"
+    failed = f"of these {context.text(usage['credits_on_failed_runs'], 'count')} on failed runs"
+    figures = [
+        context.figure("runs", "Runs", usage["runs"], "count", note=runs),
+        context.figure(
+            "credits",
+            "Credits",
+            usage["credits"],
+            "count",
+            note="; ".join(filter(None, (failed, unknown("runs_without_credits")))),
+        ),
+    ]
+    if context.branding.currency:
+        price = context.words.text(context.branding.price_per_credit, "money")
+        cost = context.money(usage["credits"])
+        figures.append(context.figure("cost", "Cost", cost, "money", note=f"at {price} per credit"))
+    tokens = unknown("runs_without_tokens")
+    figures.append(context.figure("input_tokens", "Tokens in", usage["input_tokens"], "count", note=tokens))
+    figures.append(context.figure("output_tokens", "Tokens out", usage["output_tokens"], "count", note=tokens))
+    return tuple(figures)
+
+
+def _by_day(context: Context, days: list[dict[str, Any]], usage: Mapping[str, Any]) -> Section:
+    table = period_table(context, days, "day", usage, shown=92)
+    if not days:
+        return Section("days", "Credits by day", ("There are no runs in the period.",))
+    every = suitable(days[0]["period"], days[-1]["period"])
+    drawn = days if every == "day" else _coarser(days, every)
+    rows = chart_rows(drawn, "credits")
+    spec = specs.usage_over_time(rows, every=every, measure="credits", label="credits")
+    charts = [
+        Chart(
+            "credits_over_time",
+            f"Credits by {every}",
+            peak(context, drawn, "credits", every),
+            spec,
+            sheet=SheetChart("column", "period", ("credits",)),
+        )
+    ]
+    if len(drawn) > 2:
+        total = context.text(usage["credits"], "count")
+        about = f"By the end of the period the known credits came to {total}."
+        charts.append(
+            Chart("cumulative", "Credits so far", about, specs.cumulative(cumulative_rows(drawn), every=every))
+        )
+    return Section("days", "Credits by day", charts=tuple(charts), table=table)
+
+
+def _coarser(days: list[dict[str, Any]], every: str) -> list[dict[str, Any]]:
+    """Return credits by week or month from those by day; unknown where no day knows them."""
+    from datetime import timedelta
+
+    found: dict[Any, int | None] = {}
+    for one in days:
+        day = one["period"]
+        first = day.replace(day=1) if every == "month" else day - timedelta(days=day.weekday())
+        credits_ = found.get(first)
+        found[first] = credits_ if one["credits"] is None else (credits_ or 0) + one["credits"]
+    return [{"period": first, "end": after(first, every), "credits": value} for first, value in found.items()]
+
+
+def _by_language(context: Context, data: AccountData) -> Section:
+    names = ("runs", "failed_runs", "credits", "cost", "input_tokens", "output_tokens", "p50_duration_s")
+    columns = (*keys(context, "language"), *measures(context, *names))
+    rows = tuple(row(context, columns, one) for one in data.languages)
+    if not rows:
+        return Section("languages", "Credits by language", ("There are no runs in the period.",))
+    total = row(context, columns, data.usage, **{columns[0].name: "total"})
+    top = sorted(data.languages, key=lambda one: (-(one["credits"] or 0), one["language"]))[:_LANGUAGES]
+    labels = distinct([context.language(one["language"]) for one in top])
+    bars = [
+        {"label": label, "credits": one["credits"], "text": context.text(one["credits"], "count")}
+        for label, one in zip(labels, top, strict=True)
+    ]
+    share = f"Most credits went to {labels[0]}: {context.text(top[0]['credits'], 'count')}."
+    spec = specs.bars(bars, key="language", measure="credits", label="credits")
+    chart = Chart("credits_by_language", "Credits by language", share, spec)
+    table = Table(columns, rows, len(rows), None, total, "languages")
+    return Section("languages", "By language", charts=(chart,) if top[0]["credits"] else (), table=table)
+
+
+def _runs(context: Context, data: AccountData) -> Section:
+    columns = tuple(column for column in _RUN if column.kind != "money" or context.branding.currency)
+    rows = []
+    for one in data.runs:
+        known = {**one, "cost": context.money(one["credits"])}
+        rows.append(tuple(known[column.name] for column in columns))
+    text = f"{context.text(len(rows), 'count')} runs, in the order in which they were created."
+    table = Table(columns, tuple(rows), _LISTED, noun="runs")
+    return Section("runs", "Runs", (text,) if rows else ("None.",), table=table if rows else None)
+
+
+def index(context: Context, names: Mapping[str, str]) -> Report:
+    """Return the index of the statements of all accounts, for whoever sends them; ``names`` are their files' names."""
+    columns = (
+        *keys(context, "account_id"),
+        *measures(context, "runs", "credits", "cost"),
+        Column("file", "file", "text"),
+    )
+    frame = context.db.sql("select account_id, runs, credits from usage_by_account order by account_id")
+    rows = tuple(row(context, columns, one, file=names[one["account_id"]]) for one in records(frame))
+    total = row(context, columns, context.usage, **{columns[0].name: "total"})
+    text = f"{context.text(len(rows), 'count')} accounts have runs in the period, and a statement each."
+    table = Table(columns, rows, 1000, None, total if rows else None, "accounts")
+    return context.report(
+        "statements", "Index of statements", [Section("accounts", "Statements", (text,), table=table)]
+    )
