@@ -155,8 +155,10 @@ def _target(name: str, table: Any, settings: Settings) -> TargetPlan:
     if kind == "email":
         if bool(values["user"]) != bool(values["password_env"]):
             raise UsageError(f"{where}: user and password_env go together; give both or neither")
+        if values["user"] and values["security"] == "none":
+            raise UsageError(f'{where}: a password needs a safe connection; give security = "starttls" or "tls"')
         for address in (values["from"], *values["to"]):
-            if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
+            if not (address.isascii() and re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", address)):
                 raise UsageError(f"{where}: '{address}' is no address; expected one such as ops@example.com")
     return TargetPlan(name, kind, values)
 

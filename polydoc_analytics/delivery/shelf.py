@@ -1,0 +1,65 @@
+"""Small durable files beside a lake's tables, and the lock of the one scheduler that writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.remote import place_of
+
+FOLDER = "_schedule"
+
+
+class Shelf:
+    """The folder ``_schedule`` of a lake, on a disk or in an object store. A file is replaced whole, durably."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.place = place_of(lake.place.path(FOLDER), lake.place.storage_options)
+        self.shown = f"{lake.place.shown}/{FOLDER}"
+
+    @contextmanager
+    def lock(self, talk: Any = None) -> Iterator[None]:
+        """Be the one scheduler of the lake; loads into the lake go on meanwhile."""
+        with self.place.lock(talk):
+            yield
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return a JSON file; None where there is none."""
+        content = self.place.read(name)
+        if content is None:
+            return None
+        try:
+            return dict(json.loads(content))
+        except ValueError:
+            raise LakeError(f"{self.shown}/{name}: is not JSON; bring it back from a backup, or remove it") from None
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Replace a JSON file."""
+        self.write_bytes(name, json.dumps(content, ensure_ascii=False, indent=1).encode())
+
+    def read_bytes(self, name: str) -> bytes:
+        """Return a file's bytes; raises LakeError where there is none."""
+        content = self.place.read(name)
+        if content is None:
+            raise LakeError(f"{self.shown}/{name}: is missing; bring it back from a backup")
+        return content
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Replace a file."""
+        try:
+            self.place.write(name, content)
+        except OSError as error:
+            raise LakeError(f"{self.shown}/{name}: cannot be written: {error.strerror or error}") from None
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the JSON files of a folder, without ``.json``, in order."""
+        found = (file.name for file in self.place.files(folder))
+        return sorted(name.removesuffix(".json") for name in found if name.endswith(".json"))
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        self.place.remove(name)
