@@ -37,7 +37,15 @@ def run(arguments: list[str]) -> int:
     """Run the command line on some arguments and return its exit code."""
     import typer
 
-    from polydoc_analytics.cli import alerts, commands, config, lake, report, sync  # noqa: F401 - they put commands on the app
+    from polydoc_analytics.cli import (  # noqa: F401 - they put their commands on the app
+        alerts,
+        commands,
+        config,
+        lake,
+        report,
+        schedule,
+        sync,
+    )
     from polydoc_analytics.cli.root import app
     from polydoc_analytics.errors import PolydocError
 
