@@ -38,7 +38,6 @@ class Mailbox:
         self.messages: list[EmailMessage] = []
         self.receivers: list[str] = []
         self.tries = 0
-        self.logins: list[tuple[bytes, bytes]] = []
         self.controller = _OnAnyPort(self, hostname="127.0.0.1", port=0, ready_timeout=20, **options)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name

@@ -122,7 +122,7 @@ def test_the_planted_spike_fires_after_its_week_and_in_no_other_week_of_the_year
 def test_the_planted_spike_is_told_once_and_its_end_once(sample, configured, tmp_path: Path) -> None:
     found, wanted = configured(FRENCH + FOLDER)
     events = {}
-    for day in range(10, 32):
+    for day in (12, 15, 18, 19, 20, 25, 26, 27):
         now = datetime(2026, 10, day, 8, tzinfo=UTC)
         result = check(sample, found, wanted, lambda now=now: now)
         events |= {day: (len(result.started), len(result.recovered))} if result.started or result.recovered else {}

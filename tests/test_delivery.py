@@ -234,7 +234,7 @@ def test_login_goes_over_tls_alone_and_the_password_is_nowhere_else(
         assert "535" in wrong.at(0).tries[0].answer
         monkeypatch.delenv("SMTP_PASSWORD")
         assert "SMTP_PASSWORD is not set" in sending(text + secure).at(0).tries[0].answer
-    assert seen == [(True, b"me", b"canary-pass"), (True, b"me", b"canary-wrong")]
+    assert set(seen) == {(True, b"me", b"canary-pass"), (True, b"me", b"canary-wrong")}
     assert len(box.messages) == 1
     ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]
     assert "canary" not in mail.stored + wrong.stored + "".join(ours)
