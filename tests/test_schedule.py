@@ -22,6 +22,8 @@ from receivers import Hook, hook, mailbox
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.config import settings
+from polydoc_analytics.delivery.shelf import Shelf
+from polydoc_analytics.errors import LakeError
 from polydoc_analytics.plan import plans
 from polydoc_analytics.schedule.ledger import Job
 from polydoc_analytics.schedule.working import Scheduler
@@ -396,6 +398,12 @@ def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hoo
         assert run(["schedule", "due", "--now", MONDAY]) == 0
         found = client.get_object(Bucket="bucket", Key="lake/_schedule/jobs/weekly/2026-W10.json")["Body"].read()
         client.close()
+        shelf = Shelf(pda.Lake("s3://bucket/lake"))
+        with shelf.lock():
+            shelf.write("alerts.json", {})
+            shelf.place.write("owner", b"who took the lease over while this one slept")
+            with pytest.raises(LakeError, match="has taken over"):
+                shelf.write("alerts.json", {})
     finally:
         store.stop()
     assert json.loads(found)["state"] == "sent"

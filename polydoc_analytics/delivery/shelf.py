@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from polydoc_analytics.lake import Lake
 from polydoc_analytics.lake.remote import place_of
 
 FOLDER = "_schedule"
+_OWNER = "owner"
 
 
 class Shelf:
@@ -20,12 +22,23 @@ class Shelf:
     def __init__(self, lake: Lake) -> None:
         self.place = place_of(lake.place.path(FOLDER), lake.place.storage_options)
         self.shown = f"{lake.place.shown}/{FOLDER}"
+        self._token: bytes | None = None
 
     @contextmanager
     def lock(self, talk: Any = None) -> Iterator[None]:
-        """Be the one scheduler of the lake; loads into the lake go on meanwhile."""
+        """Be the one scheduler of the lake; loads into the lake go on meanwhile.
+
+        In an object store the lock is a lease, which whoever sleeps too long loses: then nothing is written, and so
+        nothing sent, any more, but LakeError raised.
+        """
         with self.place.lock(talk):
-            yield
+            if not self.place.is_local:
+                self._token = uuid.uuid4().hex.encode()
+                self.place.write(_OWNER, self._token)
+            try:
+                yield
+            finally:
+                self._token = None
 
     def read(self, name: str) -> dict[str, Any] | None:
         """Return a JSON file; None where there is none."""
@@ -50,6 +63,8 @@ class Shelf:
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Replace a file."""
+        if self._token is not None and self.place.read(_OWNER) != self._token:
+            raise LakeError(f"{self.shown}: another scheduler has taken over, for this one was silent too long")
         try:
             self.place.write(name, content)
         except OSError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,12 @@ def _subset(file: Path) -> str:
     options.flavor = "woff"
     options.layout_features = _FEATURES
     options.notdef_outline = True
-    font = subset.load_font(str(file), options)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=_IN_PAGES)
-    subsetter.subset(font)
     content = io.BytesIO()
-    subset.save_font(font, content, options)
+    with subset.load_font(str(file), options) as font:
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=_IN_PAGES)
+        subsetter.subset(font)
+        subset.save_font(font, content, options)
     return base64.b64encode(content.getvalue()).decode()
 
 
@@ -70,24 +71,25 @@ def _of_the_extra() -> list[Path]:
 @cache
 def characters(file: Path) -> frozenset[int]:
     """Return the code points that a font file can draw."""
-    from fontTools.ttLib import TTCollection, TTFont
-
-    fonts: list[Any]
-    if file.suffix.lower() in (".ttc", ".otc"):
-        fonts = list(TTCollection(str(file), lazy=True).fonts)
-    else:
-        fonts = [TTFont(str(file), lazy=True)]
-    return frozenset(code for font in fonts for code in font.getBestCmap())
+    with _opened(file) as fonts:
+        return frozenset(code for font in fonts for code in font.getBestCmap())
 
 
 @cache
 def families(folders: tuple[str, ...]) -> tuple[str, ...]:
     """Return the families of the fonts beside the typeface, in the order in which they are asked for a character."""
-    from fontTools.ttLib import TTCollection, TTFont
-
     names: dict[str, None] = {}
     for file in found(folders)[len(WEIGHTS) :]:
-        is_many = file.suffix.lower() in (".ttc", ".otc")
-        for font in TTCollection(str(file), lazy=True).fonts if is_many else [TTFont(str(file), lazy=True)]:
-            names[str(font["name"].getBestFamilyName() or "")] = None
+        with _opened(file) as fonts:
+            names |= {str(font["name"].getBestFamilyName() or ""): None for font in fonts}
     return tuple(name for name in names if name)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[list[Any]]:
+    """Open the fonts of a file, which may be a collection."""
+    from fontTools.ttLib import TTCollection, TTFont
+
+    is_collection = file.suffix.lower() in (".ttc", ".otc")
+    with TTCollection(str(file), lazy=True) if is_collection else TTFont(str(file), lazy=True) as opened:
+        yield list(opened.fonts) if is_collection else [opened]
