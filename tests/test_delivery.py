@@ -256,6 +256,23 @@ def test_a_webhook_is_signed_and_keyed_and_says_what_was_made(sending, monkeypat
     assert content["files"][0] == {"name": "weekly.pdf", "bytes": len(PDF.content), "sha256": PDF.sha256}
 
 
+def test_a_server_that_speaks_tls_from_the_start(sending, authority) -> None:
+    ca, path = authority
+    with mailbox(ssl_context=tls_of(ca)) as box:
+        text = MAIL.format(port=box.controller.port).replace('"none"', '"tls"')
+        assert sending(text + f'ca_file = "{path.as_posix()}"\n').at(0).state == "sent"
+        assert "CERTIFICATE_VERIFY_FAILED" in sending(text).at(0).tries[0].answer
+    assert len(box.messages) == 1
+
+
+def test_what_nobody_thought_of_is_uncertain_and_hides_no_secret(sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_URL", "http://127.0.0.1:1/hook-canary")
+    monkeypatch.setattr("polydoc_analytics.delivery.webhook.post", lambda url, *_: {}[url])
+    one = sending(HOOK.format(kind="webhook")).at(0)
+    assert (one.state, outcomes(one)) == ("uncertain", ["uncertain"])
+    assert "canary" not in one.tries[0].answer
+
+
 def test_a_webhook_that_answers_500_and_then_200_is_sent_once_and_said_so_once(sending, monkeypatch) -> None:
     with hook(500, 302, 200) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
@@ -321,6 +338,13 @@ def test_a_folder_gets_each_file_whole_and_a_repeat_changes_nothing(sending, tmp
     assert (one.state, (folder / "weekly.pdf").read_bytes()) == ("sent", PDF.content)
     sending(text).at(0)
     assert sorted(path.name for path in folder.iterdir()) == ["weekly.html", "weekly.pdf"]
+
+
+def test_no_account_leads_out_of_its_folder(sending, tmp_path: Path) -> None:
+    from polydoc_analytics.plan.keys import filled
+
+    assert filled("out/{account}/x", {"account": "../../etc"}) == "out/-..-etc/x"
+    assert filled("out/{account}", {"account": ".."}) == "out/-"
 
 
 def test_a_folder_that_cannot_be_written_is_a_failed_try(sending, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.alerts.rules import Finding, Watched, findings
 from polydoc_analytics.config import Settings, account_names
@@ -15,6 +15,9 @@ from polydoc_analytics.delivery.sending import Clock
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.lake import Lake
 from polydoc_analytics.plan import Plans
+
+if TYPE_CHECKING:
+    from polydoc_analytics.engine import DateBasis
 
 _STATE = "alerts.json"
 
@@ -35,7 +38,8 @@ def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> lis
 
     if not plans.alerts:
         return []
-    with connect(lake, timezone=settings.timezone, now=now) as db:
+    basis = cast("DateBasis", settings.date_basis)
+    with connect(lake, timezone=settings.timezone, date_basis=basis, now=now) as db:
         names = {**db.account_names, **account_names(settings.accounts)}
         watched = Watched(lake, db, names, tuple(settings.sources), now)
         return [found for plan in plans.alerts.values() for found in findings(plan, watched)]

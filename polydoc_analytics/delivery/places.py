@@ -17,6 +17,7 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
         lines = [parcel.letter.title, "", *parcel.letter.text]
         lines += [": ".join(filter(None, row)) for row in parcel.letter.figures]
         files = {f"notice_{parcel.made_at:%Y%m%dT%H%M%SZ}_{delivery.key[:8]}.txt": "\n".join(lines).encode() + b"\n"}
+    # Whatever a place holds after a try that failed, a repeat puts the same files there.
     place = place_of(path, None)
     for name, content in files.items():
         try:

@@ -85,8 +85,11 @@ def deliver(
         last.outcome, last.answer = "uncertain", str(error)
     except RefusedError as error:
         last.outcome, last.answer, least_wait = "failed", str(error), error.wait_s
-    except (PolydocError, OSError) as error:
+    except PolydocError as error:
         last.outcome, last.answer = "failed", str(error)
+    except Exception as error:
+        # Nobody knows how far it came, and the next receiver must not go without for it.
+        last.outcome, last.answer = "uncertain", f"internal error: {type(error).__name__}: {error}"
     last.answer = scrubbed(last.answer, target)[:_MOST_ANSWER]
     settle(delivery, now, schedule, least_wait)
     save()

@@ -126,8 +126,15 @@ def _of(where: str, name: str, value: Any, is_right: bool, expected: str) -> Any
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """Return a template with its places filled; what a value holds beyond letters, digits, . - and _ becomes -."""
-    return _PLACE.sub(lambda match: re.sub(r"[^\w.-]+", "-", values.get(match.group(1), ""), flags=re.ASCII), template)
+    """Return a template with its places filled; what a value holds beyond letters, digits, . - and _ becomes -.
+
+    A value that begins with dots loses them, so that none leads out of its folder.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        return re.sub(r"[^\w.-]+", "-", values.get(match.group(1), ""), flags=re.ASCII).lstrip(".") or "-"
+
+    return _PLACE.sub(value, template)
 
 
 def schema(keys: Sequence[Key], title: str = "") -> dict[str, Any]:

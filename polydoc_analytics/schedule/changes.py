@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.config import Settings
 from polydoc_analytics.content import Column, Section, Table
 from polydoc_analytics.lake import Lake
 from polydoc_analytics.plan import ReportPlan
@@ -28,17 +28,18 @@ class Changes:
     before: Figures
     now: Figures
     edition: Edition
-    all_accounts: bool
 
     @classmethod
-    def between(cls, lake: Lake, plan: ReportPlan, job: Job, edition: Edition, db: Database, now: datetime) -> Changes:
+    def between(
+        cls, lake: Lake, settings: Settings, plan: ReportPlan, job: Job, edition: Edition, db: Database
+    ) -> Changes:
         """Return what changed since an edition, whose figures the lake still knows as of its load."""
         from polydoc_analytics.schedule.making import opened
 
         if edition.load is None:
-            return cls({}, _figures(db), edition, plan.per_account)
-        with opened(lake, plan, job, now, edition.load) as then:
-            return cls(_figures(then), _figures(db), edition, plan.per_account)
+            return cls({}, _figures(db), edition)
+        with opened(lake, settings, plan, job, db.now, edition.load) as then:
+            return cls(_figures(then), _figures(db), edition)
 
     def rows(self, account: str = "") -> list[tuple[str, str, int | None, int | None]]:
         """Return account, measure, value before and now of whatever is other; of one account where it is given."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.config import Settings, account_names
 from polydoc_analytics.content import Report, Section
@@ -18,7 +20,7 @@ from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.engine import Database, DateBasis
     from polydoc_analytics.reports.context import Context
 
 _CHARTS = 2
@@ -35,7 +37,9 @@ class Made:
 
 
 @contextmanager
-def opened(lake: Lake, plan: ReportPlan, job: Job, now: datetime, load: int | None) -> Iterator[Database]:
+def opened(
+    lake: Lake, settings: Settings, plan: ReportPlan, job: Job, now: datetime, load: int | None
+) -> Iterator[Database]:
     """Yield the views over a job's period as of a load."""
     from polydoc_analytics.engine import connect
 
@@ -47,6 +51,7 @@ def opened(lake: Lake, plan: ReportPlan, job: Job, now: datetime, load: int | No
         since=since,
         until=until,
         account=plan.accounts or None,
+        date_basis=cast("DateBasis", settings.date_basis),
         now=now,
     ) as db:
         yield db
@@ -74,8 +79,8 @@ def make(
     number = len(job.editions) + 1
     before = job.editions[-1] if job.editions else None
     folder = f"editions/{job.report}/{job.period}/{number}"
-    with opened(lake, plan, job, now, load) as db:
-        changes = Changes.between(lake, plan, job, before, db, now) if before else None
+    with opened(lake, settings, plan, job, now, load) as db:
+        changes = Changes.between(lake, settings, plan, job, before, db) if before else None
         edition = Edition(number, now.isoformat(), db.snapshot or "", load, bool(lacks), folder)
         edition.changes = list(changes.sentences()) if changes else []
         for made in _documents(db, settings, plan, job):
@@ -89,7 +94,7 @@ def make(
 
 def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job) -> Iterator[Made]:
     from polydoc_analytics.branding import branding
-    from polydoc_analytics.reporting import context, file_name
+    from polydoc_analytics.reporting import context
     from polydoc_analytics.reports import builder
     from polydoc_analytics.reports.statement import account_data, index, statement_of
 
@@ -100,10 +105,18 @@ def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job) -> 
         yield Made("", builder(plan.kind)(found), stem)
         return
     accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
-    stems = {account: f"{stem}_{file_name(account)}" for account in accounts}
+    stems = {account: f"{stem}_{_file_name(account)}" for account in accounts}
     for data in account_data(found, accounts):
         yield Made(data.account_id, statement_of(found, data), stems[data.account_id])
     yield Made("", index(found, stems), stem)
+
+
+def _file_name(account: str) -> str:
+    """Return an account as part of a file's name; two never share one, on disks that ignore case either."""
+    plain = re.sub(r"[^a-z0-9_-]+", "-", account.lower())[:64]
+    return (
+        plain if plain == account else f"{plain}-{hashlib.sha256(account.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    )
 
 
 def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section | None) -> Report:
