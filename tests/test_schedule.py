@@ -314,10 +314,21 @@ def test_list_show_and_history_say_when_what_and_to_whom(folder, server, capsys:
     assert "hook-canary" not in "".join(path.read_text() for path in (folder / "lake" / "_schedule").rglob("*.json"))
 
 
-def started(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "polydoc_analytics", *arguments]
-    kinds: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env={**os.environ, **environment}, **kinds)
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a command as a process of its own, which does not outlive the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "polydoc_analytics", *arguments]
+        kinds: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(command, env={**os.environ, **environment}, **kinds))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -329,7 +340,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 def test_a_scheduler_killed_in_mid_send_is_taken_up_by_the_next_one_with_the_same_key(
-    folder: Path, monkeypatch
+    folder: Path, monkeypatch, started
 ) -> None:
     with hook("silent", 200) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
@@ -347,7 +358,7 @@ def test_a_scheduler_killed_in_mid_send_is_taken_up_by_the_next_one_with_the_sam
     assert len(job.editions) == 1
 
 
-def test_two_schedulers_at_once_do_a_job_once(folder: Path, server: Hook) -> None:
+def test_two_schedulers_at_once_do_a_job_once(folder: Path, server: Hook, started) -> None:
     scheduler(WEEKLY, MONDAY)
     processes = [started("schedule", "due", "--now", MONDAY) for _ in range(2)]
     ended = [process.communicate(timeout=60) for process in processes]
@@ -357,7 +368,7 @@ def test_two_schedulers_at_once_do_a_job_once(folder: Path, server: Hook) -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM")
-def test_run_does_what_is_due_and_ends_cleanly_on_sigterm(folder: Path, server: Hook) -> None:
+def test_run_does_what_is_due_and_ends_cleanly_on_sigterm(folder: Path, server: Hook, started) -> None:
     scheduler(WEEKLY, MONDAY)
     process = started("schedule", "run", POLYDOC_ANALYTICS_NOW=MONDAY)
     until(lambda: len(server.requests) == 1)
