@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,22 @@ class Settings:
     """What a user may set once.
 
     ``timezone`` and ``date_basis`` are those of every command, ``accounts`` is a CSV of account_id,name, ``lake`` the
-    lake's folder or URI, ``branding`` the table of that name as it stands in the file, and ``sources`` the tables
-    ``[sources.NAME]`` by name. Paths in the file are relative to ``folder``, where it lies.
+    lake's folder or URI, ``locale`` that of reports where ``branding`` names none. The rest are tables as they stand in
+    the file: ``branding``, ``schedule``, ``sources`` and ``delivery`` by name, and lists of ``reports`` and ``alerts``.
+    Paths in the file are relative to ``folder``, where it lies.
     """
 
     timezone: str = "UTC"
     date_basis: str = "created"
     accounts: str | None = None
     lake: str | None = None
+    locale: str | None = None
     branding: Table = field(default_factory=dict)
     sources: Mapping[str, Table] = field(default_factory=dict)
+    schedule: Table = field(default_factory=dict)
+    delivery: Mapping[str, Table] = field(default_factory=dict)
+    reports: Sequence[Table] = ()
+    alerts: Sequence[Table] = ()
     folder: Path = Path()
 
     def path(self, given: str) -> str:
@@ -39,8 +45,10 @@ class Settings:
         return given if "://" in given else str(self.folder / given)
 
 
-_TABLES = ("branding", "sources")
-_TEXTS = tuple(f.name for f in fields(Settings) if f.name not in (*_TABLES, "folder"))
+_TABLES = ("branding", "sources", "schedule", "delivery")
+_LISTS = ("reports", "alerts")
+TEXTS = tuple(f.name for f in fields(Settings) if f.name not in (*_TABLES, *_LISTS, "folder"))
+_KEYS = (*TEXTS, *_TABLES, *_LISTS)
 
 
 def settings(config: str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -52,22 +60,24 @@ def settings(config: str | None = None, environment: Mapping[str, str] | None = 
     path = Path(config or environment.get(f"{PREFIX}CONFIG") or FILE_NAME)
     content = _read(path) if path.exists() or config else {}
     for key, value in content.items():
-        if key not in (*_TEXTS, *_TABLES):
-            known = (*_TEXTS, *_TABLES)
-            raise UsageError(f"{path}: unknown key '{key}'{nearest(key, known)}; expected {', '.join(known)}")
-        if key in _TEXTS and not isinstance(value, str):
+        if key not in _KEYS:
+            raise UsageError(f"{path}: unknown key '{key}'{nearest(key, _KEYS)}; expected {', '.join(_KEYS)}")
+        if key in TEXTS and not isinstance(value, str):
             raise UsageError(f"{path}: {key} must be a text in quotation marks")
         if key in _TABLES and not isinstance(value, dict):
             raise UsageError(f"{path}: {key} must be a table, [{key}]")
+        if key in _LISTS and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
+            raise UsageError(f"{path}: {key} must be a list of tables, [[{key}]]")
     for name, source in content.get("sources", {}).items():
         if not isinstance(source, dict):
             raise UsageError(f"{path}: sources.{name} must be a table, [sources.{name}]")
     found = Settings(**content, folder=path.parent)
-    given = {key: value for key in _TEXTS if (value := environment.get(PREFIX + key.upper()))}
+    given = {key: value for key in TEXTS if (value := environment.get(PREFIX + key.upper()))}
     for key in ("accounts", "lake"):
         if key not in given and content.get(key):
             given[key] = found.path(content[key])
-    return Settings(**{**content, **given}, folder=path.parent)
+    made = Settings(**{**content, **given}, folder=path.parent)
+    return replace(made, branding={"locale": made.locale, **made.branding}) if made.locale else made
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class FilesSource:
 
 
 Source = ApiSource | PostgresSource | FilesSource
-_KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (ApiSource, PostgresSource, FilesSource)}
+KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (ApiSource, PostgresSource, FilesSource)}
 
 
 def sources(found: Settings) -> dict[str, Source]:
@@ -158,9 +158,9 @@ def _source(name: str, table: Mapping[str, Any], found: Settings) -> Source:
     if not re.fullmatch(r"[\w-]+", name):
         raise UsageError(f"{where}: a source's name has letters, digits, - and _ alone")
     kind = table.get("kind")
-    if kind not in _KINDS:
-        raise UsageError(f"{where}: unknown kind '{kind}'{nearest(str(kind), _KINDS)}; expected {', '.join(_KINDS)}")
-    known = {field.name: str(field.type) for field in fields(_KINDS[kind]) if field.name != "name"}
+    if kind not in KINDS:
+        raise UsageError(f"{where}: unknown kind '{kind}'{nearest(str(kind), KINDS)}; expected {', '.join(KINDS)}")
+    known = {field.name: str(field.type) for field in fields(KINDS[kind]) if field.name != "name"}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key == "kind":
@@ -173,7 +173,7 @@ def _source(name: str, table: Mapping[str, Any], found: Settings) -> Source:
             raise UsageError(f'{where}: needs a path, such as path = "exports/"')
         given = values["path"]
         values["path"] = found.path(given) if isinstance(given, str) else tuple(found.path(one) for one in given)
-    source: Source = _KINDS[kind](name, **values)
+    source: Source = KINDS[kind](name, **values)
     if isinstance(source, PostgresSource):
         if source.table is not None and source.query is not None:
             raise UsageError(f"{where}: give a table or a query, not both")

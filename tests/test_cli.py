@@ -295,7 +295,8 @@ def test_sample_writes_to_standard_output(cli) -> None:
     assert all(json.loads(line)["id"] for line in result.out.splitlines())
 
 
-COMMANDS = ["usage", "query", "views", "check", "export", "sample", "ingest", "doctor", "report", "sync", "lake"]
+COMMANDS = ["usage", "query", "views", "check", "export", "sample", "ingest", "doctor", "report", "sync"]
+COMMANDS += ["config", "lake", "alerts", "schedule"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

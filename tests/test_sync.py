@@ -157,6 +157,17 @@ def test_of_files_only_those_are_read_that_are_new_or_have_changed(lake: pda.Lak
     assert sync(lake, source, full=True).unchanged == 2
 
 
+def test_an_erased_account_is_forgotten_in_names_and_in_the_memory_of_files(lake, configured, file) -> None:
+    file([wire("a"), wire("b", account_id="zeta")], "in/acme.ndjson")
+    file([wire("c", account_id="zeta")], "in/zeta.ndjson")
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    sync(lake, source)
+    lake.name_accounts({"acme": "Acme & Söhne", "zeta": "Zeta"})
+    assert lake.erase("acme") is not None
+    assert lake.account_names() == {"zeta": "Zeta"}
+    assert [Path(name).name for name in lake.source_state("exports")["cursor"]["files"]] == ["zeta.ndjson"]
+
+
 def test_a_file_that_is_cut_off_moves_no_memory(lake: pda.Lake, configured, file, tmp_path: Path) -> None:
     import gzip
 

@@ -37,7 +37,8 @@ def run(arguments: list[str]) -> int:
     """Run the command line on some arguments and return its exit code."""
     import typer
 
-    from polydoc_analytics.cli import commands, lake, report, sync  # noqa: F401 - they put their commands on the app
+    # They put their commands on the app, in the order of the help; schedule brings alerts.
+    from polydoc_analytics.cli import commands, config, lake, report, schedule, sync  # noqa: F401
     from polydoc_analytics.cli.root import app
     from polydoc_analytics.errors import PolydocError
 

@@ -126,9 +126,9 @@ def one_of(name: str, value: str, valid: tuple[str, ...]) -> str:
 
 def configured(config: str | None, timezone: str | None = None, date_basis: str | None = None) -> Settings:
     """Return the settings with the flags on top; the file becomes that of all that looks for settings."""
+    found = settings(config)
     if config:
         os.environ[f"{PREFIX}CONFIG"] = config
-    found = settings(config)
     return replace(found, timezone=timezone or found.timezone, date_basis=date_basis or found.date_basis)
 
 

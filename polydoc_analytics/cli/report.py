@@ -11,6 +11,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import connected, one_or_many
+from polydoc_analytics.config import Settings
 from polydoc_analytics.errors import UsageError
 
 _KIND = "overview, statement (of one --account, or --all-accounts), languages, quality, or one of your own."
@@ -18,7 +19,7 @@ _KIND = "overview, statement (of one --account, or --all-accounts), languages, q
 
 @app.command()
 def report(
-    source: opt.Source,
+    source: Annotated[list[str] | None, typer.Argument(help=opt.SOURCE_HELP, show_default=False)] = None,
     kind: Annotated[str, typer.Option("--kind", help=_KIND)] = "overview",
     formats: Annotated[str, typer.Option("--format", help="Some of html,pdf,xlsx,md,json.")] = "html",
     out_folder: Annotated[
@@ -26,6 +27,13 @@ def report(
     ] = ".",
     all_accounts: Annotated[
         bool, typer.Option("--all-accounts", help="One statement for each account, and an index.")
+    ] = False,
+    rerun: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--rerun", metavar="NAME PERIOD", help="A new edition of a report of the settings (2026-10)."),
+    ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="With --rerun: send it to whom the report is delivered.")
     ] = False,
     since: opt.Since = None,
     until: opt.Until = None,
@@ -44,7 +52,7 @@ def report(
     config: opt.Config = None,
     now: opt.Now = None,
     no_color: opt.NoColor = False,
-) -> None:
+) -> int:
     """Write a report: HTML to read, PDF to send, XLSX to reckon with, Markdown, JSON.
 
     Figures are compared with the preceding period of the same kind, to date where the period is in progress.
@@ -58,6 +66,10 @@ def report(
 
     out = opt.output(False, False, False, quiet, no_color)
     settings = opt.configured(config, timezone, date_basis)
+    if rerun is not None or not source:
+        return _rerun(rerun, source, send, out, settings, now)
+    if send:
+        raise UsageError("--send goes with --rerun, whose report says to whom it is delivered")
     wanted = checked_formats(formats)
     make = builder(kind)
     if out_folder == "-" and len(wanted) > 1:
@@ -92,10 +104,41 @@ def report(
             with opt.progress(out) as update:
                 paths = statements(found, wanted, Path(out_folder), update)
             out.say(f"{len(paths):,} files; the index: {', '.join(map(str, paths[: len(wanted)]))}")
-            return
+            return 0
         made = make(found)
     if out_folder == "-":
         sys.stdout.buffer.write(render(made, wanted[0]))
-        return
+        return 0
     for path in write(made, wanted, Path(out_folder)):
         out.say(str(path))
+    return 0
+
+
+def _rerun(
+    rerun: tuple[str, str] | None,
+    source: list[str] | None,
+    send: bool,
+    out: opt.Output,
+    settings: Settings,
+    now: str | None,
+) -> int:
+    from polydoc_analytics.cli.lake import opened_lake
+    from polydoc_analytics.plan import plans
+    from polydoc_analytics.schedule.working import Scheduler
+
+    if rerun is None:
+        raise UsageError(
+            "which source? give a file, folder or lake; or --rerun NAME PERIOD of a report of the settings"
+        )
+    if source:
+        raise UsageError("--rerun takes its runs from the lake of the settings; leave the source out")
+    lake, at = opened_lake(None, settings, out), opt.parsed_now(now)
+    job = Scheduler(lake, settings, plans(settings), lambda: at, out.say).rerun(*rerun, send=send)
+    edition = job.editions[-1]
+    out.say(f"{job.report} {job.period}, edition {edition.number}: {job.state}")
+    for line in edition.changes or (["no figure has changed"] if edition.number > 1 else []):
+        out.say(f"    {line}")
+    for document in edition.documents:
+        for name in document.files:
+            print(f"{edition.folder}/{name}")
+    return 0 if job.state in ("sent", "made") else 3

@@ -153,11 +153,13 @@ def _forget(place: Place, account: str) -> None:
         place.write(ACCOUNTS, json_text(names))
     for file in list(place.files(SOURCES)):
         state = json_of(place, f"{SOURCES}/{file.name}")
-        files = (state.get("cursor") or {}).get("files")
+        cursor = state.get("cursor")
+        if not isinstance(cursor, dict):
+            continue
+        files = cursor.get("files")
         left = {name: value for name, value in (files or {}).items() if _without(account, name) == name}
         if files and len(left) < len(files):
-            state["cursor"]["files"] = left
-            place.write(f"{SOURCES}/{file.name}", json_text(state))
+            place.write(f"{SOURCES}/{file.name}", json_text({**state, "cursor": {**cursor, "files": left}}))
 
 
 def _remove_old_files(place: Place) -> None:

@@ -1,0 +1,58 @@
+"""When a figure is beyond a limit, and not by chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+ONE_SIDED = 0.025
+"""The share of windows with a true rate at the limit that may fire, at most: the side of a 95 % interval."""
+
+
+def is_beyond(
+    measure: str, row: Mapping[str, Any], *, above: float | None, below: float | None, least_runs: int
+) -> bool:
+    """Tell whether a row of a usage view is beyond a limit.
+
+    The failure rate is when the bound of its Wilson interval (Wilson 1927) is, and a true rate at the limit would give
+    so extreme a count in fewer than 2.5 % of windows (the exact binomial tail, Clopper and Pearson 1934): Wilson's
+    bound alone is passed more often than that where few failures are expected. Any other measure is when its value is;
+    one that is unknown, or of fewer than ``least_runs`` (of finished ones, for the rate), never is.
+    """
+    if measure != "failure_rate":
+        value = row[measure]
+        if value is None or row["runs"] < least_runs:
+            return False
+        return bool(value > above if above is not None else value < below)
+    failed, finished = row["failed_runs"], row["failed_runs"] + row["succeeded_runs"]
+    if finished < max(least_runs, 1):
+        return False
+    if above is not None:
+        return bool(row["failure_rate_low"] > above) and tail(failed, finished, above) < ONE_SIDED
+    assert below is not None
+    return bool(row["failure_rate_high"] < below) and tail(finished - failed, finished, 1 - below) < ONE_SIDED
+
+
+def tail(least: int, n: int, p: float) -> float:
+    """Return the probability of at least so many successes in n tries, each with probability p."""
+    if least <= 0:
+        return 1.0
+    if p <= 0:
+        return 0.0
+    if p >= 1:
+        return 1.0
+    term = math.exp(
+        math.lgamma(n + 1)
+        - math.lgamma(least + 1)
+        - math.lgamma(n - least + 1)
+        + least * math.log(p)
+        + (n - least) * math.log1p(-p)
+    )
+    total, at = 0.0, least
+    # Past the mean each term is smaller than the one before, and what is left soon does not count.
+    while at <= n and (term > total * 1e-17 or at < n * p):
+        total += term
+        term *= (n - at) / (at + 1) * p / (1 - p)
+        at += 1
+    return min(total, 1.0)

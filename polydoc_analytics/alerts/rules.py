@@ -1,0 +1,261 @@
+"""Each kind of rule: what it finds in a lake at an instant, with the evidence."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics import views
+from polydoc_analytics.alerts.judging import is_beyond
+from polydoc_analytics.lake import Lake
+from polydoc_analytics.periods import Interval, interval
+from polydoc_analytics.plan import AlertPlan
+from polydoc_analytics.plan.plans import as_day, day_count
+from polydoc_analytics.reports.context import records, texts
+
+if TYPE_CHECKING:
+    from polydoc_analytics.engine import Database
+
+_EXAMPLES = 3
+_DAY = timedelta(days=1)
+_SUMMED = (
+    "runs", "succeeded_runs", "failed_runs", "running_runs", "input_tokens", "output_tokens", "total_tokens", "credits",
+    "credits_on_failed_runs", "runs_without_tokens", "runs_without_credits",
+)  # fmt: skip
+"""Measures of which a day without runs has 0; every other is unknown then."""
+_LEAST_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What fires: of which alert, for what (an account, a language, a source), why, and ids of runs to look at."""
+
+    alert: str
+    key: str
+    what: str
+    figures: tuple[tuple[str, str], ...]
+    examples: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """What stays the same while it fires."""
+        return f"{self.alert}: {self.key}"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What rules look at: a lake, the views over it, its sources as configured, and the instant of now."""
+
+    lake: Lake
+    db: Database
+    names: Mapping[str, str]
+    sources: Sequence[str]
+    now: datetime
+
+    @property
+    def timezone(self) -> str:
+        """The zone of the days."""
+        return self.db.timezone
+
+    @property
+    def today(self) -> date:
+        """The local day of now."""
+        return as_day(self.now, self.timezone)
+
+    def days(self, first: date, last: date) -> Interval:
+        """Return whole local days."""
+        return interval(since=first, until=last, timezone=self.timezone)
+
+    def rows(self, view: views.View, over: Interval) -> dict[tuple[str, ...], dict[str, Any]]:
+        """Return a usage view by account and language: its rows of one period, or over any days where it has none."""
+        keys = [key for key in view.keys if key != "period"]
+        if view.every is not None:
+            sql = f"select * from {view.name} where period = date '{over.first_whole_day}'"
+            found = records(self.db.sql(sql))
+        else:
+            with self.db.over(over) as db:
+                found = records(db.view(view.name))
+        return {tuple(row[key] for key in keys): row for row in found}
+
+    def text(self, view: views.View, key: tuple[str, ...]) -> str:
+        """Return in words what a row is of."""
+        known = {"account_id": self.names, "language": self.db.language_names}
+        names = [name for name in view.keys if name != "period"]
+        parts = [
+            f"{known[name][value]} ({value})" if value in known[name] else value
+            for name, value in zip(names, key, strict=True)
+        ]
+        return ", ".join(parts) or "all runs"
+
+    def failed(self, view: views.View, key: tuple[str, ...], over: Interval) -> tuple[str, ...]:
+        """Return ids of some Failed runs of a row, the newest first."""
+        names = [name for name in view.keys if name != "period"]
+        where = " ".join(f"and {name} in ({texts([value])})" for name, value in zip(names, key, strict=True))
+        days = f"day >= date '{over.first_whole_day}' and day < date '{over.end_of_whole_days}'"
+        sql = f"""
+            select id from runs where status = 'Failed' and {days} {where}
+            order by created_at desc, id limit {_EXAMPLES}"""
+        return tuple(self.db.sql(sql)["id"])
+
+
+def findings(plan: AlertPlan, watched: Watched) -> list[Finding]:
+    """Return what an alert finds, in the order of its keys."""
+    return sorted(_RULES[plan.kind](plan, watched), key=lambda found: found.key)
+
+
+def _limit(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+    values = plan.values
+    view, measure = views.view(values["view"]), values["measure"]
+    windows = _windows(view, values["window"], values["for"], watched)
+    seen = [watched.rows(view, window) for window in windows]
+    limits = {"above": values["above"], "below": values["below"], "least_runs": values["min_runs"]}
+    for key in sorted(seen[0]):
+        rows = [rows[key] for rows in seen if key in rows]
+        if len(rows) < len(windows) or not all(is_beyond(measure, row, **limits) for row in rows):
+            continue
+        side = f"above {values['above']:g}" if values["above"] is not None else f"below {values['below']:g}"
+        what = f"{watched.text(view, key)}: {measure} {_number(rows[0][measure])} is {side}"
+        figures = [
+            (f"{measure}, {_window_text(window)}", _evidence(measure, row))
+            for window, row in zip(windows, rows, strict=True)
+        ]
+        examples = watched.failed(view, key, windows[0]) if "fail" in measure else ()
+        yield Finding(plan.name, " ".join(key), what, tuple(figures), examples)
+
+
+def _windows(view: views.View, window: str, count: int, watched: Watched) -> list[Interval]:
+    """Return the last whole periods of a view, or the windows of so many days that end at today's start; newest first.
+
+    Windows of several days are a day apart.
+    """
+    if view.every is None:
+        days = day_count(window) or 1
+        ends = [watched.today - timedelta(days=1 + back) for back in range(count)]
+        return [watched.days(end - timedelta(days=days - 1), end) for end in ends]
+    word = "yesterday" if view.every == "day" else f"last-{view.every}"
+    found: list[Interval] = []
+    now = watched.now
+    for _ in range(count):
+        found.append(interval(period=word, timezone=watched.timezone, now=now))
+        now = found[-1].since or now
+    return found
+
+
+def _change(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+    values = plan.values
+    view, measure = views.view(values["view"]), values["measure"]
+    day = watched.today - _DAY
+    days = [day - timedelta(weeks=back) for back in range(values["weeks"] + 1)]
+    [(first,)] = watched.db.sql("select min(day) from runs").rows()
+    if first is None:
+        return
+    days = [one for one in days if one >= first]
+    seen = [watched.rows(view, watched.days(one, one)) for one in days]
+    for key in sorted({key for rows in seen for key in rows}):
+        now, *before = (_on_the_day(rows.get(key), measure) for rows in seen)
+        known = [value for value in before if value is not None]
+        runs = [float(rows[key]["runs"]) if key in rows else 0.0 for rows in seen]
+        if now is None or len(known) < 3:
+            continue
+        median = statistics.median(known)
+        if median <= 0 or max(runs[0], statistics.median(runs[1:])) < values["min_runs"]:
+            continue
+        change = now / median - 1
+        if values["rises"] is not None and change > values["rises"]:
+            side = "rose"
+        elif values["falls"] is not None and -change > values["falls"]:
+            side = "fell"
+        else:
+            continue
+        what = f"{watched.text(view, key)}: {measure} {side} by {abs(change):.0%} on {day}"
+        figures = ((measure, _number(now)), (f"median of {len(known)} {day:%A}s before", _number(median)))
+        examples = watched.failed(view, key, watched.days(day, day)) if "fail" in measure else ()
+        yield Finding(plan.name, " ".join(key), what, figures, examples)
+
+
+def _on_the_day(row: Mapping[str, Any] | None, measure: str) -> float | None:
+    if row is None:
+        return 0.0 if measure in _SUMMED else None
+    return None if row[measure] is None else float(row[measure])
+
+
+def _budget(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+    month = interval(period="this-month", timezone=watched.timezone, now=watched.now)
+    assert month.since is not None
+    assert month.until is not None
+    gone = watched.now - month.since
+    name = f"{as_day(month.since, watched.timezone):%Y-%m}"
+    view = views.view("usage_by_account")
+    for key, row in watched.rows(view, month).items():
+        budget = (plan.values["accounts"] or {}).get(key[0], plan.values["credits"])
+        used = row["credits"] or 0
+        ends = used * ((month.until - month.since) / gone) if gone >= _LEAST_DAYS * _DAY else None
+        is_over = used > budget
+        if not is_over and not (plan.values["projected"] and ends is not None and ends > budget):
+            continue
+        whole = f"would end {name} above its budget" if not is_over else f"is above its budget of {name}"
+        figures = [("budget", _number(budget)), ("credits so far", _number(used))]
+        figures += [("projected, at the same pace", _number(round(ends)))] if ends is not None else []
+        yield Finding(plan.name, f"{key[0]} {name}", f"{watched.text(view, key)} {whole}", tuple(figures))
+
+
+def _running(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+    rows = watched.lake.running(watched.now - plan.values["longer_than"])
+    if rows:
+        oldest = rows[0]["created_at"]
+        figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
+        what = f"{len(rows):,} runs are Running for more than {plan.values['longer_than']}"
+        yield Finding(plan.name, "running", what, figures, tuple(row["id"] for row in rows[:_EXAMPLES]))
+
+
+def _silent(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+    for name in plan.values["sources"] or watched.sources:
+        state = watched.lake.source_state(name)
+        last = state.get("last_success_at")
+        if last is None or watched.now - datetime.fromisoformat(last) > plan.values["longer_than"]:
+            figures = [("last synced", last or "never")]
+            figures += [("last error", state["last_error"])] if state.get("last_error") else []
+            yield Finding(plan.name, name, f"the source {name} is silent", tuple(figures))
+
+
+def _quarantine(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+    loads = watched.lake.loads()
+    begin = watched.now - plan.values["window"]
+    rows = [row for row in records(loads) if begin < row["committed_at"] <= watched.now]
+    read, bad = (sum(row[name] for row in rows) for name in ("read", "quarantined"))
+    if read and bad / read > plan.values["above"]:
+        what = f"{bad / read:.1%} of the rows read were quarantined"
+        yield Finding(plan.name, "quarantine", what, (("rows read", f"{read:,}"), ("quarantined", f"{bad:,}")))
+
+
+_RULES: dict[str, Callable[[AlertPlan, Watched], Iterator[Finding]]] = {
+    "limit": _limit,
+    "change": _change,
+    "budget": _budget,
+    "running": _running,
+    "silent": _silent,
+    "quarantine": _quarantine,
+}
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) and not value.is_integer() else f"{value:,.0f}"
+
+
+def _evidence(measure: str, row: Mapping[str, Any]) -> str:
+    if measure != "failure_rate":
+        return f"{_number(row[measure])} over {row['runs']:,} runs"
+    finished = row["failed_runs"] + row["succeeded_runs"]
+    bounds = f"{row['failure_rate_low']:.1%} to {row['failure_rate_high']:.1%}"
+    return f"{row['failed_runs']:,} of {finished:,} failed: {row['failure_rate']:.1%}, 95 % interval {bounds}"
+
+
+def _window_text(window: Interval) -> str:
+    first, end = window.first_whole_day, window.end_of_whole_days
+    assert first is not None
+    assert end is not None
+    last = end - _DAY
+    return str(first) if first == last else f"{first} to {last}"

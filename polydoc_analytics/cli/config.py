@@ -1,0 +1,133 @@
+"""The commands over the configuration: begin one, see what is in force, and check it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.root import app
+from polydoc_analytics.errors import UsageError
+
+config_app = typer.Typer(
+    help="Begin a configuration, see what is in force, check it.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(config_app, name="config")
+
+
+@config_app.command()
+def init(
+    out_folder: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write to.")] = ".",
+    quiet: opt.Quiet = False,
+) -> None:
+    """Write a polydoc-analytics.toml to start from, and beside it the JSON Schema that editors complete it by.
+
+    Example: polydoc-analytics config init
+    """
+    from polydoc_analytics.config import FILE_NAME
+    from polydoc_analytics.errors import unwritable
+    from polydoc_analytics.plan.example import EXAMPLE
+    from polydoc_analytics.plan.schema import FILE, shipped
+
+    out = opt.output(False, False, False, quiet, False)
+    for name, content in ((FILE_NAME, EXAMPLE), (FILE, shipped())):
+        path = Path(out_folder) / name
+        if name == FILE_NAME and path.exists():
+            raise UsageError(f"{path}: is there already; move it away, or look at it with `config check`")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, "utf-8", newline="\n")
+        except OSError as error:
+            raise unwritable(path, error) from None
+        out.say(str(path))
+
+
+@config_app.command()
+def show(config: opt.Config = None, json: opt.Json = False) -> None:
+    """Show the settings in force, defaults and environment included; of secrets the variables' names alone."""
+    content = _in_force(config)
+    if json:
+        from polydoc_analytics.cli.shared import print_json
+
+        print_json({"schema_version": 1, "report": "config", "data": content})
+        return
+    for line in _lines(content):
+        print(line)
+
+
+@config_app.command()
+def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
+    """Check the whole configuration, and whether the environment holds the secrets that it names; exit 2 or 1 if not.
+
+    Example: polydoc-analytics config check
+    """
+    from polydoc_analytics.branding import branding
+    from polydoc_analytics.plan import plans
+
+    out = opt.output(False, False, False, quiet, False)
+    settings = opt.configured(config)
+    found = plans(settings)
+    branding(settings.branding, settings.folder)
+    counted = (("source", settings.sources), ("report", found.reports), ("alert", found.alerts))
+    parts = [f"{len(things)} {name}{'' if len(things) == 1 else 's'}" for name, things in counted]
+    out.say(f"{', '.join(parts)}, {len(found.targets)} of delivery")
+    missing = [(where, name) for where, name in _variables(settings, found) if not os.environ.get(name)]
+    for where, name in missing:
+        out.warn(f"{where}: the environment variable {name} is not set here; it holds the secret")
+    return 1 if missing else 0
+
+
+def _variables(settings: Any, found: Any) -> list[tuple[str, str]]:
+    from polydoc_analytics.configured import sources
+
+    named = [
+        (f"[sources.{name}]", getattr(source, key))
+        for name, source in sources(settings).items()
+        for key in ("token_env", "dsn_env")
+        if hasattr(source, key)
+    ]
+    for name, target in found.targets.items():
+        named += [(f"[delivery.{name}]", v) for k, v in target.values.items() if k.endswith("_env") and v]
+    return named
+
+
+def _in_force(config: str | None) -> dict[str, Any]:
+    from dataclasses import fields
+
+    from polydoc_analytics.plan import plans
+
+    settings = opt.configured(config)
+    plans(settings)
+    content = {field.name: getattr(settings, field.name) for field in fields(settings) if field.name != "folder"}
+    return {name: value for name, value in content.items() if value not in (None, (), {})}
+
+
+def _lines(content: dict[str, Any]) -> list[str]:
+    lines = [f"{name} = {_toml(value)}" for name, value in content.items() if isinstance(value, str)]
+    for name, value in content.items():
+        if name in ("sources", "delivery"):
+            for inner, table in value.items():
+                lines += ["", f"[{name}.{inner}]", *_table(table)]
+        elif isinstance(value, dict):
+            lines += ["", f"[{name}]", *_table(value)]
+        elif isinstance(value, list):
+            for table in value:
+                lines += ["", f"[[{name}]]", *_table(table)]
+    return lines
+
+
+def _table(table: dict[str, Any]) -> list[str]:
+    return [f"{name} = {_toml(value)}" for name, value in table.items()]
+
+
+def _toml(value: Any) -> str:
+    import json
+
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)  # a TOML text, number or flag is written as JSON writes it

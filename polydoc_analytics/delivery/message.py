@@ -1,0 +1,98 @@
+"""A mail: plain text and HTML with the key figures, charts as pictures inside, files attached as far as they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.message import EmailMessage
+from email.policy import SMTP
+from functools import cache
+from typing import Any
+
+from polydoc_analytics.delivery.parcels import Delivery, Enclosed, Parcel
+
+_TYPES = {
+    "html": ("text", "html"),
+    "pdf": ("application", "pdf"),
+    "xlsx": ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    "md": ("text", "markdown"),
+    "json": ("application", "json"),
+}
+_MAX_GROWTH = 1.4  # base64 and its line ends
+_PAGE = """<!doctype html>
+<html><body style="font-family: sans-serif; color: #1b2733; max-width: 44em">
+<h1 style="font-size: 1.4em">{{ letter.title }}</h1>
+{% if letter.period %}<p>{{ letter.period }}</p>{% endif %}
+{% for sentence in letter.text %}<p>{{ sentence }}</p>
+{% endfor %}
+{% if letter.figures %}<table cellpadding="6" style="border-collapse: collapse">
+{% for label, value, note in letter.figures %}<tr style="border-bottom: 1px solid #dfe5ea">
+<td>{{ label }}</td><td align="right"><b>{{ value }}</b></td><td style="color: #566573">{{ note }}</td></tr>
+{% endfor %}</table>{% endif %}
+{% for title, sentence, name in letter.charts %}<h2 style="font-size: 1.1em">{{ title }}</h2>
+<p>{{ sentence }}</p><img src="cid:{{ name }}@polydoc-analytics" alt="{{ sentence }}" style="max-width: 100%">
+{% endfor %}
+{% for line in notes %}<p>{{ line }}</p>
+{% endfor %}
+</body></html>
+"""
+
+
+def message(values: Mapping[str, Any], delivery: Delivery, parcel: Parcel) -> bytes:
+    """Return the message with CRLF line ends; the same delivery has the same Message-ID and date every time."""
+    from email.utils import format_datetime
+
+    letter = parcel.letter
+    made = EmailMessage(policy=SMTP)
+    made["From"], made["To"] = values["from"], delivery.receiver
+    made["Subject"] = " ".join(f"{letter.title} {letter.period}".split())
+    made["Date"] = format_datetime(parcel.made_at)
+    made["Message-ID"] = message_id(delivery, values["from"])
+    made["Auto-Submitted"] = "auto-generated"
+    attached, notes = _attached(values, parcel)
+    made.set_content(_text(parcel, notes))
+    made.add_alternative(_page().render(letter=letter, notes=notes), subtype="html")
+    page: Any = made.get_payload()
+    for name, picture in parcel.charts.items():
+        page[1].add_related(picture, "image", "png", cid=f"<{name}@polydoc-analytics>", filename=f"{name}.png")
+    for file in attached:
+        main, sub = _TYPES.get(file.name.rpartition(".")[2], ("application", "octet-stream"))
+        made.add_attachment(file.content, main, sub, filename=file.name)
+    return made.as_bytes()
+
+
+def message_id(delivery: Delivery, sender: str) -> str:
+    """Return the Message-ID of a delivery."""
+    return f"<{delivery.key}@{sender.rpartition('@')[2]}>"
+
+
+def _attached(values: Mapping[str, Any], parcel: Parcel) -> tuple[list[Enclosed], list[str]]:
+    """Return the files that fit, small ones first, and what is said of those that do not."""
+    if not values["attach"]:
+        return [], [_named(file) for file in parcel.files]
+    room = values["max_size"] - sum(len(picture) for picture in parcel.charts.values()) * _MAX_GROWTH
+    fitting = []
+    for file in sorted(parcel.files, key=lambda file: (len(file.content), file.name)):
+        room -= len(file.content) * _MAX_GROWTH
+        if room >= 0:
+            fitting.append(file)
+    notes = [f"Too large to attach: {_named(file)}" for file in parcel.files if file not in fitting]
+    return [file for file in parcel.files if file in fitting], notes
+
+
+def _named(file: Enclosed) -> str:
+    return f"{file.name}, {len(file.content):,} bytes, SHA-256 {file.sha256}"
+
+
+def _text(parcel: Parcel, notes: list[str]) -> str:
+    letter = parcel.letter
+    lines = [letter.title, letter.period, "", *letter.text, ""]
+    lines += [f"{label}: {value}{f' ({note})' if note else ''}" for label, value, note in letter.figures]
+    lines += ["", *(f"{title}. {sentence}" for title, sentence, _ in letter.charts), "", *notes]
+    return "\n".join(lines).strip() + "\n"
+
+
+@cache
+def _page() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(_PAGE)

@@ -1,0 +1,105 @@
+"""What is delivered: a letter that every channel words in its own way, files, and the record of one delivery."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is said: a title, sentences, figures as (label, value, note), and charts as (title, sentence, file's name).
+
+    ``event`` is report, failure or alert; ``data`` is what a program may want of it, and holds no secret.
+    """
+
+    event: str
+    title: str
+    period: str = ""
+    text: tuple[str, ...] = ()
+    figures: tuple[tuple[str, str, str], ...] = ()
+    charts: tuple[tuple[str, str, str], ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def stored(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Letter:
+        """Return the letter that was stored."""
+        rows = {name: tuple(tuple(row) for row in stored[name]) for name in ("figures", "charts")}
+        return cls(**{**stored, **rows, "text": tuple(stored["text"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """A file that goes with a letter."""
+
+    name: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its bytes."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A letter with its files and the pictures of its charts; ``places`` fill the templates of paths."""
+
+    letter: Letter
+    made_at: datetime
+    files: tuple[Enclosed, ...] = ()
+    charts: Mapping[str, bytes] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Try:
+    """One try: when, and what became of it: sending, sent, failed or uncertain, with the receiver's answer."""
+
+    at: str
+    outcome: str
+    answer: str = ""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One delivery to one receiver, as the ledger records it.
+
+    ``key`` is the same at every try: the Message-ID of a mail, the idempotency key of a webhook. ``state`` is due,
+    sending, sent, failed (nobody took it), uncertain (it may have arrived) or skipped (there is no address).
+    """
+
+    target: str
+    kind: str
+    receiver: str
+    account: str
+    key: str
+    state: str = "due"
+    next_try_at: str | None = None
+    tries: list[Try] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it is still to be tried."""
+        return self.state in ("due", "sending") or self.next_try_at is not None
+
+    def stored(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Delivery:
+        """Return the delivery that was stored."""
+        return cls(**{**stored, "tries": [Try(**one) for one in stored["tries"]]})
+
+
+def key_of(*parts: str) -> str:
+    """Return a key that the same parts always give."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]

@@ -1,0 +1,27 @@
+"""Delivery into a folder or an object store: each file whole under its final name, and the same again at a repeat."""
+
+from __future__ import annotations
+
+from polydoc_analytics.delivery.outcomes import RefusedError
+from polydoc_analytics.delivery.parcels import Delivery, Parcel
+from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.plan import TargetPlan
+from polydoc_analytics.plan.keys import filled
+
+
+def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
+    """Write the parcel's files, and return where they are. A notice has none, and is written as a text."""
+    path = filled(target.values.get("uri") or target.values["path"], parcel.places)
+    files = {file.name: file.content for file in parcel.files}
+    if not files:
+        lines = [parcel.letter.title, "", *parcel.letter.text]
+        lines += [": ".join(filter(None, row)) for row in parcel.letter.figures]
+        files = {f"notice_{parcel.made_at:%Y%m%dT%H%M%SZ}_{delivery.key[:8]}.txt": "\n".join(lines).encode() + b"\n"}
+    # Whatever a place holds after a try that failed, a repeat puts the same files there.
+    place = place_of(path, None)
+    for name, content in files.items():
+        try:
+            place.write(name, content)
+        except OSError as error:
+            raise RefusedError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return f"{len(files)} files in {place.shown}"

@@ -1,0 +1,86 @@
+"""When a report is due: a cron expression in a time zone, and the period that an instant stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+from polydoc_analytics.errors import UsageError
+from polydoc_analytics.periods import Interval, interval
+from polydoc_analytics.zones import zone
+
+_FORMS = "expected minute, hour, day of month, month and weekday, such as '0 7 * * 1', or daily, weekly, monthly"
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A cron expression and its zone, read as Debian's cron does.
+
+    What is due at a fixed time that a clock skips is due when it has been set; what it would show twice, once.
+    """
+
+    text: str
+    timezone: str
+
+    @classmethod
+    def parsed(cls, where: str, text: str, timezone: str) -> Cron:
+        """Return the schedule; raises UsageError where the text is no cron expression, or never comes."""
+        from cronsim import CronSim, CronSimError
+
+        if len(text.split()) != 5:
+            raise UsageError(f"{where}: schedule '{text}' is no cron expression; {_FORMS}")
+        try:
+            if next(CronSim(text, datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
+                raise UsageError(f"{where}: schedule '{text}' never comes; {_FORMS}")
+        except CronSimError as error:
+            raise UsageError(f"{where}: schedule '{text}': {str(error).lower()}; {_FORMS}") from None
+        return cls(text, timezone)
+
+    def after(self, instant: datetime) -> Iterator[datetime]:
+        """Yield the instants after one at which it is due, in UTC, in order."""
+        from cronsim import CronSim
+
+        last = instant
+        for tick in CronSim(self.text, instant.astimezone(zone(self.timezone))):
+            # In the hour that a clock shows twice, a fixed time is found before the instant that was given.
+            if (due := tick.astimezone(UTC)) > last:
+                last = due
+                yield due
+
+    def between(self, after: datetime, until: datetime) -> list[datetime]:
+        """Return the instants after one and up to another, in UTC, in order."""
+        return list(takewhile(lambda due: due <= until, self.after(after)))
+
+
+def period_of(text: str, due: datetime, timezone: str) -> tuple[str, Interval]:
+    """Return the period that a report of an instant is over: its name (2026-10, 2026-W44, …) and its interval."""
+    local = due.astimezone(zone(timezone)).date()
+    if text.endswith("d") and text[:-1].isdigit():
+        first, last = local - timedelta(days=int(text[:-1])), local - timedelta(days=1)
+        return f"{first}_{last}", interval(since=first, until=last, timezone=timezone)
+    found = interval(period=text, timezone=timezone, now=due)
+    return name_of(text, found), found
+
+
+def name_of(text: str, found: Interval) -> str:
+    """Return the name of a calendar period: 2026-10-31, 2026-W44, 2026-10, 2026-Q4 or 2026."""
+    first = found.first_whole_day
+    assert first is not None
+    if text.endswith("week"):
+        year, week, _ = first.isocalendar()
+        return f"{year:04}-W{week:02}"
+    if text.endswith("month"):
+        return f"{first:%Y-%m}"
+    if text.endswith("quarter"):
+        return f"{first:%Y}-Q{(first.month + 2) // 3}"
+    return f"{first:%Y}" if text.endswith("year") else str(first)
+
+
+def interval_named(name: str, timezone: str) -> Interval:
+    """Return the interval of a period by the name that :func:`period_of` gives."""
+    if match := re.fullmatch(r"(\d{4}-\d\d-\d\d)_(\d{4}-\d\d-\d\d)", name):
+        return interval(since=match.group(1), until=match.group(2), timezone=timezone)
+    return interval(period=name, timezone=timezone)

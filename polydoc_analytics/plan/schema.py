@@ -1,0 +1,91 @@
+"""The JSON Schema of ``polydoc-analytics.toml``, made from what checks the file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from importlib import resources
+from typing import Any
+
+from polydoc_analytics import configured
+from polydoc_analytics.branding import KEYS as BRANDING
+from polydoc_analytics.config import TEXTS
+from polydoc_analytics.plan import keys
+from polydoc_analytics.plan.tables import ALERT, DELIVERY, REPORT, SCHEDULE
+
+FILE = "polydoc-analytics.schema.json"
+_MEANINGS = {
+    "timezone": "IANA zone in which days, weeks and months begin",
+    "date_basis": "whether a run belongs to when it was created or finished",
+    "accounts": "CSV of account_id,name",
+    "lake": "folder or URI of the lake",
+    "locale": "language and country of reports, such as en_GB",
+}
+
+
+def file_schema() -> dict[str, Any]:
+    """Return the schema (2020-12)."""
+    texts: dict[str, Any] = {name: {"type": "string", "description": _MEANINGS[name]} for name in TEXTS}
+    texts["date_basis"] |= {"enum": ["created", "finished"]}
+    branding: dict[str, Any] = {name: {"type": "string"} for name in BRANDING}
+    branding["price_per_credit"] = {"type": ["string", "integer"]}
+    tables = {
+        "branding": {"type": "object", "additionalProperties": False, "properties": branding},
+        "sources": _named({kind: _source(of) for kind, of in configured.KINDS.items()}),
+        "schedule": keys.schema(SCHEDULE),
+        "delivery": _named({kind: keys.schema(of) for kind, of in DELIVERY.items()}),
+        "reports": {"type": "array", "items": keys.schema(REPORT)},
+        "alerts": {"type": "array", "items": _one_of({k: keys.schema(of) for k, of in ALERT.items()}, "limit")},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "polydoc-analytics.toml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": texts | tables,
+    }
+
+
+def shipped() -> str:
+    """Return the schema's file, as it lies in the package."""
+    return resources.files("polydoc_analytics").joinpath(FILE).read_text("utf-8")
+
+
+def text() -> str:
+    """Return what the schema's file must hold."""
+    return json.dumps(file_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _named(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": _one_of(kinds, None)}
+
+
+def _one_of(kinds: dict[str, dict[str, Any]], default: str | None) -> dict[str, Any]:
+    """Return what chooses by ``kind``, so that an editor speaks of the one kind that is meant."""
+    chosen = []
+    for kind, of in kinds.items():
+        with_kind = {**of, "properties": {"kind": {"const": kind}, **of["properties"]}}
+        is_it: dict[str, Any] = {"properties": {"kind": {"const": kind}}}
+        if kind != default:
+            is_it["required"] = ["kind"]
+        chosen.append({"if": is_it, "then": with_kind})
+    found: dict[str, Any] = {"type": "object", "properties": {"kind": {"enum": list(kinds)}}, "allOf": chosen}
+    return found if default else found | {"required": ["kind"]}
+
+
+def _source(kind: type[Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    required = []
+    for field in fields(kind):
+        if field.name == "name":
+            continue
+        text: dict[str, Any] = {"type": "string"}
+        if field.type == "bool":
+            text = {"type": "boolean"}
+        elif "tuple" in str(field.type):
+            text = {"anyOf": [text, {"type": "array", "items": text, "minItems": 1}]}
+        properties[field.name] = text
+        if field.default is MISSING:
+            required.append(field.name)
+    found: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
+    return found | ({"required": required} if required else {})

@@ -1,0 +1,131 @@
+"""The ledger of jobs: one small durable file for each report and period, and for each report which of them are open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from polydoc_analytics.delivery.parcels import Delivery, Try
+from polydoc_analytics.delivery.shelf import Shelf
+
+FINAL = ("sent", "made", "uncertain", "failed", "skipped")
+
+
+@dataclass(slots=True)
+class Document:
+    """One document of an edition: whose (empty: everybody's), its letter, its files and the pictures of its charts.
+
+    ``files`` maps names to SHA-256 and bytes.
+    """
+
+    account: str
+    letter: str
+    files: dict[str, dict[str, Any]]
+    charts: dict[str, str]
+
+
+@dataclass(slots=True)
+class Edition:
+    """What was made of a period at an instant: from which snapshot, which files, and who was to get them.
+
+    ``load`` is the number of the lake's load, ``changes`` says what is other than in the edition before.
+    """
+
+    number: int
+    made_at: str
+    snapshot: str
+    load: int | None
+    is_incomplete: bool
+    folder: str
+    documents: list[Document] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Job:
+    """One report over one period. Instants are ISO texts in UTC.
+
+    ``state`` is due, waiting (for data), held (data did not come), retrying, sending, sent, made (a rerun that is not
+    to be sent), uncertain, failed or skipped; ``tries`` are those to make it, ``note`` says what there is to know.
+    """
+
+    report: str
+    period: str
+    since: str
+    until: str
+    timezone: str
+    due_at: str
+    state: str = "due"
+    note: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
+    next_try_at: str | None = None
+    tries: list[Try] = field(default_factory=list)
+    editions: list[Edition] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether there is still something to do."""
+        return self.state not in FINAL
+
+    @property
+    def interval(self) -> tuple[datetime, datetime]:
+        """The half-open period in UTC."""
+        return datetime.fromisoformat(self.since), datetime.fromisoformat(self.until)
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Job:
+        """Return the job that was stored."""
+        editions = [
+            Edition(
+                **{
+                    **one,
+                    "documents": [Document(**document) for document in one["documents"]],
+                    "deliveries": [Delivery.of(delivery) for delivery in one["deliveries"]],
+                }
+            )
+            for one in stored["editions"]
+        ]
+        return cls(**{**stored, "tries": [Try(**one) for one in stored["tries"]], "editions": editions})
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a report has come: the instant up to which what was due has a job, and the periods that are open."""
+
+    through: str
+    open: list[str] = field(default_factory=list)
+
+
+class Book:
+    """The ledger on a lake's shelf. Only who holds the shelf's lock writes."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+
+    def job(self, report: str, period: str) -> Job | None:
+        """Return a job; None where there is none."""
+        stored = self.shelf.read(f"jobs/{report}/{period}.json")
+        return Job.of(stored) if stored else None
+
+    def save(self, job: Job) -> None:
+        """Make a job's record durable."""
+        self.shelf.write(f"jobs/{job.report}/{job.period}.json", asdict(job))
+
+    def progress(self, report: str) -> Progress | None:
+        """Return how far a report has come; None where no scheduler has seen it."""
+        stored = self.shelf.read(f"reports/{report}.json")
+        return Progress(**stored) if stored else None
+
+    def save_progress(self, report: str, progress: Progress) -> None:
+        """Make durable how far a report has come."""
+        self.shelf.write(f"reports/{report}.json", asdict(progress))
+
+    def jobs(self, report: str | None = None) -> list[Job]:
+        """Return the jobs of a report, or of all that ever had one, in the order in which they were due."""
+        reports = [report] if report else self.shelf.names("reports")
+        found = [self.job(name, period) for name in reports for period in self.shelf.names(f"jobs/{name}")]
+        return sorted((one for one in found if one), key=lambda job: (job.due_at, job.report, job.period))

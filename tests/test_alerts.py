@@ -1,0 +1,321 @@
+"""Alerts: each kind of rule, evidence that counts, once when it begins and once when it is over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import SAMPLE, ndjson, wire
+
+import polydoc_analytics as pda
+from polydoc_analytics.alerts.checking import check, evaluate, firing
+from polydoc_analytics.alerts.judging import is_beyond, tail
+from polydoc_analytics.alerts.rules import Watched, findings
+from polydoc_analytics.cli import run
+from polydoc_analytics.config import settings
+from polydoc_analytics.plan import plans
+
+FRENCH = """
+[[alerts]]
+name = "french"
+view = "usage_weekly_by_language"
+measure = "failure_rate"
+above = 0.1
+min_runs = 10
+deliver = ["folder"]
+"""
+FOLDER = """
+[delivery.folder]
+kind = "folder"
+path = "notices"
+"""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> pda.Lake:
+    lake = pda.Lake(tmp_path_factory.mktemp("alerts") / "lake")
+    lake.ingest(SAMPLE)
+    return lake
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[[str], tuple[Any, Any]]:
+    def write(text: str) -> tuple[Any, Any]:
+        path = tmp_path / "polydoc-analytics.toml"
+        path.write_text(text)
+        found = settings(str(path), {})
+        return found, plans(found)
+
+    return write
+
+
+@pytest.fixture
+def lake_of(tmp_path: Path) -> Callable[..., pda.Lake]:
+    def make(*rows: dict[str, Any] | str) -> pda.Lake:
+        lake = pda.Lake(tmp_path / "lake")
+        (tmp_path / "runs.ndjson").write_bytes(ndjson(rows))
+        lake.ingest(tmp_path / "runs.ndjson")
+        return lake
+
+    return make
+
+
+def runs_of(day: str, succeeded: int, failed: int = 0, **more: Any) -> Iterator[dict[str, Any]]:
+    for number in range(succeeded + failed):
+        state = {"status": "Failed", "output_file_id": None} if number < failed else {}
+        at = {"created_at": f"{day}T10:00:00Z", "finished_at": f"{day}T10:00:10Z"}
+        yield wire(f"{day}-{number}-{more.get('account_id')}-{more.get('target_language')}", **at, **state, **more)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def whats(lake: pda.Lake, configuration: tuple[Any, Any], now: str) -> list[str]:
+    return [one.what for one in evaluate(lake, *configuration, at(now))]
+
+
+def spike_by_hand() -> set[tuple[date, str]]:
+    """Of every week the languages with 10 finished runs or more of which a quarter failed, straight from the lines."""
+    french = {"fr", "French", "fr_fr", "français", "Français", "FR", "fra"}
+    runs: dict[str, dict[str, Any]] = {}
+    for line in SAMPLE.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        if row["id"] not in runs or runs[row["id"]]["status"] == "Running":
+            runs[row["id"]] = row
+    counts: dict[tuple[date, str], list[int]] = {}
+    for row in runs.values():
+        if row["status"] == "Running":
+            continue
+        day = date.fromisoformat(row["created_at"][:10])
+        language = "fr" if row["target_language"] in french else row["target_language"]
+        count = counts.setdefault((day - timedelta(days=day.weekday()), language), [0, 0])
+        count[row["status"] == "Failed"] += 1
+    return {key for key, (good, bad) in counts.items() if good + bad >= 10 and bad / (good + bad) >= 0.25}
+
+
+def test_the_planted_spike_fires_after_its_week_and_in_no_other_week_of_the_year(sample, configured) -> None:
+    _, wanted = configured(FRENCH + FOLDER)
+    assert spike_by_hand() == {(date(2026, 10, 12), "fr")}
+    fired = {}
+    with pda.connect(sample) as db:
+        for week in range(58):
+            now = datetime(2025, 9, 29, 12, tzinfo=UTC) + timedelta(weeks=week)
+            watched = Watched(sample, db, {}, (), now)
+            fired |= {now.date(): one for one in findings(wanted.alerts["french"], watched)}
+    assert list(fired) == [date(2026, 10, 19)]
+    one = fired[date(2026, 10, 19)]
+    assert one.what == "French (fr): failure_rate 0.375 is above 0.1"
+    assert one.figures == (
+        ("failure_rate, 2026-10-12 to 2026-10-18", "6 of 16 failed: 37.5%, 95 % interval 18.5% to 61.4%"),
+    )
+    frame = pda.load(SAMPLE).runs.filter(pl.col("id").is_in(one.examples))
+    assert frame["status"].to_list() == ["Failed"] * 3
+
+
+def test_the_planted_spike_is_told_once_and_its_end_once(sample, configured, tmp_path: Path) -> None:
+    found, wanted = configured(FRENCH + FOLDER)
+    events = {}
+    for day in (12, 15, 18, 19, 20, 25, 26, 27):
+        now = datetime(2026, 10, day, 8, tzinfo=UTC)
+        result = check(sample, found, wanted, lambda now=now: now)
+        events |= {day: (len(result.started), len(result.recovered))} if result.started or result.recovered else {}
+        assert bool(result.firing) == (19 <= day <= 25)
+        assert bool(firing(sample)) == bool(result.firing)
+    assert events == {19: (1, 0), 26: (0, 1)}
+    notices = sorted((tmp_path / "notices").iterdir())
+    assert [one.name[7:15] for one in notices] == ["20261019", "20261026"]
+    assert "6 of 16 failed" in notices[0].read_text("utf-8")
+    assert "1 is over" in notices[1].read_text("utf-8")
+
+
+def test_a_rolling_window_fires_on_the_days_that_hold_the_spike(sample, configured) -> None:
+    text = FRENCH.replace("usage_weekly_by_language", "usage_by_language") + 'window = "7d"\nfor = 2\n' + FOLDER
+    _, wanted = configured(text)
+    with pda.connect(sample) as db:
+        one = pda.load(SAMPLE).runs.filter(
+            pl.col("target_language").str.to_lowercase().is_in(["fr", "french", "français"])
+        )
+        fired, expected = [], []
+        for day in (11, 13, 14, 16, 18, 19, 21, 23, 24, 25, 27):
+            now = datetime(2026, 10, day, 8, tzinfo=UTC)
+            fired += [day for _ in findings(wanted.alerts["french"], Watched(sample, db, {}, (), now))]
+            expected += (
+                [day] if all(by_hand(one, date(2026, 10, day) - timedelta(days=back)) for back in (0, 1)) else []
+            )
+    assert fired == expected
+    assert 19 in fired
+    assert all(14 <= day <= 25 for day in fired)
+
+
+def by_hand(runs: pl.DataFrame, end: date) -> bool:
+    """The rule by other means: Wilson's bound from its formula, the tail by summing the probabilities of numpy."""
+    day = pl.col("created_at").dt.date()
+    window = runs.filter((day >= end - timedelta(days=7)) & (day < end) & (pl.col("status") != "Running"))
+    n, k = window.height, window.filter(pl.col("status") == "Failed").height
+    if n < 10:
+        return False
+    z, p = 1.959963984540054, k / n
+    low = (p + z * z / (2 * n) - z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5) / (1 + z * z / n)
+    return low > 0.1 and exact(k, n, 0.1) < 0.025
+
+
+def exact(k: int, n: int, p: float) -> float:
+    from math import comb
+
+    return sum(comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1))
+
+
+@pytest.mark.parametrize(("k", "n", "p"), [(0, 5, 0.2), (6, 16, 0.1), (11, 30, 0.2), (7, 100, 0.03), (90, 100, 0.8)])
+def test_the_tail_is_the_sum_of_its_probabilities(k: int, n: int, p: float) -> None:
+    assert tail(k, n, p) == pytest.approx(exact(k, n, p), rel=1e-10)
+
+
+def row_of(failed: int, finished: int) -> dict[str, Any]:
+    """A row of a usage view with so many failures, its interval by Wilson's formula."""
+    z, p, n = 1.959963984540054, failed / finished, finished
+    middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    low, high = ((middle + side * half) / (1 + z * z / n) for side in (-1, 1))
+    return {
+        "runs": n,
+        "failed_runs": failed,
+        "succeeded_runs": n - failed,
+        "failure_rate_low": low if failed else 0.0,
+        "failure_rate_high": high if failed < n else 1.0,
+    }
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.03, 0.1, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("side", ["above", "below"])
+def test_of_windows_whose_true_rate_is_the_limit_fewer_than_one_in_forty_fire(limit: float, side: str) -> None:
+    random = np.random.default_rng(20261031)
+    sizes = random.integers(30, 400, 100_000)
+    failed = random.binomial(sizes, limit)
+    seen, counts = np.unique(np.stack([failed, sizes]), axis=1, return_counts=True)
+    limits: dict[str, Any] = {"above": None, "below": None, "least_runs": 30} | {side: limit}
+    fired = [is_beyond("failure_rate", row_of(int(k), int(n)), **limits) for k, n in seen.T]
+    assert int(counts[fired].sum()) > 0 or (limit, side) in ((0.01, "below"), (0.9, "above"))
+    assert int(counts[fired].sum()) < 2_500
+
+
+def test_a_rate_of_too_few_runs_and_one_that_may_be_chance_say_nothing(lake_of, configured) -> None:
+    rule = FRENCH.replace("weekly", "daily").replace("min_runs = 10", "min_runs = 30\nfor = 2") + FOLDER
+    lake = lake_of(
+        *runs_of("2026-03-02", 10, 19, target_language="fr"),  # 29 runs: too few, however many failed
+        *runs_of("2026-03-03", 20, 20, target_language="de"),
+        *runs_of("2026-03-04", 20, 20, target_language="de"),
+        *runs_of("2026-03-03", 36, 4, target_language="es"),  # 10 %: the limit itself
+        *runs_of("2026-03-04", 36, 4, target_language="es"),
+    )
+    configuration = configured(rule)
+    assert whats(lake, configuration, "2026-03-03T09:00") == []
+    assert whats(lake, configuration, "2026-03-04T09:00") == []  # one day is not two in a row
+    assert whats(lake, configuration, "2026-03-05T09:00") == ["German (de): failure_rate 0.5 is above 0.1"]
+    assert whats(lake, configuration, "2026-03-06T09:00") == []
+
+
+def test_any_measure_can_be_held_against_a_limit(lake_of, configured) -> None:
+    lake = lake_of(*runs_of("2026-03-02", 3, credits=5), *runs_of("2026-03-02", 3, account_id="b", credits=None))
+    rule = '[[alerts]]\nname = "c"\nview = "usage_daily_by_account"\nmeasure = "credits"\nabove = 14\n'
+    assert whats(lake, configured(rule), "2026-03-03T00:00") == ["acme: credits 15 is above 14"]
+    assert whats(lake, configured(rule.replace("above = 14", "below = 16")), "2026-03-03T00:00") == [
+        "acme: credits 15 is below 16"
+    ]
+
+
+def test_a_change_is_against_the_median_of_the_same_weekday(lake_of, configured) -> None:
+    mondays = ["2026-02-02", "2026-02-09", "2026-02-16", "2026-02-23"]
+    rows = [row for day, count in zip(mondays, (10, 10, 12, 100), strict=True) for row in runs_of(day, count)]
+    busy = [row for day in ("2026-03-01", "2026-02-22") for row in runs_of(day, 500)]  # Sundays do not count
+    lake = lake_of(*rows, *busy, *runs_of("2026-03-02", 2))
+    rule = '[[alerts]]\nname = "drop"\nkind = "change"\nview = "usage_daily"\nmeasure = "runs"\nfalls = 0.5\n'
+    rule += "min_runs = 5\n"
+    # The median of 10, 10, 12 and 100 is 11, and 2 is 82 % below it.
+    assert whats(lake, configured(rule), "2026-03-03T09:00") == ["all runs: runs fell by 82% on 2026-03-02"]
+    assert whats(lake, configured(rule.replace("falls", "rises")), "2026-03-03T09:00") == []
+    # A day without any run is a day with none, not an unknown one: 0 against the median of 10, 12, 100 and 2.
+    [nothing] = evaluate(lake, *configured(rule), at("2026-03-10T09:00"))
+    assert nothing.figures == (("runs", "0"), ("median of 5 Mondays before", "10"))
+
+
+def test_a_budget_fires_when_it_is_used_up_or_the_month_would_end_above_it(lake_of, configured) -> None:
+    lake = lake_of(
+        *runs_of("2026-04-02", 4, account_id="over", credits=30),
+        *runs_of("2026-04-02", 1, account_id="fast", credits=60),
+        *runs_of("2026-04-02", 1, account_id="slow", credits=20),
+        *runs_of("2026-04-02", 1, account_id="more", credits=110),
+    )
+    rule = '[[alerts]]\nname = "b"\nkind = "budget"\ncredits = 100\naccounts = { more = 10000 }\n'
+    over, fast = "over is above its budget of 2026-04", "fast would end 2026-04 above its budget"
+    assert whats(lake, configured(rule), "2026-04-03T00:00") == [over]  # two days say nothing of a month
+    assert sorted(whats(lake, configured(rule), "2026-04-11T00:00")) == [fast, over]  # 60 in 10 of 30 days: 180
+    assert whats(lake, configured(rule + "projected = false\n"), "2026-04-11T00:00") == [over]
+    assert whats(lake, configured(rule), "2026-05-05T00:00") == []
+
+
+def test_runs_that_run_too_long_silent_sources_and_a_full_quarantine(lake_of, configured, tmp_path: Path) -> None:
+    lake = lake_of(*runs_of("2026-03-02", 8), wire("stuck", status="Running", finished_at=None), "{}")
+    rules = (
+        '[[alerts]]\nname = "r"\nkind = "running"\nlonger_than = "12h"\n'
+        '[[alerts]]\nname = "s"\nkind = "silent"\nlonger_than = "2d"\n'
+        '[[alerts]]\nname = "q"\nkind = "quarantine"\nabove = 0.05\n'
+        f'[sources.exports]\nkind = "files"\npath = "{tmp_path.as_posix()}"\n'
+        f'[sources.new]\nkind = "files"\npath = "{tmp_path.as_posix()}"\n'
+    )
+    now = datetime.now(UTC)
+    lake.remember("exports", {"last_success_at": (now - timedelta(days=1)).isoformat()})
+    found = {one.alert: one for one in evaluate(lake, *configured(rules), now)}
+    assert found["r"].examples == ("stuck",)
+    assert found["s"].what == "the source new is silent"
+    assert found["q"].what == "10.0% of the rows read were quarantined"
+    later = {one.key for one in evaluate(lake, *configured(rules), now + timedelta(days=3))}
+    assert later == {"running", "exports", "new"}  # the load is out of the quarantine's window
+
+
+def test_alerts_that_begin_together_are_one_message_and_a_crash_before_it_loses_none(
+    lake_of, configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = lake_of(*runs_of("2026-03-02", 3, credits=5), *runs_of("2026-03-02", 3, account_id="b", credits=9))
+    rule = (
+        '[[alerts]]\nname = "c"\nview = "usage_daily_by_account"\nmeasure = "credits"\nabove = 14\n'
+        'deliver = ["folder"]\n' + FOLDER
+    )
+    found, wanted = configured(rule)
+    from polydoc_analytics.alerts import checking
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checking, "put", killed)
+    with pytest.raises(KeyboardInterrupt):
+        check(lake, found, wanted, lambda: at("2026-03-03T09:00"))
+    monkeypatch.undo()
+    again = check(lake, found, wanted, lambda: at("2026-03-03T10:00"))
+    assert (len(again.firing), len(again.started)) == (2, 0)
+    [notice] = (tmp_path / "notices").iterdir()
+    assert notice.read_text("utf-8").splitlines()[0] == "2 alerts began"
+
+
+def test_the_command_exits_1_when_any_fires_and_a_dry_run_remembers_nothing(
+    sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lake = pda.Lake("lake")
+    lake.ingest(SAMPLE)
+    Path("polydoc-analytics.toml").write_text('lake = "lake"\n' + FRENCH + FOLDER)
+    call = ["alerts", "check", "--now", "2026-10-20T08:00Z"]
+    assert run([*call, "--dry-run"]) == 1
+    assert not firing(lake)
+    capsys.readouterr()
+    assert run([*call, "--json"]) == 1
+    [one] = json.loads(capsys.readouterr().out)["data"]
+    assert (one["alert"], one["key"], one["is_new"], len(one["examples"])) == ("french", "fr", True, 3)
+    assert run(["alerts", "list"]) == 0
+    assert capsys.readouterr().out == "french (limit): fr since 2026-10-20T08:00:00+00:00\n"
+    assert run(["alerts", "check", "--now", "2026-10-27T08:00Z"]) == 0

@@ -1,0 +1,380 @@
+"""Delivery: counted as sent only when the other side took it, repeatable by its key, and no secret in any record."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd.smtp import AuthResult
+from receivers import DROP, LATER, NO, OK, SILENT, hook, mailbox
+
+from polydoc_analytics.config import settings
+from polydoc_analytics.delivery.parcels import Delivery, Enclosed, Letter, Parcel
+from polydoc_analytics.delivery.sending import deliver, deliveries_to
+from polydoc_analytics.plan import Plans, plans
+
+NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
+PDF = Enclosed("weekly.pdf", b"%PDF-1.7 " + bytes(range(256)) * 40)
+PARCEL = Parcel(
+    Letter(
+        "report",
+        "Überblick <b>",
+        "26 Oct 2026 to 1 Nov 2026",
+        ("Edition 2", ".a line that begins with a dot"),
+        (("Runs", "1,234", "+5% against 1,175"),),
+        (("Runs by day", "Most on Monday.", "runs"),),
+        {"report": "weekly", "period": "2026-W44"},
+    ),
+    NOW,
+    (PDF, Enclosed("weekly.html", b"<p>hello</p>" * 9000)),
+    {"runs": b"\x89PNG picture"},
+    {"report": "weekly", "period": "2026-W44", "edition": "1", "account": "all"},
+)
+MAIL = """
+[schedule]
+attempts = 4
+back_off = "5m"
+[delivery.to]
+kind = "email"
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "reports@example.com"
+to = ["ops@example.com"]
+timeout = 1
+"""
+HOOK = """
+[schedule]
+attempts = 4
+[delivery.to]
+kind = "{kind}"
+url_env = "HOOK_URL"
+timeout = 1
+"""
+
+
+class Sent:
+    """A delivery to the target ``to`` that is tried at instants of the test's choice, through its stored form."""
+
+    def __init__(self, found: Plans) -> None:
+        self.found = found
+        [one] = deliveries_to([found.targets["to"]], ("report", "weekly", "2026-W44", "1", ""))
+        self.stored = json.dumps(one.stored())
+        self.history: list[str] = []
+
+    @property
+    def one(self) -> Delivery:
+        return Delivery.of(json.loads(self.stored))
+
+    def at(self, minutes: float) -> Delivery:
+        one = self.one
+
+        def save() -> None:
+            self.stored = json.dumps(one.stored())
+            self.history.append(one.state)
+
+        now = NOW + timedelta(minutes=minutes)
+        deliver(one, self.found.targets["to"], lambda: PARCEL, save, lambda: now, self.found.schedule)
+        return self.one
+
+
+@pytest.fixture
+def sending(tmp_path: Path) -> Callable[[str], Sent]:
+    def make(text: str) -> Sent:
+        path = tmp_path / "polydoc-analytics.toml"
+        path.write_text(text)
+        return Sent(plans(settings(str(path), {})))
+
+    return make
+
+
+def outcomes(one: Delivery) -> list[str]:
+    return [each.outcome for each in one.tries]
+
+
+def test_a_mail_has_figures_charts_and_files_and_its_date_and_id_are_fixed(sending) -> None:
+    with mailbox() as box:
+        one = sending(MAIL.format(port=box.controller.port)).at(0)
+        sending(MAIL.format(port=box.controller.port)).at(90)
+    assert (one.state, outcomes(one), one.tries[0].answer) == ("sent", ["sent"], "250 taken")
+    message, again = box.messages
+    assert box.ids[0] == box.ids[1] == f"<{one.key}@example.com>"
+    assert message["Date"] == again["Date"] == "Mon, 02 Nov 2026 07:00:00 +0000"
+    assert message["Subject"] == "Überblick <b> 26 Oct 2026 to 1 Nov 2026"
+    plain = message.get_body(("plain",)).get_content()
+    assert "Runs: 1,234 (+5% against 1,175)" in plain
+    assert ".a line that begins with a dot" in plain.splitlines()
+    page = message.get_body(("html",)).get_content()
+    assert "Überblick &lt;b&gt;" in page
+    assert 'src="cid:runs@polydoc-analytics"' in page
+    [picture] = [part for part in message.walk() if part["Content-ID"] == "<runs@polydoc-analytics>"]
+    assert picture.get_content() == b"\x89PNG picture"
+    attached = {part.get_filename(): part for part in message.iter_attachments()}
+    assert attached["weekly.pdf"].get_content() == PDF.content
+    assert set(attached) == {"weekly.pdf", "weekly.html"}
+
+
+def test_files_beyond_the_size_limit_are_named_with_their_hash_instead(sending) -> None:
+    with mailbox() as box:
+        sending(MAIL.format(port=box.controller.port) + 'max_size = "50KB"\n').at(0)
+    [message] = box.messages
+    assert [part.get_filename() for part in message.iter_attachments()] == ["weekly.pdf"]
+    large = PARCEL.files[1]
+    assert f"Too large to attach: weekly.html, 108,000 bytes, SHA-256 {large.sha256}" in message.as_string().replace(
+        "=\n", ""
+    )
+
+
+def test_a_mail_that_is_refused_is_tried_again_after_a_growing_wait_and_not_before(sending) -> None:
+    with mailbox(LATER, NO, OK) as box:
+        mail = sending(MAIL.format(port=box.controller.port))
+        assert mail.at(0).state == "failed"
+        assert mail.at(4.9).tries[-1].answer.endswith("451 try later")
+        assert box.tries == 1
+        assert mail.at(5).tries[-1].answer.endswith("554 no")
+        assert mail.at(14.9).state == "failed"  # the second wait is ten minutes
+        one = mail.at(15)
+        assert (one.state, outcomes(one), box.tries) == ("sent", ["failed", "failed", "sent"], 3)
+        assert mail.at(99).state == "sent"
+    assert len(box.messages) == 1
+    # It was recorded as being sent before anything left, and as sent only at the end.
+    assert mail.history == ["sending", "failed", "sending", "failed", "sending", "sent"]
+
+
+@pytest.mark.parametrize("answer", [DROP, SILENT])
+def test_a_line_that_breaks_after_the_data_is_uncertain_and_the_repeat_has_the_same_id(sending, answer: str) -> None:
+    with mailbox(answer, OK) as box:
+        mail = sending(MAIL.format(port=box.controller.port))
+        one = mail.at(0)
+        assert (one.state, outcomes(one)) == ("uncertain", ["uncertain"])
+        assert mail.at(5).state == "sent"
+        assert outcomes(mail.one) == ["uncertain", "sent"]
+    assert set(box.ids) == {f"<{one.key}@example.com>"}
+    assert len(box.ids) == (2 if answer == DROP else 1)
+
+
+def test_after_the_last_try_it_stays_what_it_is_and_is_left_alone(sending) -> None:
+    with mailbox(NO, DROP, NO) as box:
+        mail = sending(MAIL.format(port=box.controller.port))
+        for minutes in (0, 10, 30, 100, 200, 300):
+            one = mail.at(minutes)
+        assert box.tries == 4
+    assert (one.state, one.is_open, outcomes(one)) == (
+        "uncertain",
+        False,
+        ["failed", "uncertain", "failed", "failed"],
+    )
+
+
+def test_who_is_killed_while_sending_leaves_an_uncertain_try_and_the_next_one_repeats_it(sending) -> None:
+    with mailbox() as box:
+        mail = sending(MAIL.format(port=box.controller.port))
+        stored = json.loads(mail.stored)
+        stored |= {"state": "sending", "tries": [{"at": NOW.isoformat(), "outcome": "sending", "answer": ""}]}
+        mail.stored = json.dumps(stored)
+        one = mail.at(1)
+    assert (one.state, outcomes(one)) == ("sent", ["uncertain", "sent"])
+    assert len(box.messages) == 1
+
+
+def test_a_server_that_is_not_there_is_a_failed_try(sending) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        one = sending(MAIL.format(port=taken.getsockname()[1])).at(0)
+    assert (one.state, outcomes(one)) == ("failed", ["failed"])
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
+    ca = trustme.CA()
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return ca, path
+
+
+def tls_of(ca: trustme.CA) -> Any:
+    import ssl
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def test_login_goes_over_tls_alone_and_the_password_is_nowhere_else(
+    sending, authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ca, path = authority
+    monkeypatch.setenv("SMTP_PASSWORD", "canary-pass")
+    seen: list[Any] = []
+
+    def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        seen.append((session.ssl is not None, data.login, data.password))
+        return AuthResult(success=data.password == b"canary-pass", handled=False)
+
+    options = {"tls_context": tls_of(ca), "require_starttls": True, "authenticator": authenticate}
+    secure = f'ca_file = "{path.as_posix()}"\nuser = "me"\npassword_env = "SMTP_PASSWORD"\n'
+    caplog.set_level(logging.DEBUG)
+    with mailbox(**options) as box:
+        text = MAIL.format(port=box.controller.port).replace('"none"', '"starttls"')
+        mail = sending(text + secure)
+        assert mail.at(0).state == "sent"
+        # A certificate that nobody vouches for, and a password that is wrong, are refusals.
+        assert "CERTIFICATE_VERIFY_FAILED" in sending(text).at(0).tries[0].answer
+        monkeypatch.setenv("SMTP_PASSWORD", "canary-wrong")
+        wrong = sending(text + secure)
+        assert "535" in wrong.at(0).tries[0].answer
+        monkeypatch.delenv("SMTP_PASSWORD")
+        assert "SMTP_PASSWORD is not set" in sending(text + secure).at(0).tries[0].answer
+    assert set(seen) == {(True, b"me", b"canary-pass"), (True, b"me", b"canary-wrong")}
+    assert len(box.messages) == 1
+    ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]
+    assert "canary" not in mail.stored + wrong.stored + "".join(ours)
+
+
+def test_a_webhook_is_signed_and_keyed_and_says_what_was_made(sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_SECRET", "s3cret")
+    with hook() as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        one = sending(HOOK.format(kind="webhook") + 'secret_env = "HOOK_SECRET"\n').at(0)
+    assert (one.state, one.tries[0].answer) == ("sent", "200 ok")
+    [request] = server.requests
+    stamp = request["headers"]["X-Polydoc-Timestamp"]
+    mac = hmac.new(b"s3cret", stamp.encode() + b"." + request["body"], hashlib.sha256).hexdigest()
+    assert request["headers"]["X-Polydoc-Signature"] == f"sha256={mac}"
+    assert request["headers"]["Idempotency-Key"] == one.key
+    content = json.loads(request["body"])
+    assert content["data"] == {"report": "weekly", "period": "2026-W44"}
+    assert content["files"][0] == {"name": "weekly.pdf", "bytes": len(PDF.content), "sha256": PDF.sha256}
+
+
+def test_a_server_that_speaks_tls_from_the_start(sending, authority) -> None:
+    ca, path = authority
+    with mailbox(ssl_context=tls_of(ca)) as box:
+        text = MAIL.format(port=box.controller.port).replace('"none"', '"tls"')
+        assert sending(text + f'ca_file = "{path.as_posix()}"\n').at(0).state == "sent"
+        assert "CERTIFICATE_VERIFY_FAILED" in sending(text).at(0).tries[0].answer
+    assert len(box.messages) == 1
+
+
+def test_what_nobody_thought_of_is_uncertain_and_hides_no_secret(sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_URL", "http://127.0.0.1:1/hook-canary")
+    monkeypatch.setattr("polydoc_analytics.delivery.webhook.post", lambda url, *_: {}[url])
+    one = sending(HOOK.format(kind="webhook")).at(0)
+    assert (one.state, outcomes(one)) == ("uncertain", ["uncertain"])
+    assert "canary" not in one.tries[0].answer
+
+
+def test_a_webhook_that_answers_500_and_then_200_is_sent_once_and_said_so_once(sending, monkeypatch) -> None:
+    with hook(500, 302, 200) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        sent = sending(HOOK.format(kind="webhook"))
+        assert [sent.at(minutes).state for minutes in (0, 5, 20, 60)] == ["failed", "failed", "sent", "sent"]
+        assert outcomes(sent.one) == ["failed", "failed", "sent"]
+        assert sent.history.count("sent") == 1
+    assert len(server.taken) == 1
+
+
+def test_retry_after_is_kept_to(sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hook(429, 200, headers={"Retry-After": "3600"}) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        sent = sending(HOOK.format(kind="webhook"))
+        sent.at(0)
+        assert sent.at(59).state == "failed"
+        assert sent.at(60).state == "sent"
+
+
+@pytest.mark.parametrize("answer", ["drop", "silent"])
+def test_a_webhook_that_says_nothing_is_uncertain_and_repeated_by_the_same_key(sending, monkeypatch, answer) -> None:
+    with hook(answer, 200) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        sent = sending(HOOK.format(kind="webhook"))
+        assert sent.at(0).state == "uncertain"
+        assert sent.at(5).state == "sent"
+    assert [one["headers"]["Idempotency-Key"] for one in server.requests] == [sent.one.key] * 2
+
+
+def test_slack_counts_as_sent_when_it_says_ok(sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hook(body="invalid_blocks") as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        assert sending(HOOK.format(kind="slack")).at(0).state == "failed"
+    with hook() as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        one = sending(HOOK.format(kind="slack")).at(0)
+    assert one.state == "sent"
+    [content] = server.taken
+    assert content["text"] == "Überblick &lt;b&gt; 26 Oct 2026 to 1 Nov 2026"
+    assert content["blocks"][-1]["elements"][0]["text"] == f"ref {one.key}"
+
+
+def test_no_url_reaches_the_record_or_the_log_whatever_goes_wrong(
+    sending, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    stored = ""
+    with hook(500, "drop", body="you asked for /hook-canary") as server:
+        for url in (server.url, server.url, "http://127.0.0.1:1/hook-canary", "nonsense-hook-canary", "http://[canary"):
+            monkeypatch.setenv("HOOK_URL", url)
+            for kind in ("slack", "webhook"):
+                sent = sending(HOOK.format(kind=kind))
+                sent.at(0)
+                stored += sent.stored
+    said = capfd.readouterr()
+    assert "canary" not in stored + caplog.text + said.out + said.err
+
+
+def test_a_folder_gets_each_file_whole_and_a_repeat_changes_nothing(sending, tmp_path: Path) -> None:
+    text = '[delivery.to]\nkind = "folder"\npath = "out/{report}/{period}/{edition}"\n'
+    one = sending(text).at(0)
+    folder = tmp_path / "out" / "weekly" / "2026-W44" / "1"
+    assert (one.state, (folder / "weekly.pdf").read_bytes()) == ("sent", PDF.content)
+    sending(text).at(0)
+    assert sorted(path.name for path in folder.iterdir()) == ["weekly.html", "weekly.pdf"]
+
+
+def test_no_account_leads_out_of_its_folder(sending, tmp_path: Path) -> None:
+    from polydoc_analytics.plan.keys import filled
+
+    assert filled("out/{account}/x", {"account": "../../etc"}) == "out/-..-etc/x"
+    assert filled("out/{account}", {"account": ".."}) == "out/-"
+
+
+def test_a_folder_that_cannot_be_written_is_a_failed_try(sending, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file is in the way")
+    one = sending('[delivery.to]\nkind = "folder"\npath = "out/{report}"\n').at(0)
+    assert (one.state, outcomes(one)) == ("failed", ["failed"])
+
+
+def test_an_object_store_gets_the_files(sending, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ALLOW_HTTP": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+        client.create_bucket(Bucket="reports")
+        one = sending('[delivery.to]\nkind = "store"\nuri = "s3://reports/{report}/{period}"\n').at(0)
+        assert one.state == "sent", one.tries
+        found = client.get_object(Bucket="reports", Key="weekly/2026-W44/weekly.pdf")["Body"].read()
+        client.close()
+    finally:
+        server.stop()
+    assert found == PDF.content

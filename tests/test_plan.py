@@ -1,0 +1,207 @@
+"""The configuration as a whole: what it means, what it refuses and how, and the schema that says the same."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from polydoc_analytics.cli import run
+from polydoc_analytics.config import settings
+from polydoc_analytics.errors import PolydocError, UsageError
+from polydoc_analytics.plan import plans
+from polydoc_analytics.plan.cron import Cron, interval_named, period_of
+from polydoc_analytics.plan.schema import FILE, shipped, text
+
+DELIVERY = """
+[delivery.ops]
+kind = "email"
+host = "smtp.example.com"
+from = "reports@example.com"
+to = ["ops@example.com"]
+[delivery.hook]
+kind = "webhook"
+url_env = "HOOK_URL"
+secret_env = "HOOK_SECRET"
+"""
+REPORT = """
+[[reports]]
+name = "weekly"
+schedule = "0 7 * * 1"
+timezone = "Europe/Lisbon"
+period = "last-week"
+deliver = ["ops"]
+"""
+ALERT = """
+[[alerts]]
+name = "failing"
+view = "usage_daily_by_language"
+measure = "failure_rate"
+above = 0.2
+min_runs = 30
+for = 2
+"""
+
+
+def plans_of(tmp_path: Path, content: str) -> Any:
+    path = tmp_path / "polydoc-analytics.toml"
+    path.write_text(content)
+    return plans(settings(str(path), {}))
+
+
+def test_reports_alerts_and_deliveries_are_read_with_their_defaults(tmp_path: Path) -> None:
+    found = plans_of(tmp_path, DELIVERY + REPORT + ALERT)
+    weekly = found.report("weekly")
+    assert (weekly.kind, weekly.formats, weekly.catch_up, weekly.timezone) == (
+        "overview",
+        ("html",),
+        1,
+        "Europe/Lisbon",
+    )
+    assert found.alerts["failing"].kind == "limit"
+    assert found.targets["ops"].values["max_size"] == 10_000_000
+    assert found.schedule.attempts == 5
+
+
+WRONG = {
+    'lakes = "x"': "unknown key 'lakes'; did you mean lake?",
+    REPORT.replace("period =", "perod =") + DELIVERY: "[[reports]] weekly: unknown key 'perod'; did you mean period?",
+    REPORT.replace("last-week", "last-weak") + DELIVERY: "unknown period 'last-weak'; did you mean last-week?",
+    REPORT + DELIVERY.replace("delivery.ops", "delivery.op"): "unknown delivery 'ops'; did you mean op?",
+    REPORT.replace("0 7 * * 1", "0 25 * * 1") + DELIVERY: "schedule '0 25 * * 1': bad hour",
+    REPORT.replace("0 7 * * 1", "0 7 30 2 1-7/9") + DELIVERY: "",
+    REPORT.replace("Europe/Lisbon", "Europe/Lissabon") + DELIVERY: "did you mean Europe/Lisbon?",
+    REPORT + "kind = 'overvue'" + DELIVERY: "unknown kind of report 'overvue'",
+    REPORT + "kind = 'statement'" + DELIVERY: "a statement is of one account",
+    REPORT + "per_account = true" + DELIVERY: 'give kind = "statement"',
+    REPORT + "kind = 'statement'\nper_account = true" + DELIVERY: "[delivery.ops] has no contacts",
+    REPORT + "catch_up = 0" + DELIVERY: "catch_up must be a whole number from 1",
+    REPORT + "wait = '2 hours'" + DELIVERY: "expected one such as 30m, 12h, 3d or 2w",
+    REPORT + "needs = ['api']" + DELIVERY: "unknown source 'api'",
+    REPORT + "output = 'out/{perod}'" + DELIVERY: "unknown place '{perod}'; did you mean period?",
+    REPORT + DELIVERY + REPORT: "the name 'weekly' stands there twice",
+    REPORT.replace('deliver = ["ops"]', ""): "goes nowhere",
+    DELIVERY.replace("webhook", "webhok"): "unknown kind 'webhok'; did you mean webhook?",
+    DELIVERY.replace('url_env = "HOOK_URL"', 'url = "https://x/secret"'): "unknown key 'url'; did you mean url_env",
+    DELIVERY.replace("HOOK_SECRET", "my secret!"): "the name of an environment variable",
+    ALERT.replace("above", "abov"): "unknown key 'abov'; did you mean above?",
+    ALERT.replace("above = 0.2", ""): "give above or below",
+    ALERT.replace("failure_rate", "failure_rat"): "unknown measure 'failure_rat'; did you mean failure_rate?",
+    ALERT.replace("usage_daily", "usage_dayly"): "unknown view 'usage_dayly_by_language'",
+    "[schedule]\ntel = ['x']": "[schedule]: unknown key 'tel'; did you mean tell?",
+    "[reports]\nname = 'x'": "reports must be a list of tables, [[reports]]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [content for content, message in WRONG.items() if message])
+def test_what_means_nothing_is_refused_with_what_would(tmp_path: Path, content: str) -> None:
+    with pytest.raises(PolydocError) as caught:
+        plans_of(tmp_path, content)
+    assert WRONG[content] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# Of these the schema cannot know: names that must be there, zones, hours of a clock, which keys go together.
+BEYOND_A_SCHEMA = (
+    "delivery 'ops'", "bad hour", "Lisbon?", "kind of report", "statement", "contacts", "source 'api'", "twice",
+    "goes nowhere", "last-weak", "above or below", "measure", "unknown view",
+)  # fmt: skip
+
+
+def test_the_schema_accepts_and_refuses_what_the_program_does(tmp_path: Path) -> None:
+    validator = Draft202012Validator(json.loads(shipped()))
+    validator.check_schema(validator.schema)
+    assert not list(validator.iter_errors(tomllib.loads(DELIVERY + REPORT + ALERT)))
+    for content, message in WRONG.items():
+        if message and not any(part in message for part in BEYOND_A_SCHEMA):
+            assert list(validator.iter_errors(tomllib.loads(content))), content
+
+
+def test_the_shipped_schema_is_made_from_what_checks_the_file() -> None:
+    assert shipped() == text(), f"write plan.schema.text() to polydoc_analytics/{FILE}"
+
+
+def test_a_started_configuration_is_valid_shown_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["config", "init"]) == 0
+    assert run(["config", "init"]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert run(["config", "check"]) == 0
+    assert capsys.readouterr().err == "1 source, 1 report, 1 alert, 0 of delivery\n"
+    content = tomllib.loads(Path("polydoc-analytics.toml").read_text())
+    assert not list(Draft202012Validator(json.loads(Path(FILE).read_text())).iter_errors(content))
+    assert run(["config", "show"]) == 0
+    shown = tomllib.loads(capsys.readouterr().out)
+    assert shown["reports"] == content["reports"]
+    assert shown["date_basis"] == "created"  # a default in force, which the file does not name
+
+
+def test_check_names_the_variables_that_are_not_set_and_show_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("polydoc-analytics.toml").write_text(DELIVERY)
+    monkeypatch.setenv("HOOK_URL", "https://hooks.example/canary")
+    assert run(["config", "check"]) == 1
+    err = capsys.readouterr().err
+    assert "HOOK_SECRET is not set" in err
+    assert "HOOK_URL" not in err
+    assert run(["config", "show", "--json"]) == 0
+    assert "canary" not in capsys.readouterr().out
+
+
+def test_locale_is_that_of_reports_unless_branding_names_another(tmp_path: Path) -> None:
+    path = tmp_path / "polydoc-analytics.toml"
+    path.write_text('locale = "de"\n[branding]\ntitle = "T"')
+    assert settings(str(path), {}).branding == {"locale": "de", "title": "T"}
+    path.write_text('locale = "de"\n[branding]\nlocale = "fr"')
+    assert settings(str(path), {}).branding == {"locale": "fr"}
+
+
+def ticks(text: str, zone: str, after: str, until: str) -> list[str]:
+    found = Cron.parsed("x", text, zone).between(datetime.fromisoformat(after), datetime.fromisoformat(until))
+    return [f"{due:%d %H:%M}" for due in found]
+
+
+def test_seven_in_the_morning_is_seven_on_the_wall_on_both_sides_of_the_clock_changes() -> None:
+    spring = ticks("0 7 * * *", "Europe/Lisbon", "2026-03-28T00:00Z", "2026-03-30T12:00Z")
+    autumn = ticks("0 7 * * *", "Europe/Lisbon", "2026-10-24T00:00Z", "2026-10-26T12:00Z")
+    assert spring == ["28 07:00", "29 06:00", "30 06:00"]
+    assert autumn == ["24 06:00", "25 07:00", "26 07:00"]
+
+
+def test_a_time_that_is_skipped_is_due_after_the_gap_and_one_shown_twice_is_due_once() -> None:
+    # Lisbon sets its clocks from 01:00 to 02:00 on 29 March, at 01:00 UTC; from 02:00 to 01:00 on 25 October.
+    assert ticks("30 1 * * *", "Europe/Lisbon", "2026-03-28T12:00Z", "2026-03-30T12:00Z") == ["29 01:00", "30 00:30"]
+    assert ticks("30 1 * * *", "Europe/Lisbon", "2026-10-24T12:00Z", "2026-10-26T12:00Z") == ["25 00:30", "26 01:30"]
+    for minute in range(0, 60, 7):  # from any instant of the doubled hour, nothing comes twice or in the past
+        assert ticks("30 1 * * *", "Europe/Lisbon", f"2026-10-25T01:{minute:02}Z", "2026-10-26T12:00Z") == ["26 01:30"]
+
+
+def test_a_period_is_named_and_found_again_by_its_name() -> None:
+    due = datetime(2026, 11, 2, 7, tzinfo=UTC)
+    expected = {
+        "yesterday": "2026-11-01",
+        "last-week": "2026-W44",
+        "last-month": "2026-10",
+        "last-quarter": "2026-Q3",
+        "last-year": "2025",
+        "7d": "2026-10-26_2026-11-01",
+    }
+    for word, name in expected.items():
+        found, interval = period_of(word, due, "Europe/Lisbon")
+        assert found == name
+        assert interval_named(name, "Europe/Lisbon") == interval
+    assert period_of("last-week", due, "UTC")[1].first_whole_day == date(2026, 10, 26)
+
+
+def test_a_cron_expression_that_never_comes_is_refused() -> None:
+    with pytest.raises(UsageError):
+        Cron.parsed("x", "0 7 31 2 *", "UTC")

@@ -1,0 +1,421 @@
+"""The schedule: each period once, in order, whatever breaks in between, and a ledger that says what happened."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ndjson, wire
+from receivers import Hook, hook, mailbox
+
+import polydoc_analytics as pda
+from polydoc_analytics.cli import run
+from polydoc_analytics.config import settings
+from polydoc_analytics.delivery.shelf import Shelf
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.plan import plans
+from polydoc_analytics.schedule.ledger import Job
+from polydoc_analytics.schedule.working import Scheduler
+
+WEEKLY = """
+lake = "lake"
+timezone = "Europe/Lisbon"
+[schedule]
+attempts = 3
+back_off = "5m"
+tell = ["folder"]
+[delivery.folder]
+kind = "folder"
+path = "told"
+[delivery.hook]
+kind = "webhook"
+url_env = "HOOK_URL"
+timeout = 2
+[[reports]]
+name = "weekly"
+kind = "quality"
+schedule = "0 7 * * 1"
+period = "last-week"
+formats = ["json", "md"]
+output = "out/{period}"
+deliver = ["hook"]
+"""
+MONDAY = "2026-03-09T07:00+00:00"  # the week before is 2026-W10
+
+
+def rows() -> Iterator[dict[str, Any]]:
+    for number in range(28):
+        at = f"2026-03-{number % 28 + 1:02}"
+        yield wire(
+            f"r{number}", created_at=f"{at}T10:00:00Z", finished_at=f"{at}T10:00:10Z", account_id=f"a{number % 2}"
+        )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs.ndjson").write_bytes(ndjson(rows()))
+    pda.Lake("lake").ingest("runs.ndjson")
+    return tmp_path
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    with hook() as found:
+        monkeypatch.setenv("HOOK_URL", found.url)
+        yield found
+
+
+def scheduler(text: str, at: str | datetime) -> Scheduler:
+    Path("polydoc-analytics.toml").write_text(text)
+    found = settings("polydoc-analytics.toml", {})
+    now = at if isinstance(at, datetime) else datetime.fromisoformat(at)
+    return Scheduler(pda.Lake("lake"), found, plans(found), lambda: now)
+
+
+def pass_at(text: str, at: str | datetime) -> list[tuple[str, str]]:
+    return [(job.period, job.state) for job in scheduler(text, at).due().jobs]
+
+
+def job_of(text: str, period: str, name: str = "weekly") -> Job:
+    found = scheduler(text, MONDAY).book.job(name, period)
+    assert found is not None
+    return found
+
+
+def test_a_period_is_made_and_sent_once_and_the_ledger_says_from_what_and_to_whom(folder: Path, server: Hook) -> None:
+    assert pass_at(WEEKLY, "2026-03-09T06:59+00:00") == []
+    assert pass_at(WEEKLY, MONDAY) == [("2026-W10", "sent")]
+    assert pass_at(WEEKLY, MONDAY) == []
+    assert pass_at(WEEKLY, "2026-03-15T23:00+00:00") == []
+    [content] = server.taken
+    assert content["data"]["report"] == "weekly"
+    job = job_of(WEEKLY, "2026-W10")
+    assert job.due_at == "2026-03-09T07:00:00+00:00"
+    assert (job.since, job.until) == ("2026-03-02T00:00:00+00:00", "2026-03-09T00:00:00+00:00")
+    [edition] = job.editions
+    assert (edition.number, edition.load, edition.is_incomplete) == (1, 1, False)
+    [document] = edition.documents
+    for name, known in document.files.items():
+        written = (folder / "out" / "2026-W10" / name).read_bytes()
+        assert (sha256(written).hexdigest(), len(written)) == (known["sha256"], known["bytes"])
+    assert {one["name"]: one["sha256"] for one in content["files"]} == {
+        n: k["sha256"] for n, k in document.files.items()
+    }
+    [_, sent] = edition.deliveries
+    assert (sent.target, sent.receiver, sent.state, sent.tries[0].answer) == ("hook", "HOOK_URL", "sent", "200 ok")
+    report = json.loads((folder / "out" / "2026-W10" / "weekly_2026-W10.json").read_text())
+    assert (report["since"], report["until"]) == ("2026-03-02T00:00:00Z", "2026-03-09T00:00:00Z")
+
+
+def test_of_what_was_missed_the_newest_are_made_up_for_in_order_and_the_rest_is_listed_as_skipped(
+    folder, server
+) -> None:
+    text = WEEKLY.replace("[[reports]]", "[[reports]]\ncatch_up = 2")
+    pass_at(text, "2026-03-02T07:00+00:00")
+    assert pass_at(text, "2026-03-31T12:00+01:00") == [("2026-W12", "sent"), ("2026-W13", "sent")]
+    states = {job.period: job.state for job in scheduler(text, MONDAY).book.jobs("weekly")}
+    assert list(states) == ["2026-W09", "2026-W10", "2026-W11", "2026-W12", "2026-W13"]
+    assert list(states.values()) == ["sent", "skipped", "skipped", "sent", "sent"]
+    assert "--rerun" in job_of(text, "2026-W10").note
+    assert [one["data"]["period"] for one in server.taken] == ["2026-W09", "2026-W12", "2026-W13"]
+
+
+def test_a_start_in_the_past_is_where_it_begins(folder: Path, server: Hook) -> None:
+    text = WEEKLY.replace("[[reports]]", '[[reports]]\ncatch_up = 9\nstart = "2026-03-09"')
+    assert [period for period, _ in pass_at(text, "2026-03-24T12:00+00:00")] == ["2026-W10", "2026-W11", "2026-W12"]
+
+
+def test_a_receiver_in_trouble_is_tried_again_and_later_periods_wait_for_it(folder, monkeypatch) -> None:
+    with hook(500, 500, 200) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        assert pass_at(WEEKLY, MONDAY) == [("2026-W10", "sending")]
+        assert pass_at(WEEKLY, "2026-03-09T07:04+00:00") == [("2026-W10", "sending")]
+        assert len(server.requests) == 1
+        assert pass_at(WEEKLY, "2026-03-09T07:05+00:00") == [("2026-W10", "sending")]
+        later = WEEKLY.replace("[[reports]]", "[[reports]]\ncatch_up = 2")
+        assert pass_at(later, "2026-03-09T07:06+00:00") == [("2026-W10", "sending")]
+        assert pass_at(later, "2026-03-16T07:00+00:00") == [("2026-W10", "sent"), ("2026-W11", "sent")]
+    assert [one["data"]["period"] for one in server.taken] == ["2026-W10", "2026-W11"]
+    assert not (folder / "told").exists()
+
+
+def test_after_the_last_try_the_job_has_failed_and_somebody_hears_of_it_once(folder: Path, monkeypatch) -> None:
+    with hook(500) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        for minutes in (0, 5, 15, 60, 120):
+            done = scheduler(WEEKLY, datetime.fromisoformat(MONDAY) + timedelta(minutes=minutes)).due()
+            assert done.is_bad == (minutes == 15)
+    job = job_of(WEEKLY, "2026-W10")
+    assert (job.state, len(server.requests)) == ("failed", 3)
+    [notice] = (folder / "told").iterdir()
+    assert "weekly 2026-W10: was not delivered to all: hook: failed: answered 500" in notice.read_text()
+
+
+def test_what_cannot_be_made_is_tried_again_and_then_said(folder: Path, server: Hook) -> None:
+    broken = WEEKLY + '[branding]\nlogo = "missing.svg"\n'
+    states = [pass_at(broken, datetime.fromisoformat(MONDAY) + timedelta(minutes=m)) for m in (0, 2, 5, 15, 60)]
+    assert [state for done in states for _, state in done] == ["retrying", "retrying", "retrying", "failed"]
+    assert [one.outcome for one in job_of(WEEKLY, "2026-W10").tries] == ["failed"] * 3
+    assert "missing.svg" in next((folder / "told").iterdir()).read_text()
+    assert pass_at(WEEKLY, "2026-03-16T07:00+00:00") == [("2026-W11", "sent")]
+
+
+NEEDS = WEEKLY.replace(
+    "[[reports]]", '[sources.exports]\nkind = "files"\npath = "runs.ndjson"\n[[reports]]\nneeds = ["exports"]'
+)
+
+
+def synced(at: str) -> None:
+    pda.Lake("lake").remember("exports", {"kind": "files", "last_success_at": at})
+
+
+def test_a_job_waits_for_its_sources_and_is_sent_when_they_have_come(folder: Path, server: Hook) -> None:
+    synced("2026-03-08T23:59:59+00:00")
+    assert pass_at(NEEDS, MONDAY) == [("2026-W10", "waiting")]
+    assert job_of(NEEDS, "2026-W10").note == "waits for exports"
+    synced("2026-03-09T00:00:00+00:00")
+    assert pass_at(NEEDS, "2026-03-09T07:30+00:00") == [("2026-W10", "sent")]
+    assert not job_of(NEEDS, "2026-W10").editions[0].is_incomplete
+
+
+def test_after_its_wait_it_is_sent_marked_as_incomplete(folder: Path, server: Hook) -> None:
+    assert pass_at(NEEDS, MONDAY) == [("2026-W10", "waiting")]
+    assert pass_at(NEEDS, "2026-03-09T09:00+00:00") == [("2026-W10", "sent")]
+    [content] = server.taken
+    assert content["text"][0].startswith("Incomplete: exports had not been synced past the end of the period")
+    assert "Incomplete: exports" in (folder / "out" / "2026-W10" / "weekly_2026-W10.md").read_text()
+
+
+def test_or_it_is_held_and_later_periods_do_not_wait_for_it(folder: Path, server: Hook) -> None:
+    text = NEEDS.replace("[[reports]]", '[[reports]]\nincomplete = "hold"')
+    pass_at(text, MONDAY)
+    assert pass_at(text, "2026-03-09T09:00+00:00") == [("2026-W10", "held")]
+    assert pass_at(text, "2026-03-10T09:00+00:00") == [("2026-W10", "held")]
+    assert len(list((folder / "told").iterdir())) == 1
+    synced("2026-03-16T05:00:00+00:00")
+    assert pass_at(text, "2026-03-16T07:00+00:00") == [("2026-W10", "sent"), ("2026-W11", "sent")]
+
+
+def test_sources_are_synced_first_where_the_settings_say_so(folder: Path, server: Hook) -> None:
+    text = NEEDS.replace("[schedule]", '[schedule]\nsync = ["exports"]')
+    assert pass_at(text, MONDAY) == [("2026-W10", "sent")]  # the sync is of the real now, past any period
+
+
+def test_a_rerun_is_a_new_edition_that_says_what_changed(
+    folder: Path, server: Hook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pass_at(WEEKLY, MONDAY)
+    (folder / "late.ndjson").write_bytes(
+        ndjson([wire("late", created_at="2026-03-04T10:00:00Z", account_id="a9", credits=40)])
+    )
+    pda.Lake("lake").ingest("late.ndjson")
+    capsys.readouterr()
+    assert run(["report", "--rerun", "weekly", "2026-W10", "--now", "2026-03-10T09:00Z"]) == 0
+    said = capsys.readouterr()
+    assert "weekly 2026-W10, edition 2: made" in said.err
+    assert "Credits: 61, before 21." in said.err
+    assert "editions/weekly/2026-W10/2/weekly_2026-W10_edition-2.md" in said.out
+    page = (folder / "out" / "2026-W10" / "weekly_2026-W10_edition-2.md").read_text()
+    assert "Runs: 8, before 7." in page
+    assert "Edition 2" in page
+    assert len(server.taken) == 1
+    assert run(["report", "--rerun", "weekly", "2026-W10", "--send"]) == 0
+    assert server.taken[1]["data"]["edition"] == 3
+    assert server.keys[0] != server.keys[1]
+    first, _, third = job_of(WEEKLY, "2026-W10").editions
+    assert (first.load, third.changes) == (1, [])
+    assert run(["report", "--rerun", "weekly", "2026-W99"]) == 2
+    assert run(["report", "--rerun", "weakly", "2026-W10"]) == 2
+    assert "did you mean weekly?" in capsys.readouterr().err
+
+
+STATEMENTS = """
+[delivery.mail]
+kind = "email"
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "billing@example.com"
+contacts = "contacts.csv"
+[[reports]]
+name = "statements"
+kind = "statement"
+per_account = true
+schedule = "monthly"
+period = "last-month"
+formats = ["json"]
+output = "out/{{account}}"
+deliver = ["mail", "hook"]
+"""
+
+
+def test_each_customer_gets_a_statement_of_its_own_and_of_nobody_else(folder: Path, server: Hook) -> None:
+    with open("contacts.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("account_id", "email"), ("a0", "zero@example.com")])
+    with mailbox() as box:
+        text = WEEKLY.split("[[reports]]")[0] + STATEMENTS.format(port=box.controller.port)
+        assert pass_at(text, "2026-04-01T06:00+00:00") == [("2026-03", "sent")]
+    assert box.receivers == ["zero@example.com"]
+    [message] = box.messages
+    [attached] = message.iter_attachments()
+    content = attached.get_content()
+    content = content.decode() if isinstance(content, bytes) else content
+    assert json.loads(content)["filters"]["account"] == ["a0"]
+    assert not [part for part in message.walk() if part.get_content_maintype() == "text" and "a1" in part.get_content()]
+    assert "a1" not in content
+    skipped = [one for one in job_of(text, "2026-03", "statements").editions[0].deliveries if one.state == "skipped"]
+    assert [(one.account, one.target) for one in skipped] == [("a1", "mail")]
+    assert {path.name for path in (folder / "out").iterdir()} == {"a0", "a1", "all"}
+    assert len(server.taken) == 1  # the index, not one call an account
+
+
+def test_a_dry_run_says_what_would_be_and_does_nothing(
+    folder: Path, server: Hook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scheduler(WEEKLY, MONDAY)
+    assert run(["schedule", "due", "--dry-run", "--now", MONDAY]) == 0
+    assert capsys.readouterr().out == "weekly 2026-W10: due, due 2026-03-09T07:00:00+00:00\n"
+    assert not (folder / "lake" / "_schedule").exists()
+    assert run(["schedule", "due", "--now", MONDAY, "--json"]) == 0
+    assert [job["state"] for job in json.loads(capsys.readouterr().out)["data"]] == ["sent"]
+
+
+def test_list_show_and_history_say_when_what_and_to_whom(folder, server, capsys: pytest.CaptureFixture[str]) -> None:
+    scheduler(WEEKLY, MONDAY)
+    assert run(["schedule", "due", "--now", MONDAY, "--quiet"]) == 0
+    capsys.readouterr()
+    assert run(["schedule", "list", "--now", "2026-03-24T00:00Z", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)["data"]
+    assert (row["next_at"], row["last_period"], row["state"]) == ("2026-03-30T06:00:00+00:00", "2026-W10", "sent")
+    for command in (["list"], ["show", "weekly"]):
+        assert run(["schedule", *command]) == 0
+        assert "2026-W10 sent" in capsys.readouterr().out
+    assert run(["schedule", "show", "weekly", "--json", "--now", "2026-03-24T00:00Z"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"][0]["next"][0] == "2026-03-30T06:00:00+00:00"
+    assert run(["schedule", "history"]) == 0
+    shown = capsys.readouterr().out
+    assert "hook HOOK_URL: sent" in shown
+    assert "hook-canary" not in shown
+    assert "weekly_2026-W10.json" in shown
+    assert run(["schedule", "history", "weekly", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sections"][0]["data"][0]["period"] == "2026-W10"
+    assert "hook-canary" not in "".join(path.read_text() for path in (folder / "lake" / "_schedule").rglob("*.json"))
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a command as a process of its own, which does not outlive the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "polydoc_analytics", *arguments]
+        kinds: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(command, env={**os.environ, **environment}, **kinds))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_a_scheduler_killed_in_mid_send_is_taken_up_by_the_next_one_with_the_same_key(
+    folder: Path, monkeypatch, started
+) -> None:
+    with hook("silent", 200) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        scheduler(WEEKLY.replace("timeout = 2", "timeout = 30"), MONDAY)
+        process = started("schedule", "due", "--now", MONDAY)
+        until(lambda: len(server.requests) == 1)
+        process.kill()
+        process.communicate()
+        assert pass_at(WEEKLY, "2026-03-09T07:01+00:00") == [("2026-W10", "sent")]
+    first, second = server.requests
+    assert first["headers"]["Idempotency-Key"] == second["headers"]["Idempotency-Key"]
+    assert first["body"] == second["body"]  # the edition that was made, not another one
+    job = job_of(WEEKLY, "2026-W10")
+    assert [one.outcome for one in job.editions[0].deliveries[1].tries] == ["uncertain", "sent"]
+    assert len(job.editions) == 1
+
+
+def test_two_schedulers_at_once_do_a_job_once(folder: Path, server: Hook, started) -> None:
+    scheduler(WEEKLY, MONDAY)
+    processes = [started("schedule", "due", "--now", MONDAY) for _ in range(2)]
+    ended = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum("2026-W10: sent" in err for _, err in ended) == 1
+    assert len(server.requests) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM")
+def test_run_does_what_is_due_and_ends_cleanly_on_sigterm(folder: Path, server: Hook, started) -> None:
+    scheduler(WEEKLY, MONDAY)
+    process = started("schedule", "run", POLYDOC_ANALYTICS_NOW=MONDAY)
+    until(lambda: len(server.requests) == 1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert err.splitlines()[-1] == "ended"
+    assert job_of(WEEKLY, "2026-W10").state == "sent"
+
+
+def test_an_alert_is_checked_with_the_schedule_where_the_settings_say_so(folder: Path, server: Hook) -> None:
+    alert = '[[alerts]]\nname = "busy"\nview = "usage_daily"\nmeasure = "runs"\nabove = 0\ndeliver = ["folder"]\n'
+    text = WEEKLY.replace("[schedule]", "[schedule]\nalerts = true") + alert
+    done = scheduler(text, MONDAY).due()
+    assert done.alerts is not None
+    assert [one.alert for one in done.alerts.firing] == ["busy"]
+    assert len(list((folder / "told").iterdir())) == 1
+
+
+def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hook, monkeypatch) -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    try:
+        endpoint = "http://{}:{}".format(*store.get_host_and_port())
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "testing")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+        client.create_bucket(Bucket="bucket")
+        pda.Lake("s3://bucket/lake").ingest("runs.ndjson")
+        scheduler(WEEKLY.replace('"lake"', '"s3://bucket/lake"'), MONDAY)
+        assert run(["schedule", "due", "--now", MONDAY]) == 0
+        assert run(["schedule", "due", "--now", MONDAY]) == 0
+        found = client.get_object(Bucket="bucket", Key="lake/_schedule/jobs/weekly/2026-W10.json")["Body"].read()
+        client.close()
+        shelf = Shelf(pda.Lake("s3://bucket/lake"))
+        with shelf.lock():
+            shelf.write("alerts.json", {})
+            shelf.place.write("owner", b"who took the lease over while this one slept")
+            with pytest.raises(LakeError, match="has taken over"):
+                shelf.write("alerts.json", {})
+    finally:
+        store.stop()
+    assert json.loads(found)["state"] == "sent"
+    assert len(server.requests) == 1

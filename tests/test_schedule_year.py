@@ -1,0 +1,218 @@
+"""A year of a schedule with all that can go wrong in it, against real servers: what the ledger says, happened."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from conftest import ndjson, wire
+from receivers import DROP, LATER, NO, OK, hook, mailbox
+
+import polydoc_analytics as pda
+from polydoc_analytics.config import settings
+from polydoc_analytics.content import Report, Section
+from polydoc_analytics.delivery.shelf import Shelf
+from polydoc_analytics.plan import plans
+from polydoc_analytics.schedule.ledger import Job
+from polydoc_analytics.schedule.working import Scheduler
+
+LISBON = ZoneInfo("Europe/Lisbon")
+TEXT = """
+lake = "lake"
+timezone = "Europe/Lisbon"
+[schedule]
+attempts = 60
+back_off = "1m"
+[delivery.mail]
+kind = "email"
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "reports@example.com"
+to = ["ops@example.com", "boss@example.com"]
+[delivery.hook]
+kind = "webhook"
+url_env = "HOOK_URL"
+"""
+REPORT = """
+[[reports]]
+name = "{name}"
+kind = "runs"
+schedule = "{cron}"
+period = "{period}"
+formats = ["json"]
+deliver = ["mail", "hook"]
+catch_up = 20
+start = "2026-01-01"
+"""
+WEEKLY_AND_MONTHLY = {"weekly": ("0 7 * * 1", "last-week"), "monthly": ("monthly", "last-month")}
+END = datetime(2027, 1, 1, tzinfo=UTC)
+OUTAGE = datetime(2026, 7, 6, 1, tzinfo=UTC), datetime(2026, 7, 20, 1, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more but what the system does for it."""
+
+
+class Fate:
+    """Kills whoever writes to the ledger, now before the write and now after it, at every kind of step."""
+
+    def __init__(self, seed: int, share: float) -> None:
+        self.random = random.Random(seed)
+        self.share = share
+        self.kills: Counter[str] = Counter()
+        self.write = Shelf.write
+
+    def strike(self, when: str, name: str) -> None:
+        if self.random.random() < self.share:
+            self.kills[f"{when} {name.split('/')[0]}"] += 1
+            raise Killed
+
+    def __call__(self, shelf: Shelf, name: str, content: Any) -> None:
+        self.strike("before", name)
+        self.write(shelf, name, content)
+        self.strike("after", name)
+
+
+def lived(folder: Path, text: str) -> None:
+    """Let two schedulers live through the year side by side, from one instant at which something is due to the next."""
+    (folder / "polydoc-analytics.toml").write_text(text)
+    found = settings("polydoc-analytics.toml", {})
+    wanted = plans(found)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def scheduler() -> Scheduler:
+        return Scheduler(pda.Lake("lake"), found, wanted, lambda: now)
+
+    def work() -> None:
+        while True:
+            try:
+                scheduler().due()
+            except Killed:
+                continue  # what supervises processes starts another
+            return
+
+    while now < END:
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        wakes = scheduler().wakes_at()
+        assert wakes is not None
+        now = max(now + timedelta(minutes=1), wakes)
+        if OUTAGE[0] <= now < OUTAGE[1]:
+            now = OUTAGE[1]
+
+
+def jobs() -> Iterator[Job]:
+    found = settings("polydoc-analytics.toml", {})
+    yield from Scheduler(pda.Lake("lake"), found, plans(found), lambda: END).book.jobs()
+
+
+def weeks() -> list[str]:
+    days = (date(2025, 12, 29) + timedelta(weeks=n) for n in range(53))
+    return [
+        f"{day.isocalendar().year}-W{day.isocalendar().week:02}"
+        for day in days
+        if day + timedelta(weeks=1) < END.date()
+    ]
+
+
+def months() -> list[str]:
+    return ["2025-12", *(f"2026-{month:02}" for month in range(1, 12))]
+
+
+def days() -> list[str]:
+    return [str(date(2025, 12, 31) + timedelta(days=n)) for n in range(365)]
+
+
+def count_of_runs(context: Any) -> Report:
+    """A kind of report of one's own, that is quickly made."""
+    figure = context.figure("runs", "Runs", context.usage["runs"], "count")
+    return context.report("runs", "Runs", [Section("key_figures", "Runs", figures=(figure,))])
+
+
+def survived(folder: Path, monkeypatch: pytest.MonkeyPatch, reports: dict[str, tuple[str, str]], share: float) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "runs.ndjson").write_bytes(ndjson(wire(f"r{n}") for n in range(3)))
+    pda.Lake("lake").ingest("runs.ndjson")
+    chance = random.Random(7)
+    answers = chance.choices([OK, LATER, NO, DROP], [70, 10, 10, 10], k=5000)
+    statuses: list[int | str] = chance.choices([200, 500, "drop"], [75, 15, 10], k=5000)
+    fate = Fate(2026, share)
+    monkeypatch.setattr("polydoc_analytics.reports.builder", lambda _: count_of_runs)
+    monkeypatch.setattr(Shelf, "write", lambda shelf, name, content: fate(shelf, name, content))
+    with mailbox(*answers) as box, hook(*statuses) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        text = TEXT.format(port=box.controller.port)
+        for name, (cron, period) in reports.items():
+            text += REPORT.format(name=name, cron=cron, period=period)
+        lived(folder, text)
+    monkeypatch.setattr(Shelf, "write", fate.write)
+    assert {"before jobs", "after jobs", "before reports", "after reports"} <= set(fate.kills)
+    check_ledger(list(jobs()), reports)
+    check_against(list(jobs()), Counter(box.ids), Counter(server.keys))
+    check_order(list(jobs()), [str(one["Message-ID"]) for one in box.messages], server.keys)
+
+
+def check_ledger(found: list[Job], reports: dict[str, tuple[str, str]]) -> None:
+    """Every period of the year is there once and sent, due at seven on the clock of Lisbon, without a gap."""
+    expected = {"weekly": weeks(), "monthly": months(), "daily": days()}
+    for name in reports:
+        ours = [job for job in found if job.report == name]
+        assert [job.period for job in ours] == expected[name]
+        assert {job.state for job in ours} == {"sent"}
+        assert {datetime.fromisoformat(job.due_at).astimezone(LISBON).strftime("%H:%M") for job in ours} == {"07:00"}
+        assert all(one.until == two.since for one, two in pairwise(ours))
+        assert all(len(job.editions) == 1 for job in ours)
+        finished = [job.finished_at or "" for job in ours]
+        assert finished == sorted(finished)
+
+
+def check_against(found: list[Job], mails: Counter[str], hooks: Counter[str]) -> None:
+    """What the servers took is what the ledger says: once, or more often where a try is uncertain."""
+    told = set()
+    for job in found:
+        for one in job.editions[0].deliveries:
+            outcomes = Counter(each.outcome for each in one.tries)
+            assert outcomes["sent"] == 1
+            assert one.tries[-1].outcome == "sent"
+            key = f"<{one.key}@example.com>" if one.kind == "email" else one.key
+            told.add(key)
+            took = mails[key] + hooks[key]
+            assert 1 <= took <= 1 + outcomes["uncertain"]
+    assert told == set(mails) | set(hooks)
+    assert any(count > 1 for count in mails.values())  # or the year was too kind to show anything
+
+
+def check_order(found: list[Job], mails: list[str], hooks: list[str]) -> None:
+    """Of each report every receiver gets the periods in their order, repeats of the same one apart."""
+    for name in {job.report for job in found}:
+        for at in range(3):
+            keys = []
+            for job in found:
+                if job.report == name:
+                    one = job.editions[0].deliveries[at]
+                    keys.append(f"<{one.key}@example.com>" if one.kind == "email" else one.key)
+            arrived = list(dict.fromkeys(key for key in (*mails, *hooks) if key in set(keys)))
+            assert arrived == keys
+
+
+def test_a_year_with_an_outage_kills_at_every_step_and_two_schedulers_loses_and_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survived(tmp_path, monkeypatch, WEEKLY_AND_MONTHLY, 0.04)
+
+
+@pytest.mark.slow
+def test_a_year_of_days_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    survived(tmp_path, monkeypatch, {**WEEKLY_AND_MONTHLY, "daily": ("daily", "yesterday")}, 0.05)

@@ -1,0 +1,244 @@
+"""Every example of docs/scheduling.md is run, against servers of this machine in the place of those that it names."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+import ssl
+import sys
+import tomllib
+import types
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+from aiosmtpd.smtp import AuthResult
+from conftest import SAMPLE
+from cronsim import CronSim
+from jsonschema import Draft202012Validator
+from receivers import Hook, Mailbox, hook, mailbox
+
+import polydoc_analytics as pda
+from polydoc_analytics.cli import run
+from polydoc_analytics.plan.schema import shipped
+
+PAGE = Path(__file__).parents[1] / "docs" / "scheduling.md"
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not beside these tests")
+FIRST_OF_NOVEMBER = "2026-11-01T07:00Z"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8") if PAGE.exists() else "", re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    pda.Lake("lake").ingest(SAMPLE)
+    accounts = pda.load(SAMPLE).runs["account_id"].unique().sort().to_list()
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "runs.ndjson").write_bytes(SAMPLE.read_bytes())
+    (tmp_path / "accounts.csv").write_text("account_id,name\n" + "".join(f"{one},Firm {one[:4]}\n" for one in accounts))
+    (tmp_path / "contacts.csv").write_text(f"account_id,email\n{accounts[0]},first@example.com\n")
+    return tmp_path
+
+
+@pytest.fixture
+def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A server that wants STARTTLS and a password, and vouches for itself by an authority of its own."""
+    monkeypatch.setenv("SMTP_PASSWORD", "canary-pass")
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+
+    def authenticate(*given: Any) -> AuthResult:
+        return AuthResult(success=given[-1].password == b"canary-pass", handled=False)
+
+    with mailbox(tls_context=context, require_starttls=True, auth_required=True, authenticator=authenticate) as box:
+        yield box
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    monkeypatch.setenv("BOOKS_SECRET", "canary-key")
+    with hook() as server:
+        for name in ("SLACK_URL", "BOOKS_URL"):
+            monkeypatch.setenv(name, server.url)
+        yield server
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    client.create_bucket(Bucket="reports")
+    try:
+        yield client
+    finally:
+        client.close()
+        server.stop()
+
+
+def written(text: str, box: Mailbox | None = None) -> None:
+    if box is not None:
+        here = f'host = "127.0.0.1"\nport = {box.controller.port}\nca_file = "ca.pem"'
+        text = text.replace('host = "smtp.example.com"', here)
+    Path("polydoc-analytics.toml").write_text(text, "utf-8")
+    validator = Draft202012Validator(json.loads(shipped()))
+    assert not list(validator.iter_errors(tomllib.loads(text)))
+
+
+def history(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run(["schedule", "history", "--json"]) == 0
+    return {one["name"]: one["data"] for one in json.loads(capsys.readouterr().out)["sections"]}
+
+
+def test_the_weekly_overview_goes_to_operations(
+    folder: Path, mail: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(blocks("toml")[0], mail)
+    assert run(["config", "check"]) == 0
+    assert run(["schedule", "due", "--now", "2026-11-02T07:00Z"]) == 0
+    [message] = mail.messages
+    assert message["To"] == "operations@example.com"
+    assert {part.get_filename() for part in message.iter_attachments()} == {
+        "weekly_2026-W44.html",
+        "weekly_2026-W44.pdf",
+    }
+    pictures = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert len(pictures) == 2
+    assert pictures[0].get_content().startswith(b"\x89PNG")
+    assert "Runs" in message.get_body(("html",)).get_content()
+    assert (folder / "reports" / "weekly" / "2026-W44" / "weekly_2026-W44.pdf").read_bytes()[:4] == b"%PDF"
+    assert history(capsys)["jobs"][0]["state"] == "sent"
+
+
+def test_the_statements_go_to_the_customers_the_bucket_and_the_books(
+    folder: Path, mail: Mailbox, web: Hook, bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(blocks("toml")[1], mail)
+    assert run(["config", "check"]) == 0
+    assert run(["schedule", "due", "--now", FIRST_OF_NOVEMBER]) == 0
+    assert mail.receivers == ["first@example.com"]
+    keys = [one["Key"] for one in bucket.list_objects_v2(Bucket="reports")["Contents"]]
+    assert len(keys) == 2 * 13  # two forms, twelve accounts and the index
+    assert len(web.requests) == 1
+    assert "canary" not in json.dumps(history(capsys))
+
+
+def test_the_alerts_are_checked_and_told(folder: Path, web: Hook, capsys: pytest.CaptureFixture[str]) -> None:
+    text = blocks("toml")[2]
+    written(text)
+    assert run(["config", "check"]) == 0
+    capsys.readouterr()
+    assert run(["alerts", "check", "--now", "2026-10-20T08:00Z", "--json"]) == 1
+    firing = {one["alert"] for one in json.loads(capsys.readouterr().out)["data"]}
+    assert "silent" in firing  # nothing was ever synced here
+    assert {one["kind"] for one in tomllib.loads(text)["alerts"] if "kind" in one} == {
+        "change", "budget", "running", "silent", "quarantine",
+    }  # fmt: skip
+    assert len(web.requests) == 1  # all that began, in one message
+    assert run(["schedule", "due", "--now", "2026-10-20T08:05Z"]) == 0
+    assert len(web.requests) == 1
+
+
+def test_there_are_three_configurations_and_each_is_run_above() -> None:
+    assert len(blocks("toml")) == 3
+
+
+def called(command: str, folder: Path) -> None:
+    """Run a command of an example, its settings in the folder of the test."""
+    name, *arguments = shlex.split(command)
+    assert name.rpartition("/")[2] == "polydoc-analytics"
+    here = ["polydoc-analytics.toml" if one.endswith(".toml") else one for one in arguments]
+    assert run([*here, "--now", "2026-11-02T07:00Z"]) == 0
+
+
+@pytest.fixture
+def small(folder: Path) -> Path:
+    report = '[[reports]]\nname = "w"\nkind = "quality"\nschedule = "weekly"\nperiod = "last-week"\noutput = "out"\n'
+    written('lake = "lake"\n' + report)
+    return folder
+
+
+def test_the_line_for_cron_does_what_is_due(small: Path) -> None:
+    [line] = blocks("crontab")
+    parts = line.split(None, 5)
+    next(CronSim(" ".join(parts[:5]), datetime(2026, 1, 1, tzinfo=UTC)))
+    called(parts[5].rpartition("&&")[2].strip(), small)
+    assert list((small / "out").iterdir())
+
+
+def test_the_units_for_systemd_do_what_is_due(small: Path) -> None:
+    units = []
+    for text in blocks("ini"):
+        unit = configparser.ConfigParser(interpolation=None)
+        unit.optionxform = str  # type: ignore[assignment,method-assign]
+        unit.read_string(text)
+        units.append(unit)
+    service, timer = units
+    assert service["Service"]["Type"] == "oneshot"
+    assert timer["Timer"]["OnCalendar"] == "*:0/5"
+    called(service["Service"]["ExecStart"], small)
+    assert list((small / "out").iterdir())
+
+
+def test_the_cron_job_for_kubernetes_does_what_is_due(small: Path) -> None:
+    [text] = blocks("yaml")
+    job = yaml.safe_load(text)
+    assert (job["apiVersion"], job["kind"], job["spec"]["concurrencyPolicy"]) == ("batch/v1", "CronJob", "Forbid")
+    next(CronSim(job["spec"]["schedule"], datetime(2026, 1, 1, tzinfo=UTC)))
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert [one["name"] for one in container["volumeMounts"]] == [one["name"] for one in pod["volumes"]]
+    called(shlex.join(container["command"]), small)
+    assert list((small / "out").iterdir())
+
+
+def test_the_dag_for_airflow_calls_what_is_due(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run on stand-ins for Airflow's two classes: Airflow itself would be as large as all the rest."""
+    operators: list[dict[str, Any]] = []
+
+    class DAG:
+        def __init__(
+            self, name: str, *, schedule: str, start_date: datetime, catchup: bool, max_active_runs: int
+        ) -> None:
+            assert (catchup, max_active_runs) == (False, 1)
+            next(CronSim(schedule, start_date.replace(tzinfo=UTC)))
+
+        def __enter__(self) -> DAG:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    parts = ["airflow", "providers", "standard", "operators", "bash"]
+    for at in range(len(parts)):
+        name = ".".join(parts[: at + 1])
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "airflow.sdk", types.ModuleType("airflow.sdk"))
+    sys.modules["airflow.sdk"].DAG = DAG  # type: ignore[attr-defined]
+    sys.modules[".".join(parts)].BashOperator = lambda **given: operators.append(given)  # type: ignore[attr-defined]
+    [code] = blocks("python")
+    exec(compile(code, "dag.py", "exec"), {})
+    [operator] = operators
+    called(operator["bash_command"], small)
+    assert list((small / "out").iterdir())
