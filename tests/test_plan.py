@@ -147,7 +147,7 @@ def test_check_names_the_variables_that_are_not_set_and_show_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("polydoc-analytics.toml").write_text(DELIVERY)
+    Path("polydoc-analytics.toml").write_text('lake = "az://box/lake?sig=canary"\n' + DELIVERY)
     monkeypatch.setenv("HOOK_URL", "https://hooks.example/canary")
     assert run(["config", "check"]) == 1
     err = capsys.readouterr().err

@@ -138,7 +138,7 @@ def test_the_statements_go_to_the_customers_the_bucket_and_the_books(
     assert run(["config", "check"]) == 0
     assert run(["schedule", "due", "--now", FIRST_OF_NOVEMBER]) == 0
     assert mail.receivers == ["first@example.com"]
-    keys = [one["Key"] for one in bucket.list_objects_v2(Bucket="reports")["Contents"]]
+    keys = [one["Key"] for one in bucket.list_objects_v2(Bucket="reports", Prefix="statements/")["Contents"]]
     assert len(keys) == 2 * 13  # two forms, twelve accounts and the index
     assert len(web.requests) == 1
     assert "canary" not in json.dumps(history(capsys))

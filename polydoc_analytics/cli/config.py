@@ -102,7 +102,18 @@ def _in_force(config: str | None) -> dict[str, Any]:
     settings = opt.configured(config)
     plans(settings)
     content = {field.name: getattr(settings, field.name) for field in fields(settings) if field.name != "folder"}
-    return {name: value for name, value in content.items() if value not in (None, (), {})}
+    return {name: _shown(value) for name, value in content.items() if value not in (None, (), {})}
+
+
+def _shown(value: Any) -> Any:
+    """Return a value without the query of a URI, which may be a secret where a store is opened by a signed link."""
+    from polydoc_analytics.loaders.sources import without_query
+
+    if isinstance(value, dict):
+        return {key: _shown(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(one) for one in value]
+    return without_query(value) if isinstance(value, str) and "://" in value else value
 
 
 def _lines(content: dict[str, Any]) -> list[str]:

@@ -11,7 +11,11 @@ from typing import Any
 from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel, Try, key_of
 from polydoc_analytics.errors import PolydocError, SourceError
+from polydoc_analytics.loaders.sources import without_query
 from polydoc_analytics.plan import SchedulePlan, TargetPlan
+
+PUTS = ("folder", "store")
+"""Kinds at which a repeat only puts the same bytes where they are: whether a try was the first need not be known."""
 
 OUTPUT = "output"
 """The name of the delivery to the place that a report's ``output`` names."""
@@ -47,7 +51,8 @@ def deliveries_to(
 def _receivers(target: TargetPlan, contacts: Callable[[TargetPlan], str | None] | None) -> tuple[str | None, ...]:
     if target.kind == "email":
         return (contacts(target),) if contacts else tuple(target.values["to"])
-    return (target.values.get("path") or target.values.get("uri") or target.values["url_env"],)
+    place = target.values.get("path") or target.values.get("uri") or target.values["url_env"]
+    return (without_query(place) if "://" in place else place,)
 
 
 def deliver(

@@ -66,10 +66,12 @@ def make(
     now: datetime,
     *,
     lacks: Sequence[str] = (),
+    pictures: bool = False,
 ) -> Edition:
     """Make the next edition of a job from the lake as it is, write its files to the shelf, and return it.
 
     ``lacks`` are the sources that have not been synced past the end of the period: then it is marked as incomplete.
+    With ``pictures`` the first charts are drawn for mails.
     The same snapshot and instant give the same bytes. What was made before of the same number is replaced.
     """
     from polydoc_analytics.schedule.changes import Changes
@@ -87,7 +89,7 @@ def make(
             report = _marked(made.report, number, lacks, changes.section(made.account) if changes else None)
             stem = made.stem if number == 1 else f"{made.stem}_edition-{number}"
             edition.documents.append(
-                _written(shelf, folder, replace(made, report=report, stem=stem), plan, job, number)
+                _written(shelf, folder, replace(made, report=report, stem=stem), plan, job, number, pictures)
             )
     return edition
 
@@ -131,7 +133,9 @@ def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section 
     return replace(report, subtitle=subtitle, facts=facts, sections=sections)
 
 
-def _written(shelf: Shelf, folder: str, made: Made, plan: ReportPlan, job: Job, number: int) -> Document:
+def _written(
+    shelf: Shelf, folder: str, made: Made, plan: ReportPlan, job: Job, number: int, with_pictures: bool
+) -> Document:
     from polydoc_analytics.renderers import render
 
     files = {}
@@ -140,7 +144,7 @@ def _written(shelf: Shelf, folder: str, made: Made, plan: ReportPlan, job: Job, 
         shelf.write_bytes(f"{folder}/{file.name}", file.content)
         files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
     charts = {}
-    if plan.deliver:
+    if with_pictures:
         from polydoc_analytics.delivery.pictures import pictures
 
         for name, picture in pictures(made.report, _CHARTS).items():

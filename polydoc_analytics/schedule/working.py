@@ -11,7 +11,7 @@ from polydoc_analytics.alerts.checking import Checked, check
 from polydoc_analytics.config import Settings
 from polydoc_analytics.delivery.outbox import deliver_all, put
 from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel, Try, key_of
-from polydoc_analytics.delivery.sending import OUTPUT, Clock, back_off, deliver, deliveries_to, output_target
+from polydoc_analytics.delivery.sending import OUTPUT, PUTS, Clock, back_off, deliver, deliveries_to, output_target
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError, PolydocError, SourceError
 from polydoc_analytics.lake import Lake
@@ -141,8 +141,7 @@ class Scheduler:
                 raise SourceError(
                     f"{name} {period}: is still being sent; try again when `schedule show {name}` says sent"
                 )
-            edition = make(self.shelf, self.lake, self.settings, plan, job, now, lacks=self._lacks(plan, job))
-            edition.deliveries = self._deliveries(plan, job, edition, send=send)
+            edition = self._edition(plan, job, now, self._lacks(plan, job), send=send)
             job.editions.append(edition)
             job.state = "sending"
             progress = self.book.progress(name) or Progress(now.isoformat())
@@ -186,8 +185,7 @@ class Scheduler:
         job.state, job.next_try_at = "due", None
         self.book.save(job)
         try:
-            edition = make(self.shelf, self.lake, self.settings, plan, job, now, lacks=lacks)
-            edition.deliveries = self._deliveries(plan, job, edition, send=True)
+            edition = self._edition(plan, job, now, lacks, send=True)
         except Exception as error:
             # Whatever it is, the next report must not fall with this one, and somebody is to hear of it.
             why = str(error) if isinstance(error, PolydocError) else f"{type(error).__name__}: {error}"
@@ -204,6 +202,12 @@ class Scheduler:
         job.state, job.note = "sending", "incomplete" if lacks else ""
         self.book.save(job)
         return True
+
+    def _edition(self, plan: ReportPlan, job: Job, now: datetime, lacks: list[str], *, send: bool) -> Edition:
+        pictures = send and any(self.plans.targets[name].kind == "email" for name in plan.deliver)
+        edition = make(self.shelf, self.lake, self.settings, plan, job, now, lacks=lacks, pictures=pictures)
+        edition.deliveries = self._deliveries(plan, job, edition, send=send)
+        return edition
 
     def _waits(self, job: Job, state: str, note: str) -> bool:
         if (job.state, job.note) != (state, note):
@@ -264,8 +268,11 @@ class Scheduler:
             def load(document: Document = document) -> Parcel:
                 return parcel(self.shelf, job, edition, document)
 
-            target = targets.get(delivery.target)
-            deliver(delivery, target, load, lambda: self.book.save(job), self.clock, self.plans.schedule)
+            def save(delivery: Delivery = delivery) -> None:
+                if delivery.kind not in PUTS:  # of those :meth:`_settle` saves what became of them, all at once
+                    self.book.save(job)
+
+            deliver(delivery, targets.get(delivery.target), load, save, self.clock, self.plans.schedule)
         self._settle(job, edition)
 
     def _settle(self, job: Job, edition: Edition) -> None:
