@@ -51,12 +51,22 @@ TEXTS = tuple(f.name for f in fields(Settings) if f.name not in (*_TABLES, *_LIS
 _KEYS = (*TEXTS, *_TABLES, *_LISTS)
 
 
+_chosen: str | None = None
+
+
+def choose(file: str | None) -> None:
+    """Make a file that of all that looks for settings in this process; None takes the choice back."""
+    global _chosen
+    _chosen = file
+
+
 def settings(config: str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of a configuration file (or the one in this folder) and the environment.
 
     Raises SourceError where the file cannot be read, UsageError where it holds an unknown key.
     """
     environment = os.environ if environment is None else environment
+    config = config or _chosen
     path = Path(config or environment.get(f"{PREFIX}CONFIG") or FILE_NAME)
     content = _read(path) if path.exists() or config else {}
     for key, value in content.items():

@@ -271,6 +271,13 @@ def test_settings_come_from_flags_then_environment_then_file(cli, monkeypatch) -
     assert "unknown key 'timezon'; did you mean timezone?" in result.err
 
 
+def test_the_file_of_one_command_is_not_that_of_the_next(cli, file) -> None:
+    source = file([wire("a")])
+    settings = file(b'timezone = "Asia/Tokyo"', "other.toml")
+    assert json.loads(cli("usage", source, "--json", "--config", settings).out)["timezone"] == "Asia/Tokyo"
+    assert json.loads(cli("usage", source, "--json").out)["timezone"] == "UTC"
+
+
 def test_names_of_accounts_stand_beside_their_ids(cli, file) -> None:
     Path("names.csv").write_text("account_id,name\nacme,Acme Corporation\n", "utf-8")
     Path("polydoc-analytics.toml").write_text('accounts = "names.csv"\n', "utf-8")

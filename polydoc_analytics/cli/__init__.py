@@ -40,6 +40,7 @@ def run(arguments: list[str]) -> int:
     # They put their commands on the app, in the order of the help; schedule brings alerts.
     from polydoc_analytics.cli import commands, config, lake, report, schedule, sync  # noqa: F401
     from polydoc_analytics.cli.root import app
+    from polydoc_analytics.config import choose
     from polydoc_analytics.errors import PolydocError
 
     try:
@@ -63,6 +64,8 @@ def run(arguments: list[str]) -> int:
         return _say("out of memory", 3)
     except Exception as error:
         return _other(error)
+    finally:
+        choose(None)
 
 
 def _other(error: Exception) -> int:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from polydoc_analytics.config import PREFIX, Settings, settings
+from polydoc_analytics.config import Settings, choose, settings
 from polydoc_analytics.errors import UsageError, nearest
 
 SOURCE_HELP = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
@@ -127,8 +127,7 @@ def one_of(name: str, value: str, valid: tuple[str, ...]) -> str:
 def configured(config: str | None, timezone: str | None = None, date_basis: str | None = None) -> Settings:
     """Return the settings with the flags on top; the file becomes that of all that looks for settings."""
     found = settings(config)
-    if config:
-        os.environ[f"{PREFIX}CONFIG"] = config
+    choose(config)
     return replace(found, timezone=timezone or found.timezone, date_basis=date_basis or found.date_basis)
 
 
