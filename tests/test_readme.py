@@ -83,7 +83,22 @@ def test_the_two_commands_stand_at_the_top() -> None:
 def test_the_readmes_settings_are_valid(folder: Path) -> None:
     from polydoc_analytics.config import settings
     from polydoc_analytics.configured import sources
+    from polydoc_analytics.plan import plans
 
-    [text] = [block for block in blocks("toml") if "[sources" in block]
-    (folder / "polydoc-analytics.toml").write_text(text)
+    texts = [block for block in blocks("toml") if block.startswith("lake")]
+    (folder / "polydoc-analytics.toml").write_text(texts[0])
+    (folder / "scheduled.toml").write_text(texts[1])
     assert list(sources(settings())) == ["api", "db", "exports"]
+    planned = plans(settings("scheduled.toml"))
+    assert (list(planned.reports), list(planned.alerts), list(planned.targets)) == (
+        ["weekly"],
+        ["failing-languages"],
+        ["operations"],
+    )
+
+
+def test_the_readmes_schedule_is_set_up_and_run_as_it_says(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    commands = [line[2:] for block in blocks("shell-session") for line in block.splitlines()]
+    assert len(commands) == 6
+    for command in commands:
+        assert run(shlex.split(command, comments=True)[1:]) == 0, command

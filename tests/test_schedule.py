@@ -419,3 +419,26 @@ def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hoo
         store.stop()
     assert json.loads(found)["state"] == "sent"
     assert len(server.requests) == 1
+
+
+def test_an_erasure_names_the_documents_that_were_made_for_the_account(
+    tmp_path: Path, file: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "polydoc-analytics.toml").write_text(
+        'lake = "lake"\n[[reports]]\nname = "statements"\nkind = "statement"\nper_account = true\n'
+        'schedule = "monthly"\nperiod = "last-month"\nstart = "2026-10-01"\nformats = ["md"]\n'
+        'output = "out/{report}/{period}/{account}"\n'
+    )
+    made = [
+        wire("a", created_at="2026-09-02T10:00:00Z"),
+        wire("b", created_at="2026-09-02T10:00:00Z", account_id="zeta"),
+    ]
+    assert run(["ingest", file(made), "-q"]) == 0
+    assert run(["schedule", "due", "--now", "2026-10-02T09:00:00Z"]) == 0
+    capfd.readouterr()
+    assert run(["lake", "erase", "--account", "acme", "--run"]) == 0
+    said = capfd.readouterr().err
+    assert "1 documents that were made for this account are kept" in said
+    assert "statements/2026-09/1/statements_2026-09_acme.md" in said

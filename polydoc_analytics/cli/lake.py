@@ -153,6 +153,7 @@ def erase(
 ) -> None:
     """Remove an account everywhere: runs, history, quarantine and old files. The ledger records that it was done."""
     from polydoc_analytics.engine import connect
+    from polydoc_analytics.schedule.ledger import documents_of
 
     out = opt.output(False, False, False, False, no_color)
     target = opened_lake(lake, opt.configured(config), out)
@@ -164,6 +165,12 @@ def erase(
         return
     row = target.erase(account)
     print("the lake holds nothing of this account" if row is None else f"load {row.number}: {row.detail}")
+    kept = documents_of(target, account)
+    if kept:
+        out.warn(
+            f"{len(kept)} documents that were made for this account are kept, as evidence of what was sent; where they "
+            f"must go too, remove them: {', '.join(kept[:5])}{' …' if kept[5:] else ''}"
+        )
 
 
 @lake_app.command()

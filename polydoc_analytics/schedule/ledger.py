@@ -9,6 +9,7 @@ from typing import Any
 
 from polydoc_analytics.delivery.parcels import Delivery, Try
 from polydoc_analytics.delivery.shelf import Shelf
+from polydoc_analytics.lake import Lake
 
 FINAL = ("sent", "made", "uncertain", "failed", "skipped")
 
@@ -129,3 +130,16 @@ class Book:
         reports = [report] if report else self.shelf.names("reports")
         found = [self.job(name, period) for name in reports for period in self.shelf.names(f"jobs/{name}")]
         return sorted((one for one in found if one), key=lambda job: (job.due_at, job.report, job.period))
+
+
+def documents_of(lake: Lake, account: str) -> list[str]:
+    """Return the files that were made of reports for one account, by their paths in the lake; an erasure keeps them."""
+    shelf = Shelf(lake)
+    documents = [
+        (edition, document)
+        for job in Book(shelf).jobs()
+        for edition in job.editions
+        for document in edition.documents
+        if document.account == account
+    ]
+    return [f"{shelf.shown}/{edition.folder}/{name}" for edition, document in documents for name in document.files]
