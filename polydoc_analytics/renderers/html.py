@@ -9,12 +9,11 @@ from importlib import resources
 from typing import Any
 
 from polydoc_analytics.content import Chart, Cube, Report, Scalar, Section
-from polydoc_analytics.renderers import colours, fonts
+from polydoc_analytics.renderers import colours, fonts, vega
 from polydoc_analytics.renderers.cells import Lines, is_number, lines, small_sample_note
 
 _MOST_ROWS = 500
 _MANY_ROWS = 8
-VEGA_LITE = "6.4"
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
@@ -49,15 +48,13 @@ def _table(report: Report, section: Section) -> Lines | None:
 
 
 def _chart(chart: Chart) -> dict[str, Any]:
-    import vl_convert
-
     spec = colours.replaced(chart.spec, colours.VARIABLES)
     spec["description"] = f"{chart.title}. {chart.sentence}"
     if chart.is_fluid:
         spec["width"] = "container"
-    vega = vl_convert.vegalite_to_vega(spec, vl_version=VEGA_LITE)
-    _quiet_brush(vega)
-    return {"spec": vega, "live": chart.live, "fluid": chart.is_fluid}
+    made = vega.as_vega(spec)
+    _quiet_brush(made)
+    return {"spec": made, "live": chart.live, "fluid": chart.is_fluid}
 
 
 def _quiet_brush(vega: dict[str, Any]) -> None:
@@ -101,9 +98,7 @@ def _sort_key(value: Scalar) -> str:
 @cache
 def _bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle(_SNIPPET))
+    return vega.bundle(_SNIPPET)
 
 
 @cache

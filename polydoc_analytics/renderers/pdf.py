@@ -10,9 +10,8 @@ from typing import Any
 
 from polydoc_analytics.content import Report, Section
 from polydoc_analytics.errors import PolydocError
-from polydoc_analytics.renderers import colours, fonts
+from polydoc_analytics.renderers import colours, fonts, vega
 from polydoc_analytics.renderers.cells import is_number, lines, small_sample_note
-from polydoc_analytics.renderers.html import VEGA_LITE
 from polydoc_analytics.wording import code_point
 
 _LONG = 24
@@ -125,23 +124,12 @@ def _wide(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]:
 
 
 def _charts(report: Report, drawn: _Drawn) -> dict[str, str]:
-    import vl_convert
-
-    _register()
     made = {}
     for chart in (chart for section in report.sections for chart in section.charts):
         spec = drawn.all(colours.branded(chart.spec, report.look))
         spec.pop("autosize", None)  # fitting measures every text twice, and Typst scales the picture anyway
-        made[chart.name] = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
+        made[chart.name] = vega.as_svg(spec)
     return made
-
-
-@cache
-def _register() -> None:
-    """Let charts measure their text in the typeface that they are drawn in."""
-    import vl_convert
-
-    vl_convert.register_font_directory(str(fonts.files()[0].parent))
 
 
 @cache
