@@ -70,6 +70,10 @@ class Batch:
         """The rows that are none, in the order of their lines, each with every reason that applies to it."""
         return self._checked[1]
 
+    def judge(self) -> None:
+        """Validate the rows now, on the thread that asks for it."""
+        _ = self._checked
+
     @cached_property
     def _checked(self) -> tuple[pa.Table, list[Rejected]]:
         """Validate the rows with pandera and part them into runs and rejected ones."""

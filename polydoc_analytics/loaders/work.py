@@ -41,7 +41,7 @@ def side_by_side(
     with ThreadPoolExecutor(threads, thread_name_prefix="polydoc-load") as pool:
         try:
             for piece in work:
-                under_way.append((pool.submit(piece.run), piece.size))
+                under_way.append((pool.submit(_run, piece, is_ready), piece.size))
                 while len(under_way) > threads + (1 if is_ready() else 1 + _MORE_AT_THE_START):
                     future, size = under_way.popleft()
                     yield future.result(), size
@@ -52,6 +52,15 @@ def side_by_side(
             sys.setswitchinterval(interval)
             for future, _ in under_way:
                 future.cancel()
+
+
+def _run(piece: Work, is_ready: Callable[[], bool]) -> list[Batch]:
+    """Do a piece of work, its rows judged on this thread where that need not wait."""
+    batches = piece.run()
+    if is_ready():
+        for batch in batches:
+            batch.judge()
+    return batches
 
 
 @contextmanager
