@@ -20,6 +20,7 @@ from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import Runs, opened_runs
 from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.schema import NAMES
+from polydoc_analytics.sql import quoted
 from polydoc_analytics.zones import offsets, zone
 
 if TYPE_CHECKING:
@@ -162,9 +163,9 @@ class Database:
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """The raw connection, its views and their columns carrying their meaning as comments."""
         for view in catalog.catalog().values():
-            self._con.execute(f"comment on view {view.name} is {_text(f'{view.title} Grain: {view.grain}.')}")
+            self._con.execute(f"comment on view {view.name} is {quoted(f'{view.title} Grain: {view.grain}.')}")
             for column, meaning in view.columns.items():
-                self._con.execute(f"comment on column {view.name}.{column} is {_text(meaning)}")
+                self._con.execute(f"comment on column {view.name}.{column} is {quoted(meaning)}")
         return self._con
 
     @cached_property
@@ -234,7 +235,7 @@ class Database:
 
     def guard(self) -> None:
         """Put up guard rails: from now on nothing but the source's files can be read, and nothing be changed."""
-        paths = ", ".join(_text(path) for path in self._runs.files)
+        paths = ", ".join(quoted(path) for path in self._runs.files)
         for setting in (
             f"memory_limit = '{_GUARDED_MEMORY}'",
             f"allowed_paths = [{paths}]",
@@ -330,10 +331,10 @@ class Database:
         if self.interval.until is not None:
             conditions.append(f"{basis} < {_instant(self.interval.until)}")
         if self.filters.accounts:
-            conditions.append(f"account_id in ({', '.join(map(_text, self.filters.accounts))})")
+            conditions.append(f"account_id in ({', '.join(map(quoted, self.filters.accounts))})")
         if self.filters.languages:
             texts = [text for text, found in known.items() if found.tag in self.filters.languages]
-            conditions.append(f"target_language in ({', '.join(map(_text, texts))})" if texts else "false")
+            conditions.append(f"target_language in ({', '.join(map(quoted, texts))})" if texts else "false")
         where = f"where {' and '.join(conditions)}" if conditions else ""
         names = ", ".join(f"observed.{name}" for name in NAMES)
         day = f"(epoch_us({basis}) + {self._shift_us(bounds)}) // {_DAY_US}"
@@ -404,10 +405,6 @@ def _date(day: str) -> str:
 
 def _instant(instant: datetime) -> str:
     return f"timestamptz '{instant.astimezone(UTC).isoformat(sep=' ')}'"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _one_line(error: BaseException) -> str:

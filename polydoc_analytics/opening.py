@@ -15,6 +15,7 @@ from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
+from polydoc_analytics.sql import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -170,11 +171,7 @@ def _relation(files: tuple[str, ...]) -> str:
         types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
         columns = ", ".join(f"cast(null as {types[c.kind]}) as {c.name}" for c in COLUMNS)
         return f"(select {columns} where false)"
-    return f"read_parquet([{', '.join(map(_quoted, files))}], union_by_name = true, hive_partitioning = false)"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"read_parquet([{', '.join(map(quoted, files))}], union_by_name = true, hive_partitioning = false)"
 
 
 def _in_place(source: Any, assume_utc: bool) -> Runs | None:

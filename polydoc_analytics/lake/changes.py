@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, table_schema
 from polydoc_analytics.merging import WINNER_ORDER
 from polydoc_analytics.schema import NAMES
+from polydoc_analytics.sql import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -147,11 +148,6 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
     columns = [f"cast(null as {types[str(field.type)]}) as {field.name}" for field in table_schema(table)]
     columns += ["cast(null as varchar) as filename"] if with_file else []
     return f"(select {', '.join(columns)} where false)"
-
-
-def quoted(text: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def connection(work: Path, memory: str = "1GB") -> duckdb.DuckDBPyConnection:

@@ -13,13 +13,14 @@ from pathlib import Path
 from polydoc_analytics import __version__
 from polydoc_analytics.errors import LakeError, UsageError
 from polydoc_analytics.lake import health
-from polydoc_analytics.lake.changes import connection, quoted, scan
+from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.tables import DataFile, Table, base_name, first_line
 from polydoc_analytics.lake.taking import committed_after
 from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import FILE_ROWS
 
 LEAST_RETENTION_DAYS = 7

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics import __version__
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import health, keeping, repairing
-from polydoc_analytics.lake.changes import connection, quoted, scan
+from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.remote import place_of
@@ -27,6 +27,7 @@ from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
+from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import ROW_GROUP_ROWS
 
 if TYPE_CHECKING:

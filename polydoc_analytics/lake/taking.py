@@ -13,7 +13,7 @@ from typing import Any
 from polydoc_analytics import __version__
 from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.lake.changes import Changes, Comparison, connection, quoted, scan
+from polydoc_analytics.lake.changes import Changes, Comparison, connection, scan
 from polydoc_analytics.lake.ledger import Ledger, write_rows
 from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
@@ -23,6 +23,7 @@ from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.sources import Input, inputs, without_query
 from polydoc_analytics.loading import CountsByName, Staged
+from polydoc_analytics.sql import quoted
 
 
 @dataclass(frozen=True)
