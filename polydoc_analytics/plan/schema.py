@@ -37,7 +37,7 @@ _SOURCES = {
     "dsn_env": "environment variable that holds the connection string",
     "table": "table or view of runs; default: public.run",
     "query": "a SELECT of the Run's columns, in the place of a table",
-    "look_back": "how long before the last sync a run may have been created or finished that is read again: 12h, 3d, 2w",
+    "look_back": "how long before the last sync a run may have begun or ended that is read again, such as 12h, 3d, 2w",
     "account_names": "a SELECT of account_id and name",
     "path": "folder, file, glob or URI, or a list of them",
     "input_format": "ndjson, json, csv, parquet or arrow; by default found out",
