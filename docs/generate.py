@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample_runs.ndjson"
 _PREFIX = "POLYDOC_ANALYTICS_"
 _MOST_SIGNATURE = 88
+_SHORT = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
 
 
 def pages() -> dict[str, str]:
@@ -48,7 +49,7 @@ def views_page() -> str:
     ]
     with pda.connect(SAMPLE) as db:
         for family, members in families.items():
-            types = {row[0]: row[1] for view in members for row in db.describe(view.name).rows()}
+            types = {row[0]: _SHORT.get(row[1], row[1]) for view in members for row in db.describe(view.name).rows()}
             shared = [name for name in members[0].columns if all(name in view.columns for view in members)]
             parts.append(f"## {_code(family)}")
             parts.append(members[0].title)

@@ -23,7 +23,10 @@ from polydoc_analytics.cli import run
 from polydoc_analytics.plan.schema import shipped
 
 ROOT = Path(__file__).parents[1]
-_FENCE = re.compile(r"^```(?P<language>[\w-]*)(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^(?P<norun><!-- norun -->\n)?```(?P<language>[\w-]*)(?P<info>[^\n]*)\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
 _TITLE = re.compile(r'title="([^"]+)"')
 SETTINGS = "polydoc-analytics.toml"
 
@@ -37,16 +40,13 @@ class Block:
     language: str
     info: str
     text: str
+    is_run: bool
 
     @property
     def title(self) -> str:
         """The file that the block is, where its fence names one."""
         match = _TITLE.search(self.info)
         return match[1] if match else ""
-
-    @property
-    def is_run(self) -> bool:
-        return "norun" not in self.info.split()
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}: a block of {self.language or 'no language'}"
@@ -61,7 +61,7 @@ def pages() -> list[str]:
 def blocks(page: str, language: str | None = None) -> list[Block]:
     text = (ROOT / page).read_text("utf-8") if (ROOT / page).exists() else ""
     found = [
-        Block(page, text.count("\n", 0, one.start()) + 1, one["language"], one["info"], one["text"])
+        Block(page, text.count("\n", 0, one.start()) + 1, one["language"], one["info"], one["text"], not one["norun"])
         for one in _FENCE.finditer(text)
     ]
     return [one for one in found if language in (None, one.language)]

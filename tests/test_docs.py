@@ -36,7 +36,9 @@ def test_every_example_of_a_page_does_what_it_shows(page: str, clone: Path) -> N
     with closing(Session()) as session:
         for block in blocks(page):
             if block.is_run:
-                assert block.language in RUNNERS, f"{block}: nothing runs it; mark it norun, or teach documents.py to"
+                assert block.language in RUNNERS, (
+                    f"{block}: nothing runs it; put <!-- norun --> above it, or teach documents.py to"
+                )
                 session.do(block)
 
 
