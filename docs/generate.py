@@ -190,7 +190,7 @@ def _signature(name: str, function: Any) -> str:
         if one.kind is one.KEYWORD_ONLY and not star:
             texts.append("*")
             star = True
-        mark = {one.VAR_POSITIONAL: "*", one.VAR_KEYWORD: "**"}.get(one.kind, "")
+        mark = "**" if one.kind is one.VAR_KEYWORD else "*" if one.kind is one.VAR_POSITIONAL else ""
         default = "" if one.default is one.empty else f" = {one.default!r}".replace("'", '"')
         texts.append(f"{mark}{one.name}: {one.annotation}{default}")
     line = f"{name}({', '.join(texts)}) -> {signature.return_annotation}"

@@ -110,7 +110,7 @@ class Session:
         with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
             self.exit_code = run(arguments)
             both.flush()
-        return bytes(both.buffer.getbuffer()).decode("utf-8")  # type: ignore[attr-defined]
+        return bytes(both.buffer.getbuffer()).decode("utf-8")
 
     def python(self, block: Block) -> None:
         if block.title:

@@ -75,6 +75,14 @@ def test_the_dictionary_has_every_column_of_every_view_with_its_meaning() -> Non
             assert meaning in found or column == "period", (view.name, column)
 
 
+def test_every_measure_of_usage_is_defined() -> None:
+    from polydoc_analytics.views import catalog
+
+    page = (ROOT / "docs" / "figures.md").read_text("utf-8").partition("## Measures")[2].partition("\n## ")[0]
+    defined = re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in page.splitlines() if line[:1] == "|"))
+    assert sorted(defined) == sorted(catalog()["usage"].columns)
+
+
 def test_the_commands_help_says_what_their_page_says(capfd: pytest.CaptureFixture[str]) -> None:
     commands = list(generator().all_commands())
     assert len(commands) > 20
