@@ -29,7 +29,7 @@ con.execute("set preserve_insertion_order = false")
 con.execute(f"set temp_directory = '{destination}.tmp'")
 con.execute(f"""
     copy (
-        select distinct on (id)
+        select
             id ->> '$' as id,
             account_id ->> '$' as account_id,
             cast(created_at ->> '$' as timestamptz) as created_at,
@@ -43,7 +43,9 @@ con.execute(f"""
             output_file_id ->> '$' as output_file_id
         from read_json('{source}', format = 'newline_delimited', columns = {{{columns}}})
         where case when {" and ".join(rules)} then true else error('no run: ' || coalesce(id ->> '$', 'without id')) end
-        order by id, status ->> '$' <> 'Running' desc, finished_at desc nulls last
+        qualify row_number() over (
+            partition by id order by status ->> '$' <> 'Running' desc, finished_at desc nulls last
+        ) = 1
     ) to '{destination}/runs.parquet' (format parquet, compression zstd)
 """)
 stored()
