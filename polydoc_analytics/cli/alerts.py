@@ -22,6 +22,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be;
 def check(
     lake: LakeUri = None,
     dry_run: DryRun = False,
+    views: opt.Views = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
@@ -38,7 +39,7 @@ def check(
     from polydoc_analytics.plan import plans
 
     out = opt.output(json, False, False, quiet, no_color)
-    settings = opt.configured(config)
+    settings = opt.configured(config, views=views)
     target, found = opened_lake(lake, settings, out), plans(settings)
     at = opt.parsed_now(now)
     if dry_run:

@@ -48,6 +48,7 @@ def report(
     assume_utc: opt.AssumeUtc = False,
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
+    views: opt.Views = None,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
     now: opt.Now = None,
@@ -65,7 +66,7 @@ def report(
     from polydoc_analytics.reports import builder
 
     out = opt.output(False, False, False, quiet, no_color)
-    settings = opt.configured(config, timezone, date_basis)
+    settings = opt.configured(config, timezone, date_basis, views)
     if rerun is not None or not source:
         return _rerun(rerun, source, send, out, settings, now)
     if send:
@@ -97,6 +98,7 @@ def report(
             assume_utc=assume_utc,
             strict=strict,
             quarantine=quarantine,
+            views=settings.views,
         ) as db,
     ):
         found = context(db, branding=brand, accounts=settings.accounts, files=files.result())
