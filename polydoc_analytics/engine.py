@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import duckdb
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.errors import QueryError, UsageError, nearest
+from polydoc_analytics.errors import QueryError, UsageError, first_line, nearest
 from polydoc_analytics.languages import Language, languages
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import Runs, opened_runs
@@ -287,10 +287,10 @@ class Database:
         except duckdb.InterruptException:
             raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
         except duckdb.Error as error:
-            raise QueryError(_one_line(error)) from None
+            raise QueryError(first_line(error)) from None
         except pl.exceptions.PolarsError as error:
             raise QueryError(
-                f"the result makes no table, give its columns names and plain types: {_one_line(error)}"
+                f"the result makes no table, give its columns names and plain types: {first_line(error)}"
             ) from None
         assert isinstance(frame, pl.DataFrame)
         return frame
@@ -417,8 +417,3 @@ def _date(day: str) -> str:
 
 def _instant(instant: datetime) -> str:
     return f"timestamptz '{instant.astimezone(UTC).isoformat(sep=' ')}'"
-
-
-def _one_line(error: BaseException) -> str:
-    lines: Sequence[str] = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

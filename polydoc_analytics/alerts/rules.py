@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
 from polydoc_analytics.alerts.judging import is_beyond
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.lake import Lake
 from polydoc_analytics.periods import Interval, interval
@@ -218,7 +219,7 @@ def _running(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
     if rows:
         oldest = rows[0]["created_at"]
         figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
-        what = f"{len(rows):,} runs are Running for more than {plan.values['longer_than']}"
+        what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {plan.values['longer_than']}"
         yield Finding(plan.name, "running", what, figures, tuple(row["id"] for row in rows[:_EXAMPLES]))
 
 
@@ -258,7 +259,7 @@ def _number(value: float) -> str:
 
 def _evidence(measure: str, row: Mapping[str, Any]) -> str:
     if measure != "failure_rate":
-        return f"{_number(row[measure])} over {row['runs']:,} runs"
+        return f"{_number(row[measure])} over {counted(row['runs'], 'run')}"
     finished = row["failed_runs"] + row["succeeded_runs"]
     bounds = f"{row['failure_rate_low']:.1%} to {row['failure_rate_high']:.1%}"
     return f"{row['failed_runs']:,} of {finished:,} failed: {row['failure_rate']:.1%}, 95 % interval {bounds}"

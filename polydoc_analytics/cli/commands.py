@@ -21,6 +21,7 @@ from polydoc_analytics.cli.shared import (
     print_plain,
     say_counts,
 )
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def query(
         elif out.format == "table":
             from polydoc_analytics.cli.tables import terminal_table
 
-            title = f"{frame.height:,} row{'' if frame.height == 1 else 's'}{as_of_text(db)}"
+            title = f"{counted(frame.height, 'row')}{as_of_text(db)}"
             print(terminal_table(shown, title=title, width=out.width))
         else:
             print_plain(shown, out)
@@ -320,7 +321,7 @@ def export(
         head = {"schema_version": 1, "report": "export", "snapshot": staged.snapshot}
         print_json(head | {"counts": dict(staged.counts), "data": data})
     say_counts(out, staged.counts, staged.rejection, staged.snapshot)
-    out.say(f"{destination}: {staged.manifest.rows:,} runs in {files} files, {size:,} bytes")
+    out.say(f"{destination}: {counted(staged.manifest.rows, 'run')} in {counted(files, 'file')}, {size:,} bytes")
 
 
 @app.command()
@@ -340,7 +341,7 @@ def sample(
         target = sys.stdout.buffer if out == "-" else out
         write_sample(target, runs=runs, seed=seed, broken=broken, progress=report)
     if out != "-":
-        talk.say(f"{out}: {runs:,} runs")
+        talk.say(f"{out}: {counted(runs, 'run')}")
 
 
 def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import connected, one_or_many
 from polydoc_analytics.config import Settings
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
 
 _KIND = "overview, statement (of one --account, or --all-accounts), languages, quality, or one of your own."
@@ -105,7 +106,7 @@ def report(
         if all_accounts:
             with opt.progress(out) as update:
                 paths = statements(found, wanted, Path(out_folder), update)
-            out.say(f"{len(paths):,} files; the index: {', '.join(map(str, paths[: len(wanted)]))}")
+            out.say(f"{counted(len(paths), 'file')}; the index: {', '.join(map(str, paths[: len(wanted)]))}")
             return 0
         made = make(found)
     if out_folder == "-":
