@@ -7,10 +7,9 @@ import os
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from polydoc_analytics import __version__
 from polydoc_analytics.errors import SourceError, UsageError, unwritable
 from polydoc_analytics.loaders.sources import MANIFEST
 from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 FORMAT = "polydoc-runs"
 FORMAT_VERSION = 1
@@ -93,18 +94,18 @@ class PartWriter:
         self.created_us: tuple[int, int] | None = None
         self.finished_us: tuple[int, int] | None = None
 
-    def write(self, runs: pa.Table, which: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None) -> None:
+    def write(self, runs: pa.Table, which: Mask | None = None) -> None:
         """Take runs in, all or some of them; a month's rows are written when they fill a row group."""
-        if which is not None and not which.all():
-            runs = runs.filter(pa.array(which))
-        if not runs.num_rows:
-            return
-        self.languages.update(pc.unique(runs["target_language"]).to_pylist())
-        self.created_us = _wider(self.created_us, runs["created_at"])
-        self.finished_us = _wider(self.finished_us, runs["finished_at"])
+        if which is None:
+            which = np.ones(runs.num_rows, bool)
         if self._load is not None and runs.num_columns < len(self._schema):
             runs = runs.append_column(LOAD_FIELD, pa.repeat(pa.scalar(self._load), runs.num_rows))
-        for month, rows in _by_month(runs) if self._load is None else [("", runs)]:
+        for month, rows in _by_month(runs, which) if self._load is None else [("", _only(runs, which))]:
+            if not rows.num_rows:
+                continue
+            self.languages.update(pc.unique(rows["target_language"]).to_pylist())
+            self.created_us = _wider(self.created_us, rows["created_at"])
+            self.finished_us = _wider(self.finished_us, rows["finished_at"])
             self._held.setdefault(month, []).append(rows)
             self._held_rows[month] = self._held_rows.get(month, 0) + rows.num_rows
             if self._held_rows[month] >= ROW_GROUP_ROWS:
@@ -195,22 +196,23 @@ def _wider(seen: tuple[int, int] | None, instants: pa.ChunkedArray) -> tuple[int
     return (low, high) if seen is None else (min(low, seen[0]), max(high, seen[1]))
 
 
-def _by_month(runs: pa.Table) -> Iterable[tuple[str, pa.Table]]:
-    """Part runs by the UTC month of created_at, named YYYY-MM."""
+def _by_month(runs: pa.Table, which: Mask) -> Iterator[tuple[str, pa.Table]]:
+    """Part some of the runs by the UTC month of created_at, named YYYY-MM."""
     created = runs["created_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
     months = created.astype("datetime64[M]").astype(np.int64)
-    if months[0] == months[-1] and (months == months[0]).all():
-        yield _month_name(months[0]), runs
-        return
-    if (months[1:] < months[:-1]).any():
-        order = np.argsort(months, kind="stable")
-        months, runs = months[order], runs.take(pa.array(order))
-    edges = [0, *(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(months)]
-    for start, end in pairwise(edges):
-        # A slice of a few rows would keep the whole batch in memory for as long as its month waits for more.
-        is_most = 2 * (end - start) > len(months)
-        part = runs.slice(start, end - start) if is_most else runs.take(pa.array(np.arange(start, end)))
-        yield _month_name(months[start]), part
+    for month in np.unique(months[which]):
+        yield _month_name(month), _only(runs, which & (months == month))
+
+
+def _only(runs: pa.Table, which: Mask) -> pa.Table:
+    """Return some of the runs; a few of them do not keep all in memory."""
+    chosen = np.flatnonzero(which)
+    if not len(chosen):
+        return runs.slice(0, 0)
+    start, end = int(chosen[0]), int(chosen[-1]) + 1
+    part = runs.slice(start, end - start)
+    is_most = 2 * len(chosen) > runs.num_rows
+    return part if is_most and len(chosen) == len(part) else part.filter(pa.array(which[start:end]))
 
 
 def _month_name(month: np.int64) -> str:
