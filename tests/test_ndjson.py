@@ -170,7 +170,8 @@ def of_one_shape(count: int) -> list[bytes]:
 
 def shaped(block: bytes) -> tuple[Any, list[int]]:
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
-    table, numbers = shape.decode(block, np.concatenate(([0], ends[:-1] + 1)), ends)
+    usable = np.array([line[:1] + line[-1:] == b"{}" for line in block.split(b"\n")[:-1]])
+    table, numbers = shape.decode(block, np.concatenate(([0], ends[:-1] + 1)), ends, usable)
     return table, numbers.tolist()
 
 

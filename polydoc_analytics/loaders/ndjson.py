@@ -135,7 +135,7 @@ class _Block:
 
     def _by_shape_and_layout(self, starts: Offsets, last: Offsets, is_plain: Mask) -> tuple[list[pa.Table], Offsets]:
         """Decode the lines that array arithmetic can read; return their rows and numbers."""
-        usual, numbers = shape.decode(self.block, starts, last) if is_plain.all() else (None, starts[:0])
+        usual, numbers = shape.decode(self.block, starts, last, is_plain)
         if usual is None:
             block, others = self.block, np.arange(len(starts))
         else:

@@ -35,7 +35,7 @@ from polydoc_analytics.loaders.moments import WIDTH
 
 _LINES_AT_ONCE = 4096
 """Lines that are read together: what is fetched of them stays in the processor's cache."""
-_SAMPLED = 32
+SAMPLED = 32
 _WIDEST = 128 - 8
 """Bytes of a stretch; what is fetched is at most 128, up to which size NumPy fetches fast."""
 _LONGEST_WORDS = 8
@@ -59,23 +59,25 @@ class Stretch:
         self.width = width + -width % 8
 
 
-def decode(block: bytes | bytearray, starts: Ints, ends: Ints) -> tuple[pa.Table | None, Ints]:
-    """Decode the lines of a block of valid UTF-8 that are of the shape of its first ones.
+def decode(block: bytes | bytearray, starts: Ints, ends: Ints, usable: Mask) -> tuple[pa.Table | None, Ints]:
+    """Decode the lines of a block that are of the shape of its first ones.
 
-    ``starts`` and ``ends`` bound the lines, line ends left out. Returns a table with the Run's columns and the numbers
-    of its lines; None and no numbers where the lines have no shape.
+    ``starts`` and ``ends`` bound the lines, line ends left out; lines that are not ``usable``, which are {…} in valid
+    UTF-8, are passed over. Returns a table with the Run's columns and the numbers of its lines; None and no numbers
+    where the lines have no shape.
     """
     lines = int(np.searchsorted(ends, len(block) - MARGIN, side="right"))
-    starts, ends = starts[:lines], ends[:lines]
-    stretches = _learn(block, starts, ends)
+    starts, ends, usable = starts[:lines], ends[:lines], usable[:lines]
+    sampled = np.flatnonzero(usable[:SAMPLED]).tolist()
+    stretches = _learn([bytes(block[starts[line] : ends[line]]) for line in sampled])
     if stretches is None:
         return None, np.empty(0, np.int64)
     fields = [field for stretch in stretches for field in _fields(stretch)]
     columns = {field.column.name: _Column(field, lines) for field in fields}
-    taken = [
-        at + _read(block, starts[at : at + _LINES_AT_ONCE], ends[at : at + _LINES_AT_ONCE], stretches, columns)
-        for at in range(0, lines, _LINES_AT_ONCE)
-    ]
+    taken = []
+    for at in range(0, lines, _LINES_AT_ONCE):
+        some = slice(at, at + _LINES_AT_ONCE)
+        taken.append(at + _read(block, starts[some], ends[some], usable[some].copy(), stretches, columns))
     numbers = np.concatenate(taken)
     if not len(numbers):
         return None, numbers
@@ -90,9 +92,8 @@ def _fields(stretch: Stretch) -> list[Field]:
     return [field for field, _ in stretch.texts] + ([stretch.end] if stretch.end else [])
 
 
-def _learn(block: bytes | bytearray, starts: Ints, ends: Ints) -> list[Stretch] | None:
-    """Return the stretches of a line, by the first lines of a block that know every value."""
-    sample = [bytes(block[a:b]) for a, b in zip(starts[:_SAMPLED].tolist(), ends[:_SAMPLED].tolist(), strict=True)]
+def _learn(sample: list[bytes]) -> list[Stretch] | None:
+    """Return the stretches of a line, by those of some lines that know every value."""
     sample = [line for line in sample if b"null" not in line]
     fields = learn(sample[0]) if sample else None
     if not fields:
@@ -170,10 +171,14 @@ class _Column:
 
 
 def _read(
-    block: bytes | bytearray, starts: Ints, ends: Ints, stretches: list[Stretch], columns: dict[str, _Column]
+    block: bytes | bytearray,
+    starts: Ints,
+    ends: Ints,
+    fits: Mask,
+    stretches: list[Stretch],
+    columns: dict[str, _Column],
 ) -> Ints:
-    """Read some lines into the columns; return the numbers of those that were taken."""
-    fits = np.ones(len(starts), bool)
+    """Read some lines, those that may fit, into the columns; return the numbers of those that were taken."""
     last = len(block) - MARGIN
     at = starts
     fetched = []
