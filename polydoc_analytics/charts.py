@@ -1,6 +1,7 @@
 """Charts of a connected source as Altair charts, for notebooks: the same specifications that reports draw.
 
-Each function takes a ``Database`` and returns an Altair chart. Altair comes with the extra ``[notebook]``.
+Each function takes a ``Database``, and ``chart`` any Polars frame, and returns an Altair chart. Altair comes with the
+extra ``[notebook]``.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
+from polydoc_analytics.renderers import colours
 from polydoc_analytics.reporting import context
-from polydoc_analytics.reports import specs
+from polydoc_analytics.reports import frame_specs, specs
 from polydoc_analytics.reports.context import records
 from polydoc_analytics.reports.durations import duration_chart
 from polydoc_analytics.reports.failures import failure_chart
@@ -18,11 +20,31 @@ from polydoc_analytics.reports.over_time import by_period, chart_rows, cumulativ
 
 if TYPE_CHECKING:
     import altair
+    import polars as pl
 
     from polydoc_analytics.engine import Database
 
 _MEASURES = ("runs", "credits", "input_tokens", "output_tokens")
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _EVERY = ("day", "week", "month")
+FORMS = frame_specs.FORMS
+
+
+def chart(
+    frame: pl.DataFrame,
+    form: str = "bar",
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    color: str | None = None,
+) -> altair.TopLevelMixin:
+    """Return a bar, line, area or point chart of a frame's columns.
+
+    Where they are not given, ``x`` is the first column of dates, else of text, else of numbers; ``y`` is the first
+    column of numbers beside it; ``color`` is a column of text that tells rows with one ``x`` apart. Bars over texts
+    lie, in the order of the rows. Raises UsageError where there is no such column, or more rows than a chart can show.
+    """
+    return _chart(frame_specs.of_frame(frame, form, x=x, y=y, color=color))
 
 
 def usage_over_time(db: Database, *, every: str | None = None, measure: str = "runs") -> altair.TopLevelMixin:
@@ -80,5 +102,7 @@ def _chart(spec: Any) -> altair.TopLevelMixin:
         import altair
     except ImportError:
         raise PolydocError("charts need Altair; install it with: pip install 'polydoc-analytics[notebook]'") from None
-    chart: altair.TopLevelMixin = altair.Chart.from_dict(dict(spec))
-    return chart
+    # On white, so that dark letters can be read in a dark notebook; in letters as wide as on any reader's machine.
+    looks = {**colours.replaced(spec, {specs.FONT: _FONT}), "background": specs.PAPER, "padding": 10}
+    made: altair.TopLevelMixin = altair.Chart.from_dict(looks)
+    return made

@@ -13,6 +13,10 @@ class PolydocError(Exception):
 
     exit_code = 2
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what notebooks show in place of a traceback, by IPython's convention: the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class SourceError(PolydocError):
     """A source that is missing, empty, unreadable, cut off or without a required column."""
