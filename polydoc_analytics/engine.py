@@ -20,7 +20,7 @@ from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import Runs, opened_runs
 from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.schema import NAMES
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.sql import quoted, without_progress_bar
 from polydoc_analytics.zones import offsets, zone
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Database:
         runs.prepare(self._con)
         self._con.execute("set timezone = 'UTC'")
         self._con.execute("set python_enable_replacements = false")
-        self._con.execute("set enable_progress_bar = false")
+        without_progress_bar(self._con)
         known = languages(runs.languages)
         self._language_names = {found.tag: found.name for found in known.values()}
         self._create_languages(known)
