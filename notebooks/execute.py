@@ -1,4 +1,4 @@
-"""Run the notebooks and write them back with their outputs, small and clean: python notebooks/execute.py [NAME …].
+"""Run the notebooks and write them back with outputs: python notebooks/execute.py [NAME …].
 
 Tests use the same functions to hold the outputs that are checked in against those of a fresh run.
 """
@@ -22,7 +22,7 @@ _METADATA = {
 
 
 def executed(path: Path, folder: Path) -> dict[str, Any]:
-    """Return a notebook with the outputs of a run in a fresh kernel whose working folder is ``folder``."""
+    """Return a notebook with the outputs of a fresh kernel whose working folder is ``folder``."""
     import nbformat
     from nbclient import NotebookClient
 
@@ -52,7 +52,10 @@ def clean(notebook: dict[str, Any]) -> dict[str, Any]:
 def _clean_output(output: dict[str, Any]) -> dict[str, Any]:
     if len(output.get("data", ())) > 1:
         # The text of what is shown as a table or a picture is shown nowhere.
-        output = {**output, "data": {kind: value for kind, value in output["data"].items() if kind != "text/plain"}}
+        output = {
+            **output,
+            "data": {kind: value for kind, value in output["data"].items() if kind != "text/plain"},
+        }
     return output
 
 
@@ -62,7 +65,7 @@ def written(notebook: dict[str, Any]) -> str:
 
 
 def comparable(notebook: dict[str, Any]) -> list[Any]:
-    """Return the outputs by cell, without the pixels of pictures, which differ from version to version of the drawer."""
+    """Return the outputs by cell, without pictures, whose last digits are those of one machine."""
     found = []
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
@@ -75,12 +78,20 @@ def comparable(notebook: dict[str, Any]) -> list[Any]:
 
 
 def _without_schema(value: Any) -> Any:
-    return {key: part for key, part in value.items() if key != "$schema"} if isinstance(value, dict) else value
+    return (
+        {key: part for key, part in value.items() if key != "$schema"}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 def main(names: list[str]) -> None:
     """Run the notebooks that are named, or all, and write them back."""
-    paths = [path for path in sorted(HERE.glob("*.ipynb")) if not names or any(name in path.name for name in names)]
+    paths = [
+        path
+        for path in sorted(HERE.glob("*.ipynb"))
+        if not names or any(name in path.name for name in names)
+    ]
     for path in paths:
         started = time.perf_counter()
         text = written(executed(path, HERE))

@@ -65,6 +65,8 @@ def of_frame(
         place |= {"axis": _time_axis(frame[x].to_list()), "scale": {"type": "utc"}}
     else:
         place |= {"axis": {"title": x, "labelAngle": 0, "labelOverlap": True}}
+        if form == "bar":
+            place["type"] = "ordinal"  # so that a bar is as wide as there is room
     if form == "bar" and kind == "temporal":
         place["bin"] = "binned"
         shared["x2"] = {"field": _END}
