@@ -28,12 +28,12 @@ def executed(path: Path, folder: Path) -> dict[str, Any]:
 
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as home:
-        os.environ["IPYTHONDIR"] = home  # neither a profile nor the history of whoever runs this
         resources = {"metadata": {"path": str(folder)}}
         client = NotebookClient(
             notebook, timeout=120, kernel_name="python3", record_timing=False, resources=resources
         )
-        client.execute()
+        # Neither a profile nor the history of whoever runs this.
+        client.execute(env={**os.environ, "IPYTHONDIR": home})
     return clean(json.loads(nbformat.writes(notebook)))
 
 

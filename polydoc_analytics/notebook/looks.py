@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,9 @@ def _text(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
-    return shown(str(value))
+    if isinstance(value, timedelta):
+        value = timedelta(days=value.days, seconds=value.seconds)
+    return shown(str(value)) if value != "" else ""
 
 
 def chart_bundle(chart: Any, include: Any = None, exclude: Any = None) -> Any:
