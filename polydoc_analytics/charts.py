@@ -38,7 +38,7 @@ def chart(
     y: str | None = None,
     color: str | None = None,
 ) -> altair.TopLevelMixin:
-    """Return a bar, line, area or point chart of a frame's columns.
+    """Return a chart of a frame's columns, whose ``form`` is bar, line, area or point.
 
     Where they are not given, ``x`` is the first column of dates, else of text, else of numbers; ``y`` is the first
     column of numbers beside it; ``color`` is a column of text that tells rows with one ``x`` apart. Bars over texts
@@ -48,7 +48,11 @@ def chart(
 
 
 def usage_over_time(db: Database, *, every: str | None = None, measure: str = "runs") -> altair.TopLevelMixin:
-    """Return bars of runs (failed ones at the foot), credits or tokens by local day, week or month."""
+    """Return bars of a measure by local period; failed runs stand at the foot of runs.
+
+    ``measure`` is runs, credits, input_tokens or output_tokens; ``every`` is day, week or month, and by default what
+    suits the interval. Raises UsageError for others.
+    """
     if measure not in _MEASURES:
         raise UsageError(f"unknown measure '{measure}'{nearest(measure, _MEASURES)}; expected {', '.join(_MEASURES)}")
     unit = _every(db, every)
@@ -65,7 +69,7 @@ def failure_rates(db: Database) -> altair.TopLevelMixin:
 
 
 def durations(db: Database) -> altair.TopLevelMixin:
-    """Return how many succeeded runs took how long, on a logarithmic scale, with median and 95th percentile."""
+    """Return a histogram of the seconds that succeeded runs took, on a logarithmic scale, with p50 and p95."""
     return _chart(duration_chart(context(db)).spec)
 
 
@@ -85,7 +89,7 @@ def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
 
 
 def cumulative_credits(db: Database, *, every: str | None = None) -> altair.TopLevelMixin:
-    """Return the running total of known credits by local day, week or month."""
+    """Return the running total of known credits; ``every`` is day, week or month, by default what suits."""
     unit = _every(db, every)
     return _chart(specs.cumulative(cumulative_rows(by_period(db, unit)), every=unit))
 

@@ -69,7 +69,9 @@ def connect(
 
     Parquet is scanned in place once a pass has proven types, hard rules and unique ids; a folder that ``export`` has
     written and a lake skip the pass; everything else is loaded and merged first. ``as_of`` gives a lake's figures as
-    they were known as of a load (its number or name) or an instant (a day: its end in ``timezone``).
+    they were known as of a load (its number or name) or an instant (a day: its end in ``timezone``). How files are read
+    is up to ``input_format``, ``assume_utc``, ``strict``, ``quarantine_to`` and ``progress``, those of
+    :func:`polydoc_analytics.load`. ``now`` (default: the current time) is what periods such as last-month start from.
 
     ``since``, ``until``, ``last`` and ``period`` choose the interval (see :func:`polydoc_analytics.interval`), whose
     days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
@@ -207,13 +209,16 @@ class Database:
         return Database(self._runs, interval, self.filters, self.date_basis, self.now, ExitStack())
 
     def view(self, name: str) -> pl.DataFrame:
-        """Return a whole view as a Polars frame, ordered by its keys; see :func:`views` for their names."""
+        """Return the whole view ``name`` as a Polars frame, ordered by its keys.
+
+        :meth:`views` lists the names, :meth:`describe` the columns.
+        """
         view = catalog.view(name)
         order = f" order by {', '.join(view.keys)}" if view.keys else ""
         return self._fetch(f"select * from {view.name}{order}")
 
     def sql(self, text: str, *, timeout_s: float | None = None) -> pl.DataFrame:
-        """Return the result of one SQL query over the views as a Polars frame.
+        """Return the result of one SQL query, ``text``, over the views as a Polars frame.
 
         Raises QueryError with the engine's own words where the query fails, or takes longer than ``timeout_s`` seconds.
         """

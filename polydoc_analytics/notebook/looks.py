@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 VEGA_LITE = "application/vnd.vegalite.v5+json"
-"""What JupyterLab draws by itself."""
+"""What JupyterLab draws by itself; nothing in these charts is newer."""
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 _FRAME = ("polars.dataframe.frame", "DataFrame")
 _CHARTS = tuple((f"altair.vegalite.v{major}.api", "TopLevelMixin") for major in (6, 7))
@@ -107,4 +108,4 @@ def chart_bundle(chart: Any, include: Any = None, exclude: Any = None) -> Any:
     picture: dict[str, str] = {"image/svg+xml": vega.as_svg(spec)}
     if len(picture["image/svg+xml"]) > _MOST_SVG:
         picture = {"image/png": base64.b64encode(vega.as_png(spec, 1.5)).decode()}
-    return {VEGA_LITE: spec, **picture, "text/plain": "a chart"}
+    return {VEGA_LITE: {**spec, "$schema": _SCHEMA}, **picture, "text/plain": "a chart"}
