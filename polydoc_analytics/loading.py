@@ -116,6 +116,7 @@ def stage(
     """
     import duckdb
 
+    from polydoc_analytics.loaders.batches import judged
     from polydoc_analytics.merging import Merge
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import PartWriter, read_manifest
@@ -130,10 +131,11 @@ def stage(
     read = 0
     try:
         with in_background(parts.write) as write:
-            for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
-                read += batch.read
-                quarantine.add(batch.rejected)
-                write(batch.runs, merge.add(batch.runs))
+            batches = read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress)
+            for group in judged(batches):
+                read += group.read
+                quarantine.add(group.rejected)
+                write(group.runs, merge.add(group.runs))
         written = parts.flush()
     except BaseException:
         parts.abandon()

@@ -352,6 +352,12 @@ def test_a_terminal_table_fits_its_terminal(width: int) -> None:
     assert max(cell_len(line) for line in text.splitlines()) <= width
 
 
+def test_a_query_shows_the_columns_that_it_names() -> None:
+    frame = pl.DataFrame({"language": ["de"], "failure_rate_low": [0.25], "mine": [1], "failure_rate": [0.5]})
+    head = terminal_table(frame, title="t", width=80).splitlines()[2]
+    assert head.split("  ") == ["language", "low %", "mine", "fail %"]
+
+
 def test_a_terminal_table_aligns_groups_and_hides_nothing_dangerous() -> None:
     frame = pl.DataFrame({"name": ["a\x1b[31m\n\u202eb"], "n": [1234567]})
     text = terminal_table(frame, title="t", width=80)

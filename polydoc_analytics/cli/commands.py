@@ -377,7 +377,8 @@ def _print_usage(db: Database, table: Any, out: opt.Output, accounts: str | None
             last.append({**table.others, table.keys[0]: f"others ({table.left_out:,})"})
         last.append({**table.total, table.keys[0]: "total"})
     frame = named(table.frame, db, accounts)
-    print(terminal_table(frame, title=title, width=out.width, keys=_shown_keys(frame, table.keys), last=last))
+    keys = _shown_keys(frame, table.keys)
+    print(terminal_table(frame, title=title, width=out.width, keys=keys, last=last, is_usage=True))
 
 
 def _shown_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
