@@ -78,6 +78,20 @@ def test_connect_takes_what_a_variable_holds(shell: InteractiveShell, capsys: py
         assert run(shell, "%%polydoc\nselect runs from usage")["runs"].to_list() == [2000]
 
 
+def test_connecting_again_closes_what_no_variable_has(shell: InteractiveShell, tmp_path: Path) -> None:
+    magics = shell.find_line_magic("polydoc").__self__
+    run(shell, "%polydoc connect {sample} -o kept")
+    kept = magics.db
+    run(shell, "%polydoc connect {sample}")
+    lost = magics.db
+    run(shell, "%polydoc connect {sample}")
+    assert kept.view("usage").height == 1
+    with pytest.raises(pda.QueryError, match="closed"):
+        lost.view("usage")
+    magics.db.close()
+    kept.close()
+
+
 def test_every_flag_of_connect_reaches_it(shell: InteractiveShell, tmp_path: Path) -> None:
     lake = pda.Lake(tmp_path / "lake")
     lake.ingest(pl.DataFrame([wire()]))
@@ -222,6 +236,8 @@ def test_a_frame_is_a_table_without_colours_of_its_own(connected: InteractiveShe
     )
     html = connected.display_formatter.format(frame)[0]["text/html"]
     assert all(cell in html for cell in (">1,234<", ">0.046<", ">–<", ">&lt;b&gt;<", ">yes<", ">no<"))
+    lists = connected.display_formatter.format(pl.DataFrame({"languages": [["de", "fr"]]}))[0]["text/html"]
+    assert "[&#x27;de&#x27;, &#x27;fr&#x27;]" in lists
     assert "color" not in html.replace("no colours", "")
 
 

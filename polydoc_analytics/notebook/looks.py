@@ -73,10 +73,10 @@ def html_table(frame: pl.DataFrame) -> str:
 
 def _texts(column: pl.Series) -> list[str]:
     if not column.dtype.is_float():
-        return [_text(value) for value in column]
+        return [_text(value) for value in column.to_list()]
     known = [abs(value) for value in column.drop_nulls() if value == value]
     digits = 3 if max(known, default=0) < 10 else 2
-    return [UNKNOWN if value is None else f"{value:,.{digits}f}" for value in column]
+    return [UNKNOWN if value is None else f"{value:,.{digits}f}" for value in column.to_list()]
 
 
 def _text(value: Any) -> str:

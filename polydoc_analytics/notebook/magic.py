@@ -40,6 +40,7 @@ class PolydocMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._names: dict[str, Any] = shell.user_ns
+        self._own: list[Any] = []
         self.db: Any = None
 
     @line_cell_magic
@@ -90,9 +91,12 @@ class PolydocMagics(Magics):
         if isinstance(source, Database):
             if arguments:
                 raise UsageError("a Database has its interval and zone already; leave the flags out")
-            self.db = source
+            made = source
         else:
-            self.db = connect(source, **arguments)
+            made = connect(source, **arguments)
+            self._own.append(made)
+        self._leave()
+        self.db = made
         if name:
             self._names[name] = self.db
         print(_summary(self.db))
@@ -115,6 +119,12 @@ class PolydocMagics(Magics):
         from polydoc_analytics.charts import chart
 
         return chart(frame, chosen.chart, x=chosen.x, y=chosen.y, color=chosen.color)
+
+    def _leave(self) -> None:
+        """Close the Database that was connected before, where it was made here and no variable has it."""
+        if self.db in self._own and not any(value is self.db for value in self._names.values()):
+            self._own.remove(self.db)
+            self.db.close()
 
     def _connected(self) -> Any:
         if self.db is None:
