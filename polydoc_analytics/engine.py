@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import duckdb
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.errors import QueryError, UsageError, nearest
+from polydoc_analytics.errors import QueryError, UsageError, first_line, nearest
 from polydoc_analytics.languages import Language, languages
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import Runs, opened_runs
 from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.schema import NAMES
 from polydoc_analytics.sql import quoted, without_progress_bar
+from polydoc_analytics.views import own
 from polydoc_analytics.zones import offsets, zone
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def connect(
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     as_of: int | str | date | datetime | None = None,
+    views: str | os.PathLike[str] | None = None,
 ) -> Database:
     """Return the views over a source: a path, glob, folder, list, URI, table or lake.
 
@@ -77,11 +79,16 @@ def connect(
     days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
     or finished. ``account`` and ``language`` (exact tags) confine all views.
 
-    Raises SourceError where the source cannot be read, UsageError where an argument means nothing.
+    ``views`` is a folder of your own views: ``NAME.sql`` with a header as the package's have (a title, ``grain: …``,
+    each column with its meaning) and one SELECT over the package's views and each other.
+
+    Raises SourceError where the source cannot be read, UsageError where an argument means nothing, QueryError where a
+    view of your own fails or has other columns than its header says.
     """
     if date_basis not in DATE_BASES:
         hint = nearest(date_basis, DATE_BASES)
         raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
+    known = own.catalog_with(views)
     now = now or datetime.now(UTC)
     chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
     filters = Filters(_names(account), _names(language))
@@ -98,7 +105,7 @@ def connect(
                 timezone=timezone,
             )
         )
-        return Database(runs, chosen, filters, date_basis, now, stack.pop_all())
+        return Database(runs, chosen, filters, date_basis, now, stack, known)
 
 
 def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -111,9 +118,9 @@ class Database:
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 
     ``interval`` is half-open in UTC; ``snapshot`` names that of a lake; ``account_names`` are those that a lake knows,
-    by account id. ``counts`` accounts for the rows that were read, ``quarantine`` holds the rejected
-    ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was
-    loaded to temporary files.
+    by account id; ``catalog`` has the views by name, the user's own among them. ``counts`` accounts for the rows that
+    were read, ``quarantine`` holds the rejected ones and ``rejection`` says in words what they are. Close it, or use it
+    in a ``with`` block, to remove what was loaded to temporary files.
     """
 
     def __init__(
@@ -124,6 +131,7 @@ class Database:
         date_basis: DateBasis,
         now: datetime,
         stack: ExitStack,
+        views: Mapping[str, catalog.View] | None = None,
     ) -> None:
         self.interval = interval
         self.filters = filters
@@ -134,8 +142,8 @@ class Database:
         self.snapshot = runs.snapshot
         self.rejection = runs.rejection
         self.account_names = runs.account_names
+        self.catalog = catalog.catalog() if views is None else views
         self._runs = runs
-        self._stack = stack
         self._con = stack.enter_context(duckdb.connect(":memory:"))
         runs.prepare(self._con)
         self._con.execute("set timezone = 'UTC'")
@@ -146,8 +154,12 @@ class Database:
         self._create_languages(known)
         self._create_facts(known)
         setting = self._setting()
-        for view in catalog.catalog().values():
-            self._con.execute(f"create view {view.name} as {catalog.render(view, setting)}")
+        for view in self.catalog.values():
+            if view.file is not None:
+                own.create(self._con, view)
+            else:
+                self._con.execute(f"create view {view.name} as {catalog.render(view, setting)}")
+        self._stack = stack.pop_all()
 
     def __enter__(self) -> Database:
         """Return the database itself."""
@@ -164,10 +176,10 @@ class Database:
     @property
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """The raw connection, its views and their columns carrying their meaning as comments."""
-        for view in catalog.catalog().values():
+        for view in self.catalog.values():
             self._con.execute(f"comment on view {view.name} is {quoted(f'{view.title} Grain: {view.grain}.')}")
             for column, meaning in view.columns.items():
-                self._con.execute(f"comment on column {view.name}.{column} is {quoted(meaning)}")
+                self._con.execute(f'comment on column {view.name}."{column}" is {quoted(meaning)}')
         return self._con
 
     @cached_property
@@ -206,14 +218,14 @@ class Database:
 
     def over(self, interval: Interval) -> Database:
         """Return the views over the same runs for another interval; close it before this one."""
-        return Database(self._runs, interval, self.filters, self.date_basis, self.now, ExitStack())
+        return Database(self._runs, interval, self.filters, self.date_basis, self.now, ExitStack(), self.catalog)
 
     def view(self, name: str) -> pl.DataFrame:
         """Return the whole view ``name`` as a Polars frame, ordered by its keys.
 
         :meth:`views` lists the names, :meth:`describe` the columns.
         """
-        view = catalog.view(name)
+        view = catalog.view(name, self.catalog)
         order = f" order by {', '.join(view.keys)}" if view.keys else ""
         return self._fetch(f"select * from {view.name}{order}")
 
@@ -256,14 +268,14 @@ class Database:
         """Return the dictionary of views: view, title and grain."""
         import polars as pl
 
-        rows = [{"view": v.name, "title": v.title, "grain": v.grain} for v in catalog.catalog().values()]
+        rows = [{"view": v.name, "title": v.title, "grain": v.grain} for v in self.catalog.values()]
         return pl.DataFrame(rows)
 
     def describe(self, name: str) -> pl.DataFrame:
         """Return the columns of a view: column, type and meaning."""
         import polars as pl
 
-        view = catalog.view(name)
+        view = catalog.view(name, self.catalog)
         types = {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
         return pl.DataFrame([{"column": c, "type": types[c], "meaning": m} for c, m in view.columns.items()])
 
@@ -280,10 +292,10 @@ class Database:
         except duckdb.InterruptException:
             raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
         except duckdb.Error as error:
-            raise QueryError(_one_line(error)) from None
+            raise QueryError(first_line(error)) from None
         except pl.exceptions.PolarsError as error:
             raise QueryError(
-                f"the result makes no table, give its columns names and plain types: {_one_line(error)}"
+                f"the result makes no table, give its columns names and plain types: {first_line(error)}"
             ) from None
         assert isinstance(frame, pl.DataFrame)
         return frame
@@ -410,8 +422,3 @@ def _date(day: str) -> str:
 
 def _instant(instant: datetime) -> str:
     return f"timestamptz '{instant.astimezone(UTC).isoformat(sep=' ')}'"
-
-
-def _one_line(error: BaseException) -> str:
-    lines: Sequence[str] = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

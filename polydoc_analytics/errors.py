@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable
 
 
@@ -46,6 +47,7 @@ class OutputError(PolydocError):
     exit_code = 3
 
 
+_CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
@@ -54,6 +56,16 @@ def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
     kind = OutputError if error.errno in FULL_OR_FAILED else UsageError
     why = os.strerror(error.errno) if error.errno else str(error)
     return kind(f"{os.fspath(path)}: cannot be written: {why}")
+
+
+def first_line(error: BaseException, most: int | None = None) -> str:
+    """Return an error's first line, and the cause of it that the last one tells where there is a chain of causes.
+
+    It is the error's kind where it says nothing, and ends after ``most`` characters.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    *_, cause = _CAUSE.split(lines[-1])
+    return (lines[0].strip() + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:most]
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:

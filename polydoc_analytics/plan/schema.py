@@ -20,6 +20,7 @@ _MEANINGS = {
     "accounts": "CSV of account_id,name",
     "lake": "folder or URI of the lake",
     "locale": "language and country of reports, such as en_GB",
+    "views": "folder of your own views, NAME.sql",
 }
 _BRANDING = {
     "title": "stands above every report's own title",
