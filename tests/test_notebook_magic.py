@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import polydoc_analytics as pda
 from polydoc_analytics.notebook import completion, looks
+from polydoc_analytics.views import catalog
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,8 @@ def test_a_mistake_is_one_line(
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("%%polydoc\nselect langage from usage_by_language", 'QueryError: Binder Error: Referenced column "langage"'),
+        ("%%polydoc\nselect langage from usage_by_language", 'in FROM clause! Candidate bindings: "language"'),
+        ("%%polydoc\nselect 1 from usag", 'Catalog Error: Table with name usag does not exist! Did you mean "usage"?'),
         ("%%polydoc\nselec 1", 'QueryError: Parser Error: syntax error at or near "selec"'),
         ("%%polydoc\ndrop view usage", "QueryError: expected exactly one SELECT statement"),
         ("%polydoc describe usag", "UsageError: unknown view 'usag'; did you mean usage?"),
@@ -214,7 +216,7 @@ def test_names_of_views_and_columns_are_completed(shell: InteractiveShell) -> No
 
 def test_columns_are_those_of_the_views_that_the_cell_names() -> None:
     cell = "%%polydoc\nselect \nfrom coverage"
-    assert completion.candidates(cell, 1, 7)[:4] == ["field", "known_runs", "unknown_runs", "known_share"]
+    assert completion.candidates(cell, 1, 7, catalog())[:4] == ["field", "known_runs", "unknown_runs", "known_share"]
 
 
 def test_what_the_line_takes_is_completed(shell: InteractiveShell) -> None:
@@ -226,8 +228,18 @@ def test_what_the_line_takes_is_completed(shell: InteractiveShell) -> None:
     assert completed(shell, "db.view('usage_by_acc") == ["usage_by_account", "usage_by_account_language"]
 
 
+def test_a_view_of_ones_own_is_asked_and_completed(shell: InteractiveShell, tmp_path: Path) -> None:
+    text = "-- Languages that fail.\n-- grain: one language\n-- language: BCP 47 tag\n-- lost: failed runs\n"
+    (tmp_path / "failing.sql").write_text(f"{text}select language, failed_runs as lost from usage_by_language\n")
+    shell.user_ns["folder"] = str(tmp_path)
+    run(shell, "%polydoc connect {sample} --views {folder}")
+    assert run(shell, "%%polydoc\nselect sum(lost)::int as lost from failing")["lost"].to_list() == [67]
+    assert completed(shell, "%%polydoc\nselect 1 from fail") == ["failing"]
+    assert completed(shell, "%%polydoc\nselect l.lo from failing as l where l.lo") == ["l.lost"]
+
+
 def test_completion_leaves_other_cells_alone() -> None:
-    assert completion.candidates("usage_by = 1\nusa", 1, 3) == []
+    assert completion.candidates("usage_by = 1\nusa", 1, 3, catalog()) == []
 
 
 def test_a_frame_is_a_table_without_colours_of_its_own(connected: InteractiveShell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
@@ -10,7 +11,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from polydoc_analytics.charts import FORMS
 from polydoc_analytics.notebook.magic import CELL_OPTIONS, COMMANDS, CONNECT_OPTIONS
 from polydoc_analytics.periods import PERIOD_WORDS
-from polydoc_analytics.views import catalog
+from polydoc_analytics.views import View, catalog
 
 _IN_CALL = re.compile(r"\.(?:view|describe)\(\s*['\"]\w*$")
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+\w*$", re.IGNORECASE)
@@ -23,7 +24,8 @@ def add(shell: Any, magics: Any) -> None:
 
     @context_matcher()  # type: ignore[untyped-decorator,unused-ignore]
     def polydoc_matcher(context: CompletionContext) -> SimpleMatcherResult:
-        found = candidates(context.full_text, context.cursor_line, context.cursor_position)
+        views = catalog() if magics.db is None else magics.db.catalog
+        found = candidates(context.full_text, context.cursor_line, context.cursor_position, views)
         # IPython puts a completion in place of its token, which may begin with an alias or a quotation mark.
         typed = _TYPED.search(context.token)
         word = typed.group() if typed else ""
@@ -42,26 +44,26 @@ def remove(shell: Any) -> None:
     matchers[:] = [matcher for matcher in matchers if not hasattr(matcher, _MARK)]
 
 
-def candidates(cell: str, line: int, position: int) -> list[str]:
+def candidates(cell: str, line: int, position: int, views: Mapping[str, View]) -> list[str]:
     """Return what can stand at a place of a cell, not yet narrowed to what is typed; empty in other cells."""
     lines = cell.split("\n")
     before = lines[line][:position]
     if _IN_CALL.search(before):
-        return _views()
+        return list(views)
     if cell.lstrip().startswith("%%polydoc"):
         if lines[line].startswith("%%polydoc"):
             return list(FORMS) if re.search(r"--chart\s+\w*$", before) else list(CELL_OPTIONS)
-        return _views() if _AFTER_FROM.search(before) else _columns(cell) + _views()
+        return [*([] if _AFTER_FROM.search(before) else _columns(cell, views)), *views]
     magic = re.search(r"%polydoc\s+(.*)$", before)
-    return _of_line(magic.group(1)) if magic else []
+    return _of_line(magic.group(1), views) if magic else []
 
 
-def _of_line(typed: str) -> list[str]:
+def _of_line(typed: str, views: Mapping[str, View]) -> list[str]:
     words = typed.split(" ")
     if len(words) == 1:
         return list(COMMANDS)
     if words[0] == "describe":
-        return _views()
+        return list(views)
     if words[0] != "connect":
         return []
     if words[-2] == "--period":
@@ -69,11 +71,7 @@ def _of_line(typed: str) -> list[str]:
     return [*CONNECT_OPTIONS, "-o"] if words[-1].startswith("-") else []
 
 
-def _views() -> list[str]:
-    return list(catalog())
-
-
-def _columns(cell: str) -> list[str]:
+def _columns(cell: str, views: Mapping[str, View]) -> list[str]:
     """Return the columns of the views that a cell names, or of all where it names none yet."""
-    named = [view for view in catalog().values() if re.search(rf"\b{view.name}\b", cell)]
-    return list(dict.fromkeys(column for view in named or catalog().values() for column in view.columns))
+    named = [view for view in views.values() if re.search(rf"\b{view.name}\b", cell)]
+    return list(dict.fromkeys(column for view in named or views.values() for column in view.columns))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.wording import UNKNOWN, shown
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def html_table(frame: pl.DataFrame) -> str:
         + "</tr>"
         for row in zip(*texts, strict=True)
     )
-    left = [f"{rows - part.height:,} more rows"] if rows > part.height else []
-    left += [f"{columns - part.width} more columns"] if columns > part.width else []
+    left = [counted(rows - part.height, "more row")] if rows > part.height else []
+    left += [counted(columns - part.width, "more column")] if columns > part.width else []
     note = f'<p style="opacity:.75;margin:.3em .75em">{" and ".join(left)}</p>' if left else ""
     empty = '<p style="opacity:.75;margin:.3em .75em">no rows</p>' if not rows else ""
     return f'<table style="font-variant-numeric:tabular-nums">\n<tr>{heads}</tr>\n{lines}\n</table>{note}{empty}'

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from polydoc_analytics.charts import FORMS
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError, nearest
 
 COMMANDS = ("connect", "views", "describe")
@@ -24,6 +25,7 @@ CONNECT_OPTIONS = (
     "--date-basis",
     "--now",
     "--as-of",
+    "--views",
     "--input-format",
     "--assume-utc",
     "--strict",
@@ -165,10 +167,12 @@ def _instant(text: str) -> datetime:
 def _summary(db: Any) -> str:
     """Return on one line how the rows are accounted for, of what interval the views are, and which rows were lost."""
     counts, since, until = db.counts, db.interval.since, db.interval.until
-    rows = f"{counts.read:,} rows read: {counts.runs:,} runs, {counts.duplicates:,} duplicates, "
-    parts = [
-        f"{counts.runs:,} runs as of {db.snapshot}" if db.snapshot else f"{rows}{counts.quarantined:,} quarantined"
-    ]
+    runs = counted(counts.runs, "run")
+    if db.snapshot:
+        parts = [f"{runs} as of {db.snapshot}"]
+    else:
+        lost = f"{counted(counts.duplicates, 'duplicate')}, {counts.quarantined:,} quarantined"
+        parts = [f"{counted(counts.read, 'row')} read: {runs}, {lost}"]
     if since or until:
         ends = [f"{word} {end.isoformat()}" for word, end in (("from", since), ("before", until)) if end]
         parts.append(" ".join(ends))

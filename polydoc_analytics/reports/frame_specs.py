@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.reports.specs import ACCENT, PAPER, WARM, Spec, specification
 
@@ -43,7 +44,9 @@ def of_frame(
     lies = form == "bar" and kind == "nominal"
     most = _MOST_LYING_BARS if lies else _MOST_ROWS
     if frame.height > most:
-        raise UsageError(f"the result has {frame.height:,} rows and such a chart shows {most:,}; aggregate it or limit")
+        raise UsageError(
+            f"the result has {counted(frame.height, 'row')} and such a chart shows {most:,}; aggregate it or limit"
+        )
     if color and (colours := frame[color].n_unique()) > len(_COLOURS):
         raise UsageError(f"{colours:,} values of {color} are too many to tell apart by colour; keep {len(_COLOURS)}")
 
