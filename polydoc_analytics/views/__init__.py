@@ -18,6 +18,11 @@ from polydoc_analytics.schema import SOFT_RULES
 
 KEYS = ("account", "language")
 EVERY = {"day": "daily", "week": "weekly", "month": "monthly"}
+_FIRST_DAYS = {
+    "day": "the local day",
+    "week": "first day of the local week, a Monday",
+    "month": "first day of the local month",
+}
 _KEY_COLUMNS = {"account": "account_id", "language": "language"}
 _HEADER_LINE = re.compile(r"-- ?(.*)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
@@ -134,7 +139,7 @@ def _usage(by: tuple[str, ...], every: str | None) -> View:
         grain += " that has runs"
     text = _read("usage")
     text = text.replace("{{title}}", _title(by, every)).replace("{{grain}}", grain or "the whole interval")
-    text = text.replace("{{every}}", every or "")
+    text = text.replace("{{first_day}}", _FIRST_DAYS[every or "day"])
     title, grain, columns, sql = parse_header(text, "usage.sql")
     names = (*keys, "period") if every else keys
     own = {*names, "is_partial"} if every else set(names)
