@@ -62,7 +62,11 @@ def views_page() -> str:
                 )
                 parts.append(_table(("view", "grain", "its own columns"), rows))
                 own = {name: text for one in members for name, text in one.columns.items() if name not in shared}
-                own |= {"period": "the local day, or the first one of the week (a Monday) or month"} if "period" in own else {}
+                own |= (
+                    {"period": "the local day, or the first one of the week (a Monday) or month"}
+                    if "period" in own
+                    else {}
+                )
                 parts.append("Their own columns:")
                 parts.append(_columns(own, types))
                 parts.append("And in each of them:")
