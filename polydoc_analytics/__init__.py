@@ -98,6 +98,16 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Give a notebook %polydoc and %%polydoc: what ``%load_ext polydoc_analytics`` calls."""
+    import_module(f"{__name__}.notebook").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take them away again: what ``%unload_ext polydoc_analytics`` calls."""
+    import_module(f"{__name__}.notebook").unload(shell)
+
+
 def __dir__() -> list[str]:
     """Return the public names."""
     return sorted(__all__)

@@ -1,6 +1,7 @@
 """Charts of a connected source as Altair charts, for notebooks: the same specifications that reports draw.
 
-Each function takes a ``Database`` and returns an Altair chart. Altair comes with the extra ``[notebook]``.
+Each function takes a ``Database``, and ``chart`` any Polars frame, and returns an Altair chart. Altair comes with the
+extra ``[notebook]``.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
+from polydoc_analytics.renderers import colours
 from polydoc_analytics.reporting import context
-from polydoc_analytics.reports import specs
+from polydoc_analytics.reports import frame_specs, specs
 from polydoc_analytics.reports.context import records
 from polydoc_analytics.reports.durations import duration_chart
 from polydoc_analytics.reports.failures import failure_chart
@@ -18,15 +20,39 @@ from polydoc_analytics.reports.over_time import by_period, chart_rows, cumulativ
 
 if TYPE_CHECKING:
     import altair
+    import polars as pl
 
     from polydoc_analytics.engine import Database
 
 _MEASURES = ("runs", "credits", "input_tokens", "output_tokens")
+_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _EVERY = ("day", "week", "month")
+FORMS = frame_specs.FORMS
+
+
+def chart(
+    frame: pl.DataFrame,
+    form: str = "bar",
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    color: str | None = None,
+) -> altair.TopLevelMixin:
+    """Return a chart of a frame's columns, whose ``form`` is bar, line, area or point.
+
+    Where they are not given, ``x`` is the first column of dates, else of text, else of numbers; ``y`` is the first
+    column of numbers beside it; ``color`` is a column of text that tells rows with one ``x`` apart. Bars over texts
+    lie, in the order of the rows. Raises UsageError where there is no such column, or more rows than a chart can show.
+    """
+    return _chart(frame_specs.of_frame(frame, form, x=x, y=y, color=color))
 
 
 def usage_over_time(db: Database, *, every: str | None = None, measure: str = "runs") -> altair.TopLevelMixin:
-    """Return bars of runs (failed ones at the foot), credits or tokens by local day, week or month."""
+    """Return bars of a measure by local period; failed runs stand at the foot of runs.
+
+    ``measure`` is runs, credits, input_tokens or output_tokens; ``every`` is day, week or month, and by default what
+    suits the interval. Raises UsageError for others.
+    """
     if measure not in _MEASURES:
         raise UsageError(f"unknown measure '{measure}'{nearest(measure, _MEASURES)}; expected {', '.join(_MEASURES)}")
     unit = _every(db, every)
@@ -43,7 +69,7 @@ def failure_rates(db: Database) -> altair.TopLevelMixin:
 
 
 def durations(db: Database) -> altair.TopLevelMixin:
-    """Return how many succeeded runs took how long, on a logarithmic scale, with median and 95th percentile."""
+    """Return a histogram of the seconds that succeeded runs took, on a logarithmic scale, with p50 and p95."""
     return _chart(duration_chart(context(db)).spec)
 
 
@@ -63,7 +89,7 @@ def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
 
 
 def cumulative_credits(db: Database, *, every: str | None = None) -> altair.TopLevelMixin:
-    """Return the running total of known credits by local day, week or month."""
+    """Return the running total of known credits; ``every`` is day, week or month, by default what suits."""
     unit = _every(db, every)
     return _chart(specs.cumulative(cumulative_rows(by_period(db, unit)), every=unit))
 
@@ -80,5 +106,7 @@ def _chart(spec: Any) -> altair.TopLevelMixin:
         import altair
     except ImportError:
         raise PolydocError("charts need Altair; install it with: pip install 'polydoc-analytics[notebook]'") from None
-    chart: altair.TopLevelMixin = altair.Chart.from_dict(dict(spec))
-    return chart
+    # On white, so that dark letters can be read in a dark notebook; in letters as wide as on any reader's machine.
+    looks = {**colours.replaced(spec, {specs.FONT: _FONT}), "background": specs.PAPER, "padding": 10}
+    made: altair.TopLevelMixin = altair.Chart.from_dict(looks)
+    return made

@@ -20,7 +20,7 @@ from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import Runs, opened_runs
 from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.schema import NAMES
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.sql import quoted, without_progress_bar
 from polydoc_analytics.views import own
 from polydoc_analytics.zones import offsets, zone
 
@@ -71,7 +71,9 @@ def connect(
 
     Parquet is scanned in place once a pass has proven types, hard rules and unique ids; a folder that ``export`` has
     written and a lake skip the pass; everything else is loaded and merged first. ``as_of`` gives a lake's figures as
-    they were known as of a load (its number or name) or an instant (a day: its end in ``timezone``).
+    they were known as of a load (its number or name) or an instant (a day: its end in ``timezone``). How files are read
+    is up to ``input_format``, ``assume_utc``, ``strict``, ``quarantine_to`` and ``progress``, those of
+    :func:`polydoc_analytics.load`. ``now`` (default: the current time) is what periods such as last-month start from.
 
     ``since``, ``until``, ``last`` and ``period`` choose the interval (see :func:`polydoc_analytics.interval`), whose
     days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
@@ -146,7 +148,7 @@ class Database:
         runs.prepare(self._con)
         self._con.execute("set timezone = 'UTC'")
         self._con.execute("set python_enable_replacements = false")
-        self._con.execute("set enable_progress_bar = false")
+        without_progress_bar(self._con)
         known = languages(runs.languages)
         self._language_names = {found.tag: found.name for found in known.values()}
         self._create_languages(known)
@@ -219,13 +221,16 @@ class Database:
         return Database(self._runs, interval, self.filters, self.date_basis, self.now, ExitStack(), self.catalog)
 
     def view(self, name: str) -> pl.DataFrame:
-        """Return a whole view as a Polars frame, ordered by its keys; see :func:`views` for their names."""
+        """Return the whole view ``name`` as a Polars frame, ordered by its keys.
+
+        :meth:`views` lists the names, :meth:`describe` the columns.
+        """
         view = catalog.view(name, self.catalog)
         order = f" order by {', '.join(view.keys)}" if view.keys else ""
         return self._fetch(f"select * from {view.name}{order}")
 
     def sql(self, text: str, *, timeout_s: float | None = None) -> pl.DataFrame:
-        """Return the result of one SQL query over the views as a Polars frame.
+        """Return the result of one SQL query, ``text``, over the views as a Polars frame.
 
         Raises QueryError with the engine's own words where the query fails, or takes longer than ``timeout_s`` seconds.
         """

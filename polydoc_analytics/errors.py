@@ -14,6 +14,10 @@ class PolydocError(Exception):
 
     exit_code = 2
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what notebooks show in place of a traceback, by IPython's convention: the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class SourceError(PolydocError):
     """A source that is missing, empty, unreadable, cut off or without a required column."""
@@ -43,6 +47,7 @@ class OutputError(PolydocError):
     exit_code = 3
 
 
+_HINTS = ("Did you mean", "Candidate bindings")
 _CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
@@ -57,11 +62,13 @@ def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
 def first_line(error: BaseException, most: int | None = None) -> str:
     """Return an error's first line, and the cause of it that the last one tells where there is a chain of causes.
 
-    It is the error's kind where it says nothing, and ends after ``most`` characters.
+    What DuckDB proposes in a second line stands behind it. It is the error's kind where it says nothing, and ends after
+    ``most`` characters.
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     *_, cause = _CAUSE.split(lines[-1])
-    return (lines[0].strip() + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:most]
+    hint = "".join(f" {line.strip()}" for line in lines[1:2] if line.startswith(_HINTS))
+    return (lines[0].strip() + hint + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:most]
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:

@@ -26,12 +26,16 @@ def load(
     as_of: AsOf = None,
     timezone: str = "UTC",
 ) -> Loaded:
-    """Load runs into memory from a path, glob, folder, list, URI, table or lake.
+    """Return runs in memory, from a path, glob, folder, list, URI, table or lake, with every row accounted for.
+
+    The result has ``runs`` (a Polars frame, one row a run, ordered by created_at and id), ``quarantine`` (source, line,
+    reason, raw) and ``counts`` (read = runs + duplicates + quarantined).
 
     ``input_format`` is one of ndjson, json, csv, parquet, arrow, and found by itself where it is not given.
     ``assume_utc`` takes times without an offset for UTC. ``strict`` raises RejectedRowsError where a row is rejected.
-    ``as_of`` gives a lake's runs as of a load or an instant (a day: its end in ``timezone``).
-    Raises SourceError where the source is missing, empty, unreadable or cut off.
+    ``quarantine_to`` is a file for rejected rows, to be mended and loaded; ``progress`` is called with the bytes read
+    so far and those there are in all (0 where unknown). ``as_of`` gives a lake's runs as of a load or an instant (a
+    day: its end in ``timezone``). Raises SourceError where the source is missing, empty, unreadable or cut off.
     """
     import polars as pl
 
@@ -73,9 +77,10 @@ def export(
 ) -> Staged:
     """Write checked, merged runs as zstd Parquet in ``created_month=YYYY-MM/`` (UTC) with a manifest.
 
-    The folder appears under its name when it is whole. ``as_of`` writes a lake's runs as of a load or an instant (a
-    day: its end in ``timezone``). Raises UsageError where the folder exists and is not empty, unless ``overwrite`` is
-    given and it is an earlier export.
+    Returns the ``folder``, its ``manifest``, the ``counts``, the ``quarantine`` and the ids in ``conflicts``. The other
+    arguments are those of :func:`polydoc_analytics.load`. The folder ``destination`` appears when it is whole.
+    ``as_of`` writes a lake's runs as of a load or an instant (a day: its end in ``timezone``). Raises UsageError where
+    the folder exists and is not empty, unless ``overwrite`` is given and it is an earlier export.
     """
     from polydoc_analytics.store import NewFolder, write_manifest
 

@@ -80,7 +80,11 @@ def build(
     accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
     files: Sequence[SourceFile] = (),
 ) -> ShownReport:
-    """Return a report over a connected source, which shows itself in a notebook; ``files`` are named as its source."""
+    """Return a report over a connected source, which shows itself in a notebook.
+
+    ``kind``, ``branding`` and ``accounts`` are those of :func:`polydoc_analytics.report`; ``files`` are named as its
+    source. Its ``sections`` hold sentences, figures, charts and tables as values.
+    """
     from polydoc_analytics.reports import builder
 
     made = builder(kind)(context(db, branding=branding, accounts=accounts, files=files))

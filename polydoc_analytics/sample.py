@@ -101,10 +101,11 @@ def write_sample(
 ) -> None:
     """Write ``runs`` runs, some of them seen twice, as NDJSON in wire form, in about the order of their creation.
 
-    The same arguments give the same bytes. The runs were created in the ``days`` days (UTC) up to and with ``until``.
-    ``broken`` further lines, each of which breaks a hard rule, are spread among them. ``progress`` is told how many
-    runs are written. A file appears under its name only when it is whole; a stream stays open. Raises UsageError for
-    numbers that make no sense and for a path that cannot be written to.
+    ``out`` is a path or a binary stream. The same arguments, ``seed`` among them, give the same bytes. The runs were
+    created in the ``days`` days (UTC) up to and with ``until``. ``broken`` further lines, each of which breaks a hard
+    rule, are spread among them. ``progress`` is told how many runs are written. A file appears under its name only when
+    it is whole; a stream stays open. Raises UsageError for numbers that make no sense and for a path that cannot be
+    written to.
     """
     if not (1 <= runs <= _MOST_RUNS and 1 <= days <= min(_MOST_DAYS, until.toordinal()) and broken >= 0 <= seed):
         most = f"at most {_MOST_RUNS:,} runs and {_MOST_DAYS:,} days"

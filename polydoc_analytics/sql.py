@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def quoted(text: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def without_progress_bar(con: Any) -> None:
+    """Switch DuckDB's progress bar off.
+
+    In a notebook without ipywidgets it is off already, and to say so raises.
+    """
+    [(is_on,)] = con.execute("select current_setting('enable_progress_bar')").fetchall()
+    if is_on:
+        con.execute("set enable_progress_bar = false")

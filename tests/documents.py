@@ -79,6 +79,8 @@ class Session:
         for value in self.names.values():
             if isinstance(value, pda.Database):
                 value.close()
+        if "IPython" in sys.modules:
+            sys.modules["IPython"].InteractiveShell.clear_instance()
 
     def do(self, block: Block) -> None:
         """Run a block; raises AssertionError, naming page and line, where it does not do what it says."""
@@ -125,6 +127,18 @@ class Session:
         self.names.update(test.globs)
         assert not runner.failures, said.getvalue()
 
+    def ipython(self, block: Block) -> None:
+        from IPython.core.interactiveshell import InteractiveShell
+
+        os.environ["IPYTHONDIR"] = str(Path("ipython").absolute())
+        shell = InteractiveShell.instance()
+        shell.user_ns.update(self.names)
+        shell.run_line_magic("load_ext", "polydoc_analytics")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            done = shell.run_cell(block.text).success
+        self.names.update(shell.user_ns)
+        assert done, said.getvalue()
+
     def toml(self, block: Block) -> None:
         content = tomllib.loads(block.text)
         assert block.title, 'its fence names no file, such as title="polydoc-analytics.toml"'
@@ -149,7 +163,7 @@ class Session:
 
 
 RUNNERS: dict[str, Callable[[Session, Block], None]] = {
-    name: getattr(Session, name) for name in ("console", "python", "pycon", "toml", "sql", "json")
+    name: getattr(Session, name) for name in ("console", "python", "pycon", "ipython", "toml", "sql", "json")
 }
 
 

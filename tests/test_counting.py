@@ -19,6 +19,7 @@ def test_an_error_is_told_by_its_first_line_and_its_cause() -> None:
     assert first_line(ValueError("  no such\nfile\n")) == "no such"
     assert first_line(ValueError("\nno such")) == "no such"
     assert first_line(ValueError()) == "ValueError"
+    assert first_line(ValueError('No x!\nDid you mean "y"?')) == 'No x! Did you mean "y"?'
     assert first_line(OSError("cannot\n  \x1b[31m↳\x1b[0m a\n ↳ disk full")) == "cannot: disk full"
     assert first_line(ValueError("x" * 400), 300) == "x" * 300
 

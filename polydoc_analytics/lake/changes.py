@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, table_schema
 from polydoc_analytics.merging import WINNER_ORDER
 from polydoc_analytics.schema import NAMES
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.sql import quoted, without_progress_bar
 
 if TYPE_CHECKING:
     import duckdb
@@ -156,5 +156,5 @@ def connection(work: Path, memory: str = "1GB") -> duckdb.DuckDBPyConnection:
 
     con = duckdb.connect(config={"memory_limit": memory, "temp_directory": str(work)})
     con.execute("set timezone = 'UTC'")
-    con.execute("set enable_progress_bar = false")
+    without_progress_bar(con)
     return con

@@ -103,10 +103,13 @@ class Lake:
     ) -> LoadResult:
         """Load a source (see :func:`polydoc_analytics.load`) into the lake: all of it or, where it fails, nothing.
 
+        Returns how every row is accounted for: read = inserted + updated + unchanged + duplicates + quarantined.
+
         With ``correct`` the source is the authority on the present: its runs replace what is stored, which moves to the
-        history. Where nothing changes, no version is added. What was loaded is on the disk when this returns.
-        ``name`` is what the ledger calls the source. Raises SourceError where the source cannot be read to its end,
-        RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot be written to.
+        history. Where nothing changes, no version is added. What was loaded is on the disk when this returns. ``name``
+        is what the ledger calls the source, ``kind`` what it calls the load. Raises SourceError where the source cannot
+        be read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot
+        be written to.
         """
         started = datetime.now(UTC)
         load = keeping.new_load()
@@ -321,7 +324,7 @@ class Lake:
         return json_of(self.place, f"{SOURCES}/{name}.json")
 
     def remember(self, name: str, state: Mapping[str, Any]) -> None:
-        """Replace what the lake remembers of a source, durably."""
+        """Replace what the lake remembers of the source ``name`` by ``state``, durably."""
         self.place.write(f"{SOURCES}/{name}.json", json_text(state))
 
     def name_accounts(self, names: Mapping[str, str]) -> None:
@@ -334,7 +337,15 @@ class Lake:
         return json_of(self.place, ACCOUNTS)
 
     def loads(self) -> pl.DataFrame:
-        """Return the ledger as a frame, one row a load in the order of their numbers; times are UTC."""
+        """Return the ledger as a frame, one row a load in the order of their numbers; times are UTC.
+
+        What it did: number, load (its name), kind (ingest, sync, compact, erase, repair), source, content_hash and
+        content_bytes (of a file, else null), is_authority, started_at, committed_at, detail, tool_version,
+        format_version. How rows are accounted for: read, inserted, updated, unchanged, duplicates, quarantined (of
+        these new_quarantined were new), conflicts. What the lake holds since: runs, created_low to created_high and
+        finished_low to finished_high (µs since 1970 UTC), languages as sent, and the versions of its tables,
+        runs_version, history_version and quarantine_version.
+        """
         return self._frame("loads", "number")
 
     def history(self) -> pl.DataFrame:

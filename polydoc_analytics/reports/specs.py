@@ -26,7 +26,8 @@ _ONE_ROW: Spec = {"values": [{}]}
 Rows = Sequence[Mapping[str, Any]]
 
 
-def _spec(rows: Rows, height: Any, body: Spec, width: Any = WIDTH) -> Spec:
+def specification(rows: Rows, height: Any, body: Spec, width: Any = WIDTH) -> Spec:
+    """Return a specification with the data, the size and the looks that all charts share, and a body of its own."""
     return {
         "$schema": SCHEMA,
         "data": {"name": "t", "values": [dict(row) for row in rows]},
@@ -88,7 +89,7 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
         tooltip.append({"field": "failed_runs", "type": "quantitative", "title": "failed runs", "format": ","})
         failed = {"x": x, "x2": end, "y": {**y, "field": "failed_runs"}, "y2": {"datum": 0}, "tooltip": tooltip}
         layers.append({"mark": {"type": "rect", "fill": WARM, "stroke": PAPER, "strokeWidth": 1}, "encoding": failed})
-    return _spec(rows, 150, {"layer": layers})
+    return specification(rows, 150, {"layer": layers})
 
 
 def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
@@ -120,7 +121,7 @@ def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
     text = {"mark": {"type": "text", "align": "left", "dx": 5, "fill": INK}}
     dimmed = {"condition": {"test": "datum.dim", "value": 0.25}, "value": 1}
     encoding = {"y": y, "x": x, "tooltip": tooltip, "fillOpacity": dimmed}
-    return _spec(
+    return specification(
         rows,
         {"step": 22},
         {
@@ -166,7 +167,7 @@ def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of 
     if overall is not None:
         line = {"type": "rule", "stroke": MUTED, "strokeDash": [3, 3], "aria": False}
         layers.insert(0, {"data": _ONE_ROW, "mark": line, "encoding": {"x": {"datum": overall}}})
-    return _spec(rows, {"step": 22}, {"layer": layers})
+    return specification(rows, {"step": 22}, {"layer": layers})
 
 
 def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: str = "runs") -> Spec:
@@ -189,7 +190,7 @@ def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: st
         "width": 118,
         "height": 56,
     }
-    spec = _spec(rows, 0, {})
+    spec = specification(rows, 0, {})
     for key in ("width", "height", "autosize"):
         del spec[key]
     return spec | {
@@ -244,7 +245,7 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
         layers.append({"data": _ONE_ROW, "mark": rule, "encoding": {"x": at}})
         text = {"type": "text", "align": "left", "dx": 4, "y": 6 + 14 * place, "fill": INK, "text": mark["text"]}
         layers.append({"data": _ONE_ROW, "mark": text, "encoding": {"x": at}})
-    return _spec(rows, 150, {"layer": layers})
+    return specification(rows, 150, {"layer": layers})
 
 
 def duration_ranges(rows: Rows) -> Spec:
@@ -263,7 +264,7 @@ def duration_ranges(rows: Rows) -> Spec:
         {"field": "text", "type": "nominal", "title": "succeeded runs"},
     ]
     line = {"type": "rule", "stroke": ACCENT, "strokeWidth": 3, "strokeOpacity": 0.35, "strokeCap": "round"}
-    return _spec(
+    return specification(
         rows,
         {"step": 22},
         {
@@ -300,7 +301,7 @@ def heat_map(rows: Rows, *, columns: Sequence[str], lines: Sequence[str], label:
         "scale": {"domain": [0, top], "range": [0.04, 1]},
     }
     on_dark = {"condition": {"test": f"datum.value > {top} * 0.55", "value": PAPER}, "value": INK}
-    return _spec(
+    return specification(
         rows,
         {"step": 24},
         {
@@ -332,4 +333,4 @@ def cumulative(rows: Rows, *, every: str, label: str = "credits so far") -> Spec
         "fillOpacity": 0.12,
         "line": {"stroke": ACCENT, "strokeWidth": 2},
     }
-    return _spec(rows, 130, {"mark": mark, "encoding": {"x": _time(every), "y": y, "tooltip": tooltip}})
+    return specification(rows, 130, {"mark": mark, "encoding": {"x": _time(every), "y": y, "tooltip": tooltip}})

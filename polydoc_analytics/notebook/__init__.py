@@ -1,0 +1,27 @@
+"""What ``%load_ext polydoc_analytics`` adds to Jupyter: %polydoc, %%polydoc, completion, tables and offline charts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def load(shell: Any) -> None:
+    """Add the magics, the completion and the looks to an IPython shell; twice is as good as once."""
+    from polydoc_analytics.notebook import completion, looks
+    from polydoc_analytics.notebook.magic import PolydocMagics
+
+    unload(shell)
+    magics = PolydocMagics(shell)
+    shell.register_magics(magics)
+    completion.add(shell, magics)
+    looks.add(shell)
+
+
+def unload(shell: Any) -> None:
+    """Take away what :func:`load` has added."""
+    from polydoc_analytics.notebook import completion, looks
+
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("polydoc", None)
+    completion.remove(shell)
+    looks.remove(shell)
