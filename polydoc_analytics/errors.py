@@ -52,6 +52,11 @@ def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
     return kind(f"{os.fspath(path)}: cannot be written: {why}")
 
 
+def first_line(error: BaseException, most: int | None = None) -> str:
+    """Return an error's first line, of ``most`` characters; the error's kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:most]
+
+
 def nearest(wrong: str, valid: Iterable[str]) -> str:
     """Return ``; did you mean X?`` for the valid name most like ``wrong``, else an empty text."""
     folded = {name.lower(): name for name in valid}

@@ -17,7 +17,7 @@ from polydoc_analytics.lake import Lake
 from polydoc_analytics.plan import Plans
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import DateBasis
+    from polydoc_analytics.engines.scope import DateBasis
 
 _STATE = "alerts.json"
 

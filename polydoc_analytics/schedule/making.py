@@ -20,7 +20,8 @@ from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database, DateBasis
+    from polydoc_analytics.engine import Database
+    from polydoc_analytics.engines.scope import DateBasis
     from polydoc_analytics.reports.context import Context
 
 _CHARTS = 2

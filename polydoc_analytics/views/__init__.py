@@ -7,6 +7,7 @@ A file opens with its title, its grain and every column, each on a line of its o
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -36,6 +37,12 @@ class View:
     template: str
     keys: tuple[str, ...] = ()
     every: str | None = None
+    file: str | None = None
+
+    @property
+    def ordered_by(self) -> tuple[str, ...]:
+        """The columns that rows are ordered by: the keys, and the status where a row is of one."""
+        return (*self.keys, "status") if self.name.startswith("durations") else self.keys
 
     @property
     def needs_language(self) -> bool:
@@ -78,12 +85,13 @@ def catalog() -> dict[str, View]:
     return {view.name: view for view in views}
 
 
-def view(name: str) -> View:
-    """Return a view by name; raises UsageError with the nearest name where there is none."""
+def view(name: str, among: Mapping[str, View] | None = None) -> View:
+    """Return a view by name, of the package's or ``among`` others; raises UsageError with the nearest where none is."""
+    among = catalog() if among is None else among
     try:
-        return catalog()[name]
+        return among[name]
     except KeyError:
-        raise UsageError(f"unknown view '{name}'{nearest(name, catalog())}; see `polydoc-analytics views`") from None
+        raise UsageError(f"unknown view '{name}'{nearest(name, among)}; see `polydoc-analytics views`") from None
 
 
 def parse_header(text: str, name: str) -> tuple[str, str, dict[str, str], str]:
