@@ -5,20 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from measuring import WORK, cli, data, duel, in_process, once, row, seconds_of
-
-IMPORTS = "import polydoc_analytics as pda, polars, pandera.polars, deltalake, langcodes, polydoc_analytics.engine"
-
-
-def measure(sizes: list[int], repeat: int) -> None:
-    least, most = sizes[0], sizes[-1]
-    first_load(most, repeat)
-    nothing_new(least, repeat)
-    recent_rows(most)
-    reading(most)
+from measuring import WORK, cli, duel, in_process, once, seconds_of, watched
+from others import IMPORTS, Row, row
+from sources import data
 
 
-def first_load(runs: int, repeat: int) -> None:
+def measure(runs: int, repeat: int) -> list[Row]:
+    return [first_load(runs, repeat), *nothing_new(min(runs, 1_000_000), repeat), recent_rows(runs), reading(runs)]
+
+
+def first_load(runs: int, repeat: int) -> Row:
     lake, export, source = WORK / "lake", WORK / "export", data(runs)
 
     def clean() -> None:
@@ -27,31 +23,34 @@ def first_load(runs: int, repeat: int) -> None:
 
     ours, theirs = duel(ingest(source, lake), cli("export", source, export, "-q"), repeat, clean)
     clean()
-    row(f"first load of {runs:,} runs / export of them", ours.median, theirs.median, f"{ours.megabytes:.0f} MB")
+    return row(f"first load of {runs:,} runs / export of them", ours.median, theirs.median, f"{ours.megabytes:.0f} MB")
 
 
-def nothing_new(runs: int, repeat: int) -> None:
+def nothing_new(runs: int, repeat: int) -> list[Row]:
     """The same file again, and the same rows in a file with other bytes, against reading and checking the file."""
     lake, source, other = WORK / "lake", data(runs), WORK / "other-bytes.ndjson"
     shutil.rmtree(lake, ignore_errors=True)
     other.write_bytes(b"\n" + source.read_bytes())
-    seconds_of([*ingest(source, lake), "--json"], check_only=True)
+    watched([*ingest(source, lake), "--json"])
     read = in_process("import polydoc_analytics as pda", f"pda.load('{source}')", times=1)
+    rows = []
     for name, again in (("the same file", source), ("the same rows, other bytes", other)):
         ours, theirs = duel(ingest(again, lake), read, repeat)
-        row(f"load {runs:,} runs again, {name} / read them", ours.median, theirs.median, f"{ours.megabytes:.0f} MB")
+        note = f"{ours.megabytes:.0f} MB"
+        rows.append(row(f"load {runs:,} runs again, {name} / read them", ours.median, theirs.median, note))
     other.unlink()
     shutil.rmtree(lake)
+    return rows
 
 
 def kept_lake(runs: int) -> Path:
     lake = WORK / f"lake-{runs}"
     if not lake.exists():
-        seconds_of([*ingest(data(runs), lake), "--json"], check_only=True)
+        watched([*ingest(data(runs), lake), "--json"])
     return lake
 
 
-def recent_rows(runs: int) -> None:
+def recent_rows(runs: int) -> Row:
     """10,000 of the newest runs: a fifth new, three tenths changed, the rest as they are."""
     lake, source, copy = kept_lake(runs), WORK / f"recent-{runs}.parquet", WORK / "lake-copy"
     make = f"""import duckdb
@@ -69,14 +68,15 @@ print(0)"""
     shutil.copytree(lake, copy)
     setup = f"{IMPORTS}\nlake = pda.Lake('{copy}')"
     command = in_process(setup, f"lake.ingest('{source}')", times=1)
-    row(f"10,000 recent rows into {runs:,}", seconds_of(command), None, "after imports")
+    seconds = seconds_of(command)
     shutil.rmtree(copy)
+    return row(f"10,000 recent rows into {runs:,}", seconds, None, "after imports")
 
 
-def reading(runs: int) -> None:
+def reading(runs: int) -> Row:
     lake = kept_lake(runs)
     command = in_process(IMPORTS, f"pda.connect('{lake}').sql('select runs, credits from usage')")
-    row(f"connect to a lake of {runs:,} runs, and a total", seconds_of(command), None, "after imports")
+    return row(f"connect to a lake of {runs:,} runs, and a total", seconds_of(command), None, "after imports")
 
 
 def ingest(source: Path, lake: Path) -> list[str]:

@@ -1,11 +1,15 @@
-"""Whole processes, timed in turn, and one line of the table for each comparison."""
+"""Whole processes, timed in turn, with the peak memory of all that they start."""
 
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +17,28 @@ from pathlib import Path
 HERE = Path(__file__).parent
 WORK = HERE / "work"
 PYTHON = sys.executable
+FOREIGN = ("dlt", "pandas", "pysail", "pyspark")
+"""What the other contestants need. pandera imports pandas and pyspark wherever it finds them, for seconds."""
+
+_LOOK_EVERY_S = 0.05
+_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
+_MOST_MB = 0.8 * _PAGE_MB * os.sysconf("SC_PHYS_PAGES")
+_MOST_SECONDS = 3_600
+
+
+class FailedError(Exception):
+    """A process that did not do its work: why, in one line."""
+
+
+@dataclass
+class Watched:
+    """A process that has ended: seconds, those until it said "stored", those of processors, peak memory, last line."""
+
+    seconds: float
+    stored: float
+    processor: float
+    megabytes: float
+    answer: str
 
 
 @dataclass
@@ -27,19 +53,85 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Run a command; return its seconds and its peak memory in MB."""
-    import time
+def watched(command: list[str]) -> Watched:
+    """Run a command to its end. Memory is the resident memory of the process and all below it, added up.
 
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} failed:\n{said.decode()}")
-    return seconds, usage.ru_maxrss / 1024
+    It is looked at every 50 ms, where there is a /proc; a peak of the process alone is never missed. A process that is
+    about to take the whole machine's memory, or takes more than an hour, is stopped. Raises FailedError.
+    """
+    with tempfile.TemporaryFile() as said:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, start_new_session=True)
+        assert process.stdout is not None
+        watcher = _Watcher(process.pid)
+        stored, answer = 0.0, ""
+        try:
+            for line in process.stdout:
+                if line == b"stored\n":
+                    stored = time.perf_counter() - began
+                else:
+                    answer = line.decode()
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # Ctrl-C does not reach it by itself, for it has a session of its own
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        watcher.end()
+        process.stdout.close()
+        if process.returncode:
+            said.seek(0)
+            lines = said.read().decode(errors="replace").strip().splitlines() or ["no word"]
+            raise FailedError(watcher.stopped_for or f"exit {process.returncode}: {lines[-1]}")
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    processor = usage.ru_utime + usage.ru_stime
+    return Watched(seconds, stored, processor, max(watcher.megabytes, usage.ru_maxrss / unit), answer)
+
+
+class _Watcher:
+    def __init__(self, pid: int) -> None:
+        self.megabytes = 0.0
+        self.stopped_for = ""
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        last = time.perf_counter() + _MOST_SECONDS
+        while not self._ended.wait(_LOOK_EVERY_S):
+            now = sum(_resident(pid) for pid in _family(self._pid))
+            self.megabytes = max(self.megabytes, now)
+            if now > _MOST_MB:
+                self.stopped_for = f"stopped at {now / 1024:.0f} GiB of memory"
+            elif time.perf_counter() > last:
+                self.stopped_for = f"stopped after {_MOST_SECONDS:,} s"
+            if self.stopped_for:
+                os.killpg(self._pid, signal.SIGKILL)
+                return
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and those below it; on Linux alone it has any."""
+    family = [pid]
+    for member in family:
+        for children in Path(f"/proc/{member}/task").glob("*/children"):
+            try:
+                family += map(int, children.read_text().split())
+            except OSError:  # it has just ended
+                continue
+    return family
+
+
+def _resident(pid: int) -> float:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_MB
+    except OSError:
+        return 0.0
 
 
 def duel(a: list[str], b: list[str], repeat: int, clean: Callable[[], None] = lambda: None) -> tuple[Timing, Timing]:
@@ -48,21 +140,42 @@ def duel(a: list[str], b: list[str], repeat: int, clean: Callable[[], None] = la
     for turn in range(repeat + 1):
         for timing, command in ((first, a), (second, b)):
             clean()
-            seconds, megabytes = timed(command)
+            done = watched(command)
             if turn:
-                timing.seconds.append(seconds)
-                timing.megabytes = max(timing.megabytes, megabytes)
+                timing.seconds.append(done.seconds)
+                timing.megabytes = max(timing.megabytes, done.megabytes)
     return first, second
 
 
+def hiding(*packages: str) -> str:
+    """Return Python that makes packages look as if they were not installed."""
+    return f"import sys\nsys.path.insert(0, {str(HERE)!r})\nfrom plain import hide\nhide(*{packages!r})\n"
+
+
 def cli(*arguments: object) -> list[str]:
-    return [PYTHON, "-m", "polydoc_analytics", *map(str, arguments)]
+    """Return a call of the command line as a plain installation has it."""
+    call = "from polydoc_analytics.cli import main\nsys.exit(main())"
+    return [PYTHON, "-c", hiding(*FOREIGN) + call, *map(str, arguments)]
+
+
+def script(path: Path, *arguments: object, hide: tuple[str, ...] = ()) -> list[str]:
+    """Return a call of a script in an environment without some packages."""
+    if not hide:
+        return [PYTHON, str(path), *map(str, arguments)]
+    call = f"import runpy\nsys.argv[0] = {str(path)!r}\nsys.path[0] = {str(path.parent)!r}\n"
+    return [
+        PYTHON,
+        "-c",
+        f"{hiding(*hide)}{call}runpy.run_path(sys.argv[0], run_name='__main__')",
+        *map(str, arguments),
+    ]
 
 
 def in_process(setup: str, statement: str, times: int = 5) -> list[str]:
-    """A process that prints how long a statement took, the best of some times."""
+    """Return a process that prints how long a statement took, the best of some times."""
     code = (
-        "import time\n"
+        hiding(*FOREIGN)
+        + "import time\n"
         + setup
         + f"\nbest = 1e9\nfor _ in range({times}):\n    began = time.perf_counter()\n    "
         + statement
@@ -71,25 +184,10 @@ def in_process(setup: str, statement: str, times: int = 5) -> list[str]:
     return [PYTHON, "-c", code]
 
 
-def seconds_of(command: list[str], *, check_only: bool = False) -> float:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return 0.0 if check_only else float(done.stdout.split()[-1])
+def seconds_of(command: list[str]) -> float:
+    """Return the seconds that a process printed."""
+    return float(watched(command).answer)
 
 
 def once(code: str) -> None:
     subprocess.run([PYTHON, "-c", code], check=True)
-
-
-def row(name: str, ours: float, floor: float | None, note: str = "") -> None:
-    ratio = f"{ours / floor:6.2f}" if floor else "     –"
-    other = f"{floor:9.3f}" if floor else "        –"
-    print(f"{name:<58} {ours:9.3f} {other} {ratio}  {note}", flush=True)
-
-
-def data(runs: int, broken: int = 0) -> Path:
-    path = WORK / f"runs-{runs}{f'-broken-{broken}' if broken else ''}.ndjson"
-    if not path.exists():
-        subprocess.run(cli("sample", path, "--runs", runs, "--seed", 1, "--broken", broken, "-q"), check=True)
-    return path

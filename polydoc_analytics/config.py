@@ -22,8 +22,9 @@ class Settings:
     """What a user may set once.
 
     ``timezone`` and ``date_basis`` are those of every command, ``accounts`` is a CSV of account_id,name, ``lake`` the
-    lake's folder or URI, ``locale`` that of reports where ``branding`` names none. The rest are tables as they stand in
-    the file: ``branding``, ``schedule``, ``sources`` and ``delivery`` by name, and lists of ``reports`` and ``alerts``.
+    lake's folder or URI, ``locale`` that of reports where ``branding`` names none, ``views`` a folder of the user's own
+    views. The rest are tables as they stand in the file: ``branding``, ``schedule``, ``sources`` and ``delivery`` by
+    name, and lists of ``reports`` and ``alerts``.
     Paths in the file are relative to ``folder``, where it lies.
     """
 
@@ -32,6 +33,7 @@ class Settings:
     accounts: str | None = None
     lake: str | None = None
     locale: str | None = None
+    views: str | None = None
     branding: Table = field(default_factory=dict)
     sources: Mapping[str, Table] = field(default_factory=dict)
     schedule: Table = field(default_factory=dict)
@@ -83,7 +85,7 @@ def settings(config: str | None = None, environment: Mapping[str, str] | None = 
             raise UsageError(f"{path}: sources.{name} must be a table, [sources.{name}]")
     found = Settings(**content, folder=path.parent)
     given = {key: value for key in TEXTS if (value := environment.get(PREFIX + key.upper()))}
-    for key in ("accounts", "lake"):
+    for key in ("accounts", "lake", "views"):
         if key not in given and content.get(key):
             given[key] = found.path(content[key])
     made = Settings(**{**content, **given}, folder=path.parent)

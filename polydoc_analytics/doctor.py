@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import Lake
 from polydoc_analytics.lake.keeping import MANY_FILES
@@ -71,7 +72,7 @@ def examine(
         findings.append(
             Finding(
                 "doubt",
-                f"{rows:,} {'row is' if rows == 1 else 'rows are'} in quarantine",
+                f"{counted(rows, 'row is', 'rows are')} in quarantine",
                 "`polydoc-analytics lake quarantine --out FILE`, mend that file, and ingest it",
             )
         )
@@ -81,7 +82,7 @@ def examine(
         findings.append(
             Finding(
                 "doubt",
-                f"{conflicts:,} conflict{'' if conflicts == 1 else 's'}: runs seen finished in more than one way",
+                f"{counted(conflicts, 'conflict')}: runs seen finished in more than one way",
                 "look at the history; `ingest --correct` or `sync` sets the right state",
             )
         )
@@ -129,7 +130,7 @@ def _running(lake: Lake, now: datetime) -> tuple[list[dict[str, Any]], list[Find
     rows = lake.running(before)
     if not rows:
         return [], []
-    runs = "1 run is" if len(rows) == 1 else f"{len(rows):,} runs are"
+    runs = counted(len(rows), "run is", "runs are")
     what = f"{runs} Running for more than {RUNNING_TOO_LONG.total_seconds() / 3600:g} hours"
     return rows[:20], [Finding("doubt", what, "sync the source that knows how they ended")]
 
@@ -167,7 +168,7 @@ def _cursor_text(cursor: Any) -> str | None:
     if not cursor:
         return None
     if "files" in cursor:
-        return "1 file" if len(cursor["files"]) == 1 else f"{len(cursor['files']):,} files"
+        return counted(len(cursor["files"]), "file")
     return ", ".join(str(value).replace("+00:00", "Z") for value in cursor.values())
 
 

@@ -16,6 +16,7 @@ from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import opened_for_cluster, opened_runs
 from polydoc_analytics.periods import Interval, interval
+from polydoc_analytics.views import own
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +45,7 @@ def connect(
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     as_of: int | str | date | datetime | None = None,
+    views: str | os.PathLike[str] | None = None,
     engine: str = "duckdb",
     remote: str | None = None,
 ) -> Database:
@@ -57,16 +59,20 @@ def connect(
     days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
     or finished. ``account`` and ``language`` (exact tags) confine all views.
 
+    ``views`` is a folder of your own views: ``NAME.sql`` with a header as the package's have (a title, ``grain: …``,
+    each column with its meaning) and one SELECT over the package's views and each other.
+
     ``engine`` is duckdb, in this process, or spark: a cluster over Spark Connect at ``remote``, ``sc://HOST:PORT`` and
     then ``;token=…`` where it is needed. The source is then a lake or a folder written by ``export`` that the cluster
     sees under the same path or URI; it reads it, and only results come here.
 
     Raises SourceError where the source cannot be read or the cluster be reached, UsageError where an argument means
-    nothing.
+    nothing, QueryError where a view of your own fails or has other columns than its header says.
     """
     if date_basis not in DATE_BASES:
         hint = nearest(date_basis, DATE_BASES)
         raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
+    known = own.catalog_with(views)
     now = now or datetime.now(UTC)
     chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
     filters = Filters(_names(account), _names(language))
@@ -92,7 +98,7 @@ def connect(
                 )
             )
             made = _duckdb
-        return Database(Scope(runs, chosen, filters, date_basis, now), made, stack)
+        return Database(Scope(runs, chosen, filters, date_basis, now, known), made, stack)
 
 
 def _is_spark(engine: str, remote: str | None) -> bool:
@@ -131,9 +137,9 @@ class Database:
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 
     ``interval`` is half-open in UTC; ``snapshot`` names that of a lake; ``account_names`` are those that a lake knows,
-    by account id. ``counts`` accounts for the rows that were read, ``quarantine`` holds the rejected
-    ones and ``rejection`` says in words what they are. Close it, or use it in a ``with`` block, to remove what was
-    loaded to temporary files.
+    by account id; ``catalog`` has the views by name, the user's own among them. ``counts`` accounts for the rows that
+    were read, ``quarantine`` holds the rejected ones and ``rejection`` says in words what they are. Close it, or use it
+    in a ``with`` block, to remove what was loaded to temporary files.
     """
 
     def __init__(self, scope: Scope, make: Callable[[Scope], Engine], stack: ExitStack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import re
 from collections.abc import Iterable
 
 
@@ -42,6 +43,7 @@ class OutputError(PolydocError):
     exit_code = 3
 
 
+_CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
@@ -53,8 +55,13 @@ def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
 
 
 def first_line(error: BaseException, most: int | None = None) -> str:
-    """Return an error's first line, of ``most`` characters; the error's kind where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()[:most]
+    """Return an error's first line, and the cause of it that the last one tells where there is a chain of causes.
+
+    It is the error's kind where it says nothing, and ends after ``most`` characters.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    *_, cause = _CAUSE.split(lines[-1])
+    return (lines[0].strip() + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:most]
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:

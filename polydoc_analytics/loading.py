@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.configured import opened
+from polydoc_analytics.counting import counted, noun
 from polydoc_analytics.errors import RejectedRowsError
 from polydoc_analytics.loaders import Progress, read_batches
 from polydoc_analytics.loaders.work import in_background
@@ -116,6 +117,7 @@ def stage(
     """
     import duckdb
 
+    from polydoc_analytics.loaders.batches import judged
     from polydoc_analytics.merging import Merge
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import PartWriter, read_manifest
@@ -130,10 +132,11 @@ def stage(
     read = 0
     try:
         with in_background(parts.write) as write:
-            for batch in read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress):
-                read += batch.read
-                quarantine.add(batch.rejected)
-                write(batch.runs, merge.add(batch.runs))
+            batches = read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress)
+            for group in judged(batches):
+                read += group.read
+                quarantine.add(group.rejected)
+                write(group.runs, merge.add(group.runs))
         written = parts.flush()
     except BaseException:
         parts.abandon()
@@ -160,9 +163,9 @@ def stage(
 
 def rejection(quarantine: Quarantine, read: int) -> str:
     """Return what to say of rejected rows: how many, by reason, and the first few."""
-    lines = [f"{quarantine.rows:,} of {read:,} rows were quarantined:"]
+    lines = [f"{quarantine.rows:,} of {counted(read, 'row')} {noun(quarantine.rows, 'was', 'were')} quarantined:"]
     lines += [f"  {count:,} × {kind}" for kind, count in quarantine.kinds.most_common(5)]
     if len(quarantine.kinds) > 5:
-        lines.append(f"  and {len(quarantine.kinds) - 5} more reasons")
+        lines.append(f"  and {counted(len(quarantine.kinds) - 5, 'more reason')}")
     lines += [f"  {row.source}:{row.line}: {row.reason}" for row in quarantine.first[:3]]
     return "\n".join(lines)

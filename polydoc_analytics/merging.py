@@ -40,68 +40,61 @@ WINNER_ORDER = """
 
 _SPILL_BYTES = 64 * 1024 * 1024
 _MOST_LOAD = 0.75
-_FIRST_SLOTS = 1 << 16
-_MOST_BUCKETS = (1 << 18) - 1
+_FIRST_SLOTS = 1 << 21
+_SLOTS_AT_ONCE = 1 << 17
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-def _repeats(hashes: Hashes) -> Mask:
-    """Tell which hashes have stood in the array before; only the few that share some bits are compared in full."""
-    rows = np.arange(len(hashes))
-    bucket = (hashes >> np.uint64(32)).astype(np.int64) & _MOST_BUCKETS
-    last_in_bucket = np.empty(_MOST_BUCKETS + 1, np.int64)
-    last_in_bucket[bucket] = rows
-    is_shared = np.zeros(_MOST_BUCKETS + 1, bool)
-    is_shared[bucket[last_in_bucket[bucket] != rows]] = True
-    suspects = np.flatnonzero(is_shared[bucket])
-    _, first = np.unique(hashes[suspects], return_index=True)
-    is_repeat = np.zeros(len(hashes), bool)
-    is_repeat[suspects] = True
-    is_repeat[suspects[first]] = False
-    return is_repeat
-
-
 class SeenHashes:
-    """A set of 64-bit hashes that takes whole arrays at once: open addressing, linear probing, 0 is an empty slot."""
+    """A set of 64-bit hashes that takes whole arrays at once: open addressing, linear probing, 0 is an empty slot.
+
+    A hash's slot is given by its highest bits, and hashes are put in by their order, so that neighbours in an array
+    are neighbours in memory, also while the set grows.
+    """
 
     def __init__(self) -> None:
         self._slots: Hashes = np.zeros(_FIRST_SLOTS, np.uint64)
         self._count = 0
 
     def add(self, hashes: Hashes) -> Mask:
-        """Add hashes; tell for each whether it is new, the first of equal ones in the array alone."""
-        hashes = np.where(hashes == 0, np.uint64(1), hashes)
+        """Add hashes; tell for each whether it is new, one of equal ones in the array alone."""
         while (self._count + len(hashes)) > _MOST_LOAD * len(self._slots):
             self._grow()
-        is_first = ~_repeats(hashes)
-        is_new = is_first
-        is_new[is_first] = self._insert(hashes[is_first])
-        self._count += int(is_new.sum())
+        order = np.argsort(hashes)
+        ordered = np.maximum(hashes[order], np.uint64(1))
+        is_first = np.ones(len(hashes), bool)
+        np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+        is_new = np.zeros(len(hashes), bool)
+        is_new[order[is_first]] = self._insert(ordered[is_first])
+        self._count += int(np.count_nonzero(is_new))
         return is_new
 
     def _grow(self) -> None:
         old = self._slots
         self._slots = np.zeros(len(old) * 2, np.uint64)
-        # In pieces, so that the scratch arrays of probing stay small beside the table itself.
-        for start in range(0, len(old), _FIRST_SLOTS):
-            piece = old[start : start + _FIRST_SLOTS]
+        # From its end, and cut off piece by piece: so both tables together take little more memory than the new one.
+        for start in range(len(old) - _SLOTS_AT_ONCE, -1, -_SLOTS_AT_ONCE):
+            piece = old[start:]
             self._insert(piece[piece != 0])
+            del piece
+            old.resize(start, refcheck=False)
 
     def _insert(self, hashes: Hashes) -> Mask:
         """Insert hashes that differ from each other; tell for each whether it is new."""
         slots = self._slots
-        mask = np.int64(len(slots) - 1)
+        last = len(slots) - 1
+        at = (hashes >> np.uint64(64 - last.bit_length())).astype(np.int64)
         is_new = np.zeros(len(hashes), bool)
-        at = (hashes & np.uint64(mask)).astype(np.int64)
         left = np.arange(len(hashes))
         while len(left):
             is_empty = slots[at] == 0
             slots[at[is_empty]] = hashes[is_empty]
             is_settled = slots[at] == hashes
             is_new[left[is_empty & is_settled]] = True
-            left, hashes, at = left[~is_settled], hashes[~is_settled], (at[~is_settled] + 1) & mask
+            is_left = ~is_settled
+            left, hashes, at = left[is_left], hashes[is_left], (at[is_left] + 1) & last
         return is_new
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.configured import source_named
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import SourceError, UsageError, first_line
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
@@ -238,7 +238,7 @@ def _common_schema(files: list[Input], assume_utc: bool) -> dict[str, tuple[str,
         try:
             metadata = pq.read_metadata(one.path)
         except Exception as error:
-            raise SourceError(f"{one.name}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+            raise SourceError(f"{one.name}: cannot be read as Parquet: {first_line(error)}") from None
         schema = metadata.schema.to_arrow_schema()
         for name, own in columns_of(schema, one.name, assume_utc=assume_utc).items():
             column = next(c for c in COLUMNS if c.name == name)
@@ -283,7 +283,7 @@ def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) 
             statuses = {row[0] for row in con.execute(f"select distinct status from {runs}").fetchall()}
             languages = {row[0] for row in con.execute(f"select distinct target_language from {runs}").fetchall()}
         except duckdb.Error as error:
-            raise SourceError(f"{files[0]}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+            raise SourceError(f"{files[0]}: cannot be read as Parquet: {first_line(error)}") from None
     instants = [instant for instant in (low, high, first, last) if instant is not None]
     if any(count != rows for count in counts) or None in languages or not statuses <= set(STATUSES):
         return None

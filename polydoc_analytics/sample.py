@@ -126,6 +126,7 @@ def write_sample(
     is_special = os.path.exists(out) and not os.path.isfile(out)
     part = os.fspath(out) if is_special else f"{os.path.realpath(out)}.{os.getpid()}.part"
     try:
+        os.makedirs(os.path.dirname(part) or ".", exist_ok=True)
         file = open(part, "wb")  # noqa: SIM115  # only a failure to open is the caller's mistake
     except OSError as error:
         raise unwritable(out, error) from None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,23 @@ from postgres_server import postgres as postgres  # a fixture for every test
 
 SHARED = Path(__file__).parents[2] / "shared"
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_runs.ndjson"
+
+
+_WORKERS = 8
+"""More processes gain little: the longest test takes as long as the rest then, and each has its own servers."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many processes as there are processors for this one, but none where single files are asked for."""
+    if given := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return int(given)
+    # xdist itself would count cores where psutil is installed, one for two processors.
+    chosen = [Path(one.partition("::")[0]) for one in config.option.file_or_dir]
+    if chosen and all(one.suffix == ".py" for one in chosen):
+        return 0
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processors, _WORKERS) if processors > 1 else 0
 
 
 def wire(id: str = "a", **changes: Any) -> dict[str, Any]:  # noqa: A002 - the column's name

@@ -192,7 +192,7 @@ def test_a_mistake_is_answered_by_one_line_and_exit_code_2(cli, arguments: list[
 
 
 def test_an_internal_error_is_exit_code_3_without_a_traceback(cli, monkeypatch) -> None:
-    monkeypatch.setattr("polydoc_analytics.views.catalog", lambda: 1 / 0)
+    monkeypatch.setattr("polydoc_analytics.views.own.catalog", lambda: 1 / 0)
     result = cli("views")
     assert result.code == 3
     assert "internal error: ZeroDivisionError" in result.err
@@ -350,6 +350,12 @@ def test_a_terminal_table_fits_its_terminal(width: int) -> None:
         FRAME, title="A title that is longer than a narrow terminal is wide", width=width, keys=["account_id"]
     )
     assert max(cell_len(line) for line in text.splitlines()) <= width
+
+
+def test_a_query_shows_the_columns_that_it_names() -> None:
+    frame = pl.DataFrame({"language": ["de"], "failure_rate_low": [0.25], "mine": [1], "failure_rate": [0.5]})
+    head = terminal_table(frame, title="t", width=80).splitlines()[2]
+    assert head.split("  ") == ["language", "low %", "mine", "fail %"]
 
 
 def test_a_terminal_table_aligns_groups_and_hides_nothing_dangerous() -> None:

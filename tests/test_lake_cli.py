@@ -32,8 +32,8 @@ def test_ingest_says_what_became_of_the_rows_and_where_the_lake_is(cli, file) ->
     result = cli("ingest", path, "--lake", "lake")
     assert (result.code, result.out) == (0, "")
     lines = result.err.splitlines()
-    assert lines[0] == "3 rows read: 1 inserted, 0 updated, 0 unchanged, 1 duplicates, 1 quarantined"
-    assert lines[1] == "1 of 3 rows were quarantined:"
+    assert lines[0] == "3 rows read: 1 inserted, 0 updated, 0 unchanged, 1 duplicate, 1 quarantined"
+    assert lines[1] == "1 of 3 rows was quarantined:"
     assert lines[-1] == "lake: load 1 is on the disk"
     again = cli("ingest", path, "--lake", "lake").err.splitlines()
     assert re.fullmatch(r"lake: nothing changed, the lake is at load 1 \(.*\), .*Z", again[-1])
@@ -125,7 +125,7 @@ def test_the_quarantine_is_shown_and_written_to_be_mended(cli, loaded) -> None:
     content = json.loads(cli("lake", "quarantine", "--lake", "lake", "--json").out)
     assert [row["raw"] for row in content["data"]] == ["nope"]
     result = cli("lake", "quarantine", "--lake", "lake", "--out", "q.ndjson")
-    assert (result.code, result.out, result.err) == (0, "", "q.ndjson: 1 rows\n")
+    assert (result.code, result.out, result.err) == (0, "", "q.ndjson: 1 row\n")
     assert json.loads(Path("q.ndjson").read_text("utf-8"))["raw"] == "nope"
 
 
@@ -145,7 +145,7 @@ def test_erase_says_what_it_would_do_and_does_it_when_told(cli, loaded) -> None:
     assert dry.out == "runs of this account that would be erased, with their history and quarantined rows: 2\n"
     assert credits_of("lake") == {"a": 2, "b": 3}
     done = cli("lake", "erase", "--account", "acme", "--lake", "lake", "--run")
-    assert done.out == "load 3: erased 2 runs, 1 superseded states, 0 quarantined rows\n"
+    assert done.out == "load 3: erased 2 runs, 1 superseded state, 0 quarantined rows\n"
     again = cli("lake", "erase", "--account", "acme", "--lake", "lake", "--run")
     assert (again.code, again.out) == (0, "the lake holds nothing of this account\n")
 

@@ -200,7 +200,7 @@ class TestDataFiles:
         assert after.items() < before.items()
         last = Lake(lake).loads().row(-1, named=True)
         assert (last["kind"], last["runs"]) == ("repair", len(after))
-        assert f"{done.gone['runs']} rows of runs were in files that are damaged" in last["detail"]
+        assert f"{done.gone['runs']} rows of runs lost with damaged files" in last["detail"]
         for again in range(1, 7):
             Lake(lake).ingest(write_load(tmp_path, again))
         assert observed(lake) == expected([1, 2, 3, 4, 5, 6])

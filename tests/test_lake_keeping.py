@@ -152,10 +152,10 @@ def test_an_account_is_not_mistaken_for_one_whose_id_begins_alike(lake, file) ->
     lake.ingest(file([wire("a", account_id="acme"), wire("b", account_id="acme-2"), wire("c", account_id=""), *bad]))
     row = lake.erase("")
     assert row is not None
-    assert row.detail == "erased 1 runs, 0 superseded states, 0 quarantined rows"
+    assert row.detail == "erased 1 run, 0 superseded states, 0 quarantined rows"
     row = lake.erase("acme")
     assert row is not None
-    assert row.detail == "erased 1 runs, 0 superseded states, 1 quarantined rows"
+    assert row.detail == "erased 1 run, 0 superseded states, 1 quarantined row"
     assert [json.loads(raw)["account_id"] for raw in lake.quarantine()["raw"]] == ["acme-2", ""]
     assert credits_of(lake) == {"b": 3}
 

@@ -122,7 +122,8 @@ def test_a_lake_is_its_model_and_what_it_was(some: list[tuple[str, Any]], many_f
                 inserted += result.inserted
                 if result.number:
                     known[result.number] = frames(lake, as_of=result.number)
-                    assert all(frames(lake)[name].equals(frame) for name, frame in known[result.number].items())
+                    now = frames(lake)
+                    assert all(now[name].equals(frame) for name, frame in known[result.number].items())
             # One row an id at all times, of the model's state; and no state was lost.
             stored = pda.load(lake).runs
             assert sorted(states_of(stored)) == sorted(map(state, model.runs.values()))

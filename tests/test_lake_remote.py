@@ -14,6 +14,7 @@ from object_store import s3 as s3  # fixtures
 from object_store import s3_server as s3_server
 
 from polydoc_analytics import Lake, connect
+from polydoc_analytics.cli import run
 from polydoc_analytics.errors import LakeError, PolydocError, QueryError
 from polydoc_analytics.lake import remote
 from polydoc_analytics.lake.tables import Table
@@ -79,8 +80,10 @@ class TestAllOfIt:
                 with pytest.raises(QueryError):
                     db.sql(f"select * from {other}")
 
-    def test_the_command_line_takes_a_lake_by_its_uri(self, s3: dict[str, str], tmp_path: Path) -> None:
-        runs = []
+    def test_the_command_line_takes_a_lake_by_its_uri(
+        self, s3: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        told = []
         for arguments in (
             ("ingest", write_load(tmp_path, 1), "--lake", URI),
             ("usage", URI, "--csv"),
@@ -88,25 +91,29 @@ class TestAllOfIt:
             ("doctor", "--lake", URI),
             ("lake", "history", "--lake", URI, "--json"),
         ):
-            runs.append(command(*arguments))
-            assert runs[-1].returncode == 0, runs[-1].stderr
-        assert "load 1 is on the disk" in runs[0].stderr
-        assert str(len(expected([1]))) in runs[2].stdout
-        assert CANARY not in "".join(run.stdout + run.stderr for run in runs)
+            code = run(list(arguments))
+            told.append(capfd.readouterr())
+            assert code == 0, told[-1].err
+        assert "load 1 is on the disk" in told[0].err
+        assert str(len(expected([1]))) in told[2].out
+        assert CANARY not in "".join(one.out + one.err for one in told)
 
 
 class TestErrors:
     @pytest.mark.parametrize("uri", ["s3://bucket/nothing", "s3://no-such-bucket/lake"])
-    def test_nothing_there_is_one_clear_line(self, s3: dict[str, str], uri: str) -> None:
+    def test_nothing_there_is_one_clear_line(
+        self, s3: dict[str, str], uri: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(PolydocError) as told:
             Lake(uri).snapshot()
         assert "\n" not in str(told.value)
         assert uri in str(told.value)
-        shown = command("usage", uri)
-        assert (shown.returncode, shown.stdout) == (2, "")
-        assert shown.stderr.startswith("error: ")
-        assert shown.stderr.count("\n") == 1
-        assert uri in shown.stderr
+        assert run(["usage", uri]) == 2
+        shown = capfd.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("error: ")
+        assert shown.err.count("\n") == 1
+        assert uri in shown.err
 
     def test_a_missing_object_is_one_clear_line_and_repaired(self, s3: dict[str, str], tmp_path: Path) -> None:
         lake = Lake(URI)

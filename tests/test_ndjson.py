@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import layout
+from polydoc_analytics.loaders import layout, shape
 from polydoc_analytics.loaders import ndjson as reader
 from polydoc_analytics.loaders import wire as judge
+from polydoc_analytics.loaders.work import side_by_side
 from polydoc_analytics.schema import COLUMNS, INSTANTS, NAMES
 
 texts = st.one_of(
@@ -143,8 +144,8 @@ def test_lines_longer_than_a_block_and_blocks_of_any_size_give_the_same_rows(tmp
 
         found: list[Any] = []
         bad: list[tuple[int, str]] = []
-        for work in reader.read(io.BytesIO(content), "x", block_bytes=size):
-            for batch in work.run():
+        for batches, _ in side_by_side(reader.read(io.BytesIO(content), "x", block_bytes=size)):
+            for batch in batches:
                 found += batch.runs.to_pylist()
                 bad += [(row.line, row.reason) for row in batch.rejected]
         outcome = (sorted(map(str, found)), sorted(bad))
@@ -157,3 +158,52 @@ def test_rejected_text_is_kept_to_64_kib(file) -> None:
     loaded = pda.load(file([wire("a"), '{"id": "' + "é" * 70_000]))
     [raw] = loaded.quarantine["raw"]
     assert len(raw.encode()) <= 64 * 1024 + 3
+
+
+def of_one_shape(count: int) -> list[bytes]:
+    rows = []
+    for n in range(count):
+        known = {"credits": n * 7, "input_tokens": 10**6 - n, "output_tokens": n, "finished_at": "2026-03-01T10:00:30Z"}
+        rows.append(wire(f"{n:036}", status="Succeeded", target_language=["de", "pt-BR", "Português"][n % 3], **known))
+    return [json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() for row in rows]
+
+
+def shaped(block: bytes) -> tuple[Any, list[int]]:
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
+    table, numbers = shape.decode(block, np.concatenate(([0], ends[:-1] + 1)), ends)
+    return table, numbers.tolist()
+
+
+def test_lines_of_one_shape_take_the_fastest_way() -> None:
+    lines = of_one_shape(9_000)
+    lines[8_000] = lines[8_000].replace(b'"Succeeded"', b'"Failed"')
+    table, numbers = shaped(b"\n".join([*lines, b" " * 300, b""]))
+    assert numbers == [n for n in range(9_000) if n != 8_000]
+    rows = [dict(judged(line) or {}) for n, line in enumerate(lines) if n != 8_000]
+    got = pl.DataFrame(table).with_columns(pl.col(name).dt.epoch("us") for name in INSTANTS)
+    assert got.rows() == [tuple(row[name] for name in NAMES) for row in rows]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 19), st.floats(0, 1, exclude_max=True), st.one_of(st.integers(0, 255), st.sampled_from(b'"\\0')))
+def test_one_byte_that_is_wrong_takes_a_line_out_of_the_shape_unless_it_is_right(
+    number: int, where: float, byte: int
+) -> None:
+    lines = of_one_shape(20)
+    at = int(where * len(lines[number]))
+    lines[number] = lines[number][:at] + bytes([byte]) + lines[number][at + 1 :]
+    block = b"\n".join([*lines, b" " * 300, b""])
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return
+    if byte == 10:
+        return
+    table, numbers = shaped(block)
+    rows = [] if table is None else pl.DataFrame(table).with_columns(pl.col(n).dt.epoch("us") for n in INSTANTS).rows()
+    for row, line in zip(rows, numbers, strict=True):
+        fields, refused = judge.run_fields(lines[line])
+        assert set(refused) <= {"status"}  # which pandera sees to
+        assert [value for value, name in zip(row, NAMES, strict=True) if name not in refused] == [
+            fields[name] for name in NAMES if name not in refused
+        ]

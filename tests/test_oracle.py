@@ -11,6 +11,7 @@ from conftest import SHARED, wire
 import polydoc_analytics as pda
 from polydoc_analytics.loaders import ndjson
 from polydoc_analytics.loaders import wire as judge
+from polydoc_analytics.loaders.work import side_by_side
 
 ORACLE = SHARED / "oracle"
 
@@ -33,8 +34,8 @@ STRICTER = {
 
 def rejections(block: bytes, block_bytes: int) -> dict[int, str]:
     found: dict[int, str] = {}
-    for work in ndjson.read(io.BytesIO(block), "cases", block_bytes=block_bytes):
-        for batch in work.run():
+    for batches, _ in side_by_side(ndjson.read(io.BytesIO(block), "cases", block_bytes=block_bytes)):
+        for batch in batches:
             found |= {row.line: row.reason for row in batch.rejected}
     return found
 

@@ -25,12 +25,12 @@ def test_the_quality_of_a_lake_accounts_for_every_load(lake: pda.Lake) -> None:
         report = pda.build(db, "quality")
     loads = [(row["number"], row["read"], row["inserted"], row["updated"]) for row in rows(report, "accounting")]
     assert loads == [(2, 2, 1, 1), (1, 4, 2, 0)]
-    assert "6 rows read = 3 inserted + 1 updated + 0 unchanged + 1 duplicates + 1 quarantined" in str(
+    assert "6 rows read = 3 inserted + 1 updated + 0 unchanged + 1 duplicate + 1 quarantined" in str(
         section(report, "accounting").text
     )
     assert [row["count"] for row in rows(report, "quarantine")] == [1]
     facts = dict(report.facts)
-    assert facts["Rows"] == "3 runs, from 2 loads that read 6 rows; 1 rows are in quarantine"
+    assert facts["Rows"] == "3 runs, from 2 loads of 6 rows; 1 row is in quarantine"
     assert facts["Snapshot"].startswith("load 2 (")
 
 

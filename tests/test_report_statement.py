@@ -162,4 +162,4 @@ def test_by_finishing_time_runs_without_one_are_left_out_and_it_is_said(file, tm
     assert figures(report)["runs"] == 1
     assert ("Left out", "Runs that have no finishing time are in no figure.") in report.facts
     overview = built(source, date_basis="finished")
-    assert ("Left out", "1 runs that have no finishing time") in overview.facts
+    assert ("Left out", "1 run without a finishing time") in overview.facts

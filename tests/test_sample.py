@@ -126,6 +126,11 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.ndjson").read_bytes() == written(runs=300, seed=5, broken=7)
 
 
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    write_sample(tmp_path / "new" / "runs.ndjson", runs=5)
+    assert len((tmp_path / "new" / "runs.ndjson").read_bytes().splitlines()) >= 5
+
+
 @pytest.mark.parametrize("other", [{"seed": 6}, {"days": 90}, {"until": date(2025, 3, 30)}, {"broken": 1}])
 def test_other_arguments_give_other_bytes(other: dict[str, Any]) -> None:
     first, second = written(runs=300, seed=5), written(**{"runs": 300, "seed": 5, **other})
@@ -353,11 +358,12 @@ def test_a_file_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
 
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    for out in (tmp_path, tmp_path / "no such folder" / "runs.ndjson"):
+    (tmp_path / "file").touch()
+    for out in (tmp_path, tmp_path / "file" / "runs.ndjson"):
         with pytest.raises(UsageError, match="cannot be written") as caught:
             write_sample(out, runs=1)
         assert str(out) in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 @pytest.mark.parametrize(

@@ -440,5 +440,5 @@ def test_an_erasure_names_the_documents_that_were_made_for_the_account(
     capfd.readouterr()
     assert run(["lake", "erase", "--account", "acme", "--run"]) == 0
     said = capfd.readouterr().err
-    assert "1 documents that were made for this account are kept" in said
+    assert "1 document of this account is kept" in said
     assert "statements/2026-09/1/statements_2026-09_acme.md" in said

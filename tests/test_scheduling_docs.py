@@ -1,10 +1,9 @@
-"""Every example of docs/scheduling.md is run, against servers of this machine in the place of those that it names."""
+"""What docs/scheduling.md sets up is done, with servers of this machine in the place of those that it names."""
 
 from __future__ import annotations
 
 import configparser
 import json
-import re
 import shlex
 import ssl
 import sys
@@ -15,12 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import documents
 import pytest
 import trustme
 import yaml
 from aiosmtpd.smtp import AuthResult
 from conftest import SAMPLE
 from cronsim import CronSim
+from documents import ROOT
 from jsonschema import Draft202012Validator
 from receivers import Hook, Mailbox, hook, mailbox
 
@@ -28,13 +29,13 @@ import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.plan.schema import shipped
 
-PAGE = Path(__file__).parents[1] / "docs" / "scheduling.md"
-pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not beside these tests")
+PAGE = "docs/scheduling.md"
+pytestmark = pytest.mark.skipif(not (ROOT / PAGE).exists(), reason="the documentation is not beside these tests")
 FIRST_OF_NOVEMBER = "2026-11-01T07:00Z"
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8") if PAGE.exists() else "", re.DOTALL)
+    return [block.text for block in documents.blocks(PAGE, language)]
 
 
 @pytest.fixture

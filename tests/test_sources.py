@@ -419,7 +419,7 @@ def test_quarantined_csv_rows_can_be_mended_too(file, tmp_path: Path) -> None:
 
 
 def test_strict_makes_any_rejected_row_an_error_and_keeps_the_rows(file, tmp_path: Path) -> None:
-    with pytest.raises(pda.RejectedRowsError, match="1 of 4 rows were quarantined"):
+    with pytest.raises(pda.RejectedRowsError, match="1 of 4 rows was quarantined"):
         pda.load(file([*ROWS, "nope"]), strict=True, quarantine_to=tmp_path / "q.ndjson")
     assert json.loads((tmp_path / "q.ndjson").read_text("utf-8"))["raw"] == "nope"
 

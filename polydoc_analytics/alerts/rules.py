@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
 from polydoc_analytics.alerts.judging import is_beyond
+from polydoc_analytics.counting import counted
+from polydoc_analytics.errors import UsageError
 from polydoc_analytics.lake import Lake
 from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.plan import AlertPlan
@@ -71,19 +73,22 @@ class Watched:
 
     def rows(self, view: views.View, over: Interval) -> dict[tuple[str, ...], dict[str, Any]]:
         """Return a usage view by account and language: its rows of one period, or over any days where it has none."""
-        keys = [key for key in view.keys if key != "period"]
+        keys = _keys(view)
         if view.every is not None:
             sql = f"select * from {view.name} where period = date '{over.first_whole_day}'"
             found = records(self.db.sql(sql))
         else:
             with self.db.over(over) as db:
                 found = records(db.view(view.name))
-        return {tuple(row[key] for key in keys): row for row in found}
+        rows = {tuple(row[key] for key in keys): row for row in found}
+        if len(rows) < len(found):
+            raise UsageError(f"view {view.name}: has several rows of one {' and '.join(keys) or 'interval'}")
+        return rows
 
     def text(self, view: views.View, key: tuple[str, ...]) -> str:
         """Return in words what a row is of."""
         known = {"account_id": self.names, "language": self.db.language_names}
-        names = [name for name in view.keys if name != "period"]
+        names = _keys(view)
         parts = [
             f"{known[name][value]} ({value})" if value in known[name] else value
             for name, value in zip(names, key, strict=True)
@@ -92,7 +97,7 @@ class Watched:
 
     def failed(self, view: views.View, key: tuple[str, ...], over: Interval) -> tuple[str, ...]:
         """Return ids of some Failed runs of a row, the newest first."""
-        names = [name for name in view.keys if name != "period"]
+        names = _keys(view)
         where = " ".join(f"and {name} in ({texts([value])})" for name, value in zip(names, key, strict=True))
         days = f"day >= date '{over.first_whole_day}' and day < date '{over.end_of_whole_days}'"
         sql = f"""
@@ -108,12 +113,14 @@ def findings(plan: AlertPlan, watched: Watched) -> list[Finding]:
 
 def _limit(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
     values = plan.values
-    view, measure = views.view(values["view"]), values["measure"]
+    view, measure = views.view(values["view"], watched.db.catalog), values["measure"]
     windows = _windows(view, values["window"], values["for"], watched)
     seen = [watched.rows(view, window) for window in windows]
     limits = {"above": values["above"], "below": values["below"], "least_runs": values["min_runs"]}
     for key in sorted(seen[0]):
         rows = [rows[key] for rows in seen if key in rows]
+        if any(not isinstance(row[measure], int | float | None) for row in rows):
+            raise UsageError(f"view {view.name}: {measure} is no number; watch another, or cast it to double or bigint")
         if len(rows) < len(windows) or not all(is_beyond(measure, row, **limits) for row in rows):
             continue
         side = f"above {values['above']:g}" if values["above"] is not None else f"below {values['below']:g}"
@@ -124,6 +131,11 @@ def _limit(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
         ]
         examples = watched.failed(view, key, windows[0]) if "fail" in measure else ()
         yield Finding(plan.name, " ".join(key), what, tuple(figures), examples)
+
+
+def _keys(view: views.View) -> list[str]:
+    """Return the columns that name a view's rows, but for the period; a user's own has them by the same names."""
+    return [name for name in ("account_id", "language") if name in view.columns]
 
 
 def _windows(view: views.View, window: str, count: int, watched: Watched) -> list[Interval]:
@@ -207,7 +219,7 @@ def _running(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
     if rows:
         oldest = rows[0]["created_at"]
         figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
-        what = f"{len(rows):,} runs are Running for more than {plan.values['longer_than']}"
+        what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {plan.values['longer_than']}"
         yield Finding(plan.name, "running", what, figures, tuple(row["id"] for row in rows[:_EXAMPLES]))
 
 
@@ -247,7 +259,7 @@ def _number(value: float) -> str:
 
 def _evidence(measure: str, row: Mapping[str, Any]) -> str:
     if measure != "failure_rate":
-        return f"{_number(row[measure])} over {row['runs']:,} runs"
+        return f"{_number(row[measure])} over {counted(row['runs'], 'run')}"
     finished = row["failed_runs"] + row["succeeded_runs"]
     bounds = f"{row['failure_rate_low']:.1%} to {row['failure_rate_high']:.1%}"
     return f"{row['failed_runs']:,} of {finished:,} failed: {row['failure_rate']:.1%}, 95 % interval {bounds}"

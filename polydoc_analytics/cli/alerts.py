@@ -9,6 +9,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.lake import LakeUri, opened_lake
 from polydoc_analytics.cli.root import app
+from polydoc_analytics.counting import counted, noun
 
 alerts_app = typer.Typer(
     help="Check the alerts of the settings, and see what fires.", no_args_is_help=True, rich_markup_mode=None
@@ -22,6 +23,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be;
 def check(
     lake: LakeUri = None,
     dry_run: DryRun = False,
+    views: opt.Views = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
@@ -38,7 +40,7 @@ def check(
     from polydoc_analytics.plan import plans
 
     out = opt.output(json, False, False, quiet, no_color)
-    settings = opt.configured(config)
+    settings = opt.configured(config, views=views)
     target, found = opened_lake(lake, settings, out), plans(settings)
     at = opt.parsed_now(now)
     if dry_run:
@@ -75,7 +77,7 @@ def check(
                 print(f"    runs to look at: {', '.join(one.examples)}")
     for name in result.recovered:
         out.say(f"over: {name}")
-    out.say(f"{len(found.alerts)} alerts, {len(result.firing)} fire")
+    out.say(f"{counted(len(found.alerts), 'alert')}, {len(result.firing)} {noun(len(result.firing), 'fires', 'fire')}")
     for notice in result.lost:
         bad = ", ".join(d["target"] for d in notice["deliveries"] if d["state"] != "sent")
         out.warn(f"'{notice['letter']['title']}' was not delivered to {bad}; see `polydoc-analytics schedule history`")

@@ -21,6 +21,7 @@ from polydoc_analytics.cli.shared import (
     print_plain,
     say_counts,
 )
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def query(
     assume_utc: opt.AssumeUtc = False,
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
+    views: opt.Views = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     markdown: opt.Markdown = False,
@@ -137,7 +139,7 @@ def query(
     Example: polydoc-analytics query exports/ "select language, failure_rate from usage_by_language order by 2 desc"
     """
     out = opt.output(json, csv, markdown, quiet, no_color)
-    settings = opt.configured(config, timezone, date_basis)
+    settings = opt.configured(config, timezone, date_basis, views)
     if not timeout > 0:  # nor is NaN
         raise UsageError(f"timeout {timeout:g} is no length of time; expected seconds above 0")
     with connected(
@@ -156,6 +158,7 @@ def query(
         assume_utc=assume_utc,
         strict=strict,
         quarantine=quarantine,
+        views=settings.views,
     ) as db:
         db.guard()
         frame = db.sql(sql, timeout_s=timeout)
@@ -165,7 +168,7 @@ def query(
         elif out.format == "table":
             from polydoc_analytics.cli.tables import terminal_table
 
-            title = f"{frame.height:,} row{'' if frame.height == 1 else 's'}{as_of_text(db)}"
+            title = f"{counted(frame.height, 'row')}{as_of_text(db)}"
             print(terminal_table(shown, title=title, width=out.width))
         else:
             print_plain(shown, out)
@@ -176,20 +179,24 @@ def views(
     name: Annotated[str | None, typer.Argument(help="A view, for its columns.", show_default=False)] = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print the view's SQL.")] = False,
     dialect: Annotated[str, typer.Option("--dialect", help="The SQL dialect: duckdb.")] = "duckdb",
+    folder: opt.Views = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     markdown: opt.Markdown = False,
+    config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """List the views, describe one's columns, or print their SQL."""
+    """List the views, the package's and your own, describe one's columns, or print their SQL."""
     import polars as pl
 
     from polydoc_analytics import views as catalog
     from polydoc_analytics.cli.tables import terminal_table
+    from polydoc_analytics.views.own import catalog_with
 
     out = opt.output(json, csv, markdown, False, no_color)
     opt.one_of("dialect", dialect, ("duckdb",))
-    chosen = [catalog.view(name)] if name else list(catalog.catalog().values())
+    known = catalog_with(opt.configured(config, views=folder).views)
+    chosen = [catalog.view(name, known)] if name else list(known.values())
     if sql:
         print("\n\n".join(catalog.create_statement(view) for view in chosen))
         return
@@ -314,7 +321,7 @@ def export(
         head = {"schema_version": 1, "report": "export", "snapshot": staged.snapshot}
         print_json(head | {"counts": dict(staged.counts), "data": data})
     say_counts(out, staged.counts, staged.rejection, staged.snapshot)
-    out.say(f"{destination}: {staged.manifest.rows:,} runs in {files} files, {size:,} bytes")
+    out.say(f"{destination}: {counted(staged.manifest.rows, 'run')} in {counted(files, 'file')}, {size:,} bytes")
 
 
 @app.command()
@@ -334,7 +341,7 @@ def sample(
         target = sys.stdout.buffer if out == "-" else out
         write_sample(target, runs=runs, seed=seed, broken=broken, progress=report)
     if out != "-":
-        talk.say(f"{out}: {runs:,} runs")
+        talk.say(f"{out}: {counted(runs, 'run')}")
 
 
 def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
@@ -377,7 +384,8 @@ def _print_usage(db: Database, table: Any, out: opt.Output, accounts: str | None
             last.append({**table.others, table.keys[0]: f"others ({table.left_out:,})"})
         last.append({**table.total, table.keys[0]: "total"})
     frame = named(table.frame, db, accounts)
-    print(terminal_table(frame, title=title, width=out.width, keys=_shown_keys(frame, table.keys), last=last))
+    keys = _shown_keys(frame, table.keys)
+    print(terminal_table(frame, title=title, width=out.width, keys=keys, last=last, is_usage=True))
 
 
 def _shown_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
 
 config_app = typer.Typer(
@@ -71,8 +72,8 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
     settings = opt.configured(config)
     found = plans(settings)
     branding(settings.branding, settings.folder)
-    counted = (("source", settings.sources), ("report", found.reports), ("alert", found.alerts))
-    parts = [f"{len(things)} {name}{'' if len(things) == 1 else 's'}" for name, things in counted]
+    tables = (("source", settings.sources), ("report", found.reports), ("alert", found.alerts))
+    parts = [counted(len(things), one) for one, things in tables]
     out.say(f"{', '.join(parts)}, {len(found.targets)} of delivery")
     missing = [(where, name) for where, name in _variables(settings, found) if not os.environ.get(name)]
     for where, name in missing:

@@ -9,6 +9,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import one_or_many, print_json, print_plain
+from polydoc_analytics.counting import counted, noun
 from polydoc_analytics.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def quarantine(
     rows = target.quarantine()
     if to is not None:
         write_rejected(to, rows.drop("load").iter_rows(named=True))
-        out.say(f"{to}: {rows.height:,} rows")
+        out.say(f"{to}: {counted(rows.height, 'row')}")
     elif out.format == "json":
         _print_rows("lake quarantine", target, rows)
     else:
@@ -134,9 +135,10 @@ def compact(
     verb = "" if run else "would be "
     for name, files in done.small.items():
         if files:
-            print(f"{name}: {len(files)} small files {verb}put together")
+            print(f"{name}: {counted(len(files), 'small file')} {verb}put together")
     if done.left_over:
-        print(f"{len(done.left_over)} files {verb}removed; no snapshot of the last {retention} days needs them")
+        left_over = counted(len(done.left_over), "file")
+        print(f"{left_over} {verb}removed; no snapshot of the last {retention} days needs what goes")
     if not done.is_needed:
         print("nothing to do")
     elif not run:
@@ -168,8 +170,8 @@ def erase(
     kept = documents_of(target, account)
     if kept:
         out.warn(
-            f"{len(kept)} documents that were made for this account are kept, as evidence of what was sent; where they "
-            f"must go too, remove them: {', '.join(kept[:5])}{' …' if kept[5:] else ''}"
+            f"{counted(len(kept), 'document')} of this account {noun(len(kept), 'is', 'are')} kept, as evidence of "
+            f"what was sent; remove what must go too: {', '.join(kept[:5])}{' …' if kept[5:] else ''}"
         )
 
 
@@ -192,7 +194,7 @@ def repair(
     good = f"load {found.good.number}" if found.good else "the empty lake"
     print(f"{'went' if run else 'would go'} back to {good}")
     for name, rows in found.gone.items():
-        print(f"{'taken' if run else 'to be taken'} out with their files: {rows:,} rows of {name}")
+        print(f"{'taken' if run else 'to be taken'} out with their files: {counted(rows, 'row')} of {name}")
     for row in reversed(found.lost):
         print(f"to be loaded again: {row.source} (load {row.number}, {row.committed_at:%Y-%m-%d %H:%M} UTC)")
     if not run:
@@ -252,7 +254,8 @@ def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) ->
         named = {"load": result.load, "number": result.number}
         print_json(head | {"counts": dict(result), "data": [named | dict(result)]})
     names = ("inserted", "updated", "unchanged", "duplicates", "quarantined")
-    text = f"{result.read:,} rows read: " + ", ".join(f"{result[name]:,} {name}" for name in names)
+    parts = (f"{result[name]:,} {noun(result[name], 'duplicate') if name == 'duplicates' else name}" for name in names)
+    text = f"{counted(result.read, 'row')} read: {', '.join(parts)}"
     out.say(text + (f", {result.conflicts:,} in conflict" if result.conflicts else ""))
     if result.rejection:
         out.warn(result.rejection)

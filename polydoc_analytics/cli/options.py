@@ -61,6 +61,7 @@ Order = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+Views = Annotated[str | None, typer.Option("--views", metavar="FOLDER", help="A folder of your own views, NAME.sql.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")]
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Read settings from this TOML file.")]
 Now = Annotated[str | None, typer.Option("--now", help="Take this instant for now, for reports that can be repeated.")]
@@ -124,11 +125,18 @@ def one_of(name: str, value: str, valid: tuple[str, ...]) -> str:
     return value
 
 
-def configured(config: str | None, timezone: str | None = None, date_basis: str | None = None) -> Settings:
+def configured(
+    config: str | None, timezone: str | None = None, date_basis: str | None = None, views: str | None = None
+) -> Settings:
     """Return the settings with the flags on top; the file becomes that of all that looks for settings."""
     found = settings(config)
     choose(config)
-    return replace(found, timezone=timezone or found.timezone, date_basis=date_basis or found.date_basis)
+    return replace(
+        found,
+        timezone=timezone or found.timezone,
+        date_basis=date_basis or found.date_basis,
+        views=views or found.views,
+    )
 
 
 @contextmanager

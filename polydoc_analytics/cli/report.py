@@ -12,6 +12,7 @@ from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import connected, one_or_many
 from polydoc_analytics.config import Settings
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
 
 _KIND = "overview, statement (of one --account, or --all-accounts), languages, quality, or one of your own."
@@ -48,6 +49,7 @@ def report(
     assume_utc: opt.AssumeUtc = False,
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
+    views: opt.Views = None,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
     now: opt.Now = None,
@@ -65,7 +67,7 @@ def report(
     from polydoc_analytics.reports import builder
 
     out = opt.output(False, False, False, quiet, no_color)
-    settings = opt.configured(config, timezone, date_basis)
+    settings = opt.configured(config, timezone, date_basis, views)
     if rerun is not None or not source:
         return _rerun(rerun, source, send, out, settings, now)
     if send:
@@ -97,13 +99,14 @@ def report(
             assume_utc=assume_utc,
             strict=strict,
             quarantine=quarantine,
+            views=settings.views,
         ) as db,
     ):
         found = context(db, branding=brand, accounts=settings.accounts, files=files.result())
         if all_accounts:
             with opt.progress(out) as update:
                 paths = statements(found, wanted, Path(out_folder), update)
-            out.say(f"{len(paths):,} files; the index: {', '.join(map(str, paths[: len(wanted)]))}")
+            out.say(f"{counted(len(paths), 'file')}; the index: {', '.join(map(str, paths[: len(wanted)]))}")
             return 0
         made = make(found)
     if out_folder == "-":

@@ -11,6 +11,7 @@ from polydoc_analytics.cli.alerts import DryRun
 from polydoc_analytics.cli.lake import LakeUri, opened_lake
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import print_json
+from polydoc_analytics.counting import counted
 
 if TYPE_CHECKING:
     from polydoc_analytics.schedule.ledger import Job
@@ -50,7 +51,7 @@ def due(
             _print(scheduler, "schedule due", [_row(job) for job in jobs])
         for job in jobs if out.format != "json" else ():
             print(f"{job.report} {job.period}: {job.state}, due {job.due_at}")
-        out.say(f"{len(jobs)} jobs; nothing was done")
+        out.say(f"{counted(len(jobs), 'job')}; nothing was done")
         return 0
     done = scheduler.due()
     if out.format == "json":
@@ -198,7 +199,8 @@ def history(
     for notice in told:
         print(f"notice: {notice['letter']['title']}, {notice['made_at']}")
         for one in notice["deliveries"]:
-            print(f"        {one['target']} {one['receiver']}: {one['state']}, {len(one['tries'])} tries")
+            tries = counted(len(one["tries"]), "try", "tries")
+            print(f"        {one['target']} {one['receiver']}: {one['state']}, {tries}")
 
 
 def _print_delivery(target: str, receiver: str, state: str, tries: list[Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.counting import counted, noun
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,20 +53,21 @@ def connected(
         )
     say_counts(out, db.counts, db.rejection, db.snapshot)
     if left_out := db.runs_without_date:
-        out.warn(f"{left_out:,} runs have no finished_at and are left out of every figure")
+        are = noun(left_out, "is", "are")
+        out.warn(f"{counted(left_out, 'run')} without finished_at {are} left out of every figure")
     return db
 
 
 def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | None = None) -> None:
     """Say what became of the rows, and which were rejected; of a lake, how many runs it has and as of which load."""
     if snapshot is not None:
-        out.say(f"{counts.runs:,} run{'' if counts.runs == 1 else 's'} as of {snapshot}")
+        out.say(f"{counted(counts.runs, 'run')} as of {snapshot}")
         return
-    parts = [f"{counts.read:,} rows read", f"{counts.runs:,} runs", f"{counts.duplicates:,} duplicates"]
+    parts = [counted(counts.runs, "run"), counted(counts.duplicates, "duplicate")]
     parts += [f"{counts.quarantined:,} quarantined"]
     if counts.conflicts:
         parts.append(f"{counts.conflicts:,} in conflict")
-    out.say(f"{parts[0]}: {', '.join(parts[1:])}")
+    out.say(f"{counted(counts.read, 'row')} read: {', '.join(parts)}")
     if rejection:
         out.warn(rejection)
 

@@ -84,13 +84,14 @@ def terminal_table(
     width: int,
     keys: Sequence[str] = (),
     last: Sequence[Mapping[str, Any]] = (),
+    is_usage: bool = False,
 ) -> str:
     """Return a frame as a table that fits ``width`` columns, with rows such as "others" and "total" under a rule.
 
-    Numbers are grouped by thousands and aligned, rates are in percent, unknown values are an en dash. Measures of
-    lesser interest are left out where the width does not suffice, and the title says so.
+    Numbers are grouped by thousands and aligned, rates are in percent, unknown values are an en dash. Columns are left
+    out where the width does not suffice, and of usage the measures of lesser interest; the title says so.
     """
-    names = _wanted(frame.columns, keys)
+    names = [*keys, *(name for name in _USAGE_PRIORITY if name in frame.columns)] if is_usage else frame.columns
     columns = [_column(frame, name, last, name in keys) for name in names]
     shown = _that_fit(columns, width)
     left_out = len(frame.columns) - len(shown)
@@ -116,12 +117,6 @@ def two_columns(title: str, rows: Mapping[str, Any], width: int) -> str:
     lines = [_cut(f"{name:{broadest + _GAP}}{cell(value)}", width) for name, value in rows.items()]
     title = _cut(title, width)
     return "\n".join([title, "─" * max(map(_width, (title, *lines))), *lines])
-
-
-def _wanted(columns: Sequence[str], keys: Sequence[str]) -> list[str]:
-    if "failure_rate_low" not in columns:
-        return list(columns)
-    return [*keys, *(name for name in _USAGE_PRIORITY if name in columns)]
 
 
 def _column(frame: pl.DataFrame, name: str, last: Sequence[Mapping[str, Any]], is_key: bool) -> _Column:

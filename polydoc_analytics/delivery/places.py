@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.delivery.outcomes import RefusedError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel
 from polydoc_analytics.lake.remote import place_of
@@ -24,4 +25,4 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
             place.write(name, content)
         except OSError as error:
             raise RefusedError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return f"{len(files)} files in {place.shown}"
+    return f"{counted(len(files), 'file')} in {place.shown}"

@@ -14,6 +14,7 @@ from polydoc_analytics.engines.scope import DAY_US, DAYS_BEFORE_1970, Scope
 from polydoc_analytics.errors import QueryError, first_line
 from polydoc_analytics.schema import NAMES
 from polydoc_analytics.sql import quoted
+from polydoc_analytics.views import own
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +40,10 @@ class DuckEngine:
             for name, sql in base_views(scope).items():
                 self._con.execute(f"create view {name} as {sql}")
             for view in scope.views.values():
-                self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
+                if view.file is not None:
+                    own.create(self._con, view)
+                else:
+                    self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
         except BaseException:
             self._con.close()
             raise

@@ -14,6 +14,7 @@ from polydoc_analytics.errors import QueryError
 from polydoc_analytics.portable import check, parsed, tables
 from polydoc_analytics.schema import COLUMNS, NAMES
 from polydoc_analytics.store import Scan
+from polydoc_analytics.views import own
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +39,7 @@ class SparkEngine:
         try:
             with self._session.asking():
                 self._create_sources()
+            self._create(view.name for view in scope.views.values() if view.file is not None)
         except BaseException:
             self._session.close()
             raise
@@ -127,6 +129,8 @@ class SparkEngine:
             self._create(below)
             with self._session.asking() as spark:
                 spark.sql(f"create or replace temporary view {name} as {sql}").toArrow()
+                if isinstance(view, catalog.View) and view.file is not None:
+                    own.check_columns(view, spark.table(name).columns)
             self._made.add(name)
 
     def _create_sources(self) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import DAMAGED, Place, way_back
@@ -49,7 +50,7 @@ def raise_if_files_damaged(place: Place, table: Table, rows: int | None = None) 
         raise LakeError(f"{place.shown}/{table.name}/{name}: is missing, or not as it was written; {way_back(place)}")
     found = sum(file.rows for file in table.files())
     if rows is not None and rows != found:
-        raise LakeError(f"{place.shown}/{table.name}: holds {found:,} rows, not {rows:,}; {way_back(place)}")
+        raise LakeError(f"{place.shown}/{table.name}: holds {counted(found, 'row')}, not {rows:,}; {way_back(place)}")
 
 
 def versions_of(place: Place, table: str, name: re.Pattern[str] = _ENTRY) -> list[int]:

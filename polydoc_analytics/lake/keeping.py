@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import LakeError, UsageError
+from polydoc_analytics.counting import counted
+from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.tables import DataFile, Table, base_name, first_line
+from polydoc_analytics.lake.tables import DataFile, Table, base_name
 from polydoc_analytics.lake.taking import committed_after
 from polydoc_analytics.lake.writing import write_table
 from polydoc_analytics.sql import quoted
@@ -89,7 +90,7 @@ def compact(place: Place, folder: Path, load: str, retention_days: int | None) -
         _vacuum(ledger.table, retention_days * 24)
     if not rewritten:
         return None
-    row = entry(last, load, "compact", f"{rewritten} files put together")
+    row = entry(last, load, "compact", f"{counted(rewritten, 'file')} put together")
     ledger.append(replace(row, **versions), folder)  # type: ignore[arg-type] # versions are numbers
     return ledger.last
 
@@ -122,7 +123,8 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
         if any(one.kind == "erase" for one in ledger.rows):  # an erasure that was killed may have left old files
             _remove_old_files(place)
         return None
-    said = "erased {runs:,} runs, {history:,} superseded states, {quarantine:,} quarantined rows".format(**removed)
+    names = {"runs": "run", "history": "superseded state", "quarantine": "quarantined row"}
+    said = f"erased {', '.join(counted(removed[name], one) for name, one in names.items())}"
     digest = hashlib.sha256(account.encode()).hexdigest()
     row = replace(
         entry(last, load, "erase", said),
@@ -273,7 +275,7 @@ def _vacuum(table: Table, hours: int, *, dry_run: bool = False) -> list[str]:
             retention_hours=hours, dry_run=dry_run, enforce_retention_duration=False, full=True
         )
     except Exception as error:
-        raise LakeError(f"{table.place.shown}/{table.name}: cannot be tidied: {first_line(error)[:200]}") from None
+        raise LakeError(f"{table.place.shown}/{table.name}: cannot be tidied: {first_line(error, 200)}") from None
     for version in range(before + 1, table.open().version + 1):
         table.settle(version)
     return [name for name in removed if name.endswith(".parquet")]

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import LakeError, UsageError
+from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
-from polydoc_analytics.lake.tables import Table, first_line
+from polydoc_analytics.lake.tables import Table
 from polydoc_analytics.zones import start_of_day, zone
 
 _MOST_FILES = 50
@@ -103,7 +103,7 @@ def rows_of_ledger(place: Place, paths: Sequence[str]) -> tuple[LedgerRow, ...]:
             place.prepare(con)
             found = con.sql(f"select * from {scan(paths, 'loads')}").to_arrow_table()
     except (duckdb.Error, OSError) as error:
-        raise LakeError(f"{place.shown}/loads: cannot be read: {first_line(error)[:200]}; {way_back(place)}") from None
+        raise LakeError(f"{place.shown}/loads: cannot be read: {first_line(error, 200)}; {way_back(place)}") from None
     rows = [LedgerRow(**row) for row in found.to_pylist()]
     return tuple(sorted(rows, key=lambda row: row.number))
 

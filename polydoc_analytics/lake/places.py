@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, first_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -242,7 +242,7 @@ def _remove_left_overs(staging: Path, ours: Path) -> None:
 
 def _told(error: OSError) -> str:
     """Return in words what could not be done, and with which file."""
-    reason = error.strerror or str(error).strip().splitlines()[0]
+    reason = error.strerror or first_line(error)
     return f"cannot be written to: {reason}" + (f": {error.filename}" if error.filename else "")
 
 

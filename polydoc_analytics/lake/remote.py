@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.places import LocalPlace, Place, Stored
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RemotePlace:
                 self.uri, config=self._config, client_options=self._client, retry_config=_SOON
             )
         except Exception as error:
-            raise LakeError(f"{self.shown}: cannot be opened: {_first_line(error)}") from None
+            raise LakeError(f"{self.shown}: cannot be opened: {first_line(error, 300)}") from None
 
     def path(self, name: str) -> str:
         """Return the URI of an object."""
@@ -68,7 +68,7 @@ class RemotePlace:
                 return True
             return any(True for batch in obstore.list(self._probe, prefix=name, chunk_size=1) for _ in batch)
         except Exception as error:
-            raise LakeError(f"{self.shown}: cannot be reached: {_first_line(error)}") from None
+            raise LakeError(f"{self.shown}: cannot be reached: {first_line(error, 300)}") from None
 
     def read(self, name: str) -> bytes | None:
         """Return an object's bytes; None where there is none."""
@@ -95,7 +95,7 @@ class RemotePlace:
         try:
             put()
         except Exception as error:
-            raise LakeError(f"{self.shown}: cannot be written to: {_first_line(error)}") from None
+            raise LakeError(f"{self.shown}: cannot be written to: {first_line(error, 300)}") from None
 
     def settle(self, names: Iterable[str]) -> None:
         """Do nothing: an object that the store has acknowledged is durable."""
@@ -182,7 +182,7 @@ class _Lease:
         except (AlreadyExistsError, PreconditionError, FileNotFoundError):
             return False
         except Exception as error:
-            raise LakeError(f"{self._shown}: cannot be written to: {_first_line(error)}") from None
+            raise LakeError(f"{self._shown}: cannot be written to: {first_line(error, 300)}") from None
         return True
 
     def _tag_of_holder(self) -> str | None:
@@ -216,11 +216,6 @@ class _Lease:
         with suppress(Exception):
             if self._tag_of_holder() == self._tag:
                 obstore.delete(self._store, _LOCK)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip()[:300] if lines else type(error).__name__
 
 
 def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Place:

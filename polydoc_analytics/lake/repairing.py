@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.keeping import entry
@@ -85,7 +86,7 @@ def _row(done: Repair, plan: _Plan, load: str) -> LedgerRow:
     if last is None:
         empty = {"runs": 0, "languages": [], "created_low": None, "created_high": None}
         last = replace(done.lost[-1], finished_low=None, finished_high=None, **empty)  # type: ignore[arg-type]
-    said = [f"{count:,} rows of {name} were in files that are damaged" for name, count in done.gone.items()]
+    said = [f"{counted(rows, 'row')} of {name} lost with damaged files" for name, rows in done.gone.items()]
     said += [f"load {row.number} was lost ({row.source or row.kind})" for row in reversed(done.lost)]
     row = entry(last, load, "repair", "; ".join(said) or "parts of logs were put aside")
     return replace(row, number=plan.last_number + 1)

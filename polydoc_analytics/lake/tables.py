@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
 from polydoc_analytics.schema import MAX_INSTANT_US
@@ -28,7 +27,6 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "50",
 }
 LOG = "_delta_log"
-_CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 
 
 class ConflictError(Exception):
@@ -85,7 +83,7 @@ class Table:
             protocol, metadata = self._delta.protocol(), self._delta.metadata()
         except Exception as error:
             raise LakeError(
-                f"{self.place.shown}/{self.name}: cannot be opened: {first_line(error)[:200]}; {way_back(self.place)}"
+                f"{self.place.shown}/{self.name}: cannot be opened: {first_line(error, 200)}; {way_back(self.place)}"
             ) from None
         features = {*(protocol.reader_features or ()), *(protocol.writer_features or ())}
         refused = sorted(features & {"deletionVectors", "columnMapping", "v2Checkpoint", "typeWidening"})
@@ -167,7 +165,7 @@ class Table:
             raise ConflictError(first_line(error)) from None
         except (DeltaError, OSError) as error:
             raise LakeError(
-                f"{self.place.shown}/{self.name}: cannot be committed to: {first_line(error)[:200]}"
+                f"{self.place.shown}/{self.name}: cannot be committed to: {first_line(error, 200)}"
             ) from None
         self.delta.update_incremental()
         if self.version != before + 1:
@@ -241,10 +239,3 @@ def to_us(instant: datetime) -> int:
 def base_name(path: str) -> str:
     """Return the last part of a path or URI, as DuckDB gives it."""
     return path.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error's first line, and the cause of it that the last one tells where there is a chain of causes."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    *_, cause = _CAUSE.split(lines[-1])
-    return lines[0].strip() + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -14,6 +16,7 @@ from polydoc_analytics.loaders.instants import instants
 from polydoc_analytics.schema import INSTANTS, NAMES, arrow_schema, pandera_schema
 
 MAX_RAW_BYTES = 64 * 1024
+_JUDGED_AT_ONCE = 100_000
 
 
 class Rejected(NamedTuple):
@@ -42,9 +45,10 @@ class Place(NamedTuple):
 class Batch:
     """Rows read from one place of one source: accepted runs (the Run's Arrow schema) and rejected rows.
 
-    ``table`` has the Run's columns in order; ``refused`` says by row and column what decoding has refused already, and
-    ``rejected`` are the rows that could not even be put into the table. pandera judges the table when the rows are
-    first asked for, so that decoding need not wait until pandera is imported.
+    ``table`` has the Run's columns in order; ``refused`` says by row and column what decoding has refused already,
+    ``rejected`` are the rows that could not even be put into the table, and ``lines`` is how many lines were read.
+    pandera judges the table when the rows are first asked for, so that decoding need not wait until pandera is
+    imported, and several batches can be judged at once.
     """
 
     def __init__(
@@ -53,12 +57,15 @@ class Batch:
         place: Place,
         refused: Mapping[int, Mapping[str, str]] | None = None,
         rejected: Sequence[Rejected] = (),
+        lines: int = 0,
     ) -> None:
         self.read: int = table.num_rows + len(rejected)
-        self.unreadable = rejected
+        self.lines = lines
+        self.unreadable: Sequence[Rejected] = rejected
         self._table = table
         self._place = place
         self._refused = refused
+        self._verdict: tuple[pa.Table, list[Rejected]] | None = None
 
     @property
     def runs(self) -> pa.Table:
@@ -70,18 +77,28 @@ class Batch:
         """The rows that are none, in the order of their lines, each with every reason that applies to it."""
         return self._checked[1]
 
-    def judge(self) -> None:
-        """Validate the rows now, on the thread that asks for it."""
-        _ = self._checked
+    def move_down(self, lines: int) -> None:
+        """Say that so many lines stand before those that were read."""
+        if lines:
+            line = self._place.line
+            self._place = self._place._replace(line=lambda row: line(row) + lines)
+            self.unreadable = [row._replace(line=row.line + lines) for row in self.unreadable]
 
-    @cached_property
+    @property
     def _checked(self) -> tuple[pa.Table, list[Rejected]]:
-        """Validate the rows with pandera and part them into runs and rejected ones."""
+        if self._verdict is None:
+            judge([self])
+        assert self._verdict is not None
+        return self._verdict
+
+    def _part(self, broken: Iterable[tuple[int, str, str]]) -> None:
+        """Part the rows into runs and rejected ones, by row, column and reason of what pandera has found broken."""
         reasons: dict[int, dict[str, str]] = {row: dict(columns) for row, columns in (self._refused or {}).items()}
-        for row, column, reason in _failures(pl.DataFrame(self._table)):
+        for row, column, reason in broken:
             reasons.setdefault(row, {}).setdefault(column, reason)
         if not reasons:
-            return _as_runs(self._table), list(self.unreadable)
+            self._verdict = _as_runs(self._table), list(self.unreadable)
+            return
         bad = sorted(reasons)
         rejected = [
             self._place.rejected(
@@ -91,7 +108,41 @@ class Batch:
         ]
         keep = pl.repeat(True, self._table.num_rows, eager=True).scatter(bad, False)
         runs = _as_runs(self._table.filter(keep.to_arrow()))
-        return runs, sorted([*rejected, *self.unreadable], key=lambda r: r.line)
+        self._verdict = runs, sorted([*rejected, *self.unreadable], key=lambda r: r.line)
+
+
+def judge(batches: Sequence[Batch]) -> None:
+    """Validate the rows of several batches in one call of pandera, each of which costs some milliseconds."""
+    starts = [0, *accumulate(batch._table.num_rows for batch in batches)]
+    broken: list[list[tuple[int, str, str]]] = [[] for _ in batches]
+    for row, column, reason in _failures(pl.DataFrame(pa.concat_tables([batch._table for batch in batches]))):
+        at = bisect_right(starts, row) - 1
+        broken[at].append((row - starts[at], column, reason))
+    for batch, of_batch in zip(batches, broken, strict=True):
+        batch._part(of_batch)
+
+
+class Judged(NamedTuple):
+    """Some batches together: the rows that are Runs, those that are none, and how many there were."""
+
+    runs: pa.Table
+    rejected: list[Rejected]
+    read: int
+
+
+def judged(batches: Iterable[Batch]) -> Iterator[Judged]:
+    """Yield batches in their order, judged and put together in groups of some size."""
+    group: list[Batch] = []
+    read = 0
+    for batch in chain(batches, [None]):
+        if batch is not None:
+            group.append(batch)
+            read += batch.read
+        if group and (batch is None or read >= _JUDGED_AT_ONCE):
+            judge(group)
+            rejected = [row for one in group for row in one.rejected]
+            yield Judged(pa.concat_tables([one.runs for one in group]), rejected, read)
+            group, read = [], 0
 
 
 def no_runs(*rejected: Rejected) -> Batch:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from polydoc_analytics.errors import SourceError
+from polydoc_analytics.errors import SourceError, first_line
 from polydoc_analytics.loaders import csv
 from polydoc_analytics.loaders.batches import Batch, Place, loose_schema
 from polydoc_analytics.loaders.instants import instants
@@ -35,7 +35,7 @@ def read_parquet(path: str, source: str, *, assume_utc: bool = False) -> Iterato
             batches = file.iter_batches(BATCH_ROWS, columns=list(columns.values()))
             yield from _work(batches, columns, source, assume_utc)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{source}: cannot be read as Parquet: {_first_line(error)}") from None
+        raise SourceError(f"{source}: cannot be read as Parquet: {first_line(error)}") from None
 
 
 def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
@@ -53,7 +53,7 @@ def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Wo
             columns = columns_of(schema, source, assume_utc=assume_utc)
             yield from _work(batches, columns, source, assume_utc)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{source}: cannot be read as Arrow IPC: {_first_line(error)}") from None
+        raise SourceError(f"{source}: cannot be read as Arrow IPC: {first_line(error)}") from None
 
 
 def read_table(table: Any, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
@@ -70,10 +70,6 @@ def read_record_batches(
     """Yield the work of checking each of some record batches of one schema, as they come."""
     columns = columns_of(schema, source, assume_utc=assume_utc)
     yield from _work(iter(batches), columns, source, assume_utc)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 def columns_of(schema: pa.Schema, source: str, *, assume_utc: bool) -> dict[str, str]:

@@ -27,25 +27,27 @@ _PAIR = re.compile(rb'(?:^\{ ?|, ?)"([A-Za-z_]+)": ?("[^"\\\x00-\x1f]*"|null|[0-
 _INSTANT = re.compile(rb'"(?:created_at|createdAt)": ?("[^"]*")')
 _LINES_AT_ONCE = 16_384
 """Lines that are walked together: their bytes and the cursors stay in the processor's cache."""
-_MARGIN = 256
+MARGIN = 256
 """Bytes that may be looked at behind a cursor; lines nearer to the block's end are left to other readers."""
 _SEARCHED = 64
 _MOST_LAYOUTS = 4
 _DIGITS = 16
 _LONGEST = 128
-_QUOTE, _BACKSLASH, _SPACE, _BRACE = b'"\\ }'
+QUOTE, BACKSLASH, SPACE, _BRACE = b'"\\ }'
 _NULL = np.frombuffer(b"null", np.uint8)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class Pattern:
-    """Bytes to compare at many places at once, a word of eight at a time; some of them may be any byte."""
+    """Bytes to compare at many places at once, a word of eight at a time; a number stands for so many of any kind."""
 
-    def __init__(self, before: bytes, anything: int = 0, after: bytes = b"") -> None:
-        padding = -(len(before) + anything + len(after)) % 8
-        self.width = len(before) + anything + len(after) + padding
-        content = np.frombuffer(before + bytes(anything) + after + bytes(padding), "<u8")
-        fixed = b"\xff" * len(before) + bytes(anything) + b"\xff" * len(after) + bytes(padding)
-        masks = np.frombuffer(fixed, "<u8")
+    def __init__(self, *pieces: bytes | int) -> None:
+        bytes_of = [bytes(piece) for piece in pieces]  # of a number: so many zeros
+        masks_of = [bytes(piece) if isinstance(piece, int) else b"\xff" * len(piece) for piece in pieces]
+        self.length = sum(map(len, bytes_of))
+        self.width = self.length + -self.length % 8
+        content = np.frombuffer(b"".join(bytes_of).ljust(self.width, b"\0"), "<u8")
+        masks = np.frombuffer(b"".join(masks_of).ljust(self.width, b"\0"), "<u8")
         self._words = [(at, mask, word) for at, (mask, word) in enumerate(zip(masks, content, strict=True)) if mask]
 
     def fits(self, rows: np.ndarray[Any, Any]) -> Mask:
@@ -53,7 +55,7 @@ class Pattern:
         words = rows.view("<u8")
         fits = np.ones(len(rows), bool)
         for at, mask, word in self._words:
-            fits &= (words[:, at] & mask) == word
+            fits &= (words[:, at] if mask == _ALL else words[:, at] & mask) == word
         return fits
 
 
@@ -104,17 +106,17 @@ class Numbers(NamedTuple):
         return Numbers(self.values[which], self.known[which])
 
 
-def decode(block: bytes, starts: Ints, ends: Ints, usable: Mask) -> tuple[pa.Table | None, Ints]:
+def decode(block: bytes | bytearray, starts: Ints, ends: Ints, usable: Mask) -> tuple[pa.Table | None, Ints]:
     """Decode the lines that share a layout with an early line of the block.
 
     ``starts`` and ``ends`` bound the lines, line ends left out; lines that are not ``usable`` (not UTF-8, say) are
     passed over. Returns a table with the Run's columns and the numbers of its lines.
     """
     octets = np.frombuffer(block, np.uint8)
-    left = usable & (ends + _MARGIN <= len(block))
-    left &= ~_lines_with(octets == _BACKSLASH, starts, len(octets))
-    if np.count_nonzero(octets < _SPACE) != len(block) - int((ends - starts).sum()):
-        is_inside = octets < _SPACE
+    left = usable & (ends + MARGIN <= len(block))
+    left &= ~_lines_with(octets == BACKSLASH, starts, len(octets))
+    if np.count_nonzero(octets < SPACE) != len(block) - int((ends - starts).sum()):
+        is_inside = octets < SPACE
         is_inside[_between(starts, ends, len(block))] = False
         left &= ~_lines_with(is_inside, starts, len(octets))
     tables, numbers = [], []
@@ -123,7 +125,7 @@ def decode(block: bytes, starts: Ints, ends: Ints, usable: Mask) -> tuple[pa.Tab
         if not len(candidates):
             break
         first = candidates[0]
-        fields = _learn(block[starts[first] : ends[first]])
+        fields = learn(bytes(block[starts[first] : ends[first]]))
         left[first] = False
         if fields is None:
             continue
@@ -152,7 +154,7 @@ def _lines_with(marks: Mask, starts: Ints, size: int) -> Mask:
     return found
 
 
-def _learn(line: bytes) -> list[Field] | None:
+def learn(line: bytes) -> list[Field] | None:
     """Return the layout of a line; None where it has one that array arithmetic cannot follow."""
     fields: list[Field] = []
     end = 0
@@ -181,14 +183,21 @@ def _learn(line: bytes) -> list[Field] | None:
     return fields
 
 
+def lengths_like(line: bytes, fields: list[Field]) -> list[int] | None:
+    """Return how long the values of a line are; None where it has not the layout of these fields."""
+    pairs = list(_PAIR.finditer(line))
+    literals = [line[end : pair.start(2)] for end, pair in zip([0, *(p.end() for p in pairs)], pairs, strict=False)]
+    return [len(pair.group(2)) for pair in pairs] if literals == [field.literal for field in fields] else None
+
+
 class _Cursor:
     """A cursor on each of many lines, walking over one field after another."""
 
-    def __init__(self, block: bytes, positions: Ints) -> None:
+    def __init__(self, block: bytes | bytearray, positions: Ints) -> None:
         self.block = block
         self.at = positions
         self.fits = np.ones(len(positions), bool)
-        self._last = len(block) - _MARGIN
+        self._last = len(block) - MARGIN
 
     def _rows(self, at: Ints, width: int) -> np.ndarray[Any, Any]:
         return windows(self.block, width)[at].view(np.uint8).reshape(-1, width)
@@ -212,7 +221,7 @@ class _Cursor:
         self.fits[others] &= field.opening.fits(np.ascontiguousarray(rows[others, : field.opening.width]))
         rows = self._rows(starts[others] - 1, _SEARCHED)
         is_null = (rows[:, :4] == _NULL).all(axis=1)
-        is_quote = rows == _QUOTE
+        is_quote = rows == QUOTE
         self.fits[others] &= is_null | is_quote[:, 0]
         is_quote[:, 0] = False
         self.fits[others] &= is_null | is_quote.any(axis=1)
@@ -227,7 +236,7 @@ class _Cursor:
         known = texts.lengths >= 0
         values = np.zeros(len(known), np.int64)
         rows = self._rows(np.minimum(texts.starts[known], self._last), WIDTH)
-        values[known], is_right = form.instants(rows)
+        values[known], is_right = form.instants(rows.view("<u8").reshape(-1, WIDTH // 8).T.copy())
         self.fits[known] &= is_right & (texts.lengths[known] == form.length)
         return Numbers(values, known)
 
@@ -244,7 +253,7 @@ class _Cursor:
         self.fits &= (digits[:, 0] > 0) | (lengths == 1) | ~known
         longest = int(lengths.max(initial=0))
         if longest <= 8:
-            values = _eight_digits(windows(self.block, 8)[self.at + (before - 8) + lengths].view("<u8"), lengths)
+            values = eight_digits(windows(self.block, 8)[self.at + (before - 8) + lengths].view("<u8"), lengths)
         else:
             values = np.zeros(len(lengths), np.int64)
             for place in range(longest):
@@ -253,7 +262,7 @@ class _Cursor:
         return Numbers(values, known)
 
 
-def _eight_digits(words: np.ndarray[Any, Any], lengths: Ints) -> Ints:
+def eight_digits(words: np.ndarray[Any, Any], lengths: Ints) -> Ints:
     """Return the integers whose ``lengths`` digits end eight bytes each; what stands before them is not read.
 
     Two digits become one number in each pair of bytes, then four, then eight (Lemire and others, 2021).
@@ -269,13 +278,13 @@ def _eight_digits(words: np.ndarray[Any, Any], lengths: Ints) -> Ints:
     return ((high + low) >> np.uint64(32)).astype(np.int64)
 
 
-def windows(block: bytes, width: int) -> np.ndarray[Any, Any]:
+def windows(block: bytes | bytearray, width: int) -> np.ndarray[Any, Any]:
     """Return a view of a block: at each offset the ``width`` bytes that begin there."""
     return np.ndarray((len(block) - width + 1,), dtype=f"V{width}", buffer=block, strides=(1,))
 
 
 def _decode_layout(
-    block: bytes, octets: Octets, starts: Ints, ends: Ints, candidates: Ints, fields: list[Field]
+    block: bytes | bytearray, octets: Octets, starts: Ints, ends: Ints, candidates: Ints, fields: list[Field]
 ) -> tuple[pa.Table, Ints]:
     read: list[list[Texts | Numbers]] = [[] for _ in fields]
     taken: list[Ints] = []
@@ -309,7 +318,7 @@ def _decode_layout(
 
 def _quotes_pair_up(octets: Octets, starts: Ints, ends: Ints, needed: Ints, fits: Mask) -> Mask:
     """Tell which lines have exactly the quotation marks that they need; one count serves where all is well."""
-    is_quote = octets[starts[0] : ends[-1]] == _QUOTE
+    is_quote = octets[starts[0] : ends[-1]] == QUOTE
     are_neighbours = int((ends - starts).sum()) + len(starts) * 2 >= len(is_quote)
     # Between lines that stand one behind the other there is no quotation mark.
     if fits.all() and are_neighbours and np.count_nonzero(is_quote) == int(needed.sum()):
@@ -319,7 +328,7 @@ def _quotes_pair_up(octets: Octets, starts: Ints, ends: Ints, needed: Ints, fits
     return pairs
 
 
-def _array(block: bytes, column: Column, parts: list[Any]) -> pa.Array:
+def _array(block: bytes | bytearray, column: Column, parts: list[Any]) -> pa.Array:
     if column.kind != "text":
         known = np.concatenate([part.known for part in parts])
         values = pa.array(np.concatenate([part.values for part in parts]), mask=None if known.all() else ~known)
@@ -334,7 +343,7 @@ def _array(block: bytes, column: Column, parts: list[Any]) -> pa.Array:
     return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data), bitmap)
 
 
-def _bytes_of(block: bytes, texts: Texts) -> Octets:
+def _bytes_of(block: bytes | bytearray, texts: Texts) -> Octets:
     """Gather texts, one behind the other."""
     is_known = texts.lengths >= 0
     starts, lengths = texts.starts[is_known], texts.lengths[is_known]

@@ -32,7 +32,7 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator
     """Yield the work of reading each block of a quarantine file; a row's line is its line in this file."""
     line = 1
     for block in ndjson.blocks(stream, ndjson.BLOCK_BYTES):
-        yield Work(partial(_read_block, block, source, line, assume_utc), len(block))
+        yield Work(partial(_read_block, bytes(block), source, line, assume_utc), len(block))
         line += block.count(b"\n")
 
 

@@ -15,8 +15,11 @@ WIDTH = 32
 """How many bytes are looked at, from where the text begins."""
 
 _FORM = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(?:Z|\+00:00)")
-_ZEROS, _LOW, _HIGH, _SIX = 0x3030303030303030, 0x0F0F0F0F0F0F0F0F, 0xF0F0F0F0F0F0F0F0, 0x0606060606060606
+_ZEROS, _HIGH, _SIX = 0x3030303030303030, 0xF0F0F0F0F0F0F0F0, 0x0606060606060606
 _PLACES = ((0, 4), (5, 2), (8, 2), (11, 2), (14, 2), (17, 2))
+_FRACTION = 20
+_MONTHS = 16
+"""Months that a year has in the calendar's tables; all but 1 to 12 have no day."""
 
 
 class MomentForm:
@@ -27,9 +30,8 @@ class MomentForm:
         if match is None:
             raise ValueError(text)
         self.length = len(text)
-        self._fraction_digits = len(match.group(1) or b".") - 1
         is_digit = np.zeros(WIDTH, bool)
-        places = (*_PLACES, (20, self._fraction_digits))
+        places = (*_PLACES, (_FRACTION, len(match.group(1) or b".") - 1))
         is_digit[[at + n for at, count in places for n in range(count)]] = True
         content = np.frombuffer(text.ljust(WIDTH), np.uint8)
         is_fixed = ~is_digit & (np.arange(WIDTH) < len(text))
@@ -42,42 +44,44 @@ class MomentForm:
         """Tell whether a text has a form that can be learnt."""
         return _FORM.fullmatch(text) is not None
 
-    def instants(self, rows: np.ndarray[Any, Any]) -> tuple[Ints, Mask]:
-        """Read rows of WIDTH bytes; return µs since 1970 UTC and which rows are a real datetime of this form."""
-        words = rows.view("<u8").reshape(-1, WIDTH // 8).T.copy()
+    def instants(self, words: np.ndarray[Any, Any]) -> tuple[Ints, Mask]:
+        """Read texts, each in four words of eight bytes that are one below the other in its column.
+
+        Returns µs since 1970 UTC and which texts are a real datetime of this form.
+        """
         is_right = np.ones(words.shape[1], bool)
+        pairs = []
         for word, digits, mask, fixed in zip(words, self._digit_bytes, self._fixed_bytes, self._fixed, strict=True):
             # What is left of a digit without "0" is 0 to 9: no high half, and none either when 6 is added.
             value = (word ^ np.uint64(_ZEROS)) & digits
             is_right &= ((value | (value + (np.uint64(_SIX) & digits))) & np.uint64(_HIGH)) == 0
-            is_right &= (word & mask) == fixed
+            if mask:
+                is_right &= (word & mask) == fixed
+            # Each byte, taken with the one behind it, as a number of two digits; what is no digit counts as 0.
+            pairs.append(value * np.uint64(10) + (value >> np.uint64(8)))
 
-        def number(at: int, count: int) -> Ints:
-            value = np.zeros(words.shape[1], np.int64)
-            for place in range(at, at + count):
-                digit = (words[place // 8] >> np.uint64(8 * (place % 8))) & np.uint64(15)
-                value = value * 10 + digit.astype(np.int64)
-            return value
+        def pair(at: int) -> Ints:
+            found: Ints = ((pairs[at // 8] >> np.uint64(8 * (at % 8))) & np.uint64(0xFF)).view(np.int64)
+            return found
 
-        year, month, day, hour, minute, second = (number(at, count) for at, count in _PLACES)
-        fraction = number(20, self._fraction_digits) * 10 ** (6 - self._fraction_digits)
-        is_right &= (year > 0) & (month > 0) & (month < 13) & (hour < 24) & (minute < 60) & (second < 60)
-        before_year, before_month, lengths = _calendar()
-        year, month = np.where(is_right, year, 1), np.where(is_right, month, 1)
-        in_table = _is_leap(year) * 13 + month
-        is_right &= (day > 0) & (day <= lengths[in_table])
-        days = before_year[year] + before_month[in_table] + day - 1
-        return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction, is_right
-
-
-def _is_leap(year: Ints) -> Any:
-    return ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
+        day, hour, minute, second = pair(8), pair(11), pair(14), pair(17)
+        is_right &= (hour < 24) & (minute < 60) & (second < 60)
+        fraction = (pair(_FRACTION) * 100 + pair(_FRACTION + 2)) * 100 + pair(_FRACTION + 4)
+        days_before, lengths = _calendar()
+        month = (pair(0) * 100 + pair(2)) * _MONTHS + np.minimum(pair(5), _MONTHS - 1)
+        np.minimum(month, len(lengths) - 1, out=month)
+        is_right &= (day > 0) & (day <= lengths[month])
+        seconds = (days_before[month] + day) * 86_400 + (hour * 60 + minute) * 60 + second
+        return seconds * 1_000_000 + fraction, is_right
 
 
 @cache
-def _calendar() -> tuple[Ints, Ints, Ints]:
-    """Return days from 1970 to each year, and by leap year and month days from its start and its length."""
+def _calendar() -> tuple[Ints, Ints]:
+    """Return by year times _MONTHS plus month the days from 1970 to the month's eve, and how many days it has."""
     years = np.arange(10_000)
     before = (years - 1) * 365 + (years - 1) // 4 - (years - 1) // 100 + (years - 1) // 400 - 719_162
-    lengths = np.array([[0, 31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] for leap in (0, 1)])
-    return before, (np.cumsum(lengths, axis=1) - lengths).ravel(), lengths.ravel()
+    is_leap = ((years % 4 == 0) & (years % 100 != 0)) | (years % 400 == 0)
+    lengths = np.zeros((10_000, _MONTHS), np.int64)
+    lengths[1:, 1:13] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    lengths[1:, 2] += is_leap[1:]
+    return (before[:, None] + np.cumsum(lengths, axis=1) - lengths - 1).ravel(), lengths.ravel()

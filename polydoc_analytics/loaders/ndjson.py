@@ -17,12 +17,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json
 
-from polydoc_analytics.loaders import layout, wire
+from polydoc_analytics.loaders import layout, shape, wire
 from polydoc_analytics.loaders.batches import Batch, Place, Rejected, cut, table_of, with_instants
 from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.schema import COLUMNS, NAMES
 
-BLOCK_BYTES = 12 * 1024 * 1024
+BLOCK_BYTES = 6 * 1024 * 1024
+_FIRST_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN = 10, 13
 _FEW_LINES = 16
@@ -36,31 +37,46 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes: int = BLOCK_BYTES) -> Iterator[Work]:
     """Yield the work of reading each block of lines; blank lines and a BOM at the start count as nothing."""
-    first_line = 1
+    is_first = True
     for block in blocks(stream, block_bytes):
-        if first_line == 1 and block.startswith(_BOM):
-            block = block[len(_BOM) :]
-            if not block:
-                continue
-        yield Work(partial(read_block, block, source, first_line, assume_utc), len(block))
-        first_line += block.count(b"\n")
+        if is_first and block.startswith(_BOM):
+            del block[: len(_BOM)]
+        is_first = False
+        if block:
+            yield Work(partial(read_block, block, source, 1, assume_utc), len(block), is_counted_from_1=True)
 
 
-def blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
-    """Yield the stream in blocks of about ``block_bytes`` that end where a line does."""
-    rest = b""
-    while chunk := stream.read(block_bytes):
-        end = chunk.rfind(b"\n") + 1
+def blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytearray]:
+    """Yield the stream in blocks of about ``block_bytes`` that end where a line does; the first ones are smaller."""
+    rest = bytearray()
+    size = min(block_bytes, _FIRST_BYTES)
+    while True:
+        block = bytearray(len(rest) + size)
+        block[: len(rest)] = rest
+        with memoryview(block) as view, view[len(rest) :] as free:
+            filled = len(rest) + _read_into(stream, free)
+        if filled == len(rest):
+            break
+        end = block.rfind(b"\n", len(rest), filled) + 1
+        rest = block[end:filled]
         if end:
-            yield b"".join((rest, memoryview(chunk)[:end])) if rest or end < len(chunk) else chunk
-            rest = chunk[end:]
-        else:
-            rest += chunk
+            del block[end:]
+            yield block
+        size = min(block_bytes, size * 4)
     if rest:
         yield rest
 
 
-def read_block(block: bytes, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
+def _read_into(stream: BinaryIO, free: memoryview) -> int:
+    """Read bytes to where they will stay, if the stream can do that; return how many."""
+    if hasattr(stream, "readinto"):
+        return int(stream.readinto(free))
+    content = stream.read(len(free))
+    free[: len(content)] = content
+    return len(content)
+
+
+def read_block(block: bytes | bytearray, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
     """Read one block of lines, the first of which is line ``first_line`` of the source."""
     return _Block(block, source, first_line, assume_utc).read()
 
@@ -68,7 +84,7 @@ def read_block(block: bytes, source: str, first_line: int, assume_utc: bool) -> 
 class _Block:
     """One block of lines: read at once where all of it is plain, else by pieces around the lines that are not."""
 
-    def __init__(self, block: bytes, source: str, first_line: int, assume_utc: bool) -> None:
+    def __init__(self, block: bytes | bytearray, source: str, first_line: int, assume_utc: bool) -> None:
         self.block = block
         self.source = source
         self.first_line = first_line
@@ -81,10 +97,9 @@ class _Block:
         ends = np.flatnonzero(self.octets == _NEWLINE) + 1
         self.ends = ends if self.block.endswith(b"\n") else np.append(ends, len(self.block))
         starts, last, is_plain = self._shape_of_lines()
-        table, numbers = layout.decode(self.block, starts, last, is_plain)
+        tables, numbers = self._by_shape_and_layout(starts, last, is_plain)
         left = np.ones(len(self.ends), bool)
         left[numbers] = False
-        tables = [] if table is None else [table]
         refused: dict[int, dict[str, str]] = {}
         alone = np.flatnonzero(left).tolist()
         if len(alone) > _FEW_LINES:
@@ -98,7 +113,7 @@ class _Block:
 
     def line(self, number: int) -> bytes:
         """Return the bytes of a line of this block, counted from 0, without its end."""
-        return self.block[self._start(number) : int(self.ends[number])].rstrip(b"\r\n")
+        return bytes(self.block[self._start(number) : int(self.ends[number])]).rstrip(b"\r\n")
 
     def _start(self, number: int) -> int:
         return int(self.ends[number - 1]) if number else 0
@@ -117,6 +132,26 @@ class _Block:
             for number in np.unique(np.searchsorted(ends, np.flatnonzero(octets >= 0x80), side="right")):
                 is_plain[number] &= _is_utf8(self.line(int(number)))
         return starts, last, is_plain
+
+    def _by_shape_and_layout(self, starts: Offsets, last: Offsets, is_plain: Mask) -> tuple[list[pa.Table], Offsets]:
+        """Decode the lines that array arithmetic can read; return their rows and numbers."""
+        usual, numbers = shape.decode(self.block, starts, last) if is_plain.all() else (None, starts[:0])
+        if usual is None:
+            block, others = self.block, np.arange(len(starts))
+        else:
+            is_other = np.ones(len(starts), bool)
+            is_other[numbers] = False
+            others = np.flatnonzero(is_other)
+            if not len(others):
+                return [usual], numbers
+            lengths = self.ends[others] - starts[others]
+            block = self._joined(others) + b" " * layout.MARGIN
+            is_plain = is_plain[others]
+            last = np.cumsum(lengths) - (self.ends - last)[others]
+            starts = np.cumsum(lengths) - lengths
+        table, found = layout.decode(block, starts, last, is_plain)
+        tables = [one for one in (usual, table) if one is not None]
+        return tables, np.concatenate((numbers, others[found]))
 
     def _by_pieces(self, even: Offsets) -> tuple[pa.Table, Offsets, list[int]]:
         """Parse plain lines together; return their rows (instants as text), their numbers, and lines left alone.
@@ -153,8 +188,9 @@ class _Block:
 
     def _joined(self, numbers: Offsets) -> bytes:
         """Return lines, given in order, as one block."""
-        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1) if len(numbers) else []
-        return b"".join(self.block[self._start(int(run[0])) : int(self.ends[run[-1]])] for run in runs)
+        starts = np.where(numbers > 0, self.ends[numbers - 1], 0)
+        with memoryview(self.block) as block:
+            return b"".join([block[a:b] for a, b in zip(starts.tolist(), self.ends[numbers].tolist(), strict=True)])
 
     def _checked(
         self, tables: list[pa.Table], numbers: Offsets, refused: dict[int, dict[str, str]], alone: list[int]
@@ -183,10 +219,10 @@ class _Block:
             lambda row: self.first_line + int(numbers[row]),
             lambda row: cut(self.line(int(numbers[row]))),
         )
-        return Batch(table, place, refused, rejected)
+        return Batch(table, place, refused, rejected, lines=len(self.ends))
 
 
-def _is_utf8(block: bytes) -> bool:
+def _is_utf8(block: bytes | bytearray) -> bool:
     bounds = pa.py_buffer(np.array([0, len(block)], np.int64))
     whole = pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(block)])
     try:
@@ -243,7 +279,7 @@ def _parse(block: bytes, lines: int) -> pa.Table | str:
     return table if table.num_rows == lines else "rows are not lines"
 
 
-def _one_spelling(table: pa.Table, block: bytes) -> tuple[pa.Table, Offsets]:
+def _one_spelling(table: pa.Table, block: bytes | bytearray) -> tuple[pa.Table, Offsets]:
     """Return the Run's columns, and the rows that must be judged alone because both spellings may stand in them."""
     twins = [(c.name, c.camel) for c in COLUMNS if c.camel != c.name]
     camel = [name for name in (camel for _, camel in twins) if table[name].null_count < table.num_rows]

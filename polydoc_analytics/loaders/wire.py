@@ -117,7 +117,8 @@ def _parse_text(text: str) -> Any:
     except RecursionError:
         return _parse_deep(text)
     except json.JSONDecodeError as error:
-        raise Refusal(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+        what = error.msg.removesuffix(" at")  # "Unterminated string starting at"
+        raise Refusal(f"not JSON: {what} at character {error.pos + 1}") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -18,10 +18,14 @@ _MORE_AT_THE_START = 3
 
 
 class Work(NamedTuple):
-    """A piece of reading: call ``run`` for its batches; ``size`` is its share of the source in bytes, or 0."""
+    """A piece of reading: call ``run`` for its batches; ``size`` is its share of the source in bytes, or 0.
+
+    Where the lines of its batches are counted from 1, what stands before them is known once they have been read.
+    """
 
     run: Callable[[], list[Batch]]
     size: int
+    is_counted_from_1: bool = False
 
 
 def side_by_side(
@@ -37,30 +41,31 @@ def side_by_side(
     # it more than they work (measured: a third longer for 10 M runs).
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, 0.0005))
-    under_way: deque[tuple[Future[list[Batch]], int]] = deque()
+    under_way: deque[tuple[Future[list[Batch]], Work]] = deque()
+    lines = 0
+
+    def first() -> tuple[list[Batch], int]:
+        nonlocal lines
+        future, piece = under_way.popleft()
+        batches = future.result()
+        if piece.is_counted_from_1:
+            for batch in batches:
+                batch.move_down(lines)
+                lines += batch.lines
+        return batches, piece.size
+
     with ThreadPoolExecutor(threads, thread_name_prefix="polydoc-load") as pool:
         try:
             for piece in work:
-                under_way.append((pool.submit(_run, piece, is_ready), piece.size))
+                under_way.append((pool.submit(piece.run), piece))
                 while len(under_way) > threads + (1 if is_ready() else 1 + _MORE_AT_THE_START):
-                    future, size = under_way.popleft()
-                    yield future.result(), size
+                    yield first()
             while under_way:
-                future, size = under_way.popleft()
-                yield future.result(), size
+                yield first()
         finally:
             sys.setswitchinterval(interval)
             for future, _ in under_way:
                 future.cancel()
-
-
-def _run(piece: Work, is_ready: Callable[[], bool]) -> list[Batch]:
-    """Do a piece of work, its rows judged on this thread where that need not wait."""
-    batches = piece.run()
-    if is_ready():
-        for batch in batches:
-            batch.judge()
-    return batches
 
 
 @contextmanager

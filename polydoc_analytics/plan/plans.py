@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.config import Settings
 from polydoc_analytics.configured import sources
@@ -15,6 +15,9 @@ from polydoc_analytics.plan.cron import Cron
 from polydoc_analytics.plan.keys import NAME, checked
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, PERIODS, PRESETS, REPORT, SCHEDULE
 from polydoc_analytics.zones import zone
+
+if TYPE_CHECKING:
+    from polydoc_analytics.views import View
 
 _DAYS = re.compile(r"([1-9]\d{0,2})d", re.ASCII)
 
@@ -95,7 +98,7 @@ def plans(settings: Settings) -> Plans:
     _known("[schedule]", "sync", schedule.sync, known, "source")
     _known("[schedule]", "tell", schedule.tell, targets, "delivery")
     reports = _by_name("reports", (_report(table, settings) for table in settings.reports))
-    alerts = _by_name("alerts", (_alert(table) for table in settings.alerts))
+    alerts = _alerts(settings)
     for one in reports.values():
         where = f"[[reports]] {one.name}"
         _known(where, "needs", one.needs, known, "source")
@@ -204,9 +207,14 @@ def _report(table: Any, settings: Settings) -> ReportPlan:
     return ReportPlan(**{**values, "cron": cron, "timezone": timezone})
 
 
-def _alert(table: Any) -> AlertPlan:
-    from polydoc_analytics import views
+def _alerts(settings: Settings) -> dict[str, AlertPlan]:
+    from polydoc_analytics.views.own import catalog_with
 
+    views = catalog_with(settings.views)
+    return _by_name("alerts", (_alert(table, views) for table in settings.alerts))
+
+
+def _alert(table: Any, views: Mapping[str, View]) -> AlertPlan:
     where = f"[[alerts]] {table.get('name', '')}".rstrip() if isinstance(table, Mapping) else "[[alerts]]"
     kind, rest = _kind(where, table, ALERT, "limit")
     values = checked(where, rest, ALERT[kind])
@@ -214,14 +222,7 @@ def _alert(table: Any) -> AlertPlan:
     if sides and sum(values[side] is not None for side in sides) != 1:
         raise UsageError(f"{where}: give {sides[0]} or {sides[1]}, one of them")
     if "view" in values:
-        try:
-            view = views.view(values["view"])
-        except UsageError as error:
-            raise UsageError(f"{where}: {error}") from None
-        if not view.name.startswith("usage") or (kind == "change" and view.every != "day"):
-            expected = "a usage_daily view" if kind == "change" else "a usage view"
-            raise UsageError(f"{where}: the view {view.name} cannot be watched so; expected {expected}")
-        measures = [name for name in view.columns if name not in (*view.keys, "is_partial")]
+        measures = _measures(where, kind, values["view"], views)
         if values["measure"] not in measures:
             hint = nearest(values["measure"], measures)
             raise UsageError(f"{where}: unknown measure '{values['measure']}'{hint}; expected {', '.join(measures)}")
@@ -229,6 +230,28 @@ def _alert(table: Any) -> AlertPlan:
         raise UsageError(f"{where}: window '{values['window']}' is no number of days; expected one such as 7d")
     deliver = values.pop("deliver")
     return AlertPlan(values.pop("name"), kind, deliver, values)
+
+
+def _measures(where: str, kind: str, name: str, views: Mapping[str, View]) -> list[str]:
+    """Return what an alert of a kind may watch of a view: of a usage view, or of the user's own over the same keys."""
+    from polydoc_analytics.views import view
+
+    try:
+        found = view(name, views)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    columns = [one for one in found.columns if one not in ("account_id", "language", "period", "is_partial")]
+    if found.file is not None:
+        can_be = kind == "limit" and "runs" in columns and "period" not in found.columns
+        if not {"failed_runs", "succeeded_runs", "failure_rate_low", "failure_rate_high"} <= set(columns):
+            columns = [one for one in columns if one != "failure_rate"]  # it cannot be told from chance
+    else:
+        can_be = name.startswith("usage") and (kind == "limit" or found.every == "day")
+    if not can_be:
+        expected = "a usage view, or one of your own that has runs and no period"
+        expected = "a usage_daily view" if kind == "change" else expected
+        raise UsageError(f"{where}: the view {name} cannot be watched so; expected {expected}")
+    return columns
 
 
 def day_count(text: str) -> int | None:

@@ -20,6 +20,30 @@ _MEANINGS = {
     "accounts": "CSV of account_id,name",
     "lake": "folder or URI of the lake",
     "locale": "language and country of reports, such as en_GB",
+    "views": "folder of your own views, NAME.sql",
+}
+_BRANDING = {
+    "title": "stands above every report's own title",
+    "logo": "SVG, PNG or JPEG file of at most 500 KB",
+    "accent": "colour of lines and bars, such as #1f5fa8; at least 3:1 on white",
+    "warm": "colour of what failed, such as #c2410c; likewise",
+    "currency": "ISO 4217 code of the price, such as EUR",
+    "price_per_credit": 'exact price of a credit, such as "0.02"; puts money beside credits',
+    "locale": "language and country of reports; default: the locale of the settings, else en_GB",
+    "fonts": "folder of font files for the PDF, beside those that are built in",
+}
+_SOURCES = {
+    "base": "URL of the service; runs are at {base}/v1/runs",
+    "token_env": "environment variable that holds the bearer token",
+    "dsn_env": "environment variable that holds the connection string",
+    "table": "table or view of runs; default: public.run",
+    "query": "a SELECT of the Run's columns, in the place of a table",
+    "look_back": "how long before the last sync a run may have begun or ended that is read again, such as 12h, 3d, 2w",
+    "account_names": "a SELECT of account_id and name",
+    "path": "folder, file, glob or URI, or a list of them",
+    "input_format": "ndjson, json, csv, parquet or arrow; by default found out",
+    "assume_utc": "take times without an offset for UTC",
+    "correct": "take the files for the authority: what they say replaces what is stored",
 }
 
 
@@ -27,8 +51,8 @@ def file_schema() -> dict[str, Any]:
     """Return the schema (2020-12)."""
     texts: dict[str, Any] = {name: {"type": "string", "description": _MEANINGS[name]} for name in TEXTS}
     texts["date_basis"] |= {"enum": ["created", "finished"]}
-    branding: dict[str, Any] = {name: {"type": "string"} for name in BRANDING}
-    branding["price_per_credit"] = {"type": ["string", "integer"]}
+    branding: dict[str, Any] = {name: {"type": "string", "description": _BRANDING[name]} for name in BRANDING}
+    branding["price_per_credit"] |= {"type": ["string", "integer"]}
     tables = {
         "branding": {"type": "object", "additionalProperties": False, "properties": branding},
         "sources": _named({kind: _source(of) for kind, of in configured.KINDS.items()}),
@@ -84,8 +108,10 @@ def _source(kind: type[Any]) -> dict[str, Any]:
             text = {"type": "boolean"}
         elif "tuple" in str(field.type):
             text = {"anyOf": [text, {"type": "array", "items": text, "minItems": 1}]}
-        properties[field.name] = text
+        properties[field.name] = text | {"description": _SOURCES[field.name]}
         if field.default is MISSING:
             required.append(field.name)
+        elif field.default is not None:
+            properties[field.name]["default"] = field.default
     found: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
     return found | ({"required": required} if required else {})

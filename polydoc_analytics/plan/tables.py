@@ -74,7 +74,7 @@ _ALERT = (
 )
 _MIN = Key("min_runs", "count", "windows with fewer runs (finished ones, for a rate) say nothing", 1)
 _LONG = Key("longer_than", "length", "how long is too long", is_required=True)
-_VIEW = Key("view", "text", "a usage view", is_required=True)
+_VIEW = Key("view", "text", "a usage view, or one of your own", is_required=True)
 _MEASURE = Key("measure", "text", "a column of it", is_required=True)
 ALERT: dict[str, tuple[Key, ...]] = {
     "limit": (

@@ -122,7 +122,7 @@
       }
     }
     for (const badge of document.querySelectorAll("[data-whole] .badge")) badge.hidden = is_all;
-    $("status").textContent = is_all ? "" : `${count(sum.runs)} runs chosen`;
+    $("status").textContent = is_all ? "" : `${count(sum.runs)} ${sum.runs === 1 ? "run" : "runs"} chosen`;
     for (const [name, view] of Object.entries(views)) {
       const live = data.charts[name].live;
       if (!live) continue;

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
+from polydoc_analytics.counting import noun
 from polydoc_analytics.periods import Interval
 from polydoc_analytics.reports.comparison import Comparison, comparison
 from polydoc_analytics.reports.sourcing import file_lines
@@ -201,7 +202,7 @@ class Context:
         if is_for_one_account and db.date_basis == "finished":
             facts.append(("Left out", "Runs that have no finishing time are in no figure."))
         elif not is_for_one_account and (left_out := db.runs_without_date):
-            facts.append(("Left out", f"{self._count(left_out)} runs that have no finishing time"))
+            facts.append(("Left out", f"{self.counted(left_out, 'run')} without a finishing time"))
         for label, chosen in (("Only accounts", db.filters.accounts), ("Only languages", db.filters.languages)):
             if chosen and not is_for_one_account:
                 facts.append((label, ", ".join(shown(one) for one in chosen)))
@@ -209,7 +210,7 @@ class Context:
             facts.append(("Snapshot", db.snapshot))
         elif self.files and is_for_one_account:
             facts.append(
-                ("Source", f"{self._count(len(self.files))} file(s), SHA-256 over their hashes {combined(self.files)}")
+                ("Source", f"{self.counted(len(self.files), 'file')}, SHA-256 over their hashes {combined(self.files)}")
             )
         elif self.files:
             facts.append(("Source", "; ".join(file_lines(self.files))))
@@ -219,19 +220,22 @@ class Context:
         refused = db.quarantine.height if db.loads is not None else db.counts.quarantined
         if is_for_one_account:
             if refused:
-                facts.append(("Rows", f"{self._count(refused)} rows of the whole source could not be read."))
+                facts.append(("Rows", f"{self.counted(refused, 'row')} of the whole source could not be read."))
         elif db.loads is not None:
-            rows = f"{self._count(db.counts.runs)} runs, from {self._count(db.loads.height)} loads that read "
-            rows += f"{self._count(int(db.loads['read'].sum()))} rows; {self._count(refused)} rows are in quarantine"
-            facts.append(("Rows", rows))
+            rows = f"{self.counted(db.counts.runs, 'run')}, from {self.counted(db.loads.height, 'load')} of "
+            rows += f"{self.counted(int(db.loads['read'].sum()), 'row')}"
+            facts.append(("Rows", f"{rows}; {self.counted(refused, 'row is', 'rows are')} in quarantine"))
         else:
-            read, runs, duplicates, quarantined, conflicts = map(self._count, db.counts.values())
-            parts = f"{runs} runs, {duplicates} duplicates, {quarantined} quarantined"
-            facts.append(("Rows", f"{read} read: {parts}; {conflicts} runs in conflict"))
+            counts = db.counts
+            parts = f"{self.counted(counts.runs, 'run')}, {self.counted(counts.duplicates, 'duplicate')}"
+            parts += f", {self.text(counts.quarantined, 'count')} quarantined"
+            conflicts = self.counted(counts.conflicts, "run")
+            facts.append(("Rows", f"{self.text(counts.read, 'count')} read: {parts}; {conflicts} in conflict"))
         return facts
 
-    def _count(self, number: int) -> str:
-        return self.text(number, "count")
+    def counted(self, count: int, one: str, many: str | None = None) -> str:
+        """Return a count and the word that goes with it, see :func:`polydoc_analytics.counting.noun`."""
+        return f"{self.text(count, 'count')} {noun(count, one, many)}"
 
     def comparison_text(self) -> str:
         """Return in words what changes are measured against."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from polydoc_analytics.content import Column, Section, Table
+from polydoc_analytics.counting import noun
 from polydoc_analytics.reports.context import Context, records
 
 _TOO_LONG_S = 3600
@@ -97,8 +98,9 @@ def soft_rules(context: Context, *, only_concerned: bool = False) -> Section:
         Column("example_id", "for example", "text"),
     )
     concerned = [one for one in rows if one["runs"]]
+    concern = noun(len(concerned), "concerns", "concern")
     text = (
-        f"{len(concerned)} of {len(rows)} rules concern runs; such runs are counted in every figure."
+        f"{len(concerned)} of {len(rows)} rules {concern} runs; such runs are counted in every figure."
         if concerned
         else f"No rule of {len(rows)} concerns a run."
     )

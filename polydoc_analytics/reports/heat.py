@@ -25,6 +25,6 @@ def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> 
         for (a, b), count in grid.items()
     ]
     (account, language), most = max(grid.items(), key=lambda one: one[1])
-    about = f"The busiest pair is {lines[account]} into {columns[language]}, with {context.text(most, 'count')} runs."
+    about = f"The busiest pair is {lines[account]} into {columns[language]}, with {context.counted(most, 'run')}."
     spec = specs.heat_map(cells, columns=list(columns.values()), lines=list(lines.values()), label="runs")
     return [Chart("languages_by_account", "Runs by account and language", about, spec)]

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.content import Column, Report, Section
+from polydoc_analytics.counting import noun
 from polydoc_analytics.quarantine import kind_of
 from polydoc_analytics.reports.context import Context, records
 from polydoc_analytics.reports.health import coverage, running_too_long, soft_rules
@@ -42,10 +43,9 @@ def _accounting(context: Context) -> Section:
     counts = context.db.counts
     columns = (Column("rows", "rows", "text"), Column("meaning", "meaning", "text"), Column("count", "count", "count"))
     rows = [(name, _MEANINGS.get(name, name), count) for name, count in counts.items()]
-    read, runs, duplicates, refused = (
-        context.text(counts[name], "count") for name in ("read", "runs", "duplicates", "quarantined")
-    )
-    text = f"{read} rows read = {runs} runs + {duplicates} duplicates + {refused} quarantined."
+    parts = f"{context.counted(counts.runs, 'run')} + {context.counted(counts.duplicates, 'duplicate')} + "
+    parts += f"{context.text(counts.quarantined, 'count')} quarantined"
+    text = f"{context.counted(counts.read, 'row')} read = {parts}."
     about = "These counts are of the whole source, whatever the period."
     return Section("accounting", "Every row accounted for", (text, about), table=plain(columns, rows))
 
@@ -62,8 +62,9 @@ def _accounting_of_loads(context: Context, loads: pl.DataFrame) -> Section:
     )
     rows = [{**one, "source": one["source"] or one["detail"]} for one in records(loads.sort("number", descending=True))]
     sums = {name: sum(one[name] for one in rows) for name in ("read", *parts)}
-    said = " + ".join(f"{context.text(sums[name], 'count')} {name}" for name in parts)
-    text = f"Over {context.text(len(rows), 'count')} loads, {context.text(sums['read'], 'count')} rows read = {said}."
+    words = {"duplicates": noun(sums["duplicates"], "duplicate")}
+    said = " + ".join(f"{context.text(sums[name], 'count')} {words.get(name, name)}" for name in parts)
+    text = f"Over {context.counted(len(rows), 'load')}, {context.counted(sums['read'], 'row')} read = {said}."
     about = "These counts are of the whole lake, whatever the period."
     table = plain(columns, [tuple(one[column.name] for column in columns) for one in rows], noun="loads")
     return Section("accounting", "Every row accounted for", (text, about), table=table)

@@ -202,7 +202,7 @@ def _runs(context: Context, data: AccountData) -> Section:
     for one in data.runs:
         known = {**one, "cost": context.money(one["credits"])}
         rows.append(tuple(known[column.name] for column in columns))
-    text = f"{context.text(len(rows), 'count')} runs, in the order in which they were created."
+    text = f"{context.counted(len(rows), 'run')}, in the order in which they were created."
     table = Table(columns, tuple(rows), _LISTED, noun="runs")
     return Section(
         "runs", "Runs", (text,) if rows else ("There are no runs in the period.",), table=table if rows else None
@@ -219,7 +219,7 @@ def index(context: Context, names: Mapping[str, str]) -> Report:
     frame = context.db.sql("select account_id, runs, credits from usage_by_account order by account_id")
     rows = tuple(row(context, columns, one, file=names[one["account_id"]]) for one in records(frame))
     total = row(context, columns, context.usage, **{columns[0].name: "total"})
-    text = f"{context.text(len(rows), 'count')} accounts have runs in the period, and a statement each."
+    text = f"{context.counted(len(rows), 'account has', 'accounts have')} runs in the period, and a statement each."
     table = Table(columns, rows, 1000, None, total if rows else None, "accounts")
     return context.report(
         "statements", "Index of statements", [Section("accounts", "Statements", (text,), table=table)]

@@ -54,6 +54,7 @@ def opened(
         account=plan.accounts or None,
         date_basis=cast("DateBasis", settings.date_basis),
         now=now,
+        views=settings.views,
     ) as db:
         yield db
 

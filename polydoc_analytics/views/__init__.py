@@ -13,11 +13,16 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from polydoc_analytics.errors import PolydocError, UsageError, nearest
+from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.schema import SOFT_RULES
 
 KEYS = ("account", "language")
 EVERY = {"day": "daily", "week": "weekly", "month": "monthly"}
+_FIRST_DAYS = {
+    "day": "the local day",
+    "week": "first day of the local week, a Monday",
+    "month": "first day of the local month",
+}
 _KEY_COLUMNS = {"account": "account_id", "language": "language"}
 _HEADER_LINE = re.compile(r"-- ?(.*)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
@@ -27,7 +32,8 @@ _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
 class View:
     """A view: its name, title, grain, columns with their meanings, and its SQL with places left to fill.
 
-    ``keys`` are the columns that name a row, ``every`` is day, week or month where it has a period.
+    ``keys`` are the columns that name and order its rows, ``every`` is day, week or month where it has a period.
+    ``file`` is that of a user's own view, whose SQL is plain.
     """
 
     name: str
@@ -97,7 +103,7 @@ def view(name: str, among: Mapping[str, View] | None = None) -> View:
 def parse_header(text: str, name: str) -> tuple[str, str, dict[str, str], str]:
     """Part a view's file into title, grain, columns and SQL.
 
-    Raises PolydocError with file and line where the header does not say what it must.
+    Raises UsageError with file and line where the header does not say what it must.
     """
     lines = text.splitlines()
     header = []
@@ -107,14 +113,16 @@ def parse_header(text: str, name: str) -> tuple[str, str, dict[str, str], str]:
             break
         header.append(match.group(1))
     if len(header) < 2 or not header[0] or ": " in header[0].split(" ", 1)[0]:
-        raise PolydocError(f"{name}:1: a view begins with a comment: a title, then `grain: …`, then its columns")
+        raise UsageError(f"{name}:1: a view begins with a comment: a title, then `grain: …`, then its columns")
     if not header[1].startswith("grain: "):
-        raise PolydocError(f"{name}:2: expected `-- grain: …`, what one row stands for")
+        raise UsageError(f"{name}:2: expected `-- grain: …`, what one row stands for")
     columns: dict[str, str] = {}
     for number, line in enumerate(header[2:], start=3):
         column = _COLUMN.fullmatch(line)
         if not column:
-            raise PolydocError(f"{name}:{number}: expected `-- column: meaning`")
+            raise UsageError(f"{name}:{number}: expected `-- column: meaning`, the column in lower case")
+        if column.group(1) in columns:
+            raise UsageError(f"{name}:{number}: column '{column.group(1)}' is described twice")
         columns[column.group(1)] = column.group(2)
     return header[0], header[1].removeprefix("grain: "), columns, "\n".join(lines[len(header) :])
 
@@ -136,7 +144,7 @@ def _usage(by: tuple[str, ...], every: str | None) -> View:
         grain += " that has runs"
     text = _read("usage")
     text = text.replace("{{title}}", _title(by, every)).replace("{{grain}}", grain or "the whole interval")
-    text = text.replace("{{every}}", every or "")
+    text = text.replace("{{first_day}}", _FIRST_DAYS[every or "day"])
     title, grain, columns, sql = parse_header(text, "usage.sql")
     names = (*keys, "period") if every else keys
     own = {*names, "is_partial"} if every else set(names)
@@ -162,7 +170,9 @@ def _title(by: tuple[str, ...], every: str | None) -> str:
 
 
 def render(view: View, setting: Setting) -> str:
-    """Return a view's SQL in DuckDB's dialect, with every place filled."""
+    """Return a view's SQL in DuckDB's dialect, with every place filled; a user's own has none."""
+    if view.file is not None:
+        return view.template.strip()
     facts = setting.facts_with_language if view.needs_language else setting.facts
     keys = [key if key != "period" else f"{view.every} as period" for key in view.keys]
     group_by = f"group by {', '.join(view.keys)}" if view.keys else ""
@@ -185,8 +195,10 @@ def render(view: View, setting: Setting) -> str:
 def create_statement(view: View) -> str:
     """Return a view as a CREATE VIEW statement over the base views run_facts and run_facts_with_language."""
     setting = Setting("run_facts", "run_facts_with_language", "current_timestamp", None, None)
+    # A user's own SQL may end in a comment, which would swallow the semicolon.
+    sql = render(view, setting) + ("\n;" if view.file else ";")
     header = "\n".join(f"-- {name}: {meaning}" for name, meaning in view.columns.items())
-    return f"-- {view.title}\n-- grain: {view.grain}\n{header}\ncreate view {view.name} as\n{render(view, setting)};"
+    return f"-- {view.title}\n-- grain: {view.grain}\n{header}\ncreate view {view.name} as\n{sql}"
 
 
 def _is_partial(every: str, setting: Setting) -> str:

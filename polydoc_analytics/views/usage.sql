@@ -2,7 +2,7 @@
 -- grain: {{grain}}
 -- account_id: who is charged
 -- language: BCP 47 tag of the target language; the text as sent where it is not recognised
--- period: first local day of the {{every}}
+-- period: {{first_day}}
 -- is_partial: whether the interval cuts the period, so that it cannot be compared with whole ones
 -- runs: runs
 -- succeeded_runs: runs that Succeeded

@@ -1,0 +1,28 @@
+# List the recipes.
+default:
+    @just --list
+
+# The usage of the sample, and a report on it.
+demo:
+    polydoc-analytics usage data/sample_runs.ndjson --period 2026-10
+    polydoc-analytics report data/sample_runs.ndjson --period 2026-10 --out build/demo
+
+# The tests, or those that the arguments choose.
+test *arguments:
+    pytest {{ arguments }}
+
+# Style, types and the import contract.
+lint:
+    ruff check
+    ruff format --check
+    mypy
+    lint-imports
+
+# Measure speed, on a million runs unless another number is given.
+bench runs="1000000":
+    python benchmarks/run.py --runs {{ runs }}
+
+# Write the generated pages and build the documentation in site/.
+docs:
+    python docs/generate.py
+    zensical build --clean --strict
