@@ -15,8 +15,8 @@ _INTEGER = re.compile(r"(.*_)?(runs|tokens|credits|us)(_.*)?")
 _SPACES = r"^\p{Zs}+|\p{Zs}+\z"
 
 
-def to_spark(tree: exp.Expr) -> str:
-    """Return a portable query in Spark's dialect, with DuckDB's types and its answers.
+def to_spark(tree: exp.Expr, dialect: str = "spark", *, pretty: bool = False) -> str:
+    """Return a portable query in Spark's dialect (or databricks'), with DuckDB's types and its answers.
 
     Percentiles are exact, sums of integers exact DECIMALs (a BIGINT would wrap unseen on Sail), quotients doubles.
     """
@@ -44,10 +44,61 @@ def to_spark(tree: exp.Expr) -> str:
             return exp.cast(node, "double", copy=True)
         return None
 
-    return _carried(tree, carried).sql("spark")
+    return _carried(tree, carried).sql(dialect, pretty=pretty)
 
 
 _BY_NAME = {"epoch_us": "UNIX_MICROS", "hash": "XXHASH64"}
+
+
+def to_standard(tree: exp.Expr, dialect: str, *, has_filter: bool) -> str:
+    """Return one of the package's own views in a dialect that has ``percentile_cont(p) within group (order by x)``.
+
+    A list of percentiles becomes a column for each, a hash an MD5, and FILTER a CASE where the dialect lacks it.
+    """
+    from sqlglot import exp
+
+    def carried(node: exp.Expr) -> exp.Expr | None:
+        if isinstance(node, exp.Alias) and isinstance(node.this, exp.PercentileCont):
+            return None  # below, where one column becomes several
+        if isinstance(node, exp.Bracket) and isinstance(node.this, exp.Column):
+            at = node.expressions[0].name
+            return exp.column(f"{node.this.name}_{int(at) + (node.args.get('offset') != 1)}")
+        if isinstance(node, exp.Div):
+            return exp.Div(this=exp.cast(node.this, "double"), expression=node.expression)
+        if isinstance(node, exp.Anonymous) and node.name.lower() == "hash":
+            first, *more = node.expressions
+            for one in more:
+                first = exp.DPipe(this=exp.DPipe(this=first, expression=exp.Literal.string("\x1f")), expression=one)
+            return exp.MD5(this=first)
+        if isinstance(node, exp.Filter) and not has_filter:
+            counted = node.this.this
+            value = exp.Literal.number(1) if isinstance(counted, exp.Star) else counted
+            case = exp.Case(ifs=[exp.If(this=node.expression.this, true=value)])
+            made: exp.Expr = type(node.this)(this=case)
+            return made
+        return None
+
+    made = _carried(tree, carried)
+    for select in list(made.find_all(exp.Select)):
+        select.set("expressions", [new for one in select.expressions for new in _each_percentile(one)])
+    return made.sql(dialect, pretty=True)
+
+
+def _each_percentile(one: exp.Expr) -> list[exp.Expr]:
+    from sqlglot import exp
+
+    if not (isinstance(one, exp.Alias) and isinstance(one.this, exp.PercentileCont)):
+        return [one]
+    return [
+        exp.alias_(
+            exp.WithinGroup(
+                this=exp.PercentileCont(this=part),
+                expression=exp.Order(expressions=[exp.Ordered(this=one.this.this.copy())]),
+            ),
+            f"{one.alias}_{place}",
+        )
+        for place, part in enumerate(one.this.expression.expressions, start=1)
+    ]
 
 
 def _carried(tree: exp.Expr, change: Callable[[exp.Expr], exp.Expr | None]) -> exp.Expr:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.engines.scope import DAY_US, DAYS_BEFORE_1970, Scope
+from polydoc_analytics.engines.scope import Scope
 from polydoc_analytics.errors import QueryError, first_line
 from polydoc_analytics.schema import NAMES
 from polydoc_analytics.sql import quoted
 from polydoc_analytics.views import own
+from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970
 
 if TYPE_CHECKING:
     import polars as pl

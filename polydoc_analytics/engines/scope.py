@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -13,16 +13,13 @@ from polydoc_analytics.languages import Language, languages
 from polydoc_analytics.opening import Runs
 from polydoc_analytics.periods import Interval
 from polydoc_analytics.sql import quoted
-from polydoc_analytics.zones import offsets, zone
+from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
 
 if TYPE_CHECKING:
     import polars as pl
 
 DateBasis = Literal["created", "finished"]
 
-DAY_US = 86_400_000_000
-DAYS_BEFORE_1970 = 7 * 114_286
-"""A whole number of weeks that reaches back beyond year 1, so that day numbers are never negative."""
 _RULES_ONLY_US = 4_102_444_800_000_000
 _CYCLE_US = 146_097 * DAY_US
 """The year 2100, from which on zones change by yearly rules or never, and the 400 years of the calendar's cycle."""
@@ -135,15 +132,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Close it."""
-
-
-def choice(basis: str, base: int, pieces: Sequence[tuple[int | None, int]]) -> str:
-    """Return SQL that finds an instant's offset by halves, so that many pieces cost little more than few."""
-    if len(pieces) == 1:
-        return str(base + pieces[0][1])
-    middle = len(pieces) // 2
-    earlier, later = choice(basis, base, pieces[:middle]), choice(basis, base, pieces[middle:])
-    return f"case when {basis} < {pieces[middle - 1][0]} then {earlier} else {later} end"
 
 
 def instant(at: datetime) -> str:

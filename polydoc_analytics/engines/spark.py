@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.dialects import to_spark
-from polydoc_analytics.engines.scope import DAY_US, DAYS_BEFORE_1970, Scope
+from polydoc_analytics.engines.scope import Scope
 from polydoc_analytics.engines.session import Session
-from polydoc_analytics.errors import QueryError
+from polydoc_analytics.errors import QueryError, UsageError
 from polydoc_analytics.portable import check, parsed, tables
 from polydoc_analytics.schema import COLUMNS, NAMES
 from polydoc_analytics.store import Scan
 from polydoc_analytics.views import own
+from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970
 
 if TYPE_CHECKING:
     import polars as pl
@@ -146,8 +148,15 @@ class SparkEngine:
         self._made |= {"observed", "languages"}
 
     def _scanned(self, scan: Scan) -> DataFrame:
-        rows = self._session.spark.read.schema(_SCHEMA).parquet(*scan.files)
+        rows = self._session.spark.read.schema(_SCHEMA).parquet(*map(_there, scan.files))
         return rows.where(scan.where) if scan.where else rows
+
+
+def _there(file: str) -> str:
+    """Return a file's path as the cluster is to find it; raises UsageError where it would take it for a pattern."""
+    if set(file) & set("*?[]{}\\"):
+        raise UsageError(f"{file}: a cluster takes * ? [ ] {{ }} for a pattern; give the folder another name")
+    return file if "://" in file else os.path.abspath(file)
 
 
 def base_views(scope: Scope) -> dict[str, str]:

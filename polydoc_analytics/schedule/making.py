@@ -55,6 +55,7 @@ def opened(
         date_basis=cast("DateBasis", settings.date_basis),
         now=now,
         views=settings.views,
+        **settings.cluster,
     ) as db:
         yield db
 

@@ -192,15 +192,6 @@ def render(view: View, setting: Setting) -> str:
     return "\n".join(line.rstrip() for line in sql.strip().splitlines() if line.strip())
 
 
-def create_statement(view: View) -> str:
-    """Return a view as a CREATE VIEW statement over the base views run_facts and run_facts_with_language."""
-    setting = Setting("run_facts", "run_facts_with_language", "current_timestamp", None, None)
-    # A user's own SQL may end in a comment, which would swallow the semicolon.
-    sql = render(view, setting) + ("\n;" if view.file else ";")
-    header = "\n".join(f"-- {name}: {meaning}" for name, meaning in view.columns.items())
-    return f"-- {view.title}\n-- grain: {view.grain}\n{header}\ncreate view {view.name} as\n{sql}"
-
-
 def _is_partial(every: str, setting: Setting) -> str:
     sides = []
     if setting.first_whole_day is not None:
