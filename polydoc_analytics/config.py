@@ -23,8 +23,8 @@ class Settings:
 
     ``timezone`` and ``date_basis`` are those of every command, ``accounts`` is a CSV of account_id,name, ``lake`` the
     lake's folder or URI, ``locale`` that of reports where ``branding`` names none, ``views`` a folder of the user's own
-    views. The rest are tables as they stand in the file: ``branding``, ``schedule``, ``sources`` and ``delivery`` by
-    name, and lists of ``reports`` and ``alerts``.
+    views, ``engine`` who answers (duckdb or spark) and ``remote`` where that is. The rest are tables as they stand in
+    the file: ``branding``, ``schedule``, ``sources`` and ``delivery`` by name, and lists of ``reports`` and ``alerts``.
     Paths in the file are relative to ``folder``, where it lies.
     """
 
@@ -34,6 +34,8 @@ class Settings:
     lake: str | None = None
     locale: str | None = None
     views: str | None = None
+    engine: str = "duckdb"
+    remote: str | None = None
     branding: Table = field(default_factory=dict)
     sources: Mapping[str, Table] = field(default_factory=dict)
     schedule: Table = field(default_factory=dict)
@@ -41,6 +43,11 @@ class Settings:
     reports: Sequence[Table] = ()
     alerts: Sequence[Table] = ()
     folder: Path = Path()
+
+    @property
+    def cluster(self) -> dict[str, Any]:
+        """The arguments of ``connect`` that say who answers; a remote is left alone where DuckDB does."""
+        return {"engine": self.engine, "remote": None if self.engine == "duckdb" else self.remote}
 
     def path(self, given: str) -> str:
         """Return a path of the file as seen from the working folder; URIs stay as they are."""

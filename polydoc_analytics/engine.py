@@ -1,50 +1,30 @@
-"""``connect()``: the views over any source, in an in-memory DuckDB."""
+"""``connect()``: the views over any source, in an in-memory DuckDB or on a cluster over Spark Connect."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
-
-import duckdb
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.errors import QueryError, UsageError, first_line, nearest
-from polydoc_analytics.languages import Language, languages
+from polydoc_analytics.engines.scope import DateBasis, Engine, Filters, Scope
+from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.loaders import Progress
-from polydoc_analytics.opening import Runs, opened_runs
+from polydoc_analytics.opening import opened_for_cluster, opened_runs
 from polydoc_analytics.periods import Interval, interval
-from polydoc_analytics.schema import NAMES
-from polydoc_analytics.sql import quoted, without_progress_bar
 from polydoc_analytics.views import own
-from polydoc_analytics.zones import offsets, zone
 
 if TYPE_CHECKING:
+    import duckdb
     import polars as pl
+    from pyspark.sql.connect.session import SparkSession
 
-DateBasis = Literal["created", "finished"]
 DATE_BASES = ("created", "finished")
-
-_GUARDED_MEMORY = "4GB"
-_DAY_US = 86_400_000_000
-_DAYS_BEFORE_1970 = 7 * 114_286
-"""A whole number of weeks that reaches back beyond year 1, so that day numbers are never negative."""
-_RULES_ONLY_US = 4_102_444_800_000_000
-_CYCLE_US = 146_097 * _DAY_US
-"""The year 2100, from which on zones change by yearly rules or never, and the 400 years of the calendar's cycle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which accounts and languages the views are confined to; empty means all."""
-
-    accounts: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
+ENGINES = ("duckdb", "spark")
 
 
 def connect(
@@ -66,6 +46,8 @@ def connect(
     progress: Progress | None = None,
     as_of: int | str | date | datetime | None = None,
     views: str | os.PathLike[str] | None = None,
+    engine: str = "duckdb",
+    remote: str | None = None,
 ) -> Database:
     """Return the views over a source: a path, glob, folder, list, URI, table or lake.
 
@@ -82,8 +64,12 @@ def connect(
     ``views`` is a folder of your own views: ``NAME.sql`` with a header as the package's have (a title, ``grain: …``,
     each column with its meaning) and one SELECT over the package's views and each other.
 
-    Raises SourceError where the source cannot be read, UsageError where an argument means nothing, QueryError where a
-    view of your own fails or has other columns than its header says.
+    ``engine`` is duckdb, in this process, or spark: a cluster over Spark Connect at ``remote``, ``sc://HOST:PORT`` and
+    then ``;token=…`` where it is needed. The source is then a lake or a folder written by ``export`` that the cluster
+    sees under the same path or URI; it reads it, and only results come here.
+
+    Raises SourceError where the source cannot be read or the cluster be reached, UsageError where an argument means
+    nothing, QueryError where a view of your own fails or has other columns than its header says.
     """
     if date_basis not in DATE_BASES:
         hint = nearest(date_basis, DATE_BASES)
@@ -93,19 +79,54 @@ def connect(
     chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
     filters = Filters(_names(account), _names(language))
     with ExitStack() as stack:
-        runs = stack.enter_context(
-            opened_runs(
-                source,
-                input_format=input_format,
-                assume_utc=assume_utc,
-                strict=strict,
-                quarantine_to=quarantine_to,
-                progress=progress,
-                as_of=as_of,
-                timezone=timezone,
+        if _is_spark(engine, remote):
+            from polydoc_analytics.engines.session import checked
+
+            _refuse(input_format=input_format, assume_utc=assume_utc, strict=strict, quarantine_to=quarantine_to)
+            address = checked(remote)
+            runs = stack.enter_context(opened_for_cluster(source, as_of=as_of, timezone=timezone))
+            made: Callable[[Scope], Engine] = partial(_spark, address)
+        else:
+            runs = stack.enter_context(
+                opened_runs(
+                    source,
+                    input_format=input_format,
+                    assume_utc=assume_utc,
+                    strict=strict,
+                    quarantine_to=quarantine_to,
+                    progress=progress,
+                    as_of=as_of,
+                    timezone=timezone,
+                )
             )
-        )
-        return Database(runs, chosen, filters, date_basis, now, stack, known)
+            made = _duckdb
+        return Database(Scope(runs, chosen, filters, date_basis, now, known), made, stack)
+
+
+def _is_spark(engine: str, remote: str | None) -> bool:
+    if engine not in ENGINES:
+        raise UsageError(f"unknown engine '{engine}'{nearest(engine, ENGINES)}; expected {' or '.join(ENGINES)}")
+    if engine != "spark" and remote is not None:
+        raise UsageError("a remote goes with engine spark; name that too, or leave the remote out")
+    return engine == "spark"
+
+
+def _refuse(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value:
+            raise UsageError(f"{name} is said of what is loaded; engine spark reads a lake or an export as it is")
+
+
+def _duckdb(scope: Scope) -> Engine:
+    from polydoc_analytics.engines.duck import DuckEngine
+
+    return DuckEngine(scope)
+
+
+def _spark(remote: str, scope: Scope) -> Engine:
+    from polydoc_analytics.engines.spark import SparkEngine
+
+    return SparkEngine(scope, remote)
 
 
 def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -123,42 +144,23 @@ class Database:
     in a ``with`` block, to remove what was loaded to temporary files.
     """
 
-    def __init__(
-        self,
-        runs: Runs,
-        interval: Interval,
-        filters: Filters,
-        date_basis: DateBasis,
-        now: datetime,
-        stack: ExitStack,
-        views: Mapping[str, catalog.View] | None = None,
-    ) -> None:
-        self.interval = interval
-        self.filters = filters
-        self.date_basis = date_basis
-        self.now = now
+    def __init__(self, scope: Scope, make: Callable[[Scope], Engine], stack: ExitStack) -> None:
+        runs = scope.runs
+        self.interval = scope.interval
+        self.filters = scope.filters
+        self.date_basis = scope.date_basis
+        self.now = scope.now
         self.counts = runs.counts
         self.conflicts = runs.conflicts
         self.snapshot = runs.snapshot
         self.rejection = runs.rejection
         self.account_names = runs.account_names
-        self.catalog = catalog.catalog() if views is None else views
+        self.catalog = scope.views
         self._runs = runs
-        self._con = stack.enter_context(duckdb.connect(":memory:"))
-        runs.prepare(self._con)
-        self._con.execute("set timezone = 'UTC'")
-        self._con.execute("set python_enable_replacements = false")
-        without_progress_bar(self._con)
-        known = languages(runs.languages)
-        self._language_names = {found.tag: found.name for found in known.values()}
-        self._create_languages(known)
-        self._create_facts(known)
-        setting = self._setting()
-        for view in self.catalog.values():
-            if view.file is not None:
-                own.create(self._con, view)
-            else:
-                self._con.execute(f"create view {view.name} as {catalog.render(view, setting)}")
+        self._scope = scope
+        self._make = make
+        self._engine = make(scope)
+        stack.callback(self._engine.close)
         self._stack = stack.pop_all()
 
     def __enter__(self) -> Database:
@@ -174,13 +176,32 @@ class Database:
         self._stack.close()
 
     @property
+    def engine(self) -> str:
+        """The engine's name: duckdb or spark."""
+        return self._engine.name
+
+    @property
     def duckdb(self) -> duckdb.DuckDBPyConnection:
-        """The raw connection, its views and their columns carrying their meaning as comments."""
-        for view in self.catalog.values():
-            self._con.execute(f"comment on view {view.name} is {quoted(f'{view.title} Grain: {view.grain}.')}")
-            for column, meaning in view.columns.items():
-                self._con.execute(f'comment on column {view.name}."{column}" is {quoted(meaning)}')
-        return self._con
+        """The raw connection, its views and their columns carrying their meaning as comments.
+
+        Raises UsageError where the engine is another.
+        """
+        connection: duckdb.DuckDBPyConnection = self._raw("duckdb")
+        return connection
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session with the cluster, all views in it as temporary views, for Spark's own SQL and frames.
+
+        Raises UsageError where the engine is another.
+        """
+        session: SparkSession = self._raw("spark")
+        return session
+
+    def _raw(self, name: str) -> Any:
+        if self._engine.name != name:
+            raise UsageError(f"these views are on {self._engine.name}; there is no {name} connection to them")
+        return self._engine.raw()
 
     @cached_property
     def loads(self) -> pl.DataFrame | None:
@@ -206,19 +227,19 @@ class Database:
     @property
     def language_names(self) -> dict[str, str]:
         """English names by language tag."""
-        return self._language_names
+        return {found.tag: found.name for found in self._scope.languages.values()}
 
     @property
     def runs_without_date(self) -> int:
         """How many runs leave every view because their date (finished_at, with that date basis) is unknown."""
         if self.date_basis == "created":
             return 0
-        [(runs,)] = self._con.execute("select count(*) from observed where finished_at is null").fetchall()
-        return int(runs)
+        frame = self._engine.fetch("select count(*) as runs from observed where finished_at is null")
+        return int(frame.item())
 
     def over(self, interval: Interval) -> Database:
         """Return the views over the same runs for another interval; close it before this one."""
-        return Database(self._runs, interval, self.filters, self.date_basis, self.now, ExitStack(), self.catalog)
+        return Database(replace(self._scope, interval=interval), self._make, ExitStack())
 
     def view(self, name: str) -> pl.DataFrame:
         """Return the whole view ``name`` as a Polars frame, ordered by its keys.
@@ -226,43 +247,29 @@ class Database:
         :meth:`views` lists the names, :meth:`describe` the columns.
         """
         view = catalog.view(name, self.catalog)
-        order = f" order by {', '.join(view.keys)}" if view.keys else ""
-        return self._fetch(f"select * from {view.name}{order}")
+        order = f" order by {', '.join(view.ordered_by)}" if view.ordered_by else ""
+        return self._engine.fetch(f"select * from {view.name}{order}")
 
     def sql(self, text: str, *, timeout_s: float | None = None) -> pl.DataFrame:
         """Return the result of one SQL query, ``text``, over the views as a Polars frame.
 
         Raises QueryError with the engine's own words where the query fails, or takes longer than ``timeout_s`` seconds.
         """
-        return self._fetch(text, timeout_s)
+        return self._engine.fetch(text, timeout_s)
 
     def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
         """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""
-        setting = self._setting()
+        setting = self._scope.setting
         facts = setting.facts_with_language if view.needs_language else setting.facts
         columns = {key: view.every if key == "period" else key for key in view.keys}
         same = " and ".join(f"facts.{column} = shown_rows.{key}" for key, column in columns.items())
         rest = f"(select facts.* from {facts} as facts anti join shown_rows on {same})"
-        self._con.register("shown_rows", shown.select(view.keys).to_arrow())
-        try:
-            sql = catalog.render(catalog.view("usage"), replace(setting, facts=rest))
-            return self._fetch(sql).row(0, named=True)
-        finally:
-            self._con.unregister("shown_rows")
+        sql = catalog.render(catalog.view("usage"), replace(setting, facts=rest))
+        return self._engine.over_rows(sql, "shown_rows", shown.select(view.keys)).row(0, named=True)
 
     def guard(self) -> None:
         """Put up guard rails: from now on nothing but the source's files can be read, and nothing be changed."""
-        paths = ", ".join(quoted(path) for path in self._runs.files)
-        for setting in (
-            f"memory_limit = '{_GUARDED_MEMORY}'",
-            f"allowed_paths = [{paths}]",
-            "enable_external_access = false",
-            "autoload_known_extensions = false",
-            "autoinstall_known_extensions = false",
-            "allow_community_extensions = false",
-            "lock_configuration = true",
-        ):
-            self._con.execute(f"set {setting}")
+        self._engine.guard()
 
     def views(self) -> pl.DataFrame:
         """Return the dictionary of views: view, title and grain."""
@@ -276,149 +283,5 @@ class Database:
         import polars as pl
 
         view = catalog.view(name, self.catalog)
-        types = {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
+        types = self._engine.types(view)
         return pl.DataFrame([{"column": c, "type": types[c], "meaning": m} for c, m in view.columns.items()])
-
-    def _fetch(self, text: str, timeout_s: float | None = None) -> pl.DataFrame:
-        import polars as pl
-
-        try:
-            statements = self._con.extract_statements(text)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise QueryError("expected exactly one SELECT statement")
-            with self._interrupted_after(timeout_s):
-                table = self._con.sql(text).to_arrow_table()
-            frame = pl.from_arrow(table)
-        except duckdb.InterruptException:
-            raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
-        except duckdb.Error as error:
-            raise QueryError(first_line(error)) from None
-        except pl.exceptions.PolarsError as error:
-            raise QueryError(
-                f"the result makes no table, give its columns names and plain types: {first_line(error)}"
-            ) from None
-        assert isinstance(frame, pl.DataFrame)
-        return frame
-
-    @contextmanager
-    def _interrupted_after(self, timeout_s: float | None) -> Iterator[None]:
-        if timeout_s is None:
-            yield
-            return
-        is_done = threading.Event()
-
-        def interrupt() -> None:
-            # Again and again: an interrupt that comes while the query is still being planned is forgotten.
-            if not is_done.wait(min(timeout_s, threading.TIMEOUT_MAX)):
-                self._con.interrupt()
-                while not is_done.wait(0.05):
-                    self._con.interrupt()
-
-        watch = threading.Thread(target=interrupt, name="polydoc-timeout", daemon=True)
-        watch.start()
-        try:
-            yield
-        finally:
-            is_done.set()
-            watch.join()
-
-    def _create_languages(self, known: dict[str, Language]) -> None:
-        """Create the table that maps each text that was sent to a language."""
-        self._con.execute(
-            "create table languages "
-            "(target_language varchar, language varchar, language_name varchar, is_known_language boolean)"
-        )
-        rows = [(text, found.tag, found.name, found.known) for text, found in known.items()]
-        if rows:
-            import pyarrow as pa
-
-            columns = [pa.array(column) for column in zip(*rows, strict=True)]
-            self._con.register("rows_of_languages", pa.table(columns, names=["a", "b", "c", "d"]))
-            self._con.execute("insert into languages select * from rows_of_languages")
-            self._con.unregister("rows_of_languages")
-
-    def _create_facts(self, known: dict[str, Language]) -> None:
-        """Create the base views: all runs, those of the interval and filters, and these with their languages."""
-        self._con.execute(f"create view observed as select {self._runs.columns} from {self._runs.relation}")
-        basis = f"{self.date_basis}_at"
-        bounds = self._runs.finished_us if self.date_basis == "finished" else self._runs.created_us
-        conditions = [] if self.date_basis == "created" else ["finished_at is not null"]
-        if self.interval.since is not None:
-            conditions.append(f"{basis} >= {_instant(self.interval.since)}")
-        if self.interval.until is not None:
-            conditions.append(f"{basis} < {_instant(self.interval.until)}")
-        if self.filters.accounts:
-            conditions.append(f"account_id in ({', '.join(map(quoted, self.filters.accounts))})")
-        if self.filters.languages:
-            texts = [text for text, found in known.items() if found.tag in self.filters.languages]
-            conditions.append(f"target_language in ({', '.join(map(quoted, texts))})" if texts else "false")
-        where = f"where {' and '.join(conditions)}" if conditions else ""
-        names = ", ".join(f"observed.{name}" for name in NAMES)
-        day = f"(epoch_us({basis}) + {self._shift_us(bounds)}) // {_DAY_US}"
-        self._con.execute(f"""
-            create view run_facts as
-            select
-                {names},
-                coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
-                epoch_us(finished_at) - epoch_us(created_at) as duration_us,
-                {_date(day)} as day,
-                {_date(f"{day} - ({day} + 3) % 7")} as week,
-                cast(date_trunc('month', {_date(day)}) as date) as month
-            from observed
-            {where}""")
-        # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
-        self._con.execute("""
-            create view run_facts_with_language as
-            select run_facts.*, languages.language, languages.language_name, languages.is_known_language
-            from run_facts inner join languages using (target_language)""")
-
-    def _shift_us(self, bounds: tuple[int, int] | None) -> str:
-        """Return SQL for what makes a UTC instant a local one, counted from _DAYS_BEFORE_1970."""
-        basis = f"epoch_us({self.date_basis}_at)"
-        base = _DAYS_BEFORE_1970 * _DAY_US
-        if bounds is None:
-            return str(base)
-        low = bounds[0] if self.interval.since_us is None else max(bounds[0], self.interval.since_us)
-        high = bounds[1] if self.interval.until_us is None else min(bounds[1], self.interval.until_us)
-        if high >= _RULES_ONLY_US + _CYCLE_US:
-            # Only yearly rules are left by then, and the calendar repeats itself after 400 years.
-            basis = f"({basis} - greatest(({basis} - {_RULES_ONLY_US}) // {_CYCLE_US}, 0) * {_CYCLE_US})"
-            high = _RULES_ONLY_US + _CYCLE_US
-            low = min(low, _RULES_ONLY_US)
-        return _choice(basis, base, offsets(zone(self.timezone), low, max(low, high)))
-
-    def _setting(self) -> catalog.Setting:
-        first, end = self.interval.first_whole_day, self.interval.end_of_whole_days
-        ends = None
-        if end is not None:
-            monday = date.fromordinal(max(end.toordinal() - end.weekday(), 1))
-            ends = {
-                "day": end.isoformat(),
-                "week": monday.isoformat(),
-                "month": end.replace(day=1).isoformat(),
-            }
-        return catalog.Setting(
-            facts="run_facts",
-            facts_with_language="run_facts_with_language",
-            now=_instant(self.now.astimezone(UTC)),
-            first_whole_day=first.isoformat() if first else None,
-            end_of_whole_days=ends,
-        )
-
-
-def _choice(basis: str, base: int, pieces: Sequence[tuple[int | None, int]]) -> str:
-    """Return SQL that finds an instant's offset by halves, so that many pieces cost little more than few."""
-    if len(pieces) == 1:
-        return str(base + pieces[0][1])
-    middle = len(pieces) // 2
-    earlier, later = _choice(basis, base, pieces[:middle]), _choice(basis, base, pieces[middle:])
-    return f"case when {basis} < {pieces[middle - 1][0]} then {earlier} else {later} end"
-
-
-def _date(day: str) -> str:
-    """Return SQL for a date from a day number that is counted from _DAYS_BEFORE_1970."""
-    return f"(date '1970-01-01' + cast({day} - {_DAYS_BEFORE_1970} as integer))"
-
-
-def _instant(instant: datetime) -> str:
-    return f"timestamptz '{instant.astimezone(UTC).isoformat(sep=' ')}'"

@@ -16,6 +16,7 @@ from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
 from polydoc_analytics.sql import quoted
+from polydoc_analytics.store import Scan
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,7 +37,7 @@ class Runs:
     ``created_us`` and ``finished_us`` are the least and greatest instants in µs since 1970 UTC, ``languages`` the
     distinct values of target_language (all of them are among these). ``prepare`` lets a connection read the files,
     ``account_names`` are those that the lake knows,
-    ``load_number`` is that of the snapshot.
+    ``load_number`` is that of the snapshot. ``scans`` say for a cluster what to read; it cannot where there are none.
     """
 
     files: tuple[str, ...]
@@ -54,6 +55,7 @@ class Runs:
     account_names: Mapping[str, str] = field(default_factory=dict)
     lake: Lake | None = None
     load_number: int = 0
+    scans: tuple[Scan, ...] = ()
 
 
 @contextmanager
@@ -106,6 +108,32 @@ def opened_runs(
         yield replace(found, rejection=staged.rejection)
 
 
+@contextmanager
+def opened_for_cluster(
+    source: Any, *, as_of: int | str | date | datetime | None = None, timezone: str = "UTC"
+) -> Iterator[Runs]:
+    """Open a lake, or a folder that ``export`` has written, for an engine on other machines, which read it there.
+
+    Raises UsageError for any other source, which would have to be loaded here.
+    """
+    from polydoc_analytics.lake import lake_of
+
+    lake = lake_of(source)
+    if lake is not None:
+        snapshot = lake.snapshot(as_of, timezone)
+        yield replace(_of_snapshot(snapshot), account_names=lake.account_names(), lake=lake)
+        return
+    if as_of is not None:
+        raise UsageError("as of needs a lake; this source knows the present alone")
+    found = None if is_table(source) or source_named(source) is not None else _export(source)
+    if found is None:
+        raise UsageError(
+            f"{'this table' if is_table(source) else source}: engine spark reads a lake or an export that the cluster "
+            "sees too; `polydoc-analytics ingest` or `export` it first"
+        )
+    yield found
+
+
 def _of_snapshot(snapshot: Snapshot) -> Runs:
     row = snapshot.row
     rows = row.runs if row else 0
@@ -123,6 +151,7 @@ def _of_snapshot(snapshot: Snapshot) -> Runs:
         snapshot=snapshot.text,
         prepare=snapshot.place.prepare,
         load_number=row.number if row else 0,
+        scans=snapshot.scans,
     )
 
 
@@ -163,6 +192,7 @@ def _of_manifest(
         counts,
         quarantine,
         conflicts,
+        scans=(Scan(files),) if files else (),
     )
 
 

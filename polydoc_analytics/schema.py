@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from polydoc_analytics.pyspark_notice import hush
+
 if TYPE_CHECKING:
     import pandera.polars
     import polars as pl
@@ -107,6 +109,7 @@ def pandera_schema() -> pandera.polars.DataFrameSchema:
 
     Validate with ``lazy=True`` and read ``SchemaErrors.failure_cases``: a LazyFrame would have its types checked alone.
     """
+    hush()
     import pandera.polars as pandera
 
     is_status = pandera.Check.isin(STATUSES, error="is_status")

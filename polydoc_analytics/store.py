@@ -46,6 +46,14 @@ WRITE_OPTIONS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """Rows of Parquet files of runs: all, or those for which the SQL condition ``where`` holds."""
+
+    files: tuple[str, ...]
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One Parquet file of a folder: its path below it, its rows and bytes."""
 

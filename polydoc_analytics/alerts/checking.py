@@ -17,7 +17,7 @@ from polydoc_analytics.lake import Lake
 from polydoc_analytics.plan import Plans
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import DateBasis
+    from polydoc_analytics.engines.scope import DateBasis
 
 _STATE = "alerts.json"
 
@@ -39,7 +39,8 @@ def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> lis
     if not plans.alerts:
         return []
     basis = cast("DateBasis", settings.date_basis)
-    with connect(lake, timezone=settings.timezone, date_basis=basis, now=now, views=settings.views) as db:
+    asked = {"views": settings.views, **settings.cluster}
+    with connect(lake, timezone=settings.timezone, date_basis=basis, now=now, **asked) as db:
         names = {**db.account_names, **account_names(settings.accounts)}
         watched = Watched(lake, db, names, tuple(settings.sources), now)
         return [found for plan in plans.alerts.values() for found in findings(plan, watched)]

@@ -24,6 +24,8 @@ def check(
     lake: LakeUri = None,
     dry_run: DryRun = False,
     views: opt.Views = None,
+    engine: opt.Engine = None,
+    remote: opt.Remote = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
@@ -40,7 +42,7 @@ def check(
     from polydoc_analytics.plan import plans
 
     out = opt.output(json, False, False, quiet, no_color)
-    settings = opt.configured(config, views=views)
+    settings = opt.configured(config, views=views, engine=engine, remote=remote)
     target, found = opened_lake(lake, settings, out), plans(settings)
     at = opt.parsed_now(now)
     if dry_run:

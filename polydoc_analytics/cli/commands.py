@@ -54,6 +54,8 @@ def usage(
     assume_utc: opt.AssumeUtc = False,
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
+    engine: opt.Engine = None,
+    remote: opt.Remote = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     markdown: opt.Markdown = False,
@@ -74,7 +76,7 @@ def usage(
     out = opt.output(json, csv, markdown, quiet, no_color)
     keys = tuple(key.strip() for key in ",".join(by).split(",")) if by else ()
     check_arguments(keys, every, order)
-    settings = opt.configured(config, timezone, date_basis)
+    settings = opt.configured(config, timezone, date_basis, None, engine, remote)
     with connected(
         source,
         out,
@@ -91,6 +93,7 @@ def usage(
         assume_utc=assume_utc,
         strict=strict,
         quarantine=quarantine,
+        **settings.cluster,
     ) as db:
         is_table = out.format == "table"
         if not keys and every is None and out.format in ("table", "markdown"):
@@ -126,6 +129,8 @@ def query(
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
     views: opt.Views = None,
+    engine: opt.Engine = None,
+    remote: opt.Remote = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     markdown: opt.Markdown = False,
@@ -139,7 +144,7 @@ def query(
     Example: polydoc-analytics query exports/ "select language, failure_rate from usage_by_language order by 2 desc"
     """
     out = opt.output(json, csv, markdown, quiet, no_color)
-    settings = opt.configured(config, timezone, date_basis, views)
+    settings = opt.configured(config, timezone, date_basis, views, engine, remote)
     if not timeout > 0:  # nor is NaN
         raise UsageError(f"timeout {timeout:g} is no length of time; expected seconds above 0")
     with connected(
@@ -159,6 +164,7 @@ def query(
         strict=strict,
         quarantine=quarantine,
         views=settings.views,
+        **settings.cluster,
     ) as db:
         db.guard()
         frame = db.sql(sql, timeout_s=timeout)
@@ -177,8 +183,12 @@ def query(
 @app.command()
 def views(
     name: Annotated[str | None, typer.Argument(help="A view, for its columns.", show_default=False)] = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the view's SQL.")] = False,
-    dialect: Annotated[str, typer.Option("--dialect", help="The SQL dialect: duckdb.")] = "duckdb",
+    sql: Annotated[bool, typer.Option("--sql", help="Print CREATE VIEW statements, to take elsewhere.")] = False,
+    dialect: Annotated[
+        str, typer.Option("--dialect", help="With --sql: duckdb, spark, databricks, postgres or snowflake.")
+    ] = "duckdb",
+    table: Annotated[str, typer.Option("--table", help="With --sql: your table of runs, one row a run.")] = "runs",
+    timezone: opt.Timezone = None,
     folder: opt.Views = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -194,11 +204,14 @@ def views(
     from polydoc_analytics.views.own import catalog_with
 
     out = opt.output(json, csv, markdown, False, no_color)
-    opt.one_of("dialect", dialect, ("duckdb",))
-    known = catalog_with(opt.configured(config, views=folder).views)
+    settings = opt.configured(config, timezone, views=folder)
+    known = catalog_with(settings.views)
     chosen = [catalog.view(name, known)] if name else list(known.values())
     if sql:
-        print("\n\n".join(catalog.create_statement(view) for view in chosen))
+        from polydoc_analytics.views.elsewhere import statements, with_those_below
+
+        wanted = with_those_below(chosen[0], known) if name else chosen
+        print(statements(wanted, dialect, table=table, timezone=settings.timezone))
         return
     if name:
         [view] = chosen

@@ -103,6 +103,7 @@ def _in_force(config: str | None) -> dict[str, Any]:
     settings = opt.configured(config)
     plans(settings)
     content = {field.name: getattr(settings, field.name) for field in fields(settings) if field.name != "folder"}
+    content["remote"] = content["remote"] and content["remote"].partition(";")[0]  # a token may follow
     return {name: _shown(value) for name, value in content.items() if value not in (None, (), {})}
 
 

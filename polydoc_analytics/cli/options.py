@@ -62,6 +62,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
 Views = Annotated[str | None, typer.Option("--views", metavar="FOLDER", help="A folder of your own views, NAME.sql.")]
+Engine = Annotated[str | None, typer.Option("--engine", help="Who answers: duckdb (default), or spark, a cluster.")]
+Remote = Annotated[
+    str | None,
+    typer.Option("--remote", metavar="sc://HOST:PORT", help="The cluster of engine spark, over Spark Connect."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")]
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Read settings from this TOML file.")]
 Now = Annotated[str | None, typer.Option("--now", help="Take this instant for now, for reports that can be repeated.")]
@@ -126,16 +131,25 @@ def one_of(name: str, value: str, valid: tuple[str, ...]) -> str:
 
 
 def configured(
-    config: str | None, timezone: str | None = None, date_basis: str | None = None, views: str | None = None
+    config: str | None,
+    timezone: str | None = None,
+    date_basis: str | None = None,
+    views: str | None = None,
+    engine: str | None = None,
+    remote: str | None = None,
 ) -> Settings:
     """Return the settings with the flags on top; the file becomes that of all that looks for settings."""
     found = settings(config)
     choose(config)
+    if remote is not None and (engine or found.engine) == "duckdb":
+        raise UsageError("--remote goes with --engine spark; add that, or leave the remote out")
     return replace(
         found,
         timezone=timezone or found.timezone,
         date_basis=date_basis or found.date_basis,
         views=views or found.views,
+        engine=engine or found.engine,
+        remote=remote or found.remote,
     )
 
 

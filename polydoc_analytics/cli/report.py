@@ -50,6 +50,8 @@ def report(
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
     views: opt.Views = None,
+    engine: opt.Engine = None,
+    remote: opt.Remote = None,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
     now: opt.Now = None,
@@ -67,7 +69,7 @@ def report(
     from polydoc_analytics.reports import builder
 
     out = opt.output(False, False, False, quiet, no_color)
-    settings = opt.configured(config, timezone, date_basis, views)
+    settings = opt.configured(config, timezone, date_basis, views, engine, remote)
     if rerun is not None or not source:
         return _rerun(rerun, source, send, out, settings, now)
     if send:
@@ -100,6 +102,7 @@ def report(
             strict=strict,
             quarantine=quarantine,
             views=settings.views,
+            **settings.cluster,
         ) as db,
     ):
         found = context(db, branding=brand, accounts=settings.accounts, files=files.result())

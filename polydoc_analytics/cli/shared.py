@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.config import Settings
-    from polydoc_analytics.engine import Database, DateBasis
+    from polydoc_analytics.engine import Database
+    from polydoc_analytics.engines.scope import DateBasis
     from polydoc_analytics.loading import Counts
 
 

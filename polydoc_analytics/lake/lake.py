@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -28,7 +28,7 @@ from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
 from polydoc_analytics.sql import quoted
-from polydoc_analytics.store import ROW_GROUP_ROWS
+from polydoc_analytics.store import ROW_GROUP_ROWS, Scan
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,6 +44,7 @@ Talk = Callable[[str], None]
 class Snapshot:
     """What a lake was after one load: SQL and files for DuckDB, and what the ledger says of its runs.
 
+    ``scans`` say for other engines which rows of which files these are.
     ``text`` names the snapshot, ``row`` is its row in the ledger; None before the first load.
     """
 
@@ -53,6 +54,7 @@ class Snapshot:
     columns: str
     files: tuple[str, ...]
     place: Place
+    scans: tuple[Scan, ...] = ()
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """Return the runs as a stream of Arrow batches, so that a snapshot is a table to whatever reads one."""
@@ -274,22 +276,37 @@ class Lake:
             return Snapshot("no load", None, scan([], "runs"), RUN_COLUMNS, (), self.place)
         files = runs.paths()
         if as_of is None:
-            return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place)
+            return self._whole(last, files)
         row = ledger.as_of(as_of, timezone)
         hidden = ledger.hidden(row)
         if not hidden:
-            return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place)
+            return self._whole(last, files)
         history = Table(self.place, "history").open(last.history_version)
         health.raise_if_files_damaged(self.place, history)
         past = history.paths()
         later = ", ".join(quoted(load) for load in hidden)
+        was_there = f"load not in ({later})"
+        was_current = f"{was_there} and superseded_by in ({later})"
         relation = f"""(
-            select {RUN_COLUMNS} from {scan(files, "runs")} where load not in ({later})
+            select {RUN_COLUMNS} from {scan(files, "runs")} where {was_there}
             union all
-            select {RUN_COLUMNS} from {scan(past, "history")}
-            where load not in ({later}) and superseded_by in ({later})
+            select {RUN_COLUMNS} from {scan(past, "history")} where {was_current}
         )"""
-        return Snapshot(snapshot_text(row), row, relation, RUN_COLUMNS, (*files, *past), self.place)
+        scans = [Scan(tuple(files), was_there), Scan(tuple(past), was_current)]
+        return Snapshot(
+            snapshot_text(row),
+            row,
+            relation,
+            RUN_COLUMNS,
+            (*files, *past),
+            self.place,
+            tuple(one for one in scans if one.files),
+        )
+
+    def _whole(self, last: LedgerRow, files: Sequence[str]) -> Snapshot:
+        """Return the snapshot of all that is stored now."""
+        scans = (Scan(tuple(files)),) if files else ()
+        return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place, scans)
 
     def _newest(self) -> tuple[Ledger, Table]:
         """Return the ledger and the runs that it pins, both whole."""

@@ -21,6 +21,8 @@ _MEANINGS = {
     "lake": "folder or URI of the lake",
     "locale": "language and country of reports, such as en_GB",
     "views": "folder of your own views, NAME.sql",
+    "engine": "who answers: duckdb, in this process, or spark, a cluster",
+    "remote": "address of the cluster, sc://HOST:PORT; one with a token belongs in the environment",
 }
 _BRANDING = {
     "title": "stands above every report's own title",
@@ -51,6 +53,7 @@ def file_schema() -> dict[str, Any]:
     """Return the schema (2020-12)."""
     texts: dict[str, Any] = {name: {"type": "string", "description": _MEANINGS[name]} for name in TEXTS}
     texts["date_basis"] |= {"enum": ["created", "finished"]}
+    texts["engine"] |= {"enum": ["duckdb", "spark"]}
     branding: dict[str, Any] = {name: {"type": "string", "description": _BRANDING[name]} for name in BRANDING}
     branding["price_per_credit"] |= {"type": ["string", "integer"]}
     tables = {

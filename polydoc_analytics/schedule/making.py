@@ -20,7 +20,8 @@ from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database, DateBasis
+    from polydoc_analytics.engine import Database
+    from polydoc_analytics.engines.scope import DateBasis
     from polydoc_analytics.reports.context import Context
 
 _CHARTS = 2
@@ -54,6 +55,7 @@ def opened(
         date_basis=cast("DateBasis", settings.date_basis),
         now=now,
         views=settings.views,
+        **settings.cluster,
     ) as db:
         yield db
 

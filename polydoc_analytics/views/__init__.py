@@ -46,6 +46,11 @@ class View:
     file: str | None = None
 
     @property
+    def ordered_by(self) -> tuple[str, ...]:
+        """The columns that rows are ordered by: the keys, and the status where a row is of one."""
+        return (*self.keys, "status") if self.name.startswith("durations") else self.keys
+
+    @property
     def needs_language(self) -> bool:
         """Tell whether the view looks at languages."""
         return "language" in self.keys
@@ -185,15 +190,6 @@ def render(view: View, setting: Setting) -> str:
     for place, content in places.items():
         sql = sql.replace("{{" + place + "}}", content)
     return "\n".join(line.rstrip() for line in sql.strip().splitlines() if line.strip())
-
-
-def create_statement(view: View) -> str:
-    """Return a view as a CREATE VIEW statement over the base views run_facts and run_facts_with_language."""
-    setting = Setting("run_facts", "run_facts_with_language", "current_timestamp", None, None)
-    # A user's own SQL may end in a comment, which would swallow the semicolon.
-    sql = render(view, setting) + ("\n;" if view.file else ";")
-    header = "\n".join(f"-- {name}: {meaning}" for name, meaning in view.columns.items())
-    return f"-- {view.title}\n-- grain: {view.grain}\n{header}\ncreate view {view.name} as\n{sql}"
 
 
 def _is_partial(every: str, setting: Setting) -> str:

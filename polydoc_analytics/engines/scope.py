@@ -1,0 +1,139 @@
+"""What a database is asked about, in words that every engine understands: runs, interval, filters and zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from polydoc_analytics import views as catalog
+from polydoc_analytics.languages import Language, languages
+from polydoc_analytics.opening import Runs
+from polydoc_analytics.periods import Interval
+from polydoc_analytics.sql import quoted
+from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DateBasis = Literal["created", "finished"]
+
+_RULES_ONLY_US = 4_102_444_800_000_000
+_CYCLE_US = 146_097 * DAY_US
+"""The year 2100, from which on zones change by yearly rules or never, and the 400 years of the calendar's cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which accounts and languages the views are confined to; empty means all."""
+
+    accounts: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The runs, and which of them count: those of an interval, of some accounts and languages, dated by an instant."""
+
+    runs: Runs
+    interval: Interval
+    filters: Filters
+    date_basis: DateBasis
+    now: datetime
+    views: Mapping[str, catalog.View] = field(default_factory=catalog.catalog)
+
+    @cached_property
+    def languages(self) -> dict[str, Language]:
+        """The language of each text that was sent."""
+        return languages(self.runs.languages)
+
+    @property
+    def dated_by(self) -> str:
+        """The column whose instant dates a run."""
+        return f"{self.date_basis}_at"
+
+    @property
+    def where(self) -> str:
+        """The condition on ``observed`` for a run to count, with its WHERE; empty where all do."""
+        basis = self.dated_by
+        conditions = [] if self.date_basis == "created" else ["finished_at is not null"]
+        if self.interval.since is not None:
+            conditions.append(f"{basis} >= {instant(self.interval.since)}")
+        if self.interval.until is not None:
+            conditions.append(f"{basis} < {instant(self.interval.until)}")
+        if self.filters.accounts:
+            conditions.append(f"account_id in ({', '.join(map(quoted, self.filters.accounts))})")
+        if self.filters.languages:
+            texts = [text for text, found in self.languages.items() if found.tag in self.filters.languages]
+            conditions.append(f"target_language in ({', '.join(map(quoted, texts))})" if texts else "false")
+        return f"where {' and '.join(conditions)}" if conditions else ""
+
+    def shift_us(self, basis: str, divided: str) -> str:
+        """Return SQL for what makes a UTC instant a local one, counted from DAYS_BEFORE_1970.
+
+        ``basis`` is SQL for the instant in µs since 1970 UTC, ``divided`` the engine's operator of integer division.
+        """
+        bounds = self.runs.finished_us if self.date_basis == "finished" else self.runs.created_us
+        base = DAYS_BEFORE_1970 * DAY_US
+        if bounds is None:
+            return str(base)
+        low = bounds[0] if self.interval.since_us is None else max(bounds[0], self.interval.since_us)
+        high = bounds[1] if self.interval.until_us is None else min(bounds[1], self.interval.until_us)
+        if high >= _RULES_ONLY_US + _CYCLE_US:
+            # Only yearly rules are left by then, and the calendar repeats itself after 400 years.
+            cycles = f"greatest(({basis} - {_RULES_ONLY_US}) {divided} {_CYCLE_US}, 0)"
+            basis = f"({basis} - {cycles} * {_CYCLE_US})"
+            high = _RULES_ONLY_US + _CYCLE_US
+            low = min(low, _RULES_ONLY_US)
+        return choice(basis, base, offsets(zone(self.interval.timezone), low, max(low, high)))
+
+    @cached_property
+    def setting(self) -> catalog.Setting:
+        """What the views' files are rendered with."""
+        first, end = self.interval.first_whole_day, self.interval.end_of_whole_days
+        ends = None
+        if end is not None:
+            monday = date.fromordinal(max(end.toordinal() - end.weekday(), 1))
+            ends = {
+                "day": end.isoformat(),
+                "week": monday.isoformat(),
+                "month": end.replace(day=1).isoformat(),
+            }
+        return catalog.Setting(
+            facts="run_facts",
+            facts_with_language="run_facts_with_language",
+            now=instant(self.now.astimezone(UTC)),
+            first_whole_day=first.isoformat() if first else None,
+            end_of_whole_days=ends,
+        )
+
+
+class Engine(Protocol):
+    """What answers over one scope. Views and queries are texts in DuckDB's dialect; each engine renders them."""
+
+    name: str
+
+    def fetch(self, sql: str, timeout_s: float | None = None) -> pl.DataFrame:
+        """Return the result of one SELECT; raises QueryError where it fails or takes too long."""
+
+    def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
+
+    def types(self, view: catalog.View) -> dict[str, str]:
+        """Return the type of each column of a view, as DuckDB calls it."""
+
+    def guard(self) -> None:
+        """Put up guard rails: from now on nothing but the source's runs can be read, and nothing be changed."""
+
+    def raw(self) -> Any:
+        """Return the connection itself, all views in it."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+def instant(at: datetime) -> str:
+    """Return an instant as a literal of SQL."""
+    return f"timestamptz '{at.astimezone(UTC).isoformat(sep=' ')}'"

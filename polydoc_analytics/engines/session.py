@@ -1,0 +1,112 @@
+"""A session with a cluster over Spark Connect, and errors in one line that never show a token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from polydoc_analytics.errors import QueryError, SourceError, UsageError, first_line
+from polydoc_analytics.pyspark_notice import hush
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession
+
+_WAIT_S = 20
+_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",  # else an overflow is a null, or wraps
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+}
+
+
+def shown(remote: str) -> str:
+    """Return a remote without its parameters, for a token may be among them."""
+    return remote.split(";", 1)[0].rstrip("/")
+
+
+def checked(remote: str | None) -> str:
+    """Return a remote that can be one; raises UsageError where it is none."""
+    if not remote:
+        raise UsageError("engine spark needs a remote, such as sc://localhost:15002; say which with remote")
+    parts = urlsplit(shown(remote))
+    try:
+        is_sound = parts.scheme == "sc" and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or parts.path:
+        raise UsageError(
+            "the remote is no address of Spark Connect; expected sc://HOST:PORT, with /;token=… where needed"
+        )
+    return remote
+
+
+class Session:
+    """A session of one's own with a cluster: its views and settings are seen by nobody else."""
+
+    def __init__(self, remote: str) -> None:
+        self._shown = shown(checked(remote))
+        self._secrets = re.findall(r";[^;=]+=([^;]+)", remote)
+        hush()
+        try:
+            from pyspark.sql.connect.client import DefaultChannelBuilder
+            from pyspark.sql.connect.session import SparkSession
+        except ImportError as error:
+            raise UsageError(
+                f"engine spark needs the package {error.name or 'pyspark-client'}; "
+                "pip install 'polydoc-analytics[spark]'"
+            ) from None
+        try:
+            builder = DefaultChannelBuilder(remote)
+        except Exception as error:
+            raise UsageError(f"{self._shown}: {self._told(error)}") from None
+        self._reach(builder)
+        with self._errors(SourceError):
+            self.spark: SparkSession = SparkSession.builder.channelBuilder(builder).create()
+            for key, value in _SETTINGS.items():
+                self.spark.conf.set(key, value)
+
+    def close(self) -> None:
+        """End the session, and with it its views."""
+        with suppress(Exception):  # the cluster may be gone; then there is nothing left to end
+            self.spark.stop()
+
+    @contextmanager
+    def asking(self) -> Iterator[SparkSession]:
+        """Yield the session; what fails is raised as a QueryError of one line."""
+        with self._errors(QueryError):
+            yield self.spark
+
+    def _reach(self, builder: Any) -> None:
+        """Wait until the cluster answers, for a while: the client would try for ten minutes."""
+        import grpc
+
+        channel = builder.toChannel()
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_WAIT_S)
+        except grpc.FutureTimeoutError:
+            raise SourceError(
+                f"{self._shown}: no Spark Connect server answers within {_WAIT_S} s; is it started, on this port?"
+            ) from None
+        finally:
+            channel.close()
+
+    @contextmanager
+    def _errors(self, kind: type[SourceError] | type[QueryError]) -> Iterator[None]:
+        import grpc
+        from pyspark.errors import PySparkException
+
+        try:
+            yield
+        except (PySparkException, grpc.RpcError) as error:
+            raise kind(f"{self._shown}: {self._told(error)}") from None
+
+    def _told(self, error: BaseException) -> str:
+        details = getattr(error, "details", None)
+        text = details() if callable(details) else None
+        line = str(text).strip().splitlines()[0] if text else first_line(error, 400)
+        for secret in self._secrets:
+            line = line.replace(secret, "…")
+        return line

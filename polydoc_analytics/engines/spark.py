@@ -1,0 +1,190 @@
+"""A cluster over Spark Connect: Apache Spark, Databricks, EMR, Sail. Only results come over the network."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics import views as catalog
+from polydoc_analytics.dialects import to_spark
+from polydoc_analytics.engines.scope import Scope
+from polydoc_analytics.engines.session import Session
+from polydoc_analytics.errors import QueryError, UsageError
+from polydoc_analytics.portable import check, parsed, tables
+from polydoc_analytics.schema import COLUMNS, NAMES
+from polydoc_analytics.store import Scan
+from polydoc_analytics.views import own
+from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970
+
+if TYPE_CHECKING:
+    import polars as pl
+    from pyspark.sql import DataFrame
+    from sqlglot import exp
+
+_KINDS = {"text": "string", "instant": "timestamp", "integer": "bigint"}
+_SCHEMA = ", ".join(f"{c.name} {_KINDS[c.kind]}" for c in COLUMNS) + ", load string, superseded_by string"
+_TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE"}
+_LANGUAGES = "target_language string, language string, language_name string, is_known_language boolean"
+
+
+class SparkEngine:
+    """Temporary views in a session of one's own, each created when it is first asked for."""
+
+    name = "spark"
+
+    def __init__(self, scope: Scope, remote: str) -> None:
+        self._scope = scope
+        self._made: set[str] = set()
+        self._session = Session(remote)
+        try:
+            with self._session.asking():
+                self._create_sources()
+            self._create(view.name for view in scope.views.values() if view.file is not None)
+        except BaseException:
+            self._session.close()
+            raise
+
+    def fetch(self, sql: str, timeout_s: float | None = None) -> pl.DataFrame:
+        """Return the result of one SELECT; raises QueryError where it is not portable, fails or takes too long."""
+        tree = parsed(sql)
+        check(tree)
+        return self._fetch(tree, timeout_s)
+
+    def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
+        with self._session.asking() as spark:
+            spark.createDataFrame(rows.to_arrow()).createOrReplaceTempView(name)
+            try:
+                return self._fetch(parsed(sql), None, beside=name)
+            finally:
+                spark.catalog.dropTempView(name)
+
+    def types(self, view: catalog.View) -> dict[str, str]:
+        """Return the type of each column of a view, as DuckDB calls it."""
+        self._create([view.name])
+        with self._session.asking() as spark:
+            return {name: _TYPES.get(kind, kind.upper()) for name, kind in spark.table(view.name).dtypes}
+
+    def guard(self) -> None:
+        """Do nothing: a query reads the views alone in any case, for it is parsed before it leaves."""
+
+    def raw(self) -> Any:
+        """Return the session, all views in it."""
+        self._create(self._scope.views)
+        return self._session.spark
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+    def _fetch(self, tree: exp.Expr, timeout_s: float | None, beside: str = "") -> pl.DataFrame:
+        import polars as pl
+
+        self._create(tables(tree) - {beside})
+        text = to_spark(tree)
+        with self._session.asking() as spark:
+            table = self._within(timeout_s, lambda: spark.sql(text).toArrow())
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def _within(self, timeout_s: float | None, work: Any) -> Any:
+        if timeout_s is None:
+            return work()
+        done: list[Any] = []
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                done.append(work())
+            except BaseException as error:  # it is raised again below, where it is awaited
+                failed.append(error)
+
+        thread = threading.Thread(target=run, name="polydoc-query", daemon=True)
+        thread.start()
+        thread.join(min(timeout_s, threading.TIMEOUT_MAX))
+        if thread.is_alive():
+            self._session.spark.interruptAll()
+            raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout")
+        if failed:
+            raise failed[0]
+        return done[0]
+
+    def _create(self, names: Iterable[str]) -> None:
+        """Create the views of these names that are not there yet, and those that they are built on."""
+        known: dict[str, str | catalog.View] = {**base_views(self._scope), **self._scope.views}
+        for name in sorted(names):
+            if name in self._made:
+                continue
+            if name not in known:
+                catalog.view(name, self._scope.views)
+            view = known[name]
+            if isinstance(view, str):
+                below, sql = {"run_facts_with_language": ["run_facts"]}.get(name, []), view
+            else:
+                tree = parsed(catalog.render(view, self._scope.setting))
+                if view.file is not None:
+                    check(tree, f"{view.file}: ")
+                below, sql = list(tables(tree)), to_spark(tree)
+            self._create(below)
+            with self._session.asking() as spark:
+                spark.sql(f"create or replace temporary view {name} as {sql}").toArrow()
+                if isinstance(view, catalog.View) and view.file is not None:
+                    own.check_columns(view, spark.table(name).columns)
+            self._made.add(name)
+
+    def _create_sources(self) -> None:
+        """Create what the base views are over: all runs, and the language of each text that was sent."""
+        spark = self._session.spark
+        found = [self._scanned(scan) for scan in self._scope.runs.scans]
+        runs = found[0] if found else spark.createDataFrame([], _SCHEMA)
+        for more in found[1:]:
+            runs = runs.unionAll(more)
+        runs.select(*NAMES).createOrReplaceTempView("observed")
+        rows = [(text, one.tag, one.name, one.known) for text, one in self._scope.languages.items()]
+        spark.createDataFrame(rows, _LANGUAGES).createOrReplaceTempView("languages")
+        self._made |= {"observed", "languages"}
+
+    def _scanned(self, scan: Scan) -> DataFrame:
+        rows = self._session.spark.read.schema(_SCHEMA).parquet(*map(_there, scan.files))
+        return rows.where(scan.where) if scan.where else rows
+
+
+def _there(file: str) -> str:
+    """Return a file's path as the cluster is to find it; raises UsageError where it would take it for a pattern."""
+    if set(file) & set("*?[]{}\\"):
+        raise UsageError(f"{file}: a cluster takes * ? [ ] {{ }} for a pattern; give the folder another name")
+    return file if "://" in file else os.path.abspath(file)
+
+
+def base_views(scope: Scope) -> dict[str, str]:
+    """Return the SQL of the base views by name: the runs that count, and these with their languages."""
+    names = ", ".join(f"observed.{name}" for name in NAMES)
+    basis = f"unix_micros({scope.dated_by})"
+    day = f"({basis} + {scope.shift_us(basis, 'div')}) div {DAY_US}"
+    where = scope.where and to_spark(parsed(f"select * from observed {scope.where}").args["where"])
+    return {
+        "run_facts": f"""
+            select
+                {names},
+                cast(
+                    coalesce(cast(input_tokens as decimal(20, 0)) + output_tokens, input_tokens, output_tokens)
+                    as bigint
+                ) as total_tokens,
+                unix_micros(finished_at) - unix_micros(created_at) as duration_us,
+                {_date(day)} as day,
+                {_date(f"({day} - ({day} + 3) % 7)")} as week,
+                cast(date_trunc('month', {_date(day)}) as date) as month
+            from observed
+            {where}""",
+        "run_facts_with_language": """
+            select run_facts.*, languages.language, languages.language_name, languages.is_known_language
+            from run_facts inner join languages on run_facts.target_language = languages.target_language""",
+    }
+
+
+def _date(day: str) -> str:
+    """Return SQL for a date from a day number that is counted from DAYS_BEFORE_1970."""
+    return f"date_add(date '1970-01-01', cast({day} - {DAYS_BEFORE_1970} as int))"
