@@ -145,7 +145,8 @@ def stage(
         quarantine.write(os.fspath(quarantine_to))
     if strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
-    with duckdb.connect(config={"memory_limit": "300MB", "temp_directory": str(work)}) as con:
+    with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
+        con.execute("set enable_external_file_cache = false")  # each file is read once
         settled = merge.settle(con, written)
     expected = parts.rows - sum(settled.files.values()) + settled.late.num_rows
     for path in sorted(settled.files):

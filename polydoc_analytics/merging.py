@@ -42,6 +42,7 @@ _SPILL_BYTES = 64 * 1024 * 1024
 _MOST_LOAD = 0.75
 _FIRST_SLOTS = 1 << 21
 _SLOTS_AT_ONCE = 1 << 17
+_SETTLED_AT_ONCE = 200_000
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -147,22 +148,27 @@ class Merge:
                 select {names}, false, filename
                 from read_parquet({written!r}, filename = true, hive_partitioning = false)
                 semi join held_ids using (id)"""
-        con.execute(f"""
-            create temp table settled as
-            with
-            seen as ({seen}),
-            ranked as (
-                select *, row_number() over (partition by id order by {WINNER_ORDER}, is_held) as place
-                from seen
-            ),
-            files as (
-                select id, max(file) as file,
-                    count(distinct row({names})) filter (where status <> 'Running') > 1 as is_conflict
-                from seen group by id
-            )
-            select ranked.*, files.file as written_in, files.is_conflict
-            from ranked join files using (id)
-            where place = 1""")
+        # On disk where it is large; then a part of the ids at a time, for what ranks them stays in memory as a whole.
+        con.execute(f"create temp table seen as {seen}")
+        [(ids,)] = con.execute("select count(*) from held_ids").fetchall()
+        passes = -(-ids // _SETTLED_AT_ONCE)
+        for part in range(passes):
+            con.execute(f"""
+                {"insert into" if part else "create temp table"} settled {"" if part else "as"}
+                with
+                members as (select * from seen where hash(id) % {passes} = {part}),
+                ranked as (
+                    select *, row_number() over (partition by id order by {WINNER_ORDER}, is_held) as place
+                    from members
+                ),
+                files as (
+                    select id, max(file) as file,
+                        count(distinct hash({names})) filter (where status <> 'Running') > 1 as is_conflict
+                    from members group by id
+                )
+                select ranked.*, files.file as written_in, files.is_conflict
+                from ranked join files using (id)
+                where place = 1 and (is_held or is_conflict)""")
         late = con.sql(f"select {names} from settled where is_held order by created_at, id").to_arrow_table()
         replaced = con.execute("""
             select written_in, count(*) from settled where is_held and written_in is not null group by written_in""")

@@ -194,6 +194,7 @@ def test_rows_held_back_on_disk_are_merged_like_any_other(tmp_path: Path, monkey
     from polydoc_analytics import merging
 
     monkeypatch.setattr(merging, "_SPILL_BYTES", 1)
+    monkeypatch.setattr(merging, "_SETTLED_AT_ONCE", 7)
     content = [wire(str(n), status="Running", finished_at=None, credits=None) for n in range(50)]
     content += [wire(str(n)) for n in range(0, 50, 2)] + [wire(str(n), credits=9) for n in range(0, 50, 5)]
     loaded = load(ndjson(content))
