@@ -149,20 +149,23 @@ class DuckEngine:
 
 def base_views(scope: Scope) -> dict[str, str]:
     """Return the SQL of the base views by name: the runs that count, and these with their languages."""
-    names = ", ".join(f"observed.{name}" for name in NAMES)
+    names = ", ".join(NAMES)
     basis = f"epoch_us({scope.dated_by})"
-    day = f"({basis} + {scope.shift_us(basis, '//')}) // {DAY_US}"
+    # Subqueries, for the offsets of many years are a long text, and it would be planned wherever it stands.
     return {
         "run_facts": f"""
             select
                 {names},
                 coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
                 epoch_us(finished_at) - epoch_us(created_at) as duration_us,
-                {_date(day)} as day,
-                {_date(f"{day} - ({day} + 3) % 7")} as week,
-                cast(date_trunc('month', {_date(day)}) as date) as month
-            from observed
-            {scope.where}""",
+                {_date("day_number")} as day,
+                {_date("day_number - (day_number + 3) % 7")} as week,
+                cast(date_trunc('month', {_date("day_number")}) as date) as month
+            from (
+                select *, ({basis} + {scope.shift_us(basis, "//")}) // {DAY_US} as day_number
+                from observed
+                {scope.where}
+            )""",
         # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
         "run_facts_with_language": """
             select run_facts.*, languages.language, languages.language_name, languages.is_known_language
