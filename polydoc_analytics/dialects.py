@@ -132,8 +132,10 @@ def _is_integer(node: exp.Expr, aliases: dict[str, bool]) -> bool:
         return aliases.get(name, known) and (known or name in aliases)
     if isinstance(node, exp.Literal):
         return not node.is_string and node.name.isdigit()
-    if isinstance(node, exp.Count | exp.CountIf | exp.RowNumber):
+    if isinstance(node, exp.Count | exp.CountIf) or node.key in BIGINT_IN_DUCKDB:
         return True
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower() in ("epoch_us", "unix_micros")
     if isinstance(node, exp.Cast):
         return node.to.this in exp.DataType.INTEGER_TYPES
     if isinstance(node, exp.Null):
@@ -141,7 +143,20 @@ def _is_integer(node: exp.Expr, aliases: dict[str, bool]) -> bool:
     if isinstance(node, exp.Case):
         ends = [one.args["true"] for one in node.args["ifs"]] + [node.args.get("default") or exp.Null()]
         return all(_is_integer(one, aliases) for one in ends)
-    parts = (exp.Add, exp.Sub, exp.Mul, exp.Paren, exp.Neg, exp.Coalesce, exp.Sum, exp.Min, exp.Max, exp.Abs)
+    parts = (
+        exp.Add,
+        exp.Sub,
+        exp.Mul,
+        exp.IntDiv,
+        exp.Mod,
+        exp.Paren,
+        exp.Neg,
+        exp.Coalesce,
+        exp.Sum,
+        exp.Min,
+        exp.Max,
+        exp.Abs,
+    )
     if isinstance(node, (*parts, exp.Greatest, exp.Least, exp.Filter, exp.Window)):
         inner = [node.this] if isinstance(node, exp.Filter | exp.Window) else list(node.iter_expressions())
         return all(_is_integer(one, aliases) for one in inner)
