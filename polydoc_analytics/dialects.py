@@ -29,7 +29,9 @@ def to_spark(tree: exp.Expr, dialect: str = "spark", *, pretty: bool = False) ->
             return exp.Anonymous(this="PERCENTILE", expressions=[node.this, node.expression])
         if isinstance(node, exp.Sum) and _is_integer(node.this, integers):
             return exp.Sum(this=exp.cast(node.this, "decimal(38, 0)"))
-        if isinstance(node, exp.Div) and not node.this.is_type("double"):
+        if isinstance(node, exp.CountIf):
+            return exp.cast(node, "decimal(38, 0)", copy=True)
+        if isinstance(node, exp.Div):
             return exp.Div(this=exp.cast(node.this, "double"), expression=node.expression)
         if isinstance(node, exp.Trim):
             pattern = exp.Literal.string(_SPACES)
