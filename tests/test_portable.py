@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,14 @@ def test_every_function_on_the_list_is_held_by_these_tests() -> None:
         seen |= {node.name.lower() if isinstance(node, exp.Anonymous) else node.key for node in tree.find_all(exp.Func)}
     seen |= {"exists", "groupconcat", "array"}  # in the queries above, and in the views
     assert portable._SAME - seen == set()
+
+
+def test_the_documentation_lists_the_functions() -> None:
+    page = Path(__file__).parents[1] / "docs" / "scaling-out.md"
+    if not page.exists():
+        pytest.skip("the documentation is not beside these tests")
+    listed = page.read_text("utf-8").partition("<!-- functions -->")[2].partition("<!-- /functions -->")[0]
+    assert set(re.findall(r"\w+", listed)) == set(re.findall(r"([a-z_0-9]+)\(", TAKEN + WINDOWS)) | {"string_agg"}
 
 
 @pytest.mark.parametrize(
