@@ -29,7 +29,9 @@ def to_spark(tree: exp.Expr, dialect: str = "spark", *, pretty: bool = False) ->
             return exp.Anonymous(this="PERCENTILE", expressions=[node.this, node.expression])
         if isinstance(node, exp.Sum) and _is_integer(node.this, integers):
             return exp.Sum(this=exp.cast(node.this, "decimal(38, 0)"))
-        if isinstance(node, exp.Div) and not node.this.is_type("double"):
+        if isinstance(node, exp.CountIf):
+            return exp.cast(node, "decimal(38, 0)", copy=True)
+        if isinstance(node, exp.Div):
             return exp.Div(this=exp.cast(node.this, "double"), expression=node.expression)
         if isinstance(node, exp.Trim):
             pattern = exp.Literal.string(_SPACES)
@@ -132,8 +134,10 @@ def _is_integer(node: exp.Expr, aliases: dict[str, bool]) -> bool:
         return aliases.get(name, known) and (known or name in aliases)
     if isinstance(node, exp.Literal):
         return not node.is_string and node.name.isdigit()
-    if isinstance(node, exp.Count | exp.CountIf | exp.RowNumber):
+    if isinstance(node, exp.Count | exp.CountIf) or node.key in BIGINT_IN_DUCKDB:
         return True
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower() in ("epoch_us", "unix_micros")
     if isinstance(node, exp.Cast):
         return node.to.this in exp.DataType.INTEGER_TYPES
     if isinstance(node, exp.Null):
@@ -141,7 +145,20 @@ def _is_integer(node: exp.Expr, aliases: dict[str, bool]) -> bool:
     if isinstance(node, exp.Case):
         ends = [one.args["true"] for one in node.args["ifs"]] + [node.args.get("default") or exp.Null()]
         return all(_is_integer(one, aliases) for one in ends)
-    parts = (exp.Add, exp.Sub, exp.Mul, exp.Paren, exp.Neg, exp.Coalesce, exp.Sum, exp.Min, exp.Max, exp.Abs)
+    parts = (
+        exp.Add,
+        exp.Sub,
+        exp.Mul,
+        exp.IntDiv,
+        exp.Mod,
+        exp.Paren,
+        exp.Neg,
+        exp.Coalesce,
+        exp.Sum,
+        exp.Min,
+        exp.Max,
+        exp.Abs,
+    )
     if isinstance(node, (*parts, exp.Greatest, exp.Least, exp.Filter, exp.Window)):
         inner = [node.this] if isinstance(node, exp.Filter | exp.Window) else list(node.iter_expressions())
         return all(_is_integer(one, aliases) for one in inner)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _SAME = frozenset(
     re.findall(
         r"\w+",
-        "abs and argmax argmin array avg between bracket case cast ceil coalesce concat contains corr count "
-        "countif cumedist currenttimestamp datediff datefromparts denserank dpipe exists exp firstvalue floor "
-        "greatest groupconcat hour if ilike in isnull lag lastvalue lead least left length like ln log logicaland "
-        "logicalor lower max median min minute month ntile nullif or percentilecont percentrank pow quarter rank "
-        "regrslope replace right round rownumber second sqrt startswith stddev stddevpop stddevsamp strposition "
-        "substring sum timestamptrunc trim trycast upper variance variancepop xor year epoch_us ",
+        "abs and argmax argmin array avg case cast ceil coalesce concat contains corr count countif cumedist "
+        "currenttimestamp datediff datefromparts day denserank epoch_us exists exp firstvalue floor greatest "
+        "groupconcat hour if lag lastvalue lead least left length ln log logicaland logicalor lower max median "
+        "min minute month ntile nullif or percentilecont percentrank pow quarter rank regrslope replace right "
+        "round rownumber second sqrt startswith stddev stddevpop stddevsamp strposition substring sum "
+        "timestamptrunc trim trycast upper variance variancepop year ",
     )
 )
 """Functions, by SQLGlot's names of them, that a test holds to give the same on DuckDB and Spark."""
@@ -43,7 +43,7 @@ _FUNCTIONS = {
     "approxquantile": "an approximation differs by engine; write quantile_cont()",
     "approxdistinct": "an approximation differs by engine; write count(distinct x)",
 }
-_PARTS = ("year", "quarter", "month", "hour", "minute", "second")
+_PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
 BIGINT_IN_DUCKDB = frozenset({"rownumber", "rank", "denserank", "ntile", "length", "strposition", "datediff", *_PARTS})
 """Functions that give a BIGINT in DuckDB, and an INT in Spark."""
 _NOT_EVERYWHERE = ("pivot", "lateral", "unnest", "lambda", "command", "tablesample", "columns")

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres_server import postgres as postgres  # a fixture for every test
+from clusters import apache_spark as apache_spark  # fixtures for every test
+from clusters import cluster as cluster
+from clusters import sail as sail
+from postgres_server import postgres as postgres
 
 SHARED = Path(__file__).parents[2] / "shared"
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_runs.ndjson"

@@ -150,19 +150,21 @@ class DuckEngine:
 def base_views(scope: Scope) -> dict[str, str]:
     """Return the SQL of the base views by name: the runs that count, and these with their languages."""
     names = ", ".join(NAMES)
-    # Nested, so that the offsets of a zone, perhaps hundreds, are read and bound once and not for each of the dates.
+    basis = f"epoch_us({scope.dated_by})"
+    # Subqueries, for the offsets of many years are a long text, and it would be planned wherever it stands.
     return {
         "run_facts": f"""
             select
                 {names},
                 coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
                 epoch_us(finished_at) - epoch_us(created_at) as duration_us,
-                {_date("local_day")} as day,
-                {_date("local_day - (local_day + 3) % 7")} as week,
-                cast(date_trunc('month', {_date("local_day")}) as date) as month
+                {_date("day_number")} as day,
+                {_date("day_number - (day_number + 3) % 7")} as week,
+                cast(date_trunc('month', {_date("day_number")}) as date) as month
             from (
-                select {names}, (dated_us + {scope.shift_us("dated_us", "//")}) // {DAY_US} as local_day
-                from (select {names}, epoch_us({scope.dated_by}) as dated_us from observed {scope.where})
+                select *, ({basis} + {scope.shift_us(basis, "//")}) // {DAY_US} as day_number
+                from observed
+                {scope.where}
             )""",
         # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
         "run_facts_with_language": """

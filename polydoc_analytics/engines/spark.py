@@ -161,10 +161,10 @@ def _there(file: str) -> str:
 
 def base_views(scope: Scope) -> dict[str, str]:
     """Return the SQL of the base views by name: the runs that count, and these with their languages."""
-    names = ", ".join(f"observed.{name}" for name in NAMES)
+    names = ", ".join(NAMES)
     basis = f"unix_micros({scope.dated_by})"
-    day = f"({basis} + {scope.shift_us(basis, 'div')}) div {DAY_US}"
     where = scope.where and to_spark(parsed(f"select * from observed {scope.where}").args["where"])
+    # Subqueries, for the offsets of many years are a long text, and it would be planned wherever it stands.
     return {
         "run_facts": f"""
             select
@@ -174,17 +174,18 @@ def base_views(scope: Scope) -> dict[str, str]:
                     as bigint
                 ) as total_tokens,
                 unix_micros(finished_at) - unix_micros(created_at) as duration_us,
-                {_date(day)} as day,
-                {_date(f"({day} - ({day} + 3) % 7)")} as week,
-                cast(date_trunc('month', {_date(day)}) as date) as month
-            from observed
-            {where}""",
+                day,
+                date_add(day, -cast((day_number + 3) % 7 as int)) as week,
+                date_add(day, 1 - dayofmonth(day)) as month
+            from (
+                select *, date_add(date '1970-01-01', cast(day_number - {DAYS_BEFORE_1970} as int)) as day
+                from (
+                    select *, ({basis} + {scope.shift_us(basis, "div")}) div {DAY_US} as day_number
+                    from observed
+                    {where}
+                )
+            )""",
         "run_facts_with_language": """
             select run_facts.*, languages.language, languages.language_name, languages.is_known_language
             from run_facts inner join languages on run_facts.target_language = languages.target_language""",
     }
-
-
-def _date(day: str) -> str:
-    """Return SQL for a date from a day number that is counted from DAYS_BEFORE_1970."""
-    return f"date_add(date '1970-01-01', cast({day} - {DAYS_BEFORE_1970} as int))"

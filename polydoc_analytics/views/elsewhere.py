@@ -135,7 +135,7 @@ def _preamble(name: str, chosen: Dialect, table: str, timezone: str) -> str:
 def _base(chosen: Dialect, table: str, timezone: str) -> str:
     micros = chosen.micros.format("created_at")
     shift = choice("created_us", 0, offsets(zone(timezone), _FIRST_US, _LAST_US))
-    number = chosen.divided.format(f"created_us + {DAYS_BEFORE_1970 * DAY_US} + {shift}", DAY_US)
+    number = chosen.divided.format(f"(created_us + {DAYS_BEFORE_1970 * DAY_US} + {shift})", DAY_US)
     names = [column.name for column in COLUMNS]
     if chosen.is_cast:
         names = [f"cast({column.name} as {_TYPES[column.kind]}) as {column.name}" for column in COLUMNS]
