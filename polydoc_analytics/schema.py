@@ -101,12 +101,20 @@ def polars_schema() -> pl.Schema:
     return pl.Schema({c.name: types[c.kind] for c in COLUMNS})
 
 
+def ignore_pyspark_on_pandas() -> None:
+    """Let PySpark, which pandera imports where it is installed, keep to itself what it thinks of pandas 3."""
+    import warnings
+
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+
+
 @cache
 def pandera_schema() -> pandera.polars.DataFrameSchema:
     """Return the Run as a pandera schema for collected Polars frames.
 
     Validate with ``lazy=True`` and read ``SchemaErrors.failure_cases``: a LazyFrame would have its types checked alone.
     """
+    ignore_pyspark_on_pandas()
     import pandera.polars as pandera
 
     is_status = pandera.Check.isin(STATUSES, error="is_status")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake.places import LocalPlace, Place, Stored
+from polydoc_analytics.lake.places import STAGING, LocalPlace, Place, Stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,6 +91,19 @@ class RemotePlace:
 
         self._put(lambda: obstore.put(self._store, name, staged))
 
+    def move(self, name: str, new_name: str) -> None:
+        """Copy an object within the store; the first one goes with what else is staged."""
+        import obstore
+
+        self._put(lambda: obstore.copy(self._store, name, new_name))
+
+    def open_file(self, name: str) -> Any:
+        """Return a file that reads ranges of an object."""
+        import obstore
+        import pyarrow as pa
+
+        return pa.PythonFile(obstore.open_reader(self._store, name), mode="r")
+
     def _put(self, put: Callable[[], Any]) -> None:
         try:
             put()
@@ -118,6 +131,14 @@ class RemotePlace:
 
         with suppress(FileNotFoundError):
             obstore.delete(self._store, name)
+
+    def clear_staging(self) -> None:
+        """Remove every staged object: whoever has put it there does not hold the lease any more."""
+        import obstore
+
+        names = [one["path"] for batch in obstore.list(self._store, prefix=STAGING) for one in batch]
+        if names:
+            obstore.delete(self._store, names)
 
     @contextmanager
     def lock(self, talk: Callable[[str], None] | None = None) -> Iterator[None]:

@@ -80,7 +80,9 @@ class Load:
             staged_files = [str(self.runs / part.path) for part in self.staged.manifest.parts]
             compared, changes = None, Changes(counted.runs, 0, 0, (), ())
             if stored and staged_files:
-                compared = Comparison(con, staged_files, stored, history.paths(), is_authority=self.is_authority)
+                compared = Comparison(
+                    con, staged_files, stored, history.paths(), load=self.name, is_authority=self.is_authority
+                )
                 changes = compared.changes()
             rejected = _new_rejected(con, self.staged, quarantine) if counted.quarantined else []
             conflicts = tuple(sorted({*self.staged.conflicts, *changes.conflicts}))
@@ -103,11 +105,11 @@ class Load:
                 write_rows([{"load": self.name, **row._asdict()} for row in rejected], path, "quarantine")
                 quarantine.add(self.name, [path])
             if compared is not None and changes.updated:
-                past = write_table(compared.superseded_rows(self.name), "history", self._folder("past"), self.name)
+                past = write_table(compared.superseded_rows(), "history", self._folder("past"), self.name)
                 history.add(self.name, past)
             written = [Path(file) for file in staged_files]
             if compared is not None and (changes.updated or changes.unchanged):
-                rows = compared.new_rows(self.name, changes.touched)
+                rows = compared.new_rows()
                 written = write_table(rows, "runs", self._folder("merged"), self.name)
             if changes.inserted or changes.updated:
                 runs.add(self.name, written, [base_name(file) for file in changes.touched])

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders.sources import Input, as_local_file, inputs, opened, sniffed
+from polydoc_analytics.schema import ignore_pyspark_on_pandas
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are in all (0 where that is unknown)."""
@@ -80,6 +81,7 @@ def _import_pandera_meanwhile() -> Callable[[], bool]:
     """Import what is needed later beside the reading of the first blocks; return what tells whether that is done."""
 
     def load() -> None:
+        ignore_pyspark_on_pandas()
         import duckdb  # noqa: F401 - for the merging at the end
         import pandera.polars  # noqa: F401 - takes a good part of a second
 
