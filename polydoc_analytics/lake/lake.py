@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, UsageError, nearest
 from polydoc_analytics.lake import health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.cluster import ClusterLoad
+from polydoc_analytics.lake.exports import exports_of
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.remote import place_of
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
+ENGINES = ("duckdb", "spark")
 _MOST_TRIES = 12
 _CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
@@ -100,14 +103,27 @@ class Lake:
         progress: Progress | None = None,
         name: str | None = None,
         kind: str = "ingest",
+        engine: str = "duckdb",
+        remote: str | None = None,
     ) -> LoadResult:
         """Load a source (see :func:`polydoc_analytics.load`) into the lake: all of it or, where it fails, nothing.
 
         With ``correct`` the source is the authority on the present: its runs replace what is stored, which moves to the
         history. Where nothing changes, no version is added. What was loaded is on the disk when this returns.
-        ``name`` is what the ledger calls the source. Raises SourceError where the source cannot be read to its end,
-        RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot be written to.
+        ``name`` is what the ledger calls the source. With ``engine="spark"`` the source is one folder that ``export``
+        wrote, or many, and the Spark Connect server ``remote`` (sc://host:port, by default $SPARK_REMOTE) merges and
+        writes; it must see the folders and the lake under the same names. Raises SourceError where the source cannot be
+        read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot be
+        written to.
         """
+        if engine not in ENGINES:
+            raise UsageError(f"unknown engine '{engine}'{nearest(engine, ENGINES)}; expected {' or '.join(ENGINES)}")
+        if engine == "spark":
+            if input_format or assume_utc or quarantine_to:
+                raise UsageError("engine spark loads exports, whose rows were checked; how to read them cannot be said")
+            return self._ingest_exports(source, correct, name, kind, remote or os.environ.get("SPARK_REMOTE"))
+        if remote:
+            raise UsageError("a remote server is for engine spark; add --engine spark, or leave --remote out")
         started = datetime.now(UTC)
         load = keeping.new_load()
         source, name = _source_and_name(source, name)
@@ -131,11 +147,35 @@ class Lake:
                 progress=progress,
                 load=load,
             )
-            ours = Load(load, kind, name or source_name(source), content, correct, started, staged, runs, work)
+            ours = Load(load, kind, name or source_name(source), correct, started, content, staged, runs, work)
             result: LoadResult = self._exclusively(lambda: ours.take(self.place))
         if result.number:
             self._tidy()
         return result
+
+    def _ingest_exports(
+        self, source: Any, correct: bool, name: str | None, kind: str, remote: str | None
+    ) -> LoadResult:
+        if not remote:
+            raise UsageError("engine spark needs a Spark Connect server; pass --remote sc://host:port")
+        started = datetime.now(UTC)
+        load = keeping.new_load()
+        exports = exports_of(source)
+        with self.place.staging(load) as folder:
+            ours = ClusterLoad(load, kind, name or source_name(source), correct, started, exports, remote, folder)
+            try:
+                result: LoadResult = self._exclusively(lambda: ours.take(self.place))
+            finally:
+                self._clear_staging()
+        if result.number:
+            self._tidy()
+        return result
+
+    def _clear_staging(self) -> None:
+        """Remove what a cluster has staged; where that fails, or another load has begun, whoever is next does it."""
+        if not self.place.is_local:
+            with suppress(Exception), self.place.lock(self._talk):
+                self.place.clear_staging()
 
     def _tidy(self) -> None:
         """Put small files together where there are many; that it fails is no failure of the load, which is done."""
