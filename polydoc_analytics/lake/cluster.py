@@ -19,7 +19,6 @@ from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries
 from polydoc_analytics.lake.places import STAGING, Place
 from polydoc_analytics.lake.schemas import table_schema
-from polydoc_analytics.lake.session import spark_session, without_token
 from polydoc_analytics.lake.tables import DataFile, Table, described
 from polydoc_analytics.lake.taking import LoadResult, Origin, ledger_row, snapshot_text
 from polydoc_analytics.schema import NAMES
@@ -35,13 +34,14 @@ _OF_STORED = [*NAMES, "load"]
 
 @dataclass(frozen=True)
 class ClusterLoad(Origin):
-    """A load of exports by the Spark Connect server ``remote``, which sees them and the lake as this machine does.
+    """A load of exports by a cluster, which sees them and the lake as this machine does.
 
-    ``work`` is a folder of this machine.
+    ``shown`` is what messages call the cluster, ``work`` is a folder of this machine.
     """
 
     exports: Exports
-    remote: str
+    session: SparkSession
+    shown: str
     work: Path
 
     def take(self, place: Place) -> LoadResult:
@@ -49,27 +49,26 @@ class ClusterLoad(Origin):
         ledger = Ledger(place)
         last = ledger.last
         runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
-        with spark_session(self.remote) as session:
-            merge = _Merge(session, place, self, runs.files(), history.files())
-            counts = merge.decide()
-            read = self.exports.manifest.rows
-            inserted, updated = counts["staged"] - counts["met"], counts["updated"]
-            result = LoadResult(
-                read,
-                inserted,
-                updated,
-                counts["met"] - updated,
-                read - counts["staged"],
-                0,
-                counts["conflicts"],
-                snapshot=snapshot_text(last),
-            )
-            if not (inserted or updated):
-                return result
-            touched = merge.touched()
-            stay = sum(file.rows for file in touched) - updated
-            past = merge.rows("superseded", "history", updated)
-            new = merge.rows("new_rows", "runs", inserted + updated + stay)
+        merge = _Merge(place, self, runs.files(), history.files())
+        counts = merge.decide()
+        read = self.exports.manifest.rows
+        inserted, updated = counts["staged"] - counts["met"], counts["updated"]
+        result = LoadResult(
+            read,
+            inserted,
+            updated,
+            counts["met"] - updated,
+            read - counts["staged"],
+            0,
+            counts["conflicts"],
+            snapshot=snapshot_text(last),
+        )
+        if not (inserted or updated):
+            return result
+        touched = merge.touched()
+        stay = sum(file.rows for file in touched) - updated
+        past = merge.rows("superseded", "history", updated)
+        new = merge.rows("new_rows", "runs", inserted + updated + stay)
         if past:
             history.add_staged(self.name, past)
         runs.add_staged(self.name, new, [file.name for file in touched])
@@ -82,12 +81,11 @@ class ClusterLoad(Origin):
 class _Merge:
     """The views of merge.sql in a session. Ids that are decided on are written to staging, and read from there."""
 
-    def __init__(
-        self, session: SparkSession, place: Place, load: ClusterLoad, stored: list[DataFile], past: list[DataFile]
-    ) -> None:
-        self._session = session
+    def __init__(self, place: Place, load: ClusterLoad, stored: list[DataFile], past: list[DataFile]) -> None:
+        self._session = load.session
         self._place = place
         self._load = load
+        self._shown = load.shown
         self._queries = merge_queries(load.name, is_authority=load.is_authority)
         self._stored = {file.name: file for file in stored}
         # A second try must not meet the files of the first.
@@ -138,10 +136,6 @@ class _Merge:
         if found != rows:
             raise LakeError(f"{self._shown}: wrote {found:,} rows of {name}, not {rows:,}; nothing was committed")
         return written
-
-    @property
-    def _shown(self) -> str:
-        return without_token(self._load.remote)
 
     def _query(self, name: str) -> None:
         _view(self._session.sql(self._queries[name]), name)

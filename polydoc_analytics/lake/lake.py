@@ -23,6 +23,7 @@ from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
+from polydoc_analytics.lake.session import spark_session, without_token
 from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.loaders import Progress, is_table
@@ -161,8 +162,10 @@ class Lake:
         started = datetime.now(UTC)
         load = keeping.new_load()
         exports = exports_of(source)
-        with self.place.staging(load) as folder:
-            ours = ClusterLoad(load, kind, name or source_name(source), correct, started, exports, remote, folder)
+        shown = without_token(remote)
+        with spark_session(remote) as session, self.place.staging(load) as folder:
+            name = name or source_name(source)
+            ours = ClusterLoad(load, kind, name, correct, started, exports, session, shown, folder)
             try:
                 result: LoadResult = self._exclusively(lambda: ours.take(self.place))
             finally:

@@ -99,10 +99,7 @@ class RemotePlace:
 
     def open_file(self, name: str) -> Any:
         """Return a file that reads ranges of an object."""
-        import obstore
-        import pyarrow as pa
-
-        return pa.PythonFile(obstore.open_reader(self._store, name), mode="r")
+        return self._filesystem().open(self.path(name))
 
     def _put(self, put: Callable[[], Any]) -> None:
         try:
@@ -161,11 +158,13 @@ class RemotePlace:
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Let a connection read objects by ranges, as DuckDB's wheel cannot by itself."""
+        con.register_filesystem(self._filesystem())
+
+    def _filesystem(self) -> Any:
         from obstore.fsspec import FsspecStore
 
         protocol = self.uri.split("://", 1)[0]
-        filesystem = FsspecStore(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
-        con.register_filesystem(filesystem)
+        return FsspecStore(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
 
 
 class _Lease:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +37,7 @@ def spark_session(remote: str) -> Iterator[SparkSession]:
     if parts.scheme != "sc" or not parts.hostname:
         raise UsageError(f"'{shown}' is no Spark Connect server; expected sc://host:port")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _main_of_a_file():
             warnings.simplefilter("ignore")
             from pyspark.errors import PySparkException
             from pyspark.sql.connect.session import SparkSession
@@ -64,6 +65,20 @@ def spark_session(remote: str) -> Iterator[SparkSession]:
         with suppress(Exception):
             if session is not None:
                 session.stop()
+
+
+@contextmanager
+def _main_of_a_file() -> Iterator[None]:
+    """Let the program seem to come from a file: PySpark takes `python -c` for its own tests, and exits."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "-c"
+    try:
+        yield
+    finally:
+        del main.__file__
 
 
 def without_token(remote: str) -> str:
