@@ -1,4 +1,4 @@
-"""A Spark Connect server on this machine: Sail, which needs no Java."""
+"""A Spark Connect server for tests: Sail, which needs no Java, or the one that SPARK_CONNECT_FOR_TESTS names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import pytest
 
 @pytest.fixture(scope="session")
 def sail() -> Iterator[str]:
-    """The address of a server that runs in this process."""
+    """The address of a server that runs in this process, or sees its files."""
+    if named := os.environ.get("SPARK_CONNECT_FOR_TESTS"):
+        yield named
+        return
     os.environ.setdefault("RUST_LOG", "off")
     from pysail.spark import SparkConnectServer
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
-from conftest import ndjson, wire
+from conftest import SAMPLE, ndjson, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lake_loads import child, command, left_overs
@@ -24,6 +27,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.errors import LakeError, SourceError, UsageError
 from polydoc_analytics.lake import cluster
 from polydoc_analytics.lake.ledger import Ledger
+from polydoc_analytics.lake.merge import merge_queries, merge_sql
 from polydoc_analytics.lake.places import STAGING
 from polydoc_analytics.lake.tables import Table
 
@@ -302,7 +306,7 @@ pda.Lake(sys.argv[1]).ingest(sys.argv[2], engine="spark", remote="sc://%s:%s" % 
         source = export([wire("a"), wire("d")])
         with monkeypatch.context() as patch:
             patch.setattr(cluster, "for_cluster", lambda place, name: f"file://{tmp_path}/elsewhere/{name}")
-            with pytest.raises(LakeError, match=r"sees 0 of the 3 rows of .*lake/runs; it must reach the same files"):
+            with pytest.raises(LakeError, match=r"sees 0 of the 3 rows of .*lake/runs; it must reach|not exist: file:"):
                 lake.ingest(source, engine="spark", remote=sail)
         assert lake.loads().height == 1
 
@@ -358,6 +362,11 @@ class TestWhatIsRefused:
         fails(whole, r"part-\d+\.parquet: is missing or not as exported")
         assert not lake.exists
 
+    def test_a_missing_package_is_named(self, export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "pyspark.errors", None)
+        with pytest.raises(UsageError, match=r"pip install 'polydoc-analytics\[spark\]'"):
+            pda.Lake(tmp_path / "lake").ingest(export([wire()]), engine="spark", remote="sc://127.0.0.1:1")
+
     def test_a_token_is_never_shown(self, export: Export, tmp_path: Path) -> None:
         done = command(
             "ingest", export([wire()]), "--lake", tmp_path / "lake", "--engine", "spark",
@@ -398,3 +407,58 @@ def test_a_lake_in_an_object_store(sail: str, s3: dict[str, str], export: Export
     names = [one["path"] for batch in obstore.list(store) for one in batch]
     assert not [name for name in names if name.startswith(STAGING) or name == "_lock"]
     assert sum(name.startswith("runs/part-") for name in names) == 3  # of which the second load has replaced one
+
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not beside these tests")
+class TestThePage:
+    def test_its_commands_load_a_sample_that_is_split_into_days(self, sail: str, tmp_path: Path) -> None:
+        lines = SAMPLE.read_bytes().splitlines(keepends=True)
+        for line in lines:
+            day = tmp_path / "raw" / re.search(r'"created_at": ?"(\d{4}-\d\d)', line.decode()).group(1)  # type: ignore[union-attr]
+            day.mkdir(parents=True, exist_ok=True)
+            with open(day / "runs.ndjson", "ab") as file:
+                file.write(line)
+        (tmp_path / "raw" / "bad").mkdir()
+        (tmp_path / "raw" / "bad" / "runs.ndjson").write_text('{"id": "of no use"}\n')
+        text = (DOCS / "cluster-writing.md").read_text("utf-8")
+        spread = re.findall(r"\$ python docs/spread.py ([^#\n]+)", text)
+        assert len(spread) == 3
+        for command_line in [*spread, f"ingest exports other --engine spark --remote {sail}", spread[0]]:
+            done = subprocess.run(
+                [sys.executable, DOCS / "spread.py", *command_line.split()],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr
+        assert "is there" in done.stdout
+        assert [path.name for path in (tmp_path / "exports").glob("*.rejected.ndjson")] == ["bad.rejected.ndjson"]
+        runs = pda.load(SAMPLE).runs.sort("id")
+        for name in ("lake", "other"):
+            lake = pda.Lake(tmp_path / name)
+            assert pda.load(lake).runs.sort("id").equals(runs)
+            assert lake.loads()["read"].to_list() == [runs.height]
+
+    def test_it_names_the_views_of_the_merge(self) -> None:
+        text = (DOCS / "cluster-writing.md").read_text("utf-8")
+        names = merge_queries("LOAD", is_authority=False)
+        assert set(re.findall(r"`(incoming|stored|past|new_rows|superseded|counts)`", text)) - set(names) == {
+            "incoming", "stored", "past",
+        }  # fmt: skip
+        code = re.search(r'python -c "(.*?)"', text, re.DOTALL)
+        assert code is not None
+        done = subprocess.run(
+            [sys.executable, "-c", code.group(1).replace("\n", " ").replace("  ", " ")], capture_output=True, text=True
+        )
+        assert done.stdout.count("create temporary view") == len(names), done.stderr
+
+
+def test_every_statement_of_the_merge_says_what_it_is() -> None:
+    text = merge_sql("LOAD", is_authority=True)
+    assert "{" not in text
+    names = re.findall(r"^create temporary view (\w+) as$", text, re.MULTILINE)
+    assert list(merge_queries("LOAD", is_authority=True)) == names
+    assert all(f"\n-- {name}: " in text for name in names)

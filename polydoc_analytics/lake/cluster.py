@@ -22,6 +22,7 @@ from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.lake.tables import DataFile, Table, described
 from polydoc_analytics.lake.taking import LoadResult, Origin, ledger_row, snapshot_text
 from polydoc_analytics.schema import NAMES
+from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import FILE_ROWS
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class _Merge:
             middle = len(files) // 2
             return self._file_by_file(files[:middle]).unionAll(self._file_by_file(files[middle:]))
         path = for_cluster(self._place, f"runs/{files[0].name}")
-        return self._session.read.parquet(path).selectExpr(*_OF_STORED, f"'{files[0].name}' as file")
+        return self._session.read.parquet(path).selectExpr(*_OF_STORED, f"{quoted(files[0].name)} as file")
 
 
 def _view(frame: DataFrame, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from polydoc_analytics.errors import LakeError, SourceError, UsageError
@@ -51,7 +52,10 @@ def exports_of(source: Any) -> Exports:
 def for_cluster(place: Place, name: str) -> str:
     """Return where a cluster finds a file: at the same path or URI as this machine."""
     path = place.path(name)
-    return path if "://" in path else f"file://{os.path.abspath(path)}"
+    if "://" in path:
+        return path
+    absolute = Path(path).absolute().as_posix()
+    return f"file://{absolute}" if absolute.startswith("/") else f"file:///{absolute}"
 
 
 def _place(name: str) -> Place:

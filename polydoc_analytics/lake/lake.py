@@ -169,16 +169,11 @@ class Lake:
             try:
                 result: LoadResult = self._exclusively(lambda: ours.take(self.place))
             finally:
-                self._clear_staging()
+                with suppress(Exception):  # the next load does it
+                    self.place.clear_staging(load)
         if result.number:
             self._tidy()
         return result
-
-    def _clear_staging(self) -> None:
-        """Remove what a cluster has staged; where that fails, or another load has begun, whoever is next does it."""
-        if not self.place.is_local:
-            with suppress(Exception), self.place.lock(self._talk):
-                self.place.clear_staging()
 
     def _tidy(self) -> None:
         """Put small files together where there are many; that it fails is no failure of the load, which is done."""

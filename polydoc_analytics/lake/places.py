@@ -77,8 +77,8 @@ class Place(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
 
-    def clear_staging(self) -> None:
-        """Remove what programs of killed loads have put into the lake; to be called under the lock."""
+    def clear_staging(self, load: str | None = None) -> None:
+        """Remove what other programs have put into the lake for a load; for any, which is only right under the lock."""
 
     def lock(self, talk: Talk = None) -> Any:
         """Return a context manager in which this process alone writes to the lake."""
@@ -187,7 +187,7 @@ class LocalPlace:
         """Remove a file, if it is there."""
         (self.folder / name).unlink(missing_ok=True)
 
-    def clear_staging(self) -> None:
+    def clear_staging(self, load: str | None = None) -> None:
         """Do nothing: whoever begins a load removes what was staged by processes that have ended."""
 
     @contextmanager

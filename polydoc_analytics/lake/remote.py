@@ -129,11 +129,12 @@ class RemotePlace:
         with suppress(FileNotFoundError):
             obstore.delete(self._store, name)
 
-    def clear_staging(self) -> None:
-        """Remove every staged object: whoever has put it there does not hold the lease any more."""
+    def clear_staging(self, load: str | None = None) -> None:
+        """Remove staged objects; of any load under the lease, for then their writers do not hold it any more."""
         import obstore
 
-        names = [one["path"] for batch in obstore.list(self._store, prefix=STAGING) for one in batch]
+        prefix = f"{STAGING}/{load}" if load else STAGING
+        names = [one["path"] for batch in obstore.list(self._store, prefix=prefix) for one in batch]
         if names:
             obstore.delete(self._store, names)
 

@@ -22,6 +22,8 @@ _SETTINGS = {
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    # Databricks refuses files of a Delta table that are named one by one, unless it is told that this is meant.
+    "spark.databricks.delta.formatCheck.enabled": "false",
 }
 
 
@@ -39,6 +41,7 @@ def spark_session(remote: str) -> Iterator[SparkSession]:
     try:
         with warnings.catch_warnings(), _main_of_a_file():
             warnings.simplefilter("ignore")
+            import grpc
             from pyspark.errors import PySparkException
             from pyspark.sql.connect.session import SparkSession
     except ImportError:
@@ -54,7 +57,7 @@ def spark_session(remote: str) -> Iterator[SparkSession]:
             with suppress(PySparkException):  # some clusters have them fixed; what is written is looked at
                 session.conf.set(name, value)
         yield session
-    except PySparkException as error:
+    except (PySparkException, grpc.RpcError) as error:
         raise LakeError(f"{shown}: {_first_line(error)}") from None
     except BaseException:
         with suppress(Exception):
