@@ -80,7 +80,7 @@ def connect(
     filters = Filters(_names(account), _names(language))
     with ExitStack() as stack:
         if _is_spark(engine, remote):
-            from polydoc_analytics.engines.session import checked
+            from polydoc_analytics.spark_session import checked
 
             _refuse(input_format=input_format, assume_utc=assume_utc, strict=strict, quarantine_to=quarantine_to)
             address = checked(remote)

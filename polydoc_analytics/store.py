@@ -251,10 +251,31 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text("utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error}") from None
+    manifest = manifest_of(text, str(path))
+    for part in manifest.parts if manifest else ():
+        file = folder / part.path
+        if not file.is_file() or file.stat().st_size != part.bytes:
+            raise not_as_exported(str(file), str(path))
+    return manifest
+
+
+def not_as_exported(file: str, manifest: str) -> SourceError:
+    """Return the error for a file of an export that is not what the manifest says."""
+    return SourceError(
+        f"{file}: is missing or not as exported; export again, or delete {manifest} to read what is there"
+    )
+
+
+def manifest_of(text: bytes, path: str) -> Manifest | None:
+    """Return what the text of a manifest says, or None where it is none of this program; ``path`` is for messages."""
+    try:
+        content = json.loads(text)
+    except ValueError as error:
         raise SourceError(f"{path}: cannot be read: {error}") from None
     if content.get("format") != FORMAT:
         return None
@@ -264,12 +285,6 @@ def read_manifest(folder: Path) -> Manifest | None:
             "update polydoc-analytics or export again"
         )
     parts = tuple(Part(**part) for part in content["parts"])
-    for part in parts:
-        file = folder / part.path
-        if not file.is_file() or file.stat().st_size != part.bytes:
-            raise SourceError(
-                f"{file}: is missing or not as exported; export again, or delete {path} to read what is there"
-            )
     created, finished = (tuple(content[key]) if content[key] else None for key in ("created_us", "finished_us"))
     return Manifest(parts, content["counts"], created, finished, tuple(content["languages"]))
 

@@ -41,6 +41,13 @@ def ingest(
     assume_utc: opt.AssumeUtc = False,
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="duckdb, or spark for folders that `export` wrote, of any size.")
+    ] = "duckdb",
+    remote: Annotated[
+        str | None,
+        typer.Option("--remote", metavar="URI", help="The Spark Connect server, sc://host:port; or SPARK_REMOTE."),
+    ] = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
@@ -61,6 +68,8 @@ def ingest(
             strict=strict,
             quarantine_to=quarantine,
             progress=update,
+            engine=engine,
+            remote=remote,
         )
     report_load(out, target, result, "ingest")
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics import views as catalog
 from polydoc_analytics.dialects import to_spark
 from polydoc_analytics.engines.scope import Scope
-from polydoc_analytics.engines.session import Session
 from polydoc_analytics.errors import QueryError, UsageError
 from polydoc_analytics.portable import check, parsed, tables
 from polydoc_analytics.schema import COLUMNS, NAMES
+from polydoc_analytics.spark_session import Session
 from polydoc_analytics.store import Scan
 from polydoc_analytics.views import own
 from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970
@@ -39,7 +39,7 @@ class SparkEngine:
         self._made: set[str] = set()
         self._session = Session(remote)
         try:
-            with self._session.asking():
+            with self._session.asking(QueryError):
                 self._create_sources()
             self._create(view.name for view in scope.views.values() if view.file is not None)
         except BaseException:
@@ -54,7 +54,7 @@ class SparkEngine:
 
     def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
-        with self._session.asking() as spark:
+        with self._session.asking(QueryError) as spark:
             spark.createDataFrame(rows.to_arrow()).createOrReplaceTempView(name)
             try:
                 return self._fetch(parsed(sql), None, beside=name)
@@ -64,7 +64,7 @@ class SparkEngine:
     def types(self, view: catalog.View) -> dict[str, str]:
         """Return the type of each column of a view, as DuckDB calls it."""
         self._create([view.name])
-        with self._session.asking() as spark:
+        with self._session.asking(QueryError) as spark:
             return {name: _TYPES.get(kind, kind.upper()) for name, kind in spark.table(view.name).dtypes}
 
     def guard(self) -> None:
@@ -84,7 +84,7 @@ class SparkEngine:
 
         self._create(tables(tree) - {beside})
         text = to_spark(tree)
-        with self._session.asking() as spark:
+        with self._session.asking(QueryError) as spark:
             table = self._within(timeout_s, lambda: spark.sql(text).toArrow())
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
@@ -129,7 +129,7 @@ class SparkEngine:
                     check(tree, f"{view.file}: ")
                 below, sql = list(tables(tree)), to_spark(tree)
             self._create(below)
-            with self._session.asking() as spark:
+            with self._session.asking(QueryError) as spark:
                 spark.sql(f"create or replace temporary view {name} as {sql}").toArrow()
                 if isinstance(view, catalog.View) and view.file is not None:
                     own.check_columns(view, spark.table(name).columns)

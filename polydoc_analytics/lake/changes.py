@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polydoc_analytics.lake.schemas import RUN_COLUMNS, table_schema
-from polydoc_analytics.merging import WINNER_ORDER
-from polydoc_analytics.schema import NAMES
+from polydoc_analytics.lake.merge import ORDER, merge_queries
+from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.sql import quoted, without_progress_bar
 
 if TYPE_CHECKING:
     import duckdb
 
-_DIFFER = " or ".join(f"staged.{name} is distinct from stored.{name}" for name in NAMES)
-_SAME = " and ".join(f"staged.{name} is not distinct from past.{name}" for name in NAMES)
+_OPTIONAL_TEXT = {"runs": "output_file_id", "history": "output_file_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,93 +41,43 @@ class Comparison:
         stored: Sequence[str],
         past: Sequence[str],
         *,
+        load: str,
         is_authority: bool,
     ) -> None:
         self._con = con
-        self._staged = scan(staged, "runs")
-        self._stored = stored
-        self._past = past
-        self._is_authority = is_authority
+        self._queries = merge_queries(load, is_authority=is_authority)
+        self._view("staged", f"select * from {scan(staged, 'runs')}")
+        self._view("split", "select '' as id where false")  # known since they were staged
+        self._view("stored", f"select * rename (filename as file) from {scan(stored, 'runs', with_file=True)}")
+        self._view("past", f"select * from {scan(past, 'history')}")
 
     def changes(self) -> Changes:
-        """Decide for each staged run; the tables ``met``, ``updated`` and ``superseded`` are left in the connection."""
+        """Decide for each staged run; the tables of the merge are left in the connection."""
         con = self._con
-        [(staged,)] = con.execute(f"select count(*) from {self._staged}").fetchall()
-        con.execute(f"""
-            create temp table met as
-            select id, filename as file
-            from {scan(self._stored, "runs", with_file=True)}
-            semi join (select id from {self._staged}) as staged using (id)""")
-        [(met,)] = con.execute("select count(*) from met").fetchall()
-        files = [row[0] for row in con.execute("select distinct file from met order by file").fetchall()]
-        con.execute(f"""
-            create temp table differing as
-            select staged.id
-            from {scan(files, "runs")} as stored
-            inner join {self._staged} as staged using (id)
-            where {_DIFFER}""")
-        # The stored run, and the staged one as a challenger.
-        con.execute(f"""
-            create temp table contest as
-            select {RUN_COLUMNS}, load, false as is_staged
-            from {scan(files, "runs")} semi join differing using (id)
-            union all
-            select {RUN_COLUMNS}, '', true
-            from {self._staged} semi join differing using (id)""")
-        con.execute("create temp table updated as " + self._updated())
-        con.execute(f"""
-            create temp table superseded as
-            select {RUN_COLUMNS}, load from contest semi join updated using (id) where not is_staged""")
-        conflicts = con.execute("""
-            select id from contest group by id having bool_and(status <> 'Running') order by id""").fetchall()
-        touched = con.execute("select distinct file from met semi join updated using (id) order by file").fetchall()
-        [(updated,)] = con.execute("select count(*) from updated").fetchall()
-        return Changes(
-            staged - met, updated, met - updated, tuple(row[0] for row in conflicts), tuple(row[0] for row in touched)
-        )
+        self._table("met")
+        near = [row[0] for row in con.execute("select distinct file from met order by file").fetchall()]
+        self._view("near", f"select * from {scan(near, 'runs')}")
+        for name in ("differing", "contest", "updated", "conflicts", "touched"):
+            self._table(name)
+        conflicts = con.execute("select id from conflicts order by id").fetchall()
+        touched = tuple(row[0] for row in con.execute("select file from touched order by file").fetchall())
+        self._view("touched_rows", f"select * from {scan(touched, 'runs')}")
+        [(staged, met, updated, _)] = con.execute(self._queries["counts"]).fetchall()
+        return Changes(staged - met, updated, met - updated, tuple(row[0] for row in conflicts), touched)
 
-    def _updated(self) -> str:
-        """Return SQL for the ids of runs that the staged one replaces."""
-        if self._is_authority:
-            return "select id from differing"
-        wins = f"""
-            select id
-            from (
-                select id, is_staged, row_number() over (partition by id order by {WINNER_ORDER}, is_staged) as place
-                from contest
-            )
-            where place = 1 and is_staged"""
-        if not self._past:
-            return wins
-        # What an authority has corrected stays corrected when an old file is loaded once more.
-        return f"""
-            with wins as ({wins})
-            select id from wins
-            anti join (
-                select staged.id
-                from (select * from contest where is_staged) as staged
-                inner join {scan(self._past, "history")} as past using (id)
-                where past.is_corrected and {_SAME}
-            ) as corrected using (id)"""
-
-    def new_rows(self, load: str, touched: Sequence[str]) -> duckdb.DuckDBPyRelation:
+    def new_rows(self) -> duckdb.DuckDBPyRelation:
         """Return the rows to be written: new and updated runs, and those that stay of the touched files."""
-        kept = ""
-        if touched:
-            kept = f"""
-                union all
-                select {RUN_COLUMNS}, load from {scan(touched, "runs")} anti join updated using (id)"""
-        return self._con.sql(f"""
-            select {RUN_COLUMNS}, '{load}' as load
-            from {self._staged} anti join (select id from met anti join updated using (id)) as stays using (id)
-            {kept}
-            order by created_at, id""")
+        return self._con.sql(f"select * from ({self._queries['new_rows']}) order by {ORDER}")
 
-    def superseded_rows(self, load: str) -> duckdb.DuckDBPyRelation:
+    def superseded_rows(self) -> duckdb.DuckDBPyRelation:
         """Return the states that this load supersedes, as rows of the history."""
-        return self._con.sql(f"""
-            select {RUN_COLUMNS}, load, '{load}' as superseded_by, {self._is_authority} as is_corrected
-            from superseded order by created_at, id""")
+        return self._con.sql(f"select * from ({self._queries['superseded']}) order by {ORDER}")
+
+    def _table(self, name: str) -> None:
+        self._con.execute(f"create temp table {name} as {self._queries[name]}")
+
+    def _view(self, name: str, query: str) -> None:
+        self._con.execute(f"create temp view {name} as {query}")
 
 
 def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
@@ -137,7 +85,13 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
     if files:
         names = ", ".join(quoted(file) for file in files)
         file = ", filename = true" if with_file else ""
-        return f"read_parquet([{names}], hive_partitioning = false{file})"
+        rows = f"read_parquet([{names}], hive_partitioning = false{file})"
+        if table not in _OPTIONAL_TEXT:
+            return rows
+        # DuckDB 2.0.0 takes a text column whose statistics show one value for constant, and then finds every row where
+        # it is asked for nulls. The files of other writers have such statistics.
+        name = _OPTIONAL_TEXT[table]
+        return f"(select * replace (substr({name}, 1) as {name}) from {rows})"
     types = {
         "string": "varchar",
         "int64": "bigint",

@@ -147,6 +147,7 @@ def undo_unfinished(place: Place) -> None:
     A load that was killed may have committed to some tables, but not to the ledger; and what it has committed may not
     have been on the disk yet, so that is seen to first. To be called under the lock.
     """
+    place.clear_staging()
     ledger = whole_ledger(place)
     last = ledger.last
     known = {row.load for row in ledger.rows}

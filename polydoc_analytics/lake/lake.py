@@ -14,19 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, UsageError, nearest
 from polydoc_analytics.lake import health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.cluster import ClusterLoad
+from polydoc_analytics.lake.exports import exports_of
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
+from polydoc_analytics.lake.session import spark_session
 from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
+from polydoc_analytics.spark_session import checked, shown
 from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import ROW_GROUP_ROWS, Scan
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
+ENGINES = ("duckdb", "spark")
 _MOST_TRIES = 12
 _CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
@@ -102,6 +107,8 @@ class Lake:
         progress: Progress | None = None,
         name: str | None = None,
         kind: str = "ingest",
+        engine: str = "duckdb",
+        remote: str | None = None,
     ) -> LoadResult:
         """Load a source (see :func:`polydoc_analytics.load`) into the lake: all of it or, where it fails, nothing.
 
@@ -109,10 +116,20 @@ class Lake:
 
         With ``correct`` the source is the authority on the present: its runs replace what is stored, which moves to the
         history. Where nothing changes, no version is added. What was loaded is on the disk when this returns. ``name``
-        is what the ledger calls the source, ``kind`` what it calls the load. Raises SourceError where the source cannot
-        be read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot
-        be written to.
+        is what the ledger calls the source, ``kind`` what it calls the load. With ``engine="spark"`` the source is one
+        folder that ``export`` wrote, or many, and the Spark Connect server ``remote`` (sc://host:port, by default
+        $SPARK_REMOTE) merges and writes; it must see the folders and the lake under the same names. Raises SourceError
+        where the source cannot be read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError
+        where the lake cannot be written to.
         """
+        if engine not in ENGINES:
+            raise UsageError(f"unknown engine '{engine}'{nearest(engine, ENGINES)}; expected {' or '.join(ENGINES)}")
+        if engine == "spark":
+            if input_format or assume_utc or quarantine_to:
+                raise UsageError("engine spark loads exports, whose rows were checked; how to read them cannot be said")
+            return self._ingest_exports(source, correct, name, kind, remote or os.environ.get("SPARK_REMOTE"))
+        if remote:
+            raise UsageError("a remote server is for engine spark; add --engine spark, or leave --remote out")
         started = datetime.now(UTC)
         load = keeping.new_load()
         source, name = _source_and_name(source, name)
@@ -136,8 +153,28 @@ class Lake:
                 progress=progress,
                 load=load,
             )
-            ours = Load(load, kind, name or source_name(source), content, correct, started, staged, runs, work)
+            ours = Load(load, kind, name or source_name(source), correct, started, content, staged, runs, work)
             result: LoadResult = self._exclusively(lambda: ours.take(self.place))
+        if result.number:
+            self._tidy()
+        return result
+
+    def _ingest_exports(
+        self, source: Any, correct: bool, name: str | None, kind: str, remote: str | None
+    ) -> LoadResult:
+        remote = checked(remote)
+        started = datetime.now(UTC)
+        load = keeping.new_load()
+        exports = exports_of(source)
+        remote_shown = shown(remote)
+        with spark_session(remote) as session, self.place.staging(load) as folder:
+            name = name or source_name(source)
+            ours = ClusterLoad(load, kind, name, correct, started, exports, session, remote_shown, folder)
+            try:
+                result: LoadResult = self._exclusively(lambda: ours.take(self.place))
+            finally:
+                with suppress(Exception):  # the next load does it
+                    self.place.clear_staging(load)
         if result.number:
             self._tidy()
         return result

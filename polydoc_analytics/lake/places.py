@@ -59,6 +59,12 @@ class Place(Protocol):
     def adopt(self, staged: Path, name: str) -> None:
         """Move a file of this machine to its final name; it is durable once :meth:`settle` has returned."""
 
+    def move(self, name: str, new_name: str) -> None:
+        """Give a file that another program has put into the lake its final name; durable as what is adopted."""
+
+    def open_file(self, name: str) -> Any:
+        """Return what pyarrow opens to read a file of the lake."""
+
     def settle(self, names: Iterable[str]) -> None:
         """Make files, and the folders that list them, durable."""
 
@@ -70,6 +76,9 @@ class Place(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
+
+    def clear_staging(self, load: str | None = None) -> None:
+        """Remove what other programs have put into the lake for a load; for any, which is only right under the lock."""
 
     def lock(self, talk: Talk = None) -> Any:
         """Return a context manager in which this process alone writes to the lake."""
@@ -134,6 +143,14 @@ class LocalPlace:
         except OSError:  # a disk that knows no second names
             shutil.copyfile(staged, self.folder / name)
 
+    def move(self, name: str, new_name: str) -> None:
+        """Give a file its final name."""
+        self.adopt(self.folder / name, new_name)
+
+    def open_file(self, name: str) -> str:
+        """Return the path of a file."""
+        return self.path(name)
+
     def settle(self, names: Iterable[str]) -> None:
         """Sync files and their folders."""
         folders = set()
@@ -169,6 +186,9 @@ class LocalPlace:
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         (self.folder / name).unlink(missing_ok=True)
+
+    def clear_staging(self, load: str | None = None) -> None:
+        """Do nothing: whoever begins a load removes what was staged by processes that have ended."""
 
     @contextmanager
     def lock(self, talk: Talk = None) -> Iterator[None]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line
-from polydoc_analytics.lake.places import LocalPlace, Place, Stored
+from polydoc_analytics.lake.places import STAGING, LocalPlace, Place, Stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,6 +91,16 @@ class RemotePlace:
 
         self._put(lambda: obstore.put(self._store, name, staged))
 
+    def move(self, name: str, new_name: str) -> None:
+        """Copy an object within the store; the first one goes with what else is staged."""
+        import obstore
+
+        self._put(lambda: obstore.copy(self._store, name, new_name))
+
+    def open_file(self, name: str) -> Any:
+        """Return a file that reads ranges of an object."""
+        return self._filesystem().open(self.path(name))
+
     def _put(self, put: Callable[[], Any]) -> None:
         try:
             put()
@@ -119,6 +129,15 @@ class RemotePlace:
         with suppress(FileNotFoundError):
             obstore.delete(self._store, name)
 
+    def clear_staging(self, load: str | None = None) -> None:
+        """Remove staged objects; of any load under the lease, for then their writers do not hold it any more."""
+        import obstore
+
+        prefix = f"{STAGING}/{load}" if load else STAGING
+        names = [one["path"] for batch in obstore.list(self._store, prefix=prefix) for one in batch]
+        if names:
+            obstore.delete(self._store, names)
+
     @contextmanager
     def lock(self, talk: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the lake's lease, and renew it until the work is done.
@@ -140,11 +159,13 @@ class RemotePlace:
 
     def prepare(self, con: duckdb.DuckDBPyConnection) -> None:
         """Let a connection read objects by ranges, as DuckDB's wheel cannot by itself."""
+        con.register_filesystem(self._filesystem())
+
+    def _filesystem(self) -> Any:
         from obstore.fsspec import FsspecStore
 
         protocol = self.uri.split("://", 1)[0]
-        filesystem = FsspecStore(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
-        con.register_filesystem(filesystem)
+        return FsspecStore(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
 
 
 class _Lease:

@@ -19,6 +19,7 @@ from polydoc_analytics.schema import MAX_INSTANT_US
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+    from pyarrow.parquet import FileMetaData
 
 _DESCRIPTION = f"polydoc-analytics lake, format {FORMAT_VERSION}"
 _CONFIGURATION = {
@@ -137,6 +138,12 @@ class Table:
             self.place.adopt(path, f"{self.name}/{path.name}")
         self._commit(load, added, remove, is_rewrite=is_rewrite)
 
+    def add_staged(self, load: str, staged: Sequence[tuple[str, DataFile]], remove: Iterable[str] = ()) -> None:
+        """Commit files that lie elsewhere in the lake, under the names that they are to have in the table."""
+        for name, file in staged:
+            self.place.move(name, f"{self.name}/{file.name}")
+        self._commit(load, [file for _, file in staged], remove, is_rewrite=False)
+
     def _commit(self, load: str, add: Sequence[DataFile], remove: Iterable[str], *, is_rewrite: bool) -> None:
         """Commit files on top of the open version, durably.
 
@@ -203,15 +210,19 @@ def data_file(path: Path) -> DataFile:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        metadata = file.metadata
-        created = None
-        if "created_at" in metadata.schema.names:
-            at = metadata.schema.names.index("created_at")
-            bounds = [metadata.row_group(n).column(at).statistics for n in range(metadata.num_row_groups)]
-            known = [bound for bound in bounds if bound is not None and bound.has_min_max]
-            if known and len(known) == len(bounds):
-                created = to_us(min(b.min for b in known)), to_us(max(b.max for b in known))
-        return DataFile(path.name, metadata.num_rows, os.path.getsize(path), created)
+        return described(path.name, os.path.getsize(path), file.metadata)
+
+
+def described(name: str, size: int, metadata: FileMetaData) -> DataFile:
+    """Return what a Parquet file's own metadata say of it."""
+    created = None
+    if "created_at" in metadata.schema.names:
+        at = metadata.schema.names.index("created_at")
+        bounds = [metadata.row_group(n).column(at).statistics for n in range(metadata.num_row_groups)]
+        known = [bound for bound in bounds if bound is not None and bound.has_min_max]
+        if known and len(known) == len(bounds):
+            created = to_us(min(b.min for b in known)), to_us(max(b.max for b in known))
+    return DataFile(name, metadata.num_rows, size, created)
 
 
 def _statistics(file: DataFile) -> str:

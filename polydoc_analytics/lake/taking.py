@@ -24,6 +24,7 @@ from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.sources import Input, inputs, without_query
 from polydoc_analytics.loading import CountsByName, Staged
 from polydoc_analytics.sql import quoted
+from polydoc_analytics.store import Manifest
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,24 @@ class LoadResult(CountsByName):
 
 
 @dataclass(frozen=True)
-class Load:
-    """A load whose rows are checked, merged with each other and staged as files of this machine.
-
-    ``runs`` is the folder of those files, ``work`` one for others; the rest is what the ledger will say of it.
-    """
+class Origin:
+    """What the ledger will say of a load, apart from what it did: see LedgerRow."""
 
     name: str
     kind: str
     source: str
-    content: Content
     is_authority: bool
     started_at: datetime
+
+
+@dataclass(frozen=True)
+class Load(Origin):
+    """A load whose rows are checked, merged with each other and staged as files of this machine.
+
+    ``runs`` is the folder of those files, ``work`` one for others.
+    """
+
+    content: Content
     staged: Staged
     runs: Path
     work: Path
@@ -72,15 +79,17 @@ class Load:
         """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
         ledger = Ledger(place)
         last = ledger.last
-        counted = self.staged.counts
+        counted, manifest = self.staged.counts, self.staged.manifest
         with connection(self.work) as con:
             place.prepare(con)
             runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
             stored = runs.paths()
-            staged_files = [str(self.runs / part.path) for part in self.staged.manifest.parts]
+            staged_files = [str(self.runs / part.path) for part in manifest.parts]
             compared, changes = None, Changes(counted.runs, 0, 0, (), ())
             if stored and staged_files:
-                compared = Comparison(con, staged_files, stored, history.paths(), is_authority=self.is_authority)
+                compared = Comparison(
+                    con, staged_files, stored, history.paths(), load=self.name, is_authority=self.is_authority
+                )
                 changes = compared.changes()
             rejected = _new_rejected(con, self.staged, quarantine) if counted.quarantined else []
             conflicts = tuple(sorted({*self.staged.conflicts, *changes.conflicts}))
@@ -103,58 +112,67 @@ class Load:
                 write_rows([{"load": self.name, **row._asdict()} for row in rejected], path, "quarantine")
                 quarantine.add(self.name, [path])
             if compared is not None and changes.updated:
-                past = write_table(compared.superseded_rows(self.name), "history", self._folder("past"), self.name)
+                past = write_table(compared.superseded_rows(), "history", self._folder("past"), self.name)
                 history.add(self.name, past)
             written = [Path(file) for file in staged_files]
             if compared is not None and (changes.updated or changes.unchanged):
-                rows = compared.new_rows(self.name, changes.touched)
+                rows = compared.new_rows()
                 written = write_table(rows, "runs", self._folder("merged"), self.name)
             if changes.inserted or changes.updated:
                 runs.add(self.name, written, [base_name(file) for file in changes.touched])
-        row = self._row(result, last, len(rejected), (runs.version, history.version, quarantine.version))
+        versions = (runs.version, history.version, quarantine.version)
+        row = ledger_row(self, result, last, manifest, versions, new_quarantined=len(rejected), content=self.content)
         ledger.append(row, self.work)
         return replace(result, load=self.name, number=row.number, snapshot=snapshot_text(row))
 
     def _folder(self, name: str) -> Path:
         return Path(tempfile.mkdtemp(prefix=name, dir=self.work))  # a second try must not meet the files of the first
 
-    def _row(
-        self, result: LoadResult, last: LedgerRow | None, new_quarantined: int, versions: tuple[int, int, int]
-    ) -> LedgerRow:
-        manifest = self.staged.manifest
-        created = _wider(manifest.created_us, (last.created_low, last.created_high) if last else None)
-        finished = _wider(manifest.finished_us, (last.finished_low, last.finished_high) if last else None)
-        return LedgerRow(
-            number=last.number + 1 if last else 1,
-            load=self.name,
-            kind=self.kind,
-            source=self.source,
-            content_hash=self.content.digest(),
-            content_bytes=self.content.size,
-            is_authority=self.is_authority,
-            started_at=self.started_at,
-            committed_at=committed_after(last),
-            read=result.read,
-            inserted=result.inserted,
-            updated=result.updated,
-            unchanged=result.unchanged,
-            duplicates=result.duplicates,
-            quarantined=result.quarantined,
-            new_quarantined=new_quarantined,
-            conflicts=result.conflicts,
-            runs=(last.runs if last else 0) + result.inserted,
-            runs_version=versions[0],
-            history_version=versions[1],
-            quarantine_version=versions[2],
-            created_low=created[0],
-            created_high=created[1],
-            finished_low=finished[0],
-            finished_high=finished[1],
-            languages=sorted({*(last.languages if last else ()), *manifest.languages}),
-            detail=None,
-            tool_version=__version__,
-            format_version=FORMAT_VERSION,
-        )
+
+def ledger_row(
+    origin: Origin,
+    result: LoadResult,
+    last: LedgerRow | None,
+    manifest: Manifest,
+    versions: tuple[int, int, int],
+    *,
+    new_quarantined: int = 0,
+    content: Content | None = None,
+) -> LedgerRow:
+    """Return the row of the ledger for a load; ``versions`` are those of runs, history and quarantine after it."""
+    created = _wider(manifest.created_us, (last.created_low, last.created_high) if last else None)
+    finished = _wider(manifest.finished_us, (last.finished_low, last.finished_high) if last else None)
+    return LedgerRow(
+        number=last.number + 1 if last else 1,
+        load=origin.name,
+        kind=origin.kind,
+        source=origin.source,
+        content_hash=content.digest() if content else None,
+        content_bytes=content.size if content else None,
+        is_authority=origin.is_authority,
+        started_at=origin.started_at,
+        committed_at=committed_after(last),
+        read=result.read,
+        inserted=result.inserted,
+        updated=result.updated,
+        unchanged=result.unchanged,
+        duplicates=result.duplicates,
+        quarantined=result.quarantined,
+        new_quarantined=new_quarantined,
+        conflicts=result.conflicts,
+        runs=(last.runs if last else 0) + result.inserted,
+        runs_version=versions[0],
+        history_version=versions[1],
+        quarantine_version=versions[2],
+        created_low=created[0],
+        created_high=created[1],
+        finished_low=finished[0],
+        finished_high=finished[1],
+        languages=sorted({*(last.languages if last else ()), *manifest.languages}),
+        detail=None,
+        tool_version=__version__,
+        format_version=FORMAT_VERSION,
+    )
 
 
 def _wider(a: tuple[int, int] | None, b: tuple[int | None, int | None] | None) -> tuple[int | None, int | None]:

@@ -64,7 +64,7 @@ def read_batches(
             return
     files = inputs(source, input_format)
     total = sum(one.size for one in files)
-    if total == 0 and all(one.is_local for one in files):
+    if files and total == 0 and all(one.is_local for one in files):
         raise SourceError(f"{files[0].name}: is empty" + (f", and so are {len(files) - 1} more" if files[1:] else ""))
     done = 0
     for one in files:

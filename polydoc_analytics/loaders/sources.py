@@ -131,7 +131,7 @@ def files_in(folder: Path) -> list[Path]:
             raise SourceError(f"{root}: is a Delta table; its Parquet files alone would bring back rows it has removed")
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         files += [Path(root, name) for name in names if not name.startswith((".", "_")) and format_of(name)]
-    if not files:
+    if not files and not (folder / MANIFEST).is_file():  # there may be nothing to export on a day
         raise SourceError(f"{folder}: no runs in this folder; looked for files ending in {', '.join(_BY_SUFFIX)}")
     return sorted(files)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from polydoc_analytics.errors import QueryError, SourceError, UsageError, first_line
+from polydoc_analytics.errors import PolydocError, SourceError, UsageError, first_line
 from polydoc_analytics.pyspark_notice import hush
 
 if TYPE_CHECKING:
@@ -46,13 +47,14 @@ def checked(remote: str | None) -> str:
 class Session:
     """A session of one's own with a cluster: its views and settings are seen by nobody else."""
 
-    def __init__(self, remote: str) -> None:
+    def __init__(self, remote: str, settings: Mapping[str, str] = _SETTINGS) -> None:
         self._shown = shown(checked(remote))
         self._secrets = re.findall(r";[^;=]+=([^;]+)", remote)
         hush()
         try:
-            from pyspark.sql.connect.client import DefaultChannelBuilder
-            from pyspark.sql.connect.session import SparkSession
+            with _main_of_a_file():
+                from pyspark.sql.connect.client import DefaultChannelBuilder
+                from pyspark.sql.connect.session import SparkSession
         except ImportError as error:
             raise UsageError(
                 f"engine spark needs the package {error.name or 'pyspark-client'}; "
@@ -65,7 +67,7 @@ class Session:
         self._reach(builder)
         with self._errors(SourceError):
             self.spark: SparkSession = SparkSession.builder.channelBuilder(builder).create()
-            for key, value in _SETTINGS.items():
+            for key, value in settings.items():
                 self.spark.conf.set(key, value)
 
     def close(self) -> None:
@@ -74,9 +76,9 @@ class Session:
             self.spark.stop()
 
     @contextmanager
-    def asking(self) -> Iterator[SparkSession]:
-        """Yield the session; what fails is raised as a QueryError of one line."""
-        with self._errors(QueryError):
+    def asking(self, kind: type[PolydocError]) -> Iterator[SparkSession]:
+        """Yield the session; what fails is raised as an error of that kind, in one line."""
+        with self._errors(kind):
             yield self.spark
 
     def _reach(self, builder: Any) -> None:
@@ -94,7 +96,7 @@ class Session:
             channel.close()
 
     @contextmanager
-    def _errors(self, kind: type[SourceError] | type[QueryError]) -> Iterator[None]:
+    def _errors(self, kind: type[PolydocError]) -> Iterator[None]:
         import grpc
         from pyspark.errors import PySparkException
 
@@ -110,3 +112,17 @@ class Session:
         for secret in self._secrets:
             line = line.replace(secret, "…")
         return line
+
+
+@contextmanager
+def _main_of_a_file() -> Iterator[None]:
+    """Let the program seem to come from a file: PySpark takes `python -c` for its own tests, and exits."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "-c"
+    try:
+        yield
+    finally:
+        del main.__file__

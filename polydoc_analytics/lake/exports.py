@@ -1,0 +1,102 @@
+"""Folders that ``export`` has written, as a cluster reads them: their manifests vouch for the rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polydoc_analytics.errors import LakeError, SourceError, UsageError
+from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.loaders import is_table
+from polydoc_analytics.loaders.sources import MANIFEST
+from polydoc_analytics.store import Manifest, manifest_of, not_as_exported
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """The checked runs of one export or many: their files as paths or URIs, and all manifests taken together.
+
+    Ids are unique within an export, but one run may be in many.
+    """
+
+    files: tuple[str, ...]
+    manifest: Manifest
+    exports: int
+
+
+def exports_of(source: Any) -> Exports:
+    """Return the exports that a source names, a folder, a URI of an object store or a list of them.
+
+    Only manifests and listings are read. Raises SourceError where one is no export, or not as its manifest says.
+    """
+    if not isinstance(source, str | os.PathLike) and (is_table(source) or not isinstance(source, Iterable)):
+        raise UsageError("engine spark takes folders that `export` wrote; load a table without --engine")
+    parts = [source] if isinstance(source, str | os.PathLike) else list(source)
+    names = [os.fspath(part) for part in parts]
+    if len({os.path.normpath(name) for name in names}) < len(names):
+        raise UsageError("one export is named twice; name each once")
+    files: list[str] = []
+    manifests = []
+    for name in names:
+        place = _place(name)
+        manifest = _manifest(place)
+        manifests.append(manifest)
+        files += [for_cluster(place, part.path) for part in manifest.parts]
+    return Exports(tuple(files), _together(manifests), len(names))
+
+
+def for_cluster(place: Place, name: str) -> str:
+    """Return where a cluster finds a file: at the same path or URI as this machine."""
+    path = place.path(name)
+    if "://" in path:
+        return path
+    absolute = Path(path).absolute().as_posix()
+    return f"file://{absolute}" if absolute.startswith("/") else f"file:///{absolute}"
+
+
+def _place(name: str) -> Place:
+    try:
+        return place_of(name, None)
+    except LakeError as error:
+        raise SourceError(str(error)) from None
+
+
+def _manifest(place: Place) -> Manifest:
+    """Return the manifest of an export whose files are all there, and no others."""
+    shown = f"{place.shown.rstrip('/')}/{MANIFEST}"
+    try:
+        text = place.read(MANIFEST)
+        manifest = manifest_of(text, shown) if text is not None else None
+        if manifest is None:
+            raise SourceError(
+                f"{place.shown}: is not a folder that `polydoc-analytics export` wrote, and engine spark loads nothing "
+                "else; export it first"
+            )
+        folders = sorted({part.path.rsplit("/", 1)[0] for part in manifest.parts})
+        sizes = {f"{folder}/{file.name}": file.size for folder in folders for file in place.files(folder)}
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{place.shown}: cannot be read: {str(error).strip().splitlines()[0][:200]}") from None
+    for part in manifest.parts:
+        if sizes.pop(part.path, None) != part.bytes:
+            raise not_as_exported(f"{place.shown.rstrip('/')}/{part.path}", shown)
+    if sizes:
+        raise SourceError(f"{place.shown}: {min(sizes)} is not in its manifest; export again")
+    return manifest
+
+
+def _together(manifests: list[Manifest]) -> Manifest:
+    created = [bound for one in manifests if one.created_us for bound in one.created_us]
+    finished = [bound for one in manifests if one.finished_us for bound in one.finished_us]
+    return Manifest(
+        tuple(part for one in manifests for part in one.parts),
+        {},
+        (min(created), max(created)) if created else None,
+        (min(finished), max(finished)) if finished else None,
+        tuple(sorted({text for one in manifests for text in one.languages})),
+    )
