@@ -63,7 +63,10 @@ def report(
 
     wanted = checked_formats(formats)
     now = now or datetime.now(UTC)
-    with hashed(source, choices.get("input_format")) as files, connect(source, now=now, **choices) as db:
+    with (
+        hashed(source, choices.get("input_format"), choices.get("engine", "duckdb")) as files,
+        connect(source, now=now, **choices) as db,
+    ):
         found = context(db, branding=branding, accounts=accounts, files=files.result())
         if all_accounts:
             checked_all(kind)
@@ -131,12 +134,12 @@ def checked_all(kind: str) -> None:
 
 
 @contextmanager
-def hashed(source: Any, input_format: str | None = None) -> Iterator[Any]:
+def hashed(source: Any, input_format: str | None = None, engine: str = "duckdb") -> Iterator[Any]:
     """Yield a future of the source's files with their hashes, which are taken beside other work."""
     from polydoc_analytics.reports.sourcing import source_files
 
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(source_files, source, input_format)
+        yield pool.submit(source_files, source, input_format, engine=engine)
 
 
 def statements(

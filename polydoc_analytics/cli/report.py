@@ -84,7 +84,7 @@ def report(
             raise UsageError("--all-accounts writes many files; give a folder with --out")
     brand = branding(settings.branding, settings.folder)
     with (
-        hashed(one_or_many(source), input_format) as files,
+        hashed(one_or_many(source), input_format, settings.engine) as files,
         connected(
             source,
             out,

@@ -13,10 +13,10 @@ from polydoc_analytics.errors import PolydocError
 _MOST_NAMED = 5
 
 
-def source_files(source: Any, input_format: str | None = None) -> tuple[SourceFile, ...]:
-    """Return the files of a source with their SHA-256; remote files and standard input are named without one.
+def source_files(source: Any, input_format: str | None = None, *, engine: str = "duckdb") -> tuple[SourceFile, ...]:
+    """Return the files of a source with their SHA-256; a table in memory has none.
 
-    A table in memory has none.
+    Remote files, standard input and what a cluster reads in our place are named without one.
     """
     from polydoc_analytics.loaders import is_table
     from polydoc_analytics.loaders.sources import inputs
@@ -28,9 +28,11 @@ def source_files(source: Any, input_format: str | None = None) -> tuple[SourceFi
     except PolydocError:
         return ()  # no files of runs, such as a lake, which has a snapshot instead
     return tuple(
-        SourceFile(os.path.basename(one.name.rstrip("/")) or one.name, one.size, _sha256(one.path))
-        if one.is_local
-        else SourceFile(one.name, one.size, None)
+        SourceFile(
+            os.path.basename(one.name.rstrip("/")) or one.name if one.is_local else one.name,
+            one.size,
+            _sha256(one.path) if one.is_local and engine == "duckdb" else None,
+        )
         for one in found
     )
 
@@ -53,7 +55,7 @@ def combined(files: Iterable[SourceFile]) -> str:
 
 def file_lines(files: tuple[SourceFile, ...]) -> list[str]:
     """Return the files as lines: name and SHA-256; of many the first, and one SHA-256 over all."""
-    lines = [f"{file.name} (SHA-256 {file.sha256 or 'not taken: not a local file'})" for file in files[:_MOST_NAMED]]
+    lines = [f"{file.name} (SHA-256 {file.sha256 or 'not taken: not read here'})" for file in files[:_MOST_NAMED]]
     if len(files) > _MOST_NAMED:
         lines.append(f"and {len(files) - _MOST_NAMED:,} more; SHA-256 over the hashes of all: {combined(files)}")
     return lines
