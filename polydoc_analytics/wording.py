@@ -43,7 +43,7 @@ class Words:
             return self.instant(value)
         if kind == "money":
             return self._money(value)
-        return _number(value, type(value), kind, self.locale)
+        return _number(value, kind, self.locale)
 
     def instant(self, value: datetime) -> str:
         """Return an instant to the minute in the report's time zone."""
@@ -62,7 +62,7 @@ class Words:
 
 
 @lru_cache(maxsize=65536)
-def _number(value: Any, _: type, kind: str, locale: str) -> str:
+def _number(value: Any, kind: str, locale: str) -> str:
     number = Decimal(str(value)) if isinstance(value, float) else value
     if kind == "points":
         number = 100 * number
