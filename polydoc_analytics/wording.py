@@ -47,9 +47,8 @@ class Words:
 
     def instant(self, value: datetime) -> str:
         """Return an instant to the minute in the report's time zone."""
-        from babel.dates import format_datetime
-
-        return str(format_datetime(value, "d MMM y, HH:mm", tzinfo=zone(self.timezone), locale=self.locale))
+        local = value.astimezone(zone(self.timezone))
+        return f"{_day(local.date(), self.locale)}, {local:%H:%M}"
 
     def day(self, value: date) -> str:
         """Return a day."""
