@@ -19,7 +19,8 @@ _ROOM = 493.2
 """Points between the margins of the page: A4 less 18 mm on either side."""
 _ABOVE = 3.0
 _LONG = 24
-_ROUNDING = 0.02
+_UNIT = 0.001
+"""How much further than its font says a letter may move on, in ems: Typst's quotation marks do."""
 
 
 def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[bool], sums: int) -> dict[str, Any]:
@@ -32,12 +33,12 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
     insets = _insets(numbers, gap)
 
-    def points(row: Sequence[str], is_bold: bool) -> list[float]:
-        return [_ems(cell, is_bold) * size + sum(inset) + _ROUNDING for cell, inset in zip(row, insets, strict=True)]
+    def needed(row: Sequence[str], is_bold: bool) -> list[float]:
+        return [points(cell, size, is_bold) + sum(inset) for cell, inset in zip(row, insets, strict=True)]
 
-    measured = [points(row, at >= len(rows) - sums) for at, row in enumerate(rows)]
+    measured = [needed(row, at >= len(rows) - sums) for at, row in enumerate(rows)]
     shares = _shares(rows, numbers)
-    widths = _widths([points(labels, True), *measured], shares)
+    widths = _widths([needed(labels, True), *measured], shares)
     line = size * _cap_height() + 2 * _ABOVE
     return {
         "size": size,
@@ -76,10 +77,10 @@ def _shares(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]
 
 
 @lru_cache(maxsize=65536)
-def _ems(text: str, is_bold: bool) -> float:
-    """Return the sum of a text's advances in the typeface; infinite where a character is not in it."""
+def points(text: str, size: float, is_bold: bool) -> float:
+    """Return how wide a text of a size is in the typeface; infinite where a character is not in it."""
     advances = _advances(is_bold)
-    return sum(advances.get(character, inf) for character in text)
+    return size * sum(advances.get(character, inf) + _UNIT for character in text)
 
 
 @cache
