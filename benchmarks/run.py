@@ -1,6 +1,6 @@
 """Measure speed as ratios in one run: this package against hand-written DuckDB SQL on the same file.
 
-    python benchmarks/run.py [--runs 1000000 10000000] [--repeat 3] [--only small load views connect lake]
+    python benchmarks/run.py [--runs 1000000 10000000] [--repeat 3] [--only small load views connect lake reports]
 
 Each figure is the median over whole processes that take turns, A B A B, so that a machine that drifts drifts for both.
 Data are made once in benchmarks/work/. Peak memory is that of the largest process.
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 
 import lake
+import reports
 from measuring import HERE, PYTHON, WORK, cli, data, duel, in_process, row, seconds_of, timed
 
 
@@ -121,7 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=["small", "load", "views", "connect", "lake"])
+    parser.add_argument("--only", nargs="+", choices=["small", "load", "views", "connect", "lake", "reports"])
     arguments = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     print(f"{'what':<58} {'ours s':>9} {'theirs s':>9} {'ratio':>6}")
@@ -132,6 +133,7 @@ def main() -> None:
         "views": lambda: views(most),
         "connect": lambda: connecting(most),
         "lake": lambda: lake.measure(arguments.runs, arguments.repeat),
+        "reports": lambda: reports.measure(arguments.runs),
     }
     for name in arguments.only or parts:
         parts[name]()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import SAMPLE
+from conftest import SAMPLE, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting_help import NOW, built
@@ -92,3 +92,18 @@ def test_a_short_section_stands_on_one_page() -> None:
         ]
         assert "finishing time" in page
         assert "output file" in page
+
+
+def test_the_native_chart_over_days_is_not_called_one_by_week(file) -> None:
+    import io
+    import zipfile
+
+    from polydoc_analytics.renderers import render
+
+    days = [f"2026-{month:02}-03T10:00:00Z" for month in range(1, 7)]
+    made = [wire(day, created_at=day, finished_at=day, credits=3) for day in days]
+    content = render(built(file(made), "statement", account="acme"), "xlsx")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        [chart] = [archive.read(name).decode() for name in archive.namelist() if "/charts/chart" in name]
+    assert "Credits by day" in chart
+    assert "by week" not in chart

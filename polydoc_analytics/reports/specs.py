@@ -255,7 +255,7 @@ def duration_ranges(rows: Rows) -> Spec:
     x: Spec = {
         "field": "p50",
         "type": "quantitative",
-        "axis": {"title": "seconds: the dot is the median, the line ends at the 95th percentile", "grid": True},
+        "axis": {"title": "seconds from the median (dot) to the 95th percentile", "grid": True},
         "scale": {"domainMin": 0},
     }
     tooltip = [

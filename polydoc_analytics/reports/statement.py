@@ -164,7 +164,7 @@ def _by_day(context: Context, days: list[dict[str, Any]], usage: Mapping[str, An
         f"Credits by {every}",
         peak(context, drawn, "credits", every),
         spec,
-        sheet=SheetChart("column", "period", ("credits",)),
+        sheet=SheetChart("column", "period", ("credits",), title="Credits by day"),
     )
     return Section("days", "Credits by day", charts=(chart,), table=table)
 
