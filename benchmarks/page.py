@@ -196,7 +196,7 @@ def _others(parts: Parts) -> str:
             f"{row['ours_s'] / row['theirs_s']:.2f}" if row["theirs_s"] else "",
             row["note"],
         ]
-        for part in ("broken", "connect", "lake", "small")
+        for part in ("broken", "connect", "lake", "reports", "small")
         for row in parts.get(part, {"rows": []})["rows"]
     ]
     return _table(["what / against what", "s", "against s", "ratio", ""], rows) if rows else ""

@@ -16,12 +16,13 @@ from pathlib import Path
 import lake
 import others
 import page
+import reports
 import results
 from compare import NAMES, compare
 from measuring import HERE, WORK, FailedError
 from views import views
 
-PARTS = ("compare", "views", "broken", "connect", "lake", "small", "page")
+PARTS = ("compare", "views", "broken", "connect", "lake", "reports", "small", "page")
 
 
 def main() -> None:
@@ -42,6 +43,7 @@ def main() -> None:
         "broken": lambda: others.broken(min(most, 1_000_000), repeat),
         "connect": lambda: others.connecting(most, repeat),
         "lake": lambda: lake.measure(min(most, 10_000_000), repeat),
+        "reports": lambda: reports.measure(min(most, 1_000_000), min(most, 10_000_000), repeat),
         "small": lambda: others.small(repeat),
     }
     words = [f"--runs {' '.join(map(str, sizes))}", f"--repeat {repeat}"]

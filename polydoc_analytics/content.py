@@ -78,12 +78,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class SheetChart:
-    """A spreadsheet's own chart over columns of the section's table."""
+    """A spreadsheet's own chart over columns of the section's table; the chart's title where it has none."""
 
     form: Literal["column", "bar", "line"]
     category: str
     values: tuple[str, ...]
     stacked: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

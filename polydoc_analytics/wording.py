@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from polydoc_analytics.errors import UsageError
@@ -26,7 +26,6 @@ class Words:
     locale: str = "en_GB"
     timezone: str = "UTC"
     currency: str = ""
-    _patterns: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def text(self, value: Any, kind: str) -> str:
         """Return a value as text: an en dash where it is unknown, texts on one line and not too long."""
@@ -44,50 +43,57 @@ class Words:
             return self.instant(value)
         if kind == "money":
             return self._money(value)
-        return self._number(value, kind)
+        return _number(value, kind, self.locale)
 
     def instant(self, value: datetime) -> str:
         """Return an instant to the minute in the report's time zone."""
-        from babel.dates import format_datetime
-
-        return str(format_datetime(value, "d MMM y, HH:mm", tzinfo=zone(self.timezone), locale=self.locale))
+        local = value.astimezone(zone(self.timezone))
+        return f"{_day(local.date(), self.locale)}, {local:%H:%M}"
 
     def day(self, value: date) -> str:
         """Return a day."""
         return _day(value, self.locale)
-
-    def _number(self, value: Any, kind: str) -> str:
-        number = Decimal(str(value)) if isinstance(value, float) else value
-        if kind == "points":
-            number = 100 * number
-        text: str = self._pattern(kind).apply(number, self.locale)
-        if kind == "points":
-            text += " points"
-        return f"+{text}" if kind in ("change", "points") and value > 0 else text
 
     def _money(self, value: Decimal) -> str:
         from babel.numbers import format_currency
 
         return str(format_currency(value, self.currency, locale=self.locale))
 
-    def _pattern(self, kind: str) -> Any:
-        if kind not in self._patterns:
-            from babel import Locale
-            from babel.numbers import parse_pattern
 
-            locale = Locale.parse(self.locale)
-            whole = locale.decimal_formats[None].pattern.split(";")[0].split(".")[0]
-            percent = locale.percent_formats[None].pattern.split(";")[0]
-            pattern = {
-                "count": whole,
-                "seconds": f"{whole}.00",
-                "ratio": f"{whole}.00",
-                "points": f"{whole}.0",
-                "rate": re.sub(r"0(?=[^0]*$)", "0.0", percent),
-                "change": re.sub(r"0(?=[^0]*$)", "0.0", percent),
-            }[kind]
-            self._patterns[kind] = parse_pattern(pattern)
-        return self._patterns[kind]
+@lru_cache(maxsize=65536)
+def _number(value: Any, kind: str, locale: str) -> str:
+    number = Decimal(str(value)) if isinstance(value, float) else value
+    if kind == "points":
+        number = 100 * number
+    text: str = _pattern(kind, locale).apply(number, _parsed(locale))
+    if kind == "points":
+        text += " points"
+    return f"+{text}" if kind in ("change", "points") and value > 0 else text
+
+
+@cache
+def _parsed(locale: str) -> Any:
+    from babel import Locale
+
+    return Locale.parse(locale)
+
+
+@cache
+def _pattern(kind: str, locale: str) -> Any:
+    from babel.numbers import parse_pattern
+
+    parsed = _parsed(locale)
+    whole = parsed.decimal_formats[None].pattern.split(";")[0].split(".")[0]
+    percent = parsed.percent_formats[None].pattern.split(";")[0]
+    pattern = {
+        "count": whole,
+        "seconds": f"{whole}.00",
+        "ratio": f"{whole}.00",
+        "points": f"{whole}.0",
+        "rate": re.sub(r"0(?=[^0]*$)", "0.0", percent),
+        "change": re.sub(r"0(?=[^0]*$)", "0.0", percent),
+    }[kind]
+    return parse_pattern(pattern)
 
 
 @lru_cache(maxsize=4096)

@@ -75,6 +75,19 @@ def characters(file: Path) -> frozenset[int]:
         return frozenset(code for font in fonts for code in font.getBestCmap())
 
 
+def advances(file: Path) -> dict[str, float]:
+    """Return how far each character of a font moves on, in ems."""
+    with _opened(file) as [font]:
+        metrics, em = font["hmtx"], font["head"].unitsPerEm
+        return {chr(code): metrics[glyph][0] / em for code, glyph in font.getBestCmap().items()}
+
+
+def cap_height(file: Path) -> float:
+    """Return the height of a font's capitals, in ems."""
+    with _opened(file) as [font]:
+        return float(font["OS/2"].sCapHeight / font["head"].unitsPerEm)
+
+
 @cache
 def families(folders: tuple[str, ...]) -> tuple[str, ...]:
     """Return the families of the fonts beside the typeface, in the order in which they are asked for a character."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,9 +12,8 @@ from polydoc_analytics.content import Report, Section
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.renderers import colours, fonts, vega
 from polydoc_analytics.renderers.cells import is_number, lines, small_sample_note
+from polydoc_analytics.renderers.grid import grid
 from polydoc_analytics.wording import code_point
-
-_LONG = 24
 
 
 def render(report: Report) -> bytes:
@@ -86,10 +85,12 @@ def _section(report: Report, section: Section) -> dict[str, Any]:
     if section.table is not None:
         shown = lines(report, section.table)
         notes += [shown.note, small_sample_note(shown.columns)]
+        labels = [column.label for column in shown.columns]
+        numbers = [is_number(column) for column in shown.columns]
         table = {
-            "labels": [column.label for column in shown.columns],
-            "numbers": [is_number(column) for column in shown.columns],
-            "wide": _wide(shown.rows, [is_number(column) for column in shown.columns]),
+            **grid(labels, shown.rows, numbers, shown.sums),
+            "labels": labels,
+            "numbers": numbers,
             "rows": shown.rows,
             "sums": shown.sums,
         }
@@ -111,16 +112,6 @@ def _section(report: Report, section: Section) -> dict[str, Any]:
         "table": table,
         "notes": [note for note in notes if note],
     }
-
-
-def _wide(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]:
-    """Return how the columns share the room that short ones leave: 0 for those, which take what they need."""
-    longest = [max((len(row[at]) for row in rows), default=0) for at in range(len(numbers))]
-    wide = [
-        0 if is_a_number or length <= _LONG else min(length, 2 * _LONG)
-        for length, is_a_number in zip(longest, numbers, strict=True)
-    ]
-    return wide if any(wide) else [int(at == 0) for at in range(len(numbers))]
 
 
 def _charts(report: Report, drawn: _Drawn) -> dict[str, str]:

@@ -16,6 +16,7 @@ from polydoc_analytics.zones import zone
 
 MOST_ROWS = 1_048_576
 MOST_CHARACTERS = 32_767
+_A4 = 9
 _LARGEST_EXACT = 2**53
 _FORMATS: dict[Kind, str] = {
     "count": "#,##0",
@@ -60,6 +61,7 @@ class _Writer:
         self._title = book.add_format({"bold": True, "font_size": 14})
         self._wrap = book.add_format({"text_wrap": True, "valign": "top"})
         self._head = book.add_format({"bold": True, "bottom": 1, "font_color": "#566573"})
+        self._head_of_numbers = book.add_format({"bold": True, "bottom": 1, "font_color": "#566573", "align": "right"})
 
     def section(self, section: Section) -> None:
         if section.figures:
@@ -95,7 +97,7 @@ class _Writer:
             self._write(sheet, row, 0, text, "text")
             row += 1
         for at, label in enumerate(("figure", "value", "before", "change", "note")):
-            sheet.write_string(row, at, label, self._head)
+            sheet.write_string(row, at, label, self._head_of_numbers if 0 < at < 4 else self._head)
         for figure in section.figures:
             row += 1
             self._write(sheet, row, 0, f"{figure.label} ({figure.unit})" if figure.unit else figure.label, "text")
@@ -103,7 +105,7 @@ class _Writer:
             for at, value in ((2, figure.before), (3, figure.change)):
                 if value is not None:
                     self._write(sheet, row, at, value.number, value.kind)
-            self._write(sheet, row, 4, figure.note, "text")
+            sheet.write_string(row, 4, shown(figure.note) if figure.note else "", self._format("note", False))
 
     def _table(self, section: Section, table: Table) -> None:
         step = self._most_rows - 2
@@ -122,6 +124,7 @@ class _Writer:
             sheet.set_column(at, at, _width(column, rows[:200]))
             sheet.write_string(0, at, _label(column, columns), self._head)
         sheet.freeze_panes(1, 1)
+        sheet.repeat_rows(0)
         for place, row in enumerate(rows, start=1):
             for at, (value, column) in enumerate(zip(row, columns, strict=True)):
                 self._write(sheet, place, at, value, column.kind)
@@ -162,7 +165,7 @@ class _Writer:
                     "overlap": 100 if len(native.values) > 1 else 0,
                 }
             )
-        made.set_title({"name": chart.title, "name_font": {"size": 12, "bold": True}, "overlay": False})
+        made.set_title({"name": native.title or chart.title, "name_font": {"size": 12, "bold": True}, "overlay": False})
         made.set_legend({"none": True} if len(native.values) == 1 else {"position": "top"})
         made.set_size({"width": 560, "height": max(300, 60 + 22 * rows) if native.form == "bar" else 300})
         if native.form == "bar":
@@ -207,6 +210,11 @@ class _Writer:
                 options["num_format"] = f'#,##0.00 "{self._report.words.currency}"'
             elif kind in _FORMATS:
                 options["num_format"] = _FORMATS[kind]
+            # What stands on the right must not touch the text of the next column.
+            if kind in ("day", "instant"):
+                options["align"] = "left"
+            elif kind in ("mark", "yes", "note"):
+                options["indent"] = 1
             self._formats[key] = self._book.add_format(options)
         return self._formats[key]
 
@@ -220,7 +228,11 @@ class _Writer:
         while name.lower() in self._names:
             name, number = f"{plain[:26]} {number}", number + 1
         self._names.add(name.lower())
-        return self._book.add_worksheet(name)
+        sheet = self._book.add_worksheet(name)
+        sheet.set_paper(_A4)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        return sheet
 
 
 def _label(column: Column, columns: tuple[Column, ...]) -> str:

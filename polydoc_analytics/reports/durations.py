@@ -36,7 +36,7 @@ def duration_chart(context: Context) -> Chart:
     usage, rows = context.usage, histogram(context.db)
     marks = [
         {"value": usage[name], "text": f"{label} {context.text(usage[name], 'seconds')} s"}
-        for name, label in (("p50_duration_s", "median"), ("p95_duration_s", "95th percentile"))
+        for name, label in (("p50_duration_s", "median"), ("p95_duration_s", "95th"))
         if rows and usage[name] is not None and usage[name] > 0
     ]
     return Chart(

@@ -23,6 +23,8 @@ WIDTH = 640
 Spec = dict[str, Any]
 _ONE_ROW: Spec = {"values": [{}]}
 """For marks that stand once, however many rows the chart has."""
+_WHOLE: Spec = {"labelLimit": 0}
+"""For labels that are never long: nothing to measure before they are measured again to be placed."""
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -56,7 +58,7 @@ def _config() -> Spec:
 
 def _time(every: str, *, is_small: bool = False) -> Spec:
     form = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}[every]
-    axis: Spec = {"format": form, "labelOverlap": True, "title": None, "tickCount": 6}
+    axis: Spec = {"format": form, "labelOverlap": True, "title": None, "tickCount": 6, **_WHOLE}
     if is_small:
         axis |= {"tickCount": 2, "labelFontSize": 10, "labelFlush": True}
     return {"field": "period", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
@@ -67,7 +69,7 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
 
     Failed runs stand at the foot of the bars of runs.
     """
-    y: Spec = {"type": "quantitative", "axis": {"title": label, "tickCount": 4, "format": "~s"}}
+    y: Spec = {"type": "quantitative", "axis": {"title": label, "tickCount": 4, "format": "~s", **_WHOLE}}
     x, end = _time(every), {"field": "end"}
     tooltip = [
         {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
@@ -254,7 +256,7 @@ def duration_ranges(rows: Rows) -> Spec:
     x: Spec = {
         "field": "p50",
         "type": "quantitative",
-        "axis": {"title": "seconds: the dot is the median, the line ends at the 95th percentile", "grid": True},
+        "axis": {"title": "seconds from the median (dot) to the 95th percentile", "grid": True},
         "scale": {"domainMin": 0},
     }
     tooltip = [

@@ -51,7 +51,7 @@ class AccountData:
     usage: Mapping[str, Any]
     days: Sequence[dict[str, Any]]
     languages: Sequence[dict[str, Any]]
-    runs: Sequence[dict[str, Any]]
+    runs: Sequence[tuple[Any, ...]]
 
 
 def statement(context: Context) -> Report:
@@ -96,15 +96,15 @@ def _batch(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
     tongues = _parts(select(f"select * from usage_by_account_language {where} order by runs desc, language"))
     runs = _parts(select(f"select account_id, {runs_columns} from runs {where} order by created_at, id"))
     for account in accounts:
-        yield AccountData(account, usage[account], days[account], tongues[account], runs[account])
+        yield AccountData(
+            account, usage[account], records(days[account]), records(tongues[account]), runs[account].rows()
+        )
 
 
-def _parts(frame: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+def _parts(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return a frame's rows by account, in their order."""
-    return {
-        str(key[0]): records(part)
-        for key, part in frame.partition_by("account_id", as_dict=True, include_key=False).items()
-    }
+    parts = frame.partition_by("account_id", as_dict=True, include_key=False)
+    return {str(key[0]): part for key, part in parts.items()}
 
 
 def statement_of(context: Context, data: AccountData) -> Report:
@@ -164,7 +164,7 @@ def _by_day(context: Context, days: list[dict[str, Any]], usage: Mapping[str, An
         f"Credits by {every}",
         peak(context, drawn, "credits", every),
         spec,
-        sheet=SheetChart("column", "period", ("credits",)),
+        sheet=SheetChart("column", "period", ("credits",), title="Credits by day"),
     )
     return Section("days", "Credits by day", charts=(chart,), table=table)
 
@@ -197,13 +197,13 @@ def _by_language(context: Context, data: AccountData) -> Section:
 
 
 def _runs(context: Context, data: AccountData) -> Section:
-    columns = tuple(column for column in _RUN if column.kind != "money" or context.branding.currency)
-    rows = []
-    for one in data.runs:
-        known = {**one, "cost": context.money(one["credits"])}
-        rows.append(tuple(known[column.name] for column in columns))
+    columns, rows = tuple(column for column in _RUN if column.name != "cost"), tuple(data.runs)
+    if context.branding.currency:
+        place = [column.name for column in columns].index("credits") + 1
+        rows = tuple((*one[:place], context.money(one[place - 1]), *one[place:]) for one in rows)
+        columns = _RUN
     text = f"{context.counted(len(rows), 'run')}, in the order in which they were created."
-    table = Table(columns, tuple(rows), _LISTED, noun="runs")
+    table = Table(columns, rows, _LISTED, noun="runs")
     return Section(
         "runs", "Runs", (text,) if rows else ("There are no runs in the period.",), table=table if rows else None
     )

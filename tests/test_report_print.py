@@ -1,0 +1,109 @@
+"""Printed tables and charts: what is worked out beforehand is what Typst and Vega find by themselves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import SAMPLE, wire
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reporting_help import NOW, built
+
+from polydoc_analytics.renderers import fonts, pdf, vega
+from polydoc_analytics.renderers.grid import grid, points
+
+LETTERS = sorted(fonts.characters(fonts.files()[0]) & {*range(0x20, 0x250), *range(0x2010, 0x2040), 0x20AC} - {0xAD})
+LINE = 8.4 * 0.66 + 6
+
+
+def widths_by_typst(texts: list[str], is_bold: bool) -> list[float]:
+    """How wide Typst sets texts of 10 points, as the template sets those of tables."""
+    import typst
+
+    source = f"""#set text(font: "{fonts.FAMILY}", size: 10pt, weight: {600 if is_bold else 400})
+#set text(kerning: false, ligatures: false)
+#context [#metadata(json(bytes(sys.inputs.texts)).map(it => measure(text(it)).width / 1pt))<widths>]"""
+    compiler = typst.Compiler(
+        source.encode(), font_paths=pdf._fonts(()), ignore_system_fonts=True, sys_inputs={"texts": json.dumps(texts)}
+    )
+    found: list[float] = json.loads(compiler.query("<widths>", field="value", one=True))
+    return found
+
+
+@pytest.mark.parametrize("is_bold", [False, True])
+@settings(max_examples=20, deadline=None)
+@given(texts=st.lists(st.text(st.sampled_from(list(map(chr, LETTERS))), min_size=1, max_size=20), min_size=50))
+def test_no_text_is_wider_in_print_than_is_worked_out(is_bold: bool, texts: list[str]) -> None:
+    texts = [f"x{text}x" for text in [*texts, "AVATAR (j fT Ty. fi ffl 'r, -e- 1,000.00"]]  # spaces at ends are dropped
+    for text, width in zip(texts, widths_by_typst(texts, is_bold), strict=True):
+        assert width <= points(text, 10, is_bold) + 1e-9, text
+        if text.isascii():
+            assert width == pytest.approx(points(text, 10, is_bold), rel=0.005), text
+
+
+def test_rows_of_one_line_get_their_height_and_all_others_are_left_to_typst() -> None:
+    rows = [("short", "1"), ("W" * 120, "2"), ("日本語", "3"), ("مرحبا", "4"), ("U+1F600", "5"), ("total", "15")]
+    found = grid(("name", "runs"), rows, (False, True), sums=1)
+    assert found["heights"] == pytest.approx([LINE, 0, 0, 0, LINE, LINE])
+    assert found["shares"][0] > 0 == found["shares"][1]
+    assert found["widths"][1] == pytest.approx(points("runs", 8.4, True))
+
+
+def test_columns_that_do_not_fit_on_the_page_are_left_to_typst() -> None:
+    found = grid(("a", "b", "c"), [("W" * 24, "9" * 70, "9" * 70)], (False, True, True), sums=0)
+    assert found["widths"] == [0, 0, 0]
+    assert found["heights"] == [0]
+    unknown = grid(("a", "b"), [("名" * 10, "語" * 10)], (False, False), sums=0)
+    assert unknown["widths"] == [0, 0]
+
+
+@pytest.mark.parametrize("kind", ["overview", "languages"])
+def test_a_compiled_specification_draws_what_the_specification_draws(kind: str) -> None:
+    charts = [chart for section in built(SAMPLE, kind, period="2026-10").sections for chart in section.charts]
+    for chart in charts:
+        if not chart.live:  # the brush of live charts has a number of its own in each drawing
+            spec = {**chart.spec, "config": {**chart.spec["config"], "aria": False}}
+            directly = vega._alone(
+                lambda drawer, spec=spec: drawer.vegalite_to_svg(spec, vl_version="6.4", allowed_base_urls=[])
+            )
+            assert vega.as_svg(chart.spec) == directly, chart.name
+    assert len(charts) > 3
+
+
+def test_a_chart_with_data_of_its_own_in_each_layer_is_drawn() -> None:
+    layer = {"data": {"values": [{"n": 3}]}, "mark": "bar", "encoding": {"x": {"field": "n", "type": "quantitative"}}}
+    assert "<svg" in vega.as_svg({"layer": [layer]})
+
+
+def test_a_short_section_stands_on_one_page() -> None:
+    import io
+
+    import pypdf
+
+    from polydoc_analytics.renderers import render
+
+    for kind in ("overview", "quality"):
+        content = render(built(SAMPLE, kind, period="2026-10", now=NOW), "pdf")
+        [page] = [
+            text
+            for text in (one.extract_text() for one in pypdf.PdfReader(io.BytesIO(content)).pages)
+            if "What is known" in text
+        ]
+        assert "finishing time" in page
+        assert "output file" in page
+
+
+def test_the_native_chart_over_days_is_not_called_one_by_week(file) -> None:
+    import io
+    import zipfile
+
+    from polydoc_analytics.renderers import render
+
+    days = [f"2026-{month:02}-03T10:00:00Z" for month in range(1, 7)]
+    made = [wire(day, created_at=day, finished_at=day, credits=3) for day in days]
+    content = render(built(file(made), "statement", account="acme"), "xlsx")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        [chart] = [archive.read(name).decode() for name in archive.namelist() if "/charts/chart" in name]
+    assert "Credits by day" in chart
+    assert "by week" not in chart
