@@ -46,7 +46,9 @@ def ingest(
     ] = "duckdb",
     remote: Annotated[
         str | None,
-        typer.Option("--remote", metavar="URI", help="The Spark Connect server, sc://host:port; or SPARK_REMOTE."),
+        typer.Option(
+            "--remote", metavar="sc://HOST:PORT", help="The Spark Connect server; by default the setting `remote`."
+        ),
     ] = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -58,7 +60,8 @@ def ingest(
     Example: polydoc-analytics ingest exports/ --lake lake
     """
     out = opt.output(json, False, False, quiet, no_color)
-    target = opened_lake(lake, opt.configured(config), out)
+    found = opt.configured(config)
+    target = opened_lake(lake, found, out)
     with opt.progress(out) as update:
         result = target.ingest(
             one_or_many(source),
@@ -69,7 +72,7 @@ def ingest(
             quarantine_to=quarantine,
             progress=update,
             engine=engine,
-            remote=remote,
+            remote=remote or (found.remote if engine == "spark" else None),
         )
     report_load(out, target, result, "ingest")
 

@@ -117,9 +117,8 @@ class Lake:
         With ``correct`` the source is the authority on the present: its runs replace what is stored, which moves to the
         history. Where nothing changes, no version is added. What was loaded is on the disk when this returns. ``name``
         is what the ledger calls the source, ``kind`` what it calls the load. With ``engine="spark"`` the source is one
-        folder that ``export`` wrote, or many, and the Spark Connect server ``remote`` (sc://host:port, by default
-        $SPARK_REMOTE) merges and writes; it must see the folders and the lake under the same names. Raises SourceError
-        where the source cannot be read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError
+        folder that ``export`` wrote, or many, and the Spark Connect server ``remote`` (sc://host:port) merges and
+        writes; it must see the folders and the lake under the same names. Raises SourceError where the source cannot be read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError
         where the lake cannot be written to.
         """
         if engine not in ENGINES:
@@ -127,7 +126,7 @@ class Lake:
         if engine == "spark":
             if input_format or assume_utc or quarantine_to:
                 raise UsageError("engine spark loads exports, whose rows were checked; how to read them cannot be said")
-            return self._ingest_exports(source, correct, name, kind, remote or os.environ.get("SPARK_REMOTE"))
+            return self._ingest_exports(source, correct, name, kind, remote)
         if remote:
             raise UsageError("a remote server is for engine spark; add --engine spark, or leave --remote out")
         started = datetime.now(UTC)
