@@ -118,8 +118,9 @@ class Lake:
         history. Where nothing changes, no version is added. What was loaded is on the disk when this returns. ``name``
         is what the ledger calls the source, ``kind`` what it calls the load. With ``engine="spark"`` the source is one
         folder that ``export`` wrote, or many, and the Spark Connect server ``remote`` (sc://host:port) merges and
-        writes; it must see the folders and the lake under the same names. Raises SourceError where the source cannot be read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError
-        where the lake cannot be written to.
+        writes; it must see the folders and the lake under the same names. Raises SourceError where the source cannot be
+        read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot be
+        written to.
         """
         if engine not in ENGINES:
             raise UsageError(f"unknown engine '{engine}'{nearest(engine, ENGINES)}; expected {' or '.join(ENGINES)}")
