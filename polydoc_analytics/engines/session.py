@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ _WAIT_S = 20
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # else an overflow is a null, or wraps
-    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    "spark.sql.variable.substitute": "false",  # else ${x} in a text is taken for a variable
 }
 
 
@@ -51,8 +52,12 @@ class Session:
         self._secrets = re.findall(r";[^;=]+=([^;]+)", remote)
         hush()
         try:
-            from pyspark.sql.connect.client import DefaultChannelBuilder
-            from pyspark.sql.connect.session import SparkSession
+            with _no_doctest():
+                import pyspark.sql.connect.catalog
+                import pyspark.sql.connect.dataframe
+                import pyspark.sql.connect.readwriter  # noqa: F401 - as above, they would be imported later
+                from pyspark.sql.connect.client import DefaultChannelBuilder
+                from pyspark.sql.connect.session import SparkSession
         except ImportError as error:
             raise UsageError(
                 f"engine spark needs the package {error.name or 'pyspark-client'}; "
@@ -110,3 +115,16 @@ class Session:
         for secret in self._secrets:
             line = line.replace(secret, "…")
         return line
+
+
+@contextmanager
+def _no_doctest() -> Iterator[None]:
+    """Let pyspark be imported under ``python -c`` too, which it takes for its own doctests, and ends."""
+    if hasattr(sys, "ps1") or hasattr(sys.modules["__main__"], "__file__"):
+        yield
+        return
+    sys.ps1 = ""
+    try:
+        yield
+    finally:
+        del sys.ps1
