@@ -19,7 +19,7 @@ _WAIT_S = 20
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # else an overflow is a null, or wraps
-    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    "spark.sql.variable.substitute": "false",  # else ${x} in a text is taken for a variable
 }
 
 
@@ -52,7 +52,10 @@ class Session:
         self._secrets = re.findall(r";[^;=]+=([^;]+)", remote)
         hush()
         try:
-            with _main_of_a_file():
+            with _no_doctest():
+                import pyspark.sql.connect.catalog
+                import pyspark.sql.connect.dataframe
+                import pyspark.sql.connect.readwriter  # noqa: F401 - as above, they would be imported later
                 from pyspark.sql.connect.client import DefaultChannelBuilder
                 from pyspark.sql.connect.session import SparkSession
         except ImportError as error:
@@ -115,14 +118,13 @@ class Session:
 
 
 @contextmanager
-def _main_of_a_file() -> Iterator[None]:
-    """Let the program seem to come from a file: PySpark takes `python -c` for its own tests, and exits."""
-    main = sys.modules["__main__"]
-    if hasattr(main, "__file__"):
+def _no_doctest() -> Iterator[None]:
+    """Let pyspark be imported under ``python -c`` too, which it takes for its own doctests, and ends."""
+    if hasattr(sys, "ps1") or hasattr(sys.modules["__main__"], "__file__"):
         yield
         return
-    main.__file__ = "-c"
+    sys.ps1 = ""
     try:
         yield
     finally:
-        del main.__file__
+        del sys.ps1

@@ -7,13 +7,22 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 SPARK_HOME = "POLYDOC_TEST_SPARK_HOME"
 """The folder of a full pyspark (site-packages/pyspark) or of a Spark distribution; it needs Java 17 or later."""
+
+
+SLOW: set[str] = set()
+"""The addresses of clusters of which each query takes seconds."""
+
+
+def few(address: str, things: Sequence[str]) -> Sequence[str]:
+    """Return all things, or every fourth for a slow cluster."""
+    return things[::4] if address in SLOW else things
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +51,7 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     conf = {
         "spark.connect.grpc.binding.port": port,
         "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": 4,
+        "spark.sql.shuffle.partitions": 2,
         "spark.sql.warehouse.dir": folder / "warehouse",
     }
     command = [str(Path(home) / "bin" / "spark-submit"), "--master", "local[2]", "--driver-memory", "3g"]
@@ -58,6 +67,7 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             assert server.poll() is None, log.read_text("utf-8", "replace")[-3000:]
             assert time.monotonic() < until, "Apache Spark did not start within two minutes"
             time.sleep(0.2)
+        SLOW.add(f"sc://127.0.0.1:{port}")
         yield f"sc://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from clusters import Meter
+from clusters import SLOW, Meter, few
 from conftest import SAMPLE, SHARED, wire
 from polars.testing import assert_frame_equal
 
@@ -66,7 +66,7 @@ def test_every_view_of_the_sample_is_the_same(exported: str, cluster: str) -> No
 def test_every_view_of_the_shared_data_is_the_same(cluster: str, tmp_path: Path) -> None:
     pda.export(SHARED / "data" / "llmperf_runs.ndjson", tmp_path / "runs")
     for here, there in both(str(tmp_path / "runs"), cluster, timezone="Asia/Kathmandu"):
-        for name in views.catalog():
+        for name in few(cluster, list(views.catalog())):
             same(here, there, name)
 
 
@@ -135,14 +135,14 @@ def test_intervals_filters_and_date_bases_mean_the_same(exported: str, cluster: 
     for here, there in both(exported, cluster, **CHOICES[choice]):
         assert there.interval == here.interval
         assert there.runs_without_date == here.runs_without_date
-        for name in ("usage", "usage_weekly_by_language", "data_quality", "conservation"):
+        for name in few(cluster, ("usage_weekly_by_language", "usage", "data_quality", "conservation")):
             same(here, there, name)
 
 
 def test_an_account_whose_name_needs_quoting_is_itself_alone(exporting: Any, cluster: str) -> None:
     names = ["it's", "back\\slash", "per%cent", "new\nline", "日本", "a'; drop view usage; --"]
     source = exporting([wire(f"r{n}", account_id=name, credits=n) for n, name in enumerate(names)])
-    for name in names:
+    for name in names if cluster not in SLOW else names[:4]:
         for here, there in both(source, cluster, account=name):
             assert there.view("usage_by_account")["account_id"].to_list() == [name]
             same(here, there, "usage_by_account")
@@ -154,7 +154,7 @@ def test_days_far_from_now_and_empty_sources_are_the_same(exporting: Any, cluste
         same(here, there, "usage_daily")
         same(here, there, "runs")
     for here, there in both(exporting([wire("a")]), cluster, since="2030-01-01"):
-        for name in views.catalog():
+        for name in few(cluster, list(views.catalog())):
             same(here, there, name)
 
 
@@ -194,7 +194,7 @@ def test_a_lake_is_read_as_of_any_load(tmp_path: Path, file: Any, cluster: str) 
             assert there.quarantine.equals(here.quarantine)
             assert there.loads is not None
             assert there.loads.height == (as_of or 2)
-            for name in ("runs", "usage_by_account", "usage_by_language", "conservation"):
+            for name in few(cluster, ("runs", "usage_by_account", "usage_by_language", "conservation")):
                 same(here, there, name)
 
 
