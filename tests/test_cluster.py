@@ -318,7 +318,7 @@ pda.Lake(sys.argv[1]).ingest(sys.argv[2], engine="spark", remote="sc://%s:%s" % 
         source = export([wire("a"), wire("d")])
         with monkeypatch.context() as patch:
             patch.setattr(cluster, "for_cluster", lambda place, name: f"file://{tmp_path}/elsewhere/{name}")
-            with pytest.raises(LakeError, match=r"sees 0 of the 3 rows of .*lake/runs; it must reach|not exist: file:"):
+            with pytest.raises(LakeError, match=r"sees 0 of 3 rows of .*lake/runs; it must reach|not exist: file:"):
                 lake.ingest(source, engine="spark", remote=sail)
         assert lake.loads().height == 1
 

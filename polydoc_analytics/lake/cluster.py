@@ -13,6 +13,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.exports import Exports, for_cluster
 from polydoc_analytics.lake.ledger import Ledger
@@ -135,7 +136,9 @@ class _Merge:
         written = self._write(frame, name, table)
         found = sum(file.rows for _, file in written)
         if found != rows:
-            raise LakeError(f"{self._shown}: wrote {found:,} rows of {name}, not {rows:,}; nothing was committed")
+            raise LakeError(
+                f"{self._shown}: wrote {counted(found, 'row')} of {name}, not {rows:,}; nothing was committed"
+            )
         return written
 
     def _query(self, name: str) -> None:
@@ -196,7 +199,7 @@ class _Merge:
         found = frame.count()
         if found != rows:
             raise LakeError(
-                f"{self._shown}: sees {found:,} of the {rows:,} rows of {what}; it must reach the same files under the "
+                f"{self._shown}: sees {found:,} of {counted(rows, 'row')} of {what}; it must reach the same files under the "
                 f"same names as this machine, such as {paths[0]}"
             )
         return frame
