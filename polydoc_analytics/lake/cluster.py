@@ -199,8 +199,8 @@ class _Merge:
         found = frame.count()
         if found != rows:
             raise LakeError(
-                f"{self._shown}: sees {found:,} of {counted(rows, 'row')} of {what}; it must reach the same files under "
-                f"the same names as this machine, such as {paths[0]}"
+                f"{self._shown}: sees {found:,} of {counted(rows, 'row')} of {what}; it must reach the same files "
+                f"under the same names as this machine, such as {paths[0]}"
             )
         return frame
 
