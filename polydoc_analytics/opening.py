@@ -196,11 +196,15 @@ def _of_manifest(
     )
 
 
+def no_runs() -> str:
+    """Return SQL for the columns of runs, and no run."""
+    types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
+    return f"select {', '.join(f'cast(null as {types[c.kind]}) as {c.name}' for c in COLUMNS)} where false"
+
+
 def _relation(files: tuple[str, ...]) -> str:
     if not files:
-        types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
-        columns = ", ".join(f"cast(null as {types[c.kind]}) as {c.name}" for c in COLUMNS)
-        return f"(select {columns} where false)"
+        return f"({no_runs()})"
     return f"read_parquet([{', '.join(map(quoted, files))}], union_by_name = true, hive_partitioning = false)"
 
 

@@ -12,6 +12,7 @@ import duckdb
 from polydoc_analytics import views as catalog
 from polydoc_analytics.engines.scope import Scope
 from polydoc_analytics.errors import QueryError, first_line
+from polydoc_analytics.opening import no_runs
 from polydoc_analytics.schema import NAMES
 from polydoc_analytics.sql import quoted, without_progress_bar
 from polydoc_analytics.views import own
@@ -37,7 +38,8 @@ class DuckEngine:
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
             self._create_languages()
-            self._con.execute(f"create view observed as select {scope.runs.columns} from {scope.runs.relation}")
+            # The views are bound to no runs at first: bound to files, each of them would look into these.
+            self._con.execute(f"create view observed as {no_runs()}")
             for name, sql in base_views(scope).items():
                 self._con.execute(f"create view {name} as {sql}")
             for view in scope.views.values():
@@ -45,6 +47,8 @@ class DuckEngine:
                     own.create(self._con, view)
                 else:
                     self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
+            observed = f"select {scope.runs.columns} from {scope.runs.relation}"
+            self._con.execute(f"create or replace view observed as {observed}")
         except BaseException:
             self._con.close()
             raise
