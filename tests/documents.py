@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import gc
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import re
 import shlex
 import sys
 import tomllib
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +83,11 @@ class Session:
                 value.close()
         if "IPython" in sys.modules:
             sys.modules["IPython"].InteractiveShell.clear_instance()
+        # What a page has bound anew or left to a shell is cleaned up here, and not in the middle of another test.
+        self.names.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     def do(self, block: Block) -> None:
         """Run a block; raises AssertionError, naming page and line, where it does not do what it says."""

@@ -336,9 +336,7 @@ pda.Lake(sys.argv[1]).ingest(sys.argv[2], engine="spark", remote="sc://%s:%s" % 
             return queries | {"new_rows": changed}
 
         monkeypatch.setattr(cluster, "merge_queries", wrong)
-        with pytest.raises(
-            LakeError, match=r"wrote (1 rows of new_rows, not 2|13 columns of runs); nothing was commit"
-        ):
+        with pytest.raises(LakeError, match=r"wrote (1 row of new_rows, not 2|13 columns of runs); nothing was commit"):
             lake.ingest(export([wire("d"), wire("e")]), engine="spark", remote=sail)
         assert versions(lake) == before
 
