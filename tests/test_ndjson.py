@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC
 from typing import Any
 
@@ -208,3 +210,14 @@ def test_one_byte_that_is_wrong_takes_a_line_out_of_the_shape_unless_it_is_right
         assert [value for value, name in zip(row, NAMES, strict=True) if name not in refused] == [
             fields[name] for name in NAMES if name not in refused
         ]
+
+
+def test_rows_are_judged_first_of_all_without_a_warning_of_what_pandera_imports(tmp_path) -> None:
+    program = tmp_path / "judge.py"
+    program.write_text(f"""
+from polydoc_analytics.loaders import ndjson
+[batch] = ndjson.read_block({ndjson([wire("a")])!r}, "x", 1, False)
+print(batch.runs.num_rows)
+""")
+    done = subprocess.run([sys.executable, "-W", "error::FutureWarning", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")

@@ -184,10 +184,11 @@ def _as_runs(table: pa.Table) -> pa.Table:
 
 def _failures(frame: pl.DataFrame) -> Iterable[tuple[int, str, str]]:
     """Yield row, column and reason of each hard rule that pandera finds broken."""
+    schema = pandera_schema()  # before pandera's own import below, which would not be quiet
     import pandera.errors
 
     try:
-        pandera_schema().validate(frame, lazy=True)
+        schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         for case in errors.failure_cases.iter_rows(named=True):
             if case["index"] is None:
