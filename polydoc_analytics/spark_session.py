@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -47,7 +47,7 @@ def checked(remote: str | None) -> str:
 class Session:
     """A session of one's own with a cluster: its views and settings are seen by nobody else."""
 
-    def __init__(self, remote: str, settings: Mapping[str, str] = _SETTINGS) -> None:
+    def __init__(self, remote: str) -> None:
         self._shown = shown(checked(remote))
         self._secrets = re.findall(r";[^;=]+=([^;]+)", remote)
         hush()
@@ -70,7 +70,7 @@ class Session:
         self._reach(builder)
         with self._errors(SourceError):
             self.spark: SparkSession = SparkSession.builder.channelBuilder(builder).create()
-            for key, value in settings.items():
+            for key, value in _SETTINGS.items():
                 self.spark.conf.set(key, value)
 
     def close(self) -> None:

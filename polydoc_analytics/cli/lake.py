@@ -44,12 +44,7 @@ def ingest(
     engine: Annotated[
         str, typer.Option("--engine", help="duckdb, or spark for folders that `export` wrote, of any size.")
     ] = "duckdb",
-    remote: Annotated[
-        str | None,
-        typer.Option(
-            "--remote", metavar="sc://HOST:PORT", help="The Spark Connect server; by default the setting `remote`."
-        ),
-    ] = None,
+    remote: opt.Remote = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     config: opt.Config = None,

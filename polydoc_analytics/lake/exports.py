@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import LakeError, SourceError, UsageError
+from polydoc_analytics.errors import LakeError, SourceError, UsageError, first_line
 from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.loaders import is_table
@@ -81,7 +81,7 @@ def _manifest(place: Place) -> Manifest:
     except SourceError:
         raise
     except Exception as error:
-        raise SourceError(f"{place.shown}: cannot be read: {str(error).strip().splitlines()[0][:200]}") from None
+        raise SourceError(f"{place.shown}: cannot be read: {first_line(error, 200)}") from None
     for part in manifest.parts:
         if sizes.pop(part.path, None) != part.bytes:
             raise not_as_exported(f"{place.shown.rstrip('/')}/{part.path}", shown)

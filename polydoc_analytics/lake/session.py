@@ -1,4 +1,4 @@
-"""The session in which a Spark Connect server merges and writes: in UTC, and with instants as Delta Lake wants them."""
+"""The session in which a Spark Connect server merges and writes: with instants as Delta Lake wants them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
 _SETTINGS = {
-    "spark.sql.session.timeZone": "UTC",
     # By default Spark writes instants as INT96, which no statistics go with.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",

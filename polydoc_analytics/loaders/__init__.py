@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders.sources import Input, as_local_file, inputs, opened, sniffed
-from polydoc_analytics.pyspark_notice import hush
+from polydoc_analytics.schema import pandera_schema
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are in all (0 where that is unknown)."""
@@ -83,8 +83,7 @@ def _import_pandera_meanwhile() -> Callable[[], bool]:
     def load() -> None:
         import duckdb  # noqa: F401 - for the merging at the end
 
-        hush()
-        import pandera.polars  # noqa: F401 - takes a good part of a second
+        pandera_schema()  # imports pandera, which takes a good part of a second
 
     thread = Thread(target=load, name="polydoc-import", daemon=True)
     thread.start()

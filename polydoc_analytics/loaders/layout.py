@@ -344,11 +344,18 @@ def _array(block: bytes | bytearray, column: Column, parts: list[Any]) -> pa.Arr
 
 
 def _bytes_of(block: bytes | bytearray, texts: Texts) -> Octets:
-    """Gather texts, one behind the other."""
     is_known = texts.lengths >= 0
-    starts, lengths = texts.starts[is_known], texts.lengths[is_known]
-    width = int(lengths.max(initial=0))
-    if width == 0:
+    return gathered(block, texts.starts[is_known], texts.lengths[is_known])
+
+
+def gathered(block: bytes | bytearray, starts: Ints, lengths: Ints) -> Octets:
+    """Return the bytes of texts, one behind the other."""
+    total, width = int(lengths.sum()), int(lengths.max(initial=0))
+    if total == 0:
         return np.empty(0, np.uint8)
-    rows = windows(block, width)[starts].view(np.uint8).reshape(-1, width)
-    return rows if (lengths == width).all() else rows[np.arange(width) < lengths[:, None]]
+    if width * len(starts) <= 2 * total:
+        rows = windows(block, width)[starts].view(np.uint8).reshape(-1, width)
+        return rows.reshape(-1) if width * len(starts) == total else rows[np.arange(width) < lengths[:, None]]
+    # A few long ones among short: byte by byte.
+    ends = np.cumsum(lengths)
+    return np.frombuffer(block, np.uint8)[np.arange(total) + np.repeat(starts - ends + lengths, lengths)]

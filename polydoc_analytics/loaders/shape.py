@@ -27,6 +27,7 @@ from polydoc_analytics.loaders.layout import (
     Octets,
     Pattern,
     eight_digits,
+    gathered,
     learn,
     lengths_like,
     windows,
@@ -185,9 +186,8 @@ def _read(
     ending: dict[str, tuple[Ints, Ints]] = {}
     for stretch in stretches:
         rows = windows(block, stretch.width)[at]
-        octets = rows.view(np.uint8).reshape(-1, stretch.width)
         fetched.append(rows)
-        fits &= stretch.pattern.fits(octets[:, : stretch.pattern.width] if stretch.texts else octets)
+        fits &= stretch.pattern.fits(rows.view(np.uint8).reshape(-1, stretch.width))
         at = at + stretch.length
         if stretch.end is not None and stretch.end.column.kind == "integer":
             values, lengths = _integers(_words(rows, stretch.width, stretch.length, 1)[0])
@@ -246,7 +246,7 @@ def _cut(
             if not column.is_text:
                 values.append((column, first, None))
                 continue
-            data = _bytes_of(block, first, second)
+            data = gathered(block, first, second)
             odd = _odd(data)
             if odd.any():
                 is_odd[np.searchsorted(np.cumsum(second), np.flatnonzero(odd), side="right")] = True
@@ -303,16 +303,3 @@ def _to_the_quote(block: bytes | bytearray, at: Ints) -> Ints:
         if not len(left):
             break
     return lengths
-
-
-def _bytes_of(block: bytes | bytearray, starts: Ints, lengths: Ints) -> Octets:
-    """Gather texts, one behind the other."""
-    total = int(lengths.sum())
-    width = int(lengths.max(initial=0))
-    if total == 0:
-        return np.empty(0, np.uint8)
-    if width * len(starts) <= 2 * total:
-        rows = windows(block, width)[starts].view(np.uint8).reshape(-1, width)
-        return rows[np.arange(width) < lengths[:, None]]
-    ends = np.cumsum(lengths)
-    return np.frombuffer(block, np.uint8)[np.arange(total) + np.repeat(starts - ends + lengths, lengths)]
