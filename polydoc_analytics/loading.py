@@ -115,8 +115,6 @@ def stage(
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
     """
-    import duckdb
-
     from polydoc_analytics.loaders.batches import judged
     from polydoc_analytics.merging import Merge
     from polydoc_analytics.quarantine import Quarantine
@@ -145,6 +143,8 @@ def stage(
         quarantine.write(os.fspath(quarantine_to))
     if strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
+    import duckdb  # by now another thread has done it
+
     with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
         con.execute("set enable_external_file_cache = false")  # each file is read once
         settled = merge.settle(con, written)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -117,26 +118,30 @@ class PartWriter:
             self._held.setdefault(month, []).append(rows)
             self._held_rows[month] = self._held_rows.get(month, 0) + rows.num_rows
             if self._held_rows[month] >= ROW_GROUP_ROWS:
-                self._flush(month)
+                self._open_file(month)
+                self._write_held(month)
         while sum(self._held_rows.values()) > 8 * ROW_GROUP_ROWS:
-            self._flush(max(self._held_rows, key=lambda month: self._held_rows[month]))
+            most = max(self._held_rows, key=lambda month: self._held_rows[month])
+            self._open_file(most)
+            self._write_held(most)
 
-    def _flush(self, month: str) -> None:
-        table = pa.concat_tables(self._held.pop(month))
-        self._held_rows.pop(month)
-        if month in self._open:
-            self._open.move_to_end(month)
-        else:
-            if len(self._open) >= _MOST_OPEN_FILES:
-                self._open.popitem(last=False)[1][1].close()
-            path = self._new_path(month)
-            self._open[month] = (path, pq.ParquetWriter(self._folder / path, self._schema, **WRITE_OPTIONS))
-            self._rows[path] = 0
+    def _write_held(self, month: str) -> None:
+        """Write the rows held of a month, whose file is open."""
         path, writer = self._open[month]
-        writer.write_table(table, row_group_size=ROW_GROUP_ROWS * 2)
-        self._rows[path] += table.num_rows
+        self._rows[path] += self._held_rows.pop(month)
+        writer.write_table(pa.concat_tables(self._held.pop(month)), row_group_size=ROW_GROUP_ROWS * 2)
         if self._load is not None and self._rows[path] + ROW_GROUP_ROWS > FILE_ROWS:
             self._open.pop(month)[1].close()
+
+    def _open_file(self, month: str) -> None:
+        if month in self._open:
+            self._open.move_to_end(month)
+            return
+        if len(self._open) >= _MOST_OPEN_FILES:
+            self._open.popitem(last=False)[1][1].close()
+        path = self._new_path(month)
+        self._open[month] = (path, pq.ParquetWriter(self._folder / path, self._schema, **WRITE_OPTIONS))
+        self._rows[path] = 0
 
     def _new_path(self, month: str) -> str:
         # Counted up for good: the number of a file that was removed must not name another one that is there.
@@ -150,8 +155,13 @@ class PartWriter:
 
     def flush(self) -> list[str]:
         """Write all that is held, close every file, and return their paths."""
-        for month in list(self._held):
-            self._flush(month)
+        months = list(self._held)
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="polydoc-write") as pool:
+            for at in range(0, len(months), _MOST_OPEN_FILES):
+                some = months[at : at + _MOST_OPEN_FILES]
+                for month in some:
+                    self._open_file(month)
+                list(pool.map(self._write_held, some))  # each to a file of its own
         while self._open:
             self._open.popitem()[1][1].close()
         return [str(self._folder / path) for path in self._rows]
