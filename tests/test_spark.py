@@ -66,7 +66,7 @@ def test_every_view_of_the_sample_is_the_same(exported: str, cluster: str) -> No
 def test_every_view_of_the_shared_data_is_the_same(cluster: str, tmp_path: Path) -> None:
     pda.export(SHARED / "data" / "llmperf_runs.ndjson", tmp_path / "runs")
     for here, there in both(str(tmp_path / "runs"), cluster, timezone="Asia/Kathmandu"):
-        for name in few(cluster, list(views.catalog())):
+        for name in views.catalog():
             same(here, there, name)
 
 
@@ -85,28 +85,19 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "runs")
 
 
-def test_every_view_of_a_million_runs_is_the_same_in_three_zones(million: str, sail: str) -> None:
+def test_every_view_of_a_million_runs_is_the_same_in_three_zones(million: str, cluster: str) -> None:
     """In one test, so that the runs are made once whatever number of processes share the tests.
 
     What has no days is the same in all zones but for the zone's offsets, which it does not look at: once is enough.
     """
     for zone in ZONES:
-        for here, there in both(million, sail, timezone=zone):
+        for here, there in both(million, cluster, timezone=zone):
             for name in views.catalog():
                 if zone == ZONES[0] or name in (*ZONED, "conservation"):
                     if name == "runs":
                         same_runs(here, there)
                     else:
                         same(here, there, name)
-
-
-def test_views_of_a_million_runs_are_the_same_on_apache_spark(million: str, apache_spark: str) -> None:
-    """Fewer than on Sail, for each takes seconds there: all measures and keys, days in a zone of half hours."""
-    names = ["usage_by_account_language", "usage_daily", "usage_weekly_by_account", "usage_monthly_by_language"]
-    names += ["durations_by_language", "data_quality", "coverage", "conservation"]
-    for here, there in both(million, apache_spark, timezone="Australia/Lord_Howe"):
-        for name in names:
-            same(here, there, name)
 
 
 def same_runs(here: pda.Database, there: pda.Database) -> None:
