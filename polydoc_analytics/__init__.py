@@ -33,7 +33,8 @@ if TYPE_CHECKING:
         SourceError,
         UsageError,
     )
-    from polydoc_analytics.lake import Lake, LoadResult
+    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.taking import LoadResult
     from polydoc_analytics.languages import Language, language
     from polydoc_analytics.loading import Counts, Loaded, Staged
     from polydoc_analytics.outputs import export, load
@@ -46,7 +47,8 @@ _HOMES = {
     "content": ("Report",),
     "engine": ("Database", "connect"),
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
-    "lake": ("Lake", "LoadResult"),
+    "lake.lake": ("Lake",),
+    "lake.taking": ("LoadResult",),
     "languages": ("Language", "language"),
     "loading": ("Counts", "Loaded", "Staged"),
     "outputs": ("export", "load"),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake import Lake
 from polydoc_analytics.lake.keeping import MANY_FILES
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.tables import FormatError
 from polydoc_analytics.quarantine import kind_of
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from polydoc_analytics.lake import Lake, Snapshot
+    from polydoc_analytics.lake.lake import Lake, Snapshot
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
@@ -74,7 +74,6 @@ def opened_runs(
 
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
     """
-    from polydoc_analytics.lake import lake_of
     from polydoc_analytics.quarantine import Quarantine
 
     found = None
@@ -116,8 +115,6 @@ def opened_for_cluster(
 
     Raises UsageError for any other source, which would have to be loaded here.
     """
-    from polydoc_analytics.lake import lake_of
-
     lake = lake_of(source)
     if lake is not None:
         snapshot = lake.snapshot(as_of, timezone)
@@ -132,6 +129,17 @@ def opened_for_cluster(
             "sees too; `polydoc-analytics ingest` or `export` it first"
         )
     yield found
+
+
+def lake_of(source: Any) -> Lake | None:
+    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
+    from polydoc_analytics.lake.finding import may_be_lake
+
+    if not may_be_lake(source):
+        return None
+    from polydoc_analytics.lake import lake
+
+    return lake.lake_of(source)
 
 
 def _of_snapshot(snapshot: Snapshot) -> Runs:

@@ -10,7 +10,7 @@ from typing import Any
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.loading import Counts, Loaded, Staged, scratch, stage
-from polydoc_analytics.opening import opened_runs
+from polydoc_analytics.opening import lake_of, opened_runs
 
 AsOf = int | str | date | datetime | None
 
@@ -103,8 +103,6 @@ def export(
 
 def _staged(source: Any, folder: Path, work: Path, as_of: AsOf, timezone: str, **arguments: Any) -> Staged:
     """Put a source's runs into Parquet files by month below a folder; those of a lake are checked and merged."""
-    from polydoc_analytics.lake import lake_of
-
     lake = lake_of(source)
     if lake is not None:
         return _of_lake(lake, folder, work, as_of, timezone, arguments["quarantine_to"])

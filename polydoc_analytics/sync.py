@@ -9,7 +9,8 @@ from typing import Any
 
 from polydoc_analytics.configured import ApiSource, FilesSource, PostgresSource, Source, Tell
 from polydoc_analytics.errors import PolydocError
-from polydoc_analytics.lake import Lake, LoadResult
+from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.lake.taking import LoadResult
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.loaders.sources import Input, inputs
 from polydoc_analytics.loading import scratch

@@ -13,7 +13,7 @@ from polydoc_analytics.delivery.outbox import deliver_all, put
 from polydoc_analytics.delivery.parcels import Letter, key_of
 from polydoc_analytics.delivery.sending import Clock
 from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import Plans
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from polydoc_analytics import views
 from polydoc_analytics.alerts.judging import is_beyond
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.plan import AlertPlan
 from polydoc_analytics.plan.plans import as_day, day_count

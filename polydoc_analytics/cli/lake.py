@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.config import Settings
-    from polydoc_analytics.lake import Lake, LoadResult
+    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.taking import LoadResult
 
 lake_app = typer.Typer(
     help="Look at a lake, keep it, and find the way back.", no_args_is_help=True, rich_markup_mode=None
@@ -246,7 +247,7 @@ def doctor(
 
 def opened_lake(uri: str | None, settings: Settings, out: opt.Output) -> Lake:
     """Return the lake that a flag or the settings name; raises UsageError where neither does."""
-    from polydoc_analytics.lake import Lake
+    from polydoc_analytics.lake.lake import Lake
 
     uri = uri or settings.lake
     if not uri:

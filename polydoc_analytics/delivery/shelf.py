@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.remote import place_of
 
 FOLDER = "_schedule"

@@ -19,6 +19,7 @@ from polydoc_analytics.lake import health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.cluster import ClusterLoad
 from polydoc_analytics.lake.exports import exports_of
+from polydoc_analytics.lake.finding import may_be_lake
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
 from polydoc_analytics.lake.remote import place_of
@@ -27,7 +28,6 @@ from polydoc_analytics.lake.session import spark_session
 from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.loaders import Progress, is_table
-from polydoc_analytics.loaders.sources import format_of
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
 from polydoc_analytics.spark_session import checked, shown
@@ -37,7 +37,6 @@ from polydoc_analytics.store import ROW_GROUP_ROWS, Scan
 if TYPE_CHECKING:
     import polars as pl
 
-LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 ENGINES = ("duckdb", "spark")
 _MOST_TRIES = 12
 _CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -434,13 +433,9 @@ def lake_of(source: Any) -> Lake | None:
     """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
     if isinstance(source, Lake):
         return source
-    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
+    if not isinstance(source, str | os.PathLike) or not may_be_lake(source):
         return None
     text = os.fspath(source)
-    if "://" not in text and not os.path.isdir(os.path.join(text, "loads", "_delta_log")):
-        return None
-    if "://" in text and (not text.startswith(LAKE_SCHEMES) or format_of(text) or "*" in text):
-        return None
     lake = Lake(text)
     try:
         return lake if is_lake(lake.place) else None

@@ -91,10 +91,10 @@ def _import_pandera_meanwhile() -> Callable[[], bool]:
 
 
 def _work(one: Input, assume_utc: bool) -> Iterator[Any]:
-    from polydoc_analytics.loaders import columnar
-
     kind = one.format
     if kind == "parquet" or (kind == "arrow" and one.path != "-"):
+        from polydoc_analytics.loaders import columnar
+
         read = columnar.read_parquet if kind == "parquet" else columnar.read_ipc
         with as_local_file(one) as path:
             yield from read(path, one.name, assume_utc=assume_utc)
@@ -106,10 +106,12 @@ def _work(one: Input, assume_utc: bool) -> Iterator[Any]:
 
 
 def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -> Iterator[Any]:
-    from polydoc_analytics.loaders import columnar, csv, json_array, mended, ndjson
+    from polydoc_analytics.loaders import csv, mended, ndjson
     from polydoc_analytics.loaders.sources import peek
 
     if kind in ("parquet", "arrow"):
+        from polydoc_analytics.loaders import columnar
+
         read = columnar.read_parquet if kind == "parquet" else columnar.read_ipc
         with as_local_file(one, stream) as path:
             yield from read(path, one.name, assume_utc=assume_utc)
@@ -122,6 +124,8 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -
     elif kind == "ndjson":
         yield from ndjson.read(stream, one.name, assume_utc=assume_utc)
     elif kind == "json":
+        from polydoc_analytics.loaders import json_array
+
         yield from json_array.read(stream, one.name, assume_utc=assume_utc)
     else:
         yield from csv.read(stream, one.name, assume_utc=assume_utc)

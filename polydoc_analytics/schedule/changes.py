@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.config import Settings
 from polydoc_analytics.content import Column, Section, Table
-from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.schedule.ledger import Edition, Job
 

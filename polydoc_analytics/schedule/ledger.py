@@ -9,7 +9,7 @@ from typing import Any
 
 from polydoc_analytics.delivery.parcels import Delivery, Try
 from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.lake import Lake
 
 FINAL = ("sent", "made", "uncertain", "failed", "skipped")
 

@@ -15,7 +15,7 @@ from polydoc_analytics.content import Report, Section
 from polydoc_analytics.delivery.parcels import Enclosed, Letter, Parcel
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
 

@@ -14,7 +14,7 @@ from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel, Try, ke
 from polydoc_analytics.delivery.sending import OUTPUT, PUTS, Clock, back_off, deliver, deliveries_to, output_target
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError, PolydocError, SourceError
-from polydoc_analytics.lake import Lake
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import Plans, ReportPlan, TargetPlan
 from polydoc_analytics.schedule.ledger import Book, Document, Edition, Job, Progress
 from polydoc_analytics.schedule.making import make, parcel
