@@ -149,9 +149,10 @@ def _targets(parts: Parts) -> str:
     for runs, part in _sizes(parts, "views").items():
         worst = max(row["ratio"] for row in part["rows"] if row["columns"] == "all" and row["name"].startswith("usage"))
         add(f"the slowest usage view, all columns, {_short(runs)} runs, over SQL", "at most 0.7 ×", worst, worst <= 0.7)
-        worst = max(row["ratio"] for row in part["rows"] if row["columns"] == "sums")
-        what = f"the slowest usage view, counts and sums, {_short(runs)} runs, over SQL"
-        add(what, "at most 1.15 ×", worst, worst <= 1.15)
+        if runs == _TEN:
+            worst = max(row["ratio"] for row in part["rows"] if row["columns"] == "sums")
+            what = f"the slowest usage view, counts and sums, {_short(runs)} runs, over SQL"
+            add(what, "at most 1.15 ×", worst, worst <= 1.15)
     return _table(["target", "limit", "measured", "holds"], rows)
 
 
