@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 _GUARDED_MEMORY = "4GB"
+# An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
+_RUN_FACTS_WITH_LANGUAGE = """
+    select run_facts.*, languages.language, languages.language_name, languages.is_known_language
+    from run_facts inner join languages using (target_language)"""
 
 
 class DuckEngine:
@@ -38,15 +42,18 @@ class DuckEngine:
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
             self._create_languages()
-            # The views are bound to no runs at first: bound to files, each of them would look into these.
+            # The views are bound to no runs at first, and to days of UTC: each of them would look into the files, and
+            # go through the zone's offsets, which are hundreds where a run is of the year 9999.
             self._con.execute(f"create view observed as {no_runs()}")
-            for name, sql in base_views(scope).items():
-                self._con.execute(f"create view {name} as {sql}")
+            self._con.execute(f"create view run_facts as {_run_facts(scope, '0')}")
+            self._con.execute(f"create view run_facts_with_language as {_RUN_FACTS_WITH_LANGUAGE}")
             for view in scope.views.values():
                 if view.file is not None:
                     own.create(self._con, view)
                 else:
                     self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
+            shift = scope.shift_us(f"epoch_us({scope.dated_by})", "//")
+            self._con.execute(f"create or replace view run_facts as {_run_facts(scope, shift)}")
             observed = f"select {scope.runs.columns} from {scope.runs.relation}"
             self._con.execute(f"create or replace view observed as {observed}")
         except BaseException:
@@ -151,30 +158,23 @@ class DuckEngine:
             self._con.unregister("rows_of_languages")
 
 
-def base_views(scope: Scope) -> dict[str, str]:
-    """Return the SQL of the base views by name: the runs that count, and these with their languages."""
+def _run_facts(scope: Scope, shift: str) -> str:
+    """Return SQL for the runs that count; ``shift`` is the µs that make the instant that dates them a local one."""
     names = ", ".join(NAMES)
-    basis = f"epoch_us({scope.dated_by})"
     # Subqueries, for the offsets of many years are a long text, and it would be planned wherever it stands.
-    return {
-        "run_facts": f"""
-            select
-                {names},
-                coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
-                epoch_us(finished_at) - epoch_us(created_at) as duration_us,
-                {_date("day_number")} as day,
-                {_date("day_number - (day_number + 3) % 7")} as week,
-                cast(date_trunc('month', {_date("day_number")}) as date) as month
-            from (
-                select *, ({basis} + {scope.shift_us(basis, "//")}) // {DAY_US} as day_number
-                from observed
-                {scope.where}
-            )""",
-        # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
-        "run_facts_with_language": """
-            select run_facts.*, languages.language, languages.language_name, languages.is_known_language
-            from run_facts inner join languages using (target_language)""",
-    }
+    return f"""
+        select
+            {names},
+            coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
+            epoch_us(finished_at) - epoch_us(created_at) as duration_us,
+            {_date("day_number")} as day,
+            {_date("day_number - (day_number + 3) % 7")} as week,
+            cast(date_trunc('month', {_date("day_number")}) as date) as month
+        from (
+            select *, (epoch_us({scope.dated_by}) + {shift}) // {DAY_US} as day_number
+            from observed
+            {scope.where}
+        )"""
 
 
 def _date(day: str) -> str:
