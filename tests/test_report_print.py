@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from conftest import SAMPLE, wire
@@ -92,6 +93,25 @@ def test_a_short_section_stands_on_one_page() -> None:
         ]
         assert "finishing time" in page
         assert "output file" in page
+
+
+def test_no_page_begins_with_a_total_alone() -> None:
+    import io
+
+    import pypdf
+
+    from polydoc_analytics.renderers import render
+
+    account = "6ee0e0f4-dde6-490a-a281-43896feb4891"
+    totals = 0
+    for day in range(22, 32):
+        choice = {"account": account, "since": "2026-10-01", "until": f"2026-10-{day}"}
+        content = render(built(SAMPLE, "statement", now=NOW, **choice), "pdf")
+        for page in pypdf.PdfReader(io.BytesIO(content)).pages:
+            before, total, _ = page.extract_text().partition("\ntotal")
+            totals += bool(total)
+            assert not total or re.search(r"\d+ Oct 2026|German|French", before), before
+    assert totals > 10
 
 
 def test_the_native_chart_over_days_is_not_called_one_by_week(file) -> None:
