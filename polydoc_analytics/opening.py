@@ -132,7 +132,7 @@ def opened_for_cluster(
 
 
 def lake_of(source: Any) -> Lake | None:
-    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
+    """Return the lake that a source is or names, else None; for a lake alone its modules are imported."""
     from polydoc_analytics.lake.finding import may_be_lake
 
     if not may_be_lake(source):

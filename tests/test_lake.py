@@ -367,3 +367,12 @@ def test_quarantined_rows_can_be_mended_and_loaded(lake, file, tmp_path: Path) -
     result = lake.ingest(file(mended(lines, "Done", "Succeeded"), "mended.ndjson"))
     assert (result.inserted, result.quarantined) == (2, 0)
     assert pda.load(lake).runs.select("id", "status").sort("id").rows() == [(id, "Succeeded") for id in "abc"]
+
+
+def test_a_dash_is_the_standard_input_even_where_a_lake_has_that_name(tmp_path: Path, monkeypatch, file) -> None:
+    from polydoc_analytics.opening import lake_of
+
+    monkeypatch.chdir(tmp_path)
+    pda.Lake("./-").ingest(file([wire("a")]))
+    assert lake_of("-") is None
+    assert lake_of("./-") is not None

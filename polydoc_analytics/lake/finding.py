@@ -16,6 +16,8 @@ def may_be_lake(source: Any) -> bool:
     if not isinstance(source, str | os.PathLike):
         return not isinstance(source, list | tuple) and not is_table(source)
     text = os.fspath(source)
+    if text == "-":  # the standard input
+        return False
     if "://" in text:
         return text.startswith(_SCHEMES) and not format_of(text) and "*" not in text
     return os.path.isdir(os.path.join(text, "loads", "_delta_log"))
