@@ -118,12 +118,13 @@ class PartWriter:
             self._held.setdefault(month, []).append(rows)
             self._held_rows[month] = self._held_rows.get(month, 0) + rows.num_rows
             if self._held_rows[month] >= ROW_GROUP_ROWS:
-                self._open_file(month)
-                self._write_held(month)
+                self._flush(month)
         while sum(self._held_rows.values()) > 8 * ROW_GROUP_ROWS:
-            most = max(self._held_rows, key=lambda month: self._held_rows[month])
-            self._open_file(most)
-            self._write_held(most)
+            self._flush(max(self._held_rows, key=lambda month: self._held_rows[month]))
+
+    def _flush(self, month: str) -> None:
+        self._open_file(month)
+        self._write_held(month)
 
     def _write_held(self, month: str) -> None:
         """Write the rows held of a month, whose file is open."""

@@ -60,6 +60,15 @@ class Words:
         return str(format_currency(value, self.currency, locale=self.locale))
 
 
+def plain(value: Any) -> str | None:
+    """Return what a cell says of no value, of a truth and of a whole number in any locale; None of any other value."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else None
+
+
 @lru_cache(maxsize=65536)
 def _number(value: Any, kind: str, locale: str) -> str:
     number = Decimal(str(value)) if isinstance(value, float) else value

@@ -9,10 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.wording import UNKNOWN, plain
+
 if TYPE_CHECKING:
     import polars as pl
 
-UNKNOWN = "–"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _GAP = 2
 _FEW_COLUMNS = 3
@@ -136,12 +137,9 @@ def _decimals(values: Sequence[float | None], factor: int, digits: int) -> list[
 
 def cell(value: Any) -> str:
     """Return one value as a person reads it, on one line."""
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
+    in_short = plain(value)
+    if in_short is not None:
+        return in_short
     if isinstance(value, float):
         return _decimals([value], 1, 2)[0]
     if isinstance(value, Decimal):

@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.counting import counted
-from polydoc_analytics.wording import UNKNOWN, shown
+from polydoc_analytics.wording import UNKNOWN, plain, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,12 +81,9 @@ def _texts(column: pl.Series) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
+    in_short = plain(value)
+    if in_short is not None:
+        return in_short
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, timedelta):
