@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -14,6 +15,11 @@ from polydoc_analytics.errors import SourceError, UsageError, nearest
 FILE_NAME = "polydoc-analytics.toml"
 PREFIX = "POLYDOC_ANALYTICS_"
 
+_SIZE = re.compile(r"([1-9][0-9]{0,9}) ?(B|KiB|MiB|GiB)?", re.ASCII)
+_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+LEAST_ROW_BYTES = 64 * 1024
+_MOST_ROW_BYTES = 1024**3
+
 Table = Mapping[str, Any]
 
 
@@ -23,9 +29,10 @@ class Settings:
 
     ``timezone`` and ``date_basis`` are those of every command, ``accounts`` is a CSV of account_id,name, ``lake`` the
     lake's folder or URI, ``locale`` that of reports where ``branding`` names none, ``views`` a folder of the user's own
-    views, ``engine`` who answers (duckdb or spark) and ``remote`` where that is. The rest are tables as they stand in
-    the file: ``branding``, ``schedule``, ``sources`` and ``delivery`` by name, and lists of ``reports`` and ``alerts``.
-    Paths in the file are relative to ``folder``, where it lies.
+    views, ``engine`` who answers (duckdb or spark) and ``remote`` where that is, ``longest_row`` the size beyond which
+    a row is quarantined. The rest are tables as they stand in the file: ``branding``, ``schedule``, ``sources`` and
+    ``delivery`` by name, and lists of ``reports`` and ``alerts``. Paths in the file are relative to ``folder``, where
+    it lies.
     """
 
     timezone: str = "UTC"
@@ -36,6 +43,7 @@ class Settings:
     views: str | None = None
     engine: str = "duckdb"
     remote: str | None = None
+    longest_row: str = "64 MiB"
     branding: Table = field(default_factory=dict)
     sources: Mapping[str, Table] = field(default_factory=dict)
     schedule: Table = field(default_factory=dict)
@@ -48,6 +56,17 @@ class Settings:
     def cluster(self) -> dict[str, Any]:
         """The arguments of ``connect`` that say who answers; a remote is left alone where DuckDB does."""
         return {"engine": self.engine, "remote": None if self.engine == "duckdb" else self.remote}
+
+    @property
+    def longest_row_bytes(self) -> int:
+        """The size of ``longest_row``; raises UsageError where it is none between 64 KiB and 1 GiB."""
+        match = _SIZE.fullmatch(self.longest_row)
+        size = int(match.group(1)) * _UNITS[match.group(2) or "B"] if match else 0
+        if not LEAST_ROW_BYTES <= size <= _MOST_ROW_BYTES:
+            raise UsageError(
+                f"longest_row '{self.longest_row}' is no size from 64 KiB to 1 GiB; expected such as 64 MiB"
+            )
+        return size
 
     def path(self, given: str) -> str:
         """Return a path of the file as seen from the working folder; URIs stay as they are."""
@@ -96,6 +115,7 @@ def settings(config: str | None = None, environment: Mapping[str, str] | None = 
         if key not in given and content.get(key):
             given[key] = found.path(content[key])
     made = Settings(**{**content, **given}, folder=path.parent)
+    _ = made.longest_row_bytes
     return replace(made, branding={"locale": made.locale, **made.branding}) if made.locale else made
 
 

@@ -23,6 +23,7 @@ _MEANINGS = {
     "views": "folder of your own views, NAME.sql",
     "engine": "who answers: duckdb, in this process, or spark, a cluster",
     "remote": "address of the cluster, sc://HOST:PORT; one with a token belongs in the environment",
+    "longest_row": "size beyond which a row of a text file is quarantined, from 64 KiB to 1 GiB; default: 64 MiB",
 }
 _BRANDING = {
     "title": "stands above every report's own title",
@@ -54,6 +55,7 @@ def file_schema() -> dict[str, Any]:
     texts: dict[str, Any] = {name: {"type": "string", "description": _MEANINGS[name]} for name in TEXTS}
     texts["date_basis"] |= {"enum": ["created", "finished"]}
     texts["engine"] |= {"enum": ["duckdb", "spark"]}
+    texts["longest_row"] |= {"pattern": "^[1-9][0-9]{0,9} ?(B|KiB|MiB|GiB)?$"}
     branding: dict[str, Any] = {name: {"type": "string", "description": _BRANDING[name]} for name in BRANDING}
     branding["price_per_credit"] |= {"type": ["string", "integer"]}
     tables = {
