@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import csv
 import string
 import subprocess
 import sys
 import time
 from itertools import product
+from pathlib import Path
 
 import langcodes
+import language_lists
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,12 +110,23 @@ def test_a_name_in_another_language_is_a_language(text: str, tag: str) -> None:
             "e",
             "Klingonese!",
             "C.UTF-8",
-            "en_US.UTF-8",
+            "POSIX",
             "-",
             "()",
         ),
         *("419", "1901", "Latn", "the-one", "en-foo"),  # langcodes' is_valid accepts the digits and the pairs
-        *("Germanium", "English (Narnia)", "German (Simplified)", "English, Arabic", "Latin America"),
+        *("TXT_2_IMG", "en-2-fr", "en-a-bbb", "zh-abc", "ar-egy"),  # nor does it look at extensions
+        *("Germanium", "English (Narnia)", "German (Simplified)", "German (Traditional)", "Latin America"),
+        *("English, Arabic", "en,de", "German, SA", "(en)", "en/fr", "English French"),
+        *("India", "Brazil", "Deutschland", "España", "Mali", "Rwanda", "Great Britain", "India (Hindi)"),
+        *(
+            "German (OK)",
+            "German (ok)",
+            "Spanish (SU)",
+            "English (fr)",
+            "French (German)",
+            "pt-BR (European Portuguese)",
+        ),
         *("", "\0", "German\0junk", "😀", "\ufffd", "\ud800", "\u202eabc\u202c", "a" * 10_000, "en-" * 4_000 + "US"),
     ],
 )
@@ -121,10 +135,104 @@ def test_what_is_no_language_stays_as_it_is(text: str) -> None:
     assert language(text) == Language(text, text, known=False)
 
 
-@pytest.mark.parametrize("text", ["und", "und-Latn", "mis", "x-foo", "qaa", "qtz", "qtz-US"])
+@pytest.mark.parametrize("text", ["und", "und-Latn", "mis", "mul", "zxx", "x-foo", "qaa", "qtz", "qtz-US"])
 def test_tags_that_name_no_language_are_unknown(text: str) -> None:
     """Undetermined, uncoded and private tags are tags, yet say nothing about the language."""
     assert language(f" {text.upper()}") == Language(text, text, known=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("en_US.UTF-8", "en-US"),
+        ("pl_PL.ISO8859-2", "pl-PL"),
+        ("de_DE@euro", "de-DE"),
+        ("sr_RS.UTF-8@latin", "sr-Latn-RS"),
+        ("ca_ES.UTF-8@valencia", "ca-ES-valencia"),
+    ],
+)
+def test_a_posix_locale_is_a_language(text: str, tag: str) -> None:
+    """Its encoding says nothing about the language; its modifier may name a script or a variant."""
+    assert (language(text).tag, language(text).known) == (tag, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("French (fr)", "fr"),
+        ("Swedish (SV)", "sv"),  # not El Salvador
+        ("Arabic (AR)", "ar"),  # not Argentina
+        ("Estonian (ET)", "et"),  # not Ethiopia
+        ("Hebrew (IW)", "he"),
+        ("Norwegian (NB)", "nb"),
+        ("Portuguese (pt-BR)", "pt-BR"),
+        ("Russian (RU)", "ru-RU"),  # the code of the language and of a region where it is spoken
+        ("German (SA)", "de-SA"),
+        ("Spanish (419)", "es-419"),
+        ("Chinese (Hant)", "zh-Hant"),
+        ("English (Great Britain)", "en-GB"),
+        ("English [USA]", "en-US"),
+        ("Mongolian (Traditional)", "mn-Mong"),
+        ("Filipino (Tagalog)", "fil"),
+        ("Filipino, Tagalog", "fil"),
+        ("Farsi (Persian)", "fa"),
+        ("Twi (Akan)", "tw"),
+        ("Chinese (Cantonese)", "yue"),
+        ("en (US)", "en-US"),
+        ("fr-FR - French (France)", "fr-FR"),
+        ("pt (Brazilian Portuguese)", "pt-BR"),
+        ("zh-Hant (Taiwan)", "zh-Hant-TW"),
+        ("Português do Brasil", "pt-BR"),
+        ("zh-CHS", "zh-Hans"),
+        ("zh_CHT", "zh-Hant"),
+        ("en-t-ja", "en-t-ja"),
+        ("Suomi", "fi"),  # a country too, and the language's name for itself
+        ("Somali", "so"),  # a country's name in other languages
+    ],
+)
+def test_what_stands_beside_a_name_or_a_code_is_read_by_rank(text: str, tag: str) -> None:
+    """Own code or full tag, then ISO code, then second name, then English name of a region or a script."""
+    assert (language(text).tag, language(text).known) == (tag, True)
+
+
+def _rows(listed: str) -> list[list[str]]:
+    return [line.split(" | ") for line in listed.strip().splitlines()]
+
+
+@pytest.mark.parametrize("service", ["AZURE", "GOOGLE", "AMAZON", "DEEPL"])
+def test_every_language_of_a_translation_service_is_recognised(service: str) -> None:
+    """By its code and by its English name; both are one language, but where the row says what the name means."""
+    rows = _rows(getattr(language_lists, service))
+    assert len(rows) > 70
+    codes = {code: language(code) for code, *_ in rows}
+    names = {name: language(name) for _, name, *_ in rows}
+    assert [text for text, found in (codes | names).items() if not found.known] == []
+    wrong = [
+        (name, names[name].tag) for code, name, *tag in rows if names[name].tag != (tag[0] if tag else codes[code].tag)
+    ]
+    assert wrong == []
+
+
+def test_variants_that_services_tell_apart_stay_apart() -> None:
+    """A statement by language must not add Brazilian to European Portuguese."""
+    apart = (
+        "zh zh-Hans zh-Hant zh-CN zh-TW pt pt-BR pt-PT en en-GB en-US es es-419 fr fr-CA sr sr-Latn sr-Cyrl yue lzh mni"
+    )
+    tags = [*apart.split(), "mni-Mtei"]
+    assert [language(tag).tag for tag in tags] == tags
+
+
+CASES = Path(__file__).parents[2] / "shared" / "cases" / "languages.csv"
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not beside this checkout")
+def test_texts_that_clients_sent_are_read_as_agreed() -> None:
+    """Each row has a text and its tag, `?` where it is unknown, `|` between tags that are both right."""
+    with CASES.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    answers = [(text, found.tag if (found := language(text)).known else "?", right) for text, right in rows]
+    assert len(answers) > 40
+    assert [row for row in answers if row[1] not in row[2].split("|")] == []
 
 
 def test_blank_text_is_the_empty_unknown_language() -> None:
