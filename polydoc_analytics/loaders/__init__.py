@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders.sources import Input, as_local_file, inputs, opened, sniffed
 from polydoc_analytics.schema import pandera_schema
+
+if TYPE_CHECKING:
+    from polydoc_analytics.loaders.work import Work
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are in all (0 where that is unknown)."""
@@ -67,14 +70,11 @@ def read_batches(
     if files and total == 0 and all(one.is_local for one in files):
         raise SourceError(f"{files[0].name}: is empty" + (f", and so are {len(files) - 1} more" if files[1:] else ""))
     done = 0
-    for one in files:
-        if one.is_local and not one.size:
-            continue
-        for batches, size in side_by_side(_work(one, assume_utc), is_ready):
-            yield from batches
-            if progress:
-                progress(min(done + size, total), total)
-            done += size
+    for batches, size in side_by_side(_work_of_files(files, assume_utc), is_ready):
+        yield from batches
+        done += size
+        if progress:
+            progress(min(done, total), total)
 
 
 def _import_pandera_meanwhile() -> Callable[[], bool]:
@@ -90,7 +90,32 @@ def _import_pandera_meanwhile() -> Callable[[], bool]:
     return lambda: not thread.is_alive()
 
 
-def _work(one: Input, assume_utc: bool) -> Iterator[Any]:
+def _work_of_files(files: Iterable[Input], assume_utc: bool) -> Iterator[Work]:
+    """Yield the work of reading files in their order; small ones of lines are put together."""
+    from polydoc_analytics.loaders import small
+    from polydoc_analytics.loaders.ndjson import BLOCK_BYTES
+
+    held: list[small.Lines] = []
+    held_bytes = 0
+    for one in files:
+        if one.is_local and not one.size:
+            continue
+        content = small.content_of(one)
+        is_lines = content is not None and small.is_lines(one, content)
+        if content is not None and is_lines:
+            held.append(small.Lines(one.name, content, one.size))
+            held_bytes += len(content)
+        if held and (not is_lines or held_bytes >= BLOCK_BYTES):
+            yield small.together(held, assume_utc)
+            held, held_bytes = [], 0
+        if not is_lines:
+            for at, piece in enumerate(_work(one, content, assume_utc)):
+                yield piece._replace(is_first=not at)
+    if held:
+        yield small.together(held, assume_utc)
+
+
+def _work(one: Input, content: bytes | None, assume_utc: bool) -> Iterator[Work]:
     kind = one.format
     if kind == "parquet" or (kind == "arrow" and one.path != "-"):
         from polydoc_analytics.loaders import columnar
@@ -99,13 +124,13 @@ def _work(one: Input, assume_utc: bool) -> Iterator[Any]:
         with as_local_file(one) as path:
             yield from read(path, one.name, assume_utc=assume_utc)
         return
-    with opened(one) as stream:
+    with opened(one, content) as stream:
         if not kind:
             kind, stream = sniffed(stream, one.name)
         yield from _work_of_stream(one, kind, stream, assume_utc)
 
 
-def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -> Iterator[Any]:
+def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -> Iterator[Work]:
     from polydoc_analytics.loaders import csv, mended, ndjson
     from polydoc_analytics.loaders.sources import peek
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate, chain
@@ -65,6 +65,7 @@ class Batch:
         self._table = table
         self._place = place
         self._refused = refused
+        self._placed: Callable[[Rejected], Rejected] | None = None
         self._verdict: tuple[pa.Table, list[Rejected]] | None = None
 
     @property
@@ -84,6 +85,16 @@ class Batch:
             self._place = self._place._replace(line=lambda row: line(row) + lines)
             self.unreadable = [row._replace(line=row.line + lines) for row in self.unreadable]
 
+    def divide(self, sources: Sequence[str], lines: Sequence[int]) -> None:
+        """Say that the lines come from several sources, so many from each."""
+        ends = list(accumulate(lines))
+
+        def placed(row: Rejected) -> Rejected:
+            at = bisect_left(ends, row.line)
+            return row._replace(source=sources[at], line=row.line - (ends[at] - lines[at]))
+
+        self._placed = placed
+
     @property
     def _checked(self) -> tuple[pa.Table, list[Rejected]]:
         if self._verdict is None:
@@ -97,7 +108,7 @@ class Batch:
         for row, column, reason in broken:
             reasons.setdefault(row, {}).setdefault(column, reason)
         if not reasons:
-            self._verdict = _as_runs(self._table), list(self.unreadable)
+            self._verdict = _as_runs(self._table), self._in_order(self.unreadable)
             return
         bad = sorted(reasons)
         rejected = [
@@ -108,7 +119,12 @@ class Batch:
         ]
         keep = pl.repeat(True, self._table.num_rows, eager=True).scatter(bad, False)
         runs = _as_runs(self._table.filter(keep.to_arrow()))
-        self._verdict = runs, sorted([*rejected, *self.unreadable], key=lambda r: r.line)
+        self._verdict = runs, self._in_order([*rejected, *self.unreadable])
+
+    def _in_order(self, rejected: Iterable[Rejected]) -> list[Rejected]:
+        """Sort rejected rows by line, and name the source of each where the lines come from several."""
+        rows = sorted(rejected, key=lambda row: row.line)
+        return rows if self._placed is None else list(map(self._placed, rows))
 
 
 def judge(batches: Sequence[Batch]) -> None:

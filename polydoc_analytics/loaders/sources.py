@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import io
 import lzma
 import os
 import shutil
@@ -200,9 +201,15 @@ def _reason(error: BaseException, url: str) -> str:
 
 
 @contextmanager
-def opened(one: Input) -> Iterator[BinaryIO]:
-    """Open an input as a stream of its decompressed bytes; what goes wrong while it is read is a SourceError."""
+def opened(one: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
+    """Open an input as a stream of its decompressed bytes, or of its ``content`` where that has been read already.
+
+    What goes wrong while it is read is a SourceError.
+    """
     try:
+        if content is not None:
+            yield io.BytesIO(content)
+            return
         with _raw(one) as raw:
             yield _decompressed(raw)
     except EOFError:

@@ -20,12 +20,14 @@ _MORE_AT_THE_START = 3
 class Work(NamedTuple):
     """A piece of reading: call ``run`` for its batches; ``size`` is its share of the source in bytes, or 0.
 
-    Where the lines of its batches are counted from 1, what stands before them is known once they have been read.
+    Where the lines of its batches are counted from 1, what stands before them in the file is known once that has been
+    read; ``is_first`` marks the first piece of a file.
     """
 
     run: Callable[[], list[Batch]]
     size: int
     is_counted_from_1: bool = False
+    is_first: bool = False
 
 
 def side_by_side(
@@ -34,7 +36,7 @@ def side_by_side(
     """Run pieces on a few threads and yield their batches with their sizes, in the order of the pieces.
 
     A few pieces are under way at once, so memory stays bounded whatever the size of the source; some more at the
-    start, while ``is_ready`` says that batches could not be used yet.
+    start, while ``is_ready`` says that batches could not be used yet. What goes wrong is raised in the same order.
     """
     threads = min(4, os.cpu_count() or 1)
     # Threads that work on small arrays hand Python's lock to each other often; at the default of 5 ms they wait for
@@ -43,11 +45,21 @@ def side_by_side(
     sys.setswitchinterval(min(interval, 0.0005))
     under_way: deque[tuple[Future[list[Batch]], Work]] = deque()
     lines = 0
+    failure: Exception | None = None
+
+    def until_failure() -> Iterator[Work]:
+        nonlocal failure
+        try:
+            yield from work
+        except Exception as error:
+            failure = error
 
     def first() -> tuple[list[Batch], int]:
         nonlocal lines
         future, piece = under_way.popleft()
         batches = future.result()
+        if piece.is_first:
+            lines = 0
         if piece.is_counted_from_1:
             for batch in batches:
                 batch.move_down(lines)
@@ -56,12 +68,14 @@ def side_by_side(
 
     with ThreadPoolExecutor(threads, thread_name_prefix="polydoc-load") as pool:
         try:
-            for piece in work:
+            for piece in until_failure():
                 under_way.append((pool.submit(piece.run), piece))
                 while len(under_way) > threads + (1 if is_ready() else 1 + _MORE_AT_THE_START):
                     yield first()
             while under_way:
                 yield first()
+            if failure is not None:
+                raise failure
         finally:
             sys.setswitchinterval(interval)
             for future, _ in under_way:

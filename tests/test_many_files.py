@@ -1,0 +1,81 @@
+"""Many files in one load: each row keeps its file and line, whatever is read together."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import ndjson, wire
+from polars.testing import assert_frame_equal
+
+import polydoc_analytics as pda
+from polydoc_analytics.loaders import _work_of_files, small
+from polydoc_analytics.loaders.sources import inputs
+
+BAD = [b"not json\n", b'{"id": 1}\n', b'\xff{"id":"x"}\n', b'{"a":1}{"b":2}\n', b'{"id":"y"\n']
+
+
+def content(number: int, draw: random.Random) -> tuple[str, bytes]:
+    """Make a file's ending and content, of a form and with faults that the draw decides."""
+    rows = [wire(f"{number}-{row}", credits=draw.randint(0, 9)) for row in range(draw.randint(1, 3))]
+    lines = [ndjson([row]) for row in rows] + draw.sample(BAD, draw.randint(0, 2)) + [b"\n", b" \r\n"]
+    draw.shuffle(lines)
+    lines = lines[: draw.randint(1, len(lines))]
+    text = b"".join(lines)
+    form = draw.randint(0, 9)
+    if form == 0:
+        return "ndjson.gz", gzip.compress(text)
+    if form == 1:
+        return "json", ndjson(rows[:1])
+    if form == 2:
+        names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id"]
+        table = [names, *([str(row[name]) for name in names] for row in rows), ["short"]]
+        return "csv", "\n".join(",".join(fields) for fields in table).encode()
+    if form == 3:
+        return "json", b"[" + b",".join(ndjson([row]) for row in rows) + b"]"
+    if form == 4:
+        return "ndjson", b"\xef\xbb\xbf" + text
+    return "ndjson", text[:-1] if form == 5 else text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_files_read_together_give_what_each_gives_alone(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(seed)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(60):
+        ending, text = content(number, draw)
+        (folder / f"{number:03}.{ending}").write_bytes(text or b"\n")
+    together = pda.load(folder)
+    monkeypatch.setattr(small, "MOST_BYTES", -1)
+    alone = [pda.load(file) for file in sorted(folder.iterdir())]
+    assert together.counts.read == sum(one.counts.read for one in alone)
+    assert_frame_equal(together.runs, pl.concat([one.runs for one in alone]).sort("created_at", "id"))
+    assert_frame_equal(together.quarantine, pl.concat([one.quarantine for one in alone]))
+    assert together.quarantine["source"].n_unique() > 10
+
+
+def test_a_thousand_files_of_a_row_are_a_few_pieces_of_work(tmp_path: Path) -> None:
+    for number in range(1000):
+        (tmp_path / f"{number}.ndjson").write_bytes(ndjson([wire(str(number))]))
+    assert len(list(_work_of_files(inputs(tmp_path), assume_utc=False))) == 1
+    assert pda.load(tmp_path).counts.runs == 1000
+
+
+def test_lines_are_counted_anew_in_each_large_file(tmp_path: Path) -> None:
+    rows = ndjson([wire(f"{number}-{'x' * 1000}") for number in range(200)])
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.ndjson").write_bytes(rows + b"broken\n")
+    assert pda.load(tmp_path).quarantine["line"].to_list() == [201, 201]
+
+
+def test_of_two_faulty_files_the_first_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'[{"id": "1"} {"id": "2"}]')
+    (tmp_path / "b.csv").write_bytes(b"no,run\n1,2\n")
+    with pytest.raises(pda.SourceError, match=r"a\.json"):
+        pda.load(tmp_path)
