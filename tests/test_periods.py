@@ -273,6 +273,7 @@ def test_an_unknown_period_is_refused_with_all_that_are_valid(period: str) -> No
 
 def test_a_misspelt_word_brings_the_nearest() -> None:
     assert "; did you mean yesterday?" in error(since="yesterdy")
+    assert "; did you mean last-month?" in error(period="LAST-MOTH")
     assert "; did you mean this-quarter?" in error(period="this-quater")
     assert error(timezone="Europe/Lisbonn").endswith("did you mean Europe/Lisbon?")
 
@@ -328,14 +329,18 @@ PLACES = st.sampled_from(["UTC", "Pacific/Apia", "America/St_Johns", "Asia/Kolka
 @example({"since": "2011-12-30"}, NOW, "Pacific/Apia")
 def test_any_text_is_an_interval_or_one_line_of_advice(call: Any, now: datetime, place: str) -> None:
     """Whatever is typed: a UsageError in one line, or an interval with its whole days in it."""
-    message, chosen = "", Interval(None, None, place)
     try:
         chosen = interval(**call, timezone=place, now=now)
     except UsageError as refused:
-        message = str(refused)
-    assert len(message.splitlines()) <= 1
+        assert len(str(refused).splitlines()) == 1
+        return
     since, until, tz = chosen.since_us, chosen.until_us, zone(place)
     first, end = chosen.first_whole_day, chosen.end_of_whole_days
     assert since is None or until is None or since < until
-    assert since is None or first in (None, date.max) or start_of_day(first, tz) >= since
-    assert until is None or end in (None, date.min) or start_of_day(end, tz) <= until
+    assert (since is None) == (first is None)
+    assert (until is None) == (end is None)
+    # The first whole day begins within, and the day before it does not; likewise at the end.
+    if since is not None and first not in (None, date.min, date.max):
+        assert start_of_day(first - timedelta(days=1), tz) < since <= start_of_day(first, tz)
+    if until is not None and end not in (None, date.min, date.max):
+        assert start_of_day(end, tz) <= until < start_of_day(end + timedelta(days=1), tz)

@@ -165,6 +165,46 @@ def test_days_are_local_also_when_clocks_change(connect, zone: str, days: dict[s
     assert {day.isoformat(): runs for day, runs in zip(frame["period"], frame["runs"], strict=True)} == days
 
 
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        # The clock goes back from midnight to 23:00 at 02:00 UTC.
+        (
+            "America/Sao_Paulo",
+            {
+                "2018-02-18T01:59:59.999999Z": "2018-02-17",
+                "2018-02-18T02:00:00Z": "2018-02-17",
+                "2018-02-18T02:59:59.999999Z": "2018-02-17",
+                "2018-02-18T03:00:00Z": "2018-02-18",
+            },
+        ),
+        # The day line moves at 10:00 UTC: 30 December is left out.
+        ("Pacific/Apia", {"2011-12-30T09:59:59.999999Z": "2011-12-29", "2011-12-30T10:00:00Z": "2011-12-31"}),
+    ],
+)
+def test_an_offset_holds_from_the_very_instant_of_its_change(file, zone: str, days: dict[str, str]) -> None:
+    rows = [wire(instant, created_at=instant, finished_at=instant) for instant in days]
+    with pda.connect(file(rows), timezone=zone) as db:
+        found = db.view("runs")
+        counted = db.view("usage_daily")
+    assert dict(zip(found["id"], found["day"].cast(pl.String), strict=True)) == days
+    expected = {day: list(days.values()).count(day) for day in days.values()}
+    assert dict(zip(counted["period"].cast(pl.String), counted["runs"], strict=True)) == expected
+
+
+def test_a_days_bounds_are_its_first_instant_and_the_first_of_the_next_where_clocks_change(file) -> None:
+    instants = {
+        "before": "2018-02-17T01:59:59.999999Z",
+        "first": "2018-02-17T02:00:00Z",
+        "change": "2018-02-18T02:00:00Z",
+        "last": "2018-02-18T02:59:59.999999Z",
+        "after": "2018-02-18T03:00:00Z",
+    }
+    rows = [wire(name, created_at=instant, finished_at=instant) for name, instant in instants.items()]
+    with pda.connect(file(rows), timezone="America/Sao_Paulo", since="2018-02-17", until="2018-02-17") as db:
+        assert set(db.view("runs")["id"]) == {"first", "change", "last"}
+
+
 def test_weeks_start_on_monday_and_months_on_the_first(connect) -> None:
     db = connect(timezone="Europe/Lisbon")
     assert db.view("usage_weekly")["period"].to_list() == [date(2026, 10, 19), date(2026, 10, 26)]
@@ -322,6 +362,45 @@ def test_a_header_that_says_too_little_is_an_error_with_file_and_line() -> None:
     ):
         with pytest.raises(pda.PolydocError, match=place):
             views.parse_header(text, "mine.sql")
+
+
+MEASURES = ("runs", "failed_runs", "input_tokens", "output_tokens", "credits")
+PARTS = {
+    "usage_by_account": "accounts sum to total",
+    "usage_by_language": "languages sum to total",
+    "usage_by_account_language": "accounts and languages sum to total",
+    "usage_daily": "days sum to total",
+    "usage_weekly": "weeks sum to total",
+    "usage_monthly": "months sum to total",
+}
+
+
+def test_conservation_names_the_one_identity_that_a_wrong_view_breaks(connect) -> None:
+    db = connect()
+    for view, identity in PARTS.items():
+        db.duckdb.execute(f"create table right_{view} as select * from {view}")
+        for measure in MEASURES:
+            db.duckdb.execute(
+                f"create or replace view {view} as select * replace ({measure} + 1 as {measure}) from right_{view}"
+            )
+            broken = db.view("conservation").filter(~pl.col("holds"))
+            assert broken.select("identity", "measure").rows() == [(identity, measure)]
+        db.duckdb.execute(f"create or replace view {view} as select * from right_{view}")
+    assert db.view("conservation")["holds"].all()
+
+
+def test_conservation_names_a_total_that_is_not_the_sum_of_its_statuses_or_rows(connect) -> None:
+    db = connect()
+    db.duckdb.execute("create table kept as select * from usage")
+    db.duckdb.execute("create or replace view usage as select * replace (running_runs + 1 as running_runs) from kept")
+    broken = db.view("conservation").filter(~pl.col("holds"))
+    assert broken.select("identity", "measure").rows() == [("statuses sum to runs", "runs")]
+    db.duckdb.execute(
+        "create or replace view usage as select * replace (runs + 1 as runs, failed_runs + 1 as failed_runs) from kept"
+    )
+    broken = set(db.view("conservation").filter(~pl.col("holds")).select("identity", "measure").rows())
+    per_part = {(identity, measure) for identity in PARTS.values() for measure in ("runs", "failed_runs")}
+    assert broken == {("rows read sum to runs", "runs"), *per_part}
 
 
 def test_every_view_of_the_sample_is_whole() -> None:

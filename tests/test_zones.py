@@ -170,6 +170,9 @@ def test_what_a_caller_does_to_the_offsets_stays_with_the_caller() -> None:
         ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00", 24),
         # At 00:01 the clock goes back to 23:01, so that midnight comes twice.
         ("America/St_Johns", "2010-11-07", "2010-11-07T02:30", 25),
+        # At midnight the clock goes back to 23:00: the day that began is not yet the next one.
+        ("America/Sao_Paulo", "2018-02-17", "2018-02-17T02:00", 25),
+        ("America/Sao_Paulo", "2018-02-18", "2018-02-18T03:00", 24),
         # Mean time was 9 minutes and 21 seconds ahead.
         ("Europe/Paris", "1900-01-01", "1899-12-31T23:50:39", 24),
     ],
@@ -190,6 +193,11 @@ def test_a_day_starts_at_its_first_instant(name: str, day: str, start: str, hour
         ("Asia/Kolkata", "1969-12-31T18:30", "1970-01-01"),
         ("Pacific/Apia", "2011-12-30T09:59:59.999999", "2011-12-29"),
         ("Pacific/Apia", "2011-12-30T10:00", "2011-12-31"),
+        # From its first instant on a new offset holds, whether the clock goes back or forward.
+        ("America/Sao_Paulo", "2018-02-18T01:59:59.999999", "2018-02-17"),
+        ("America/Sao_Paulo", "2018-02-18T02:00", "2018-02-17"),
+        ("America/Sao_Paulo", "2018-02-18T02:59:59.999999", "2018-02-17"),
+        ("America/Sao_Paulo", "2018-02-18T03:00", "2018-02-18"),
         # Days outside the calendar's years are the nearest within.
         ("America/New_York", "0001-01-01T00:00", "0001-01-01"),
         ("Asia/Kolkata", "9999-12-31T23:59", "9999-12-31"),

@@ -55,8 +55,7 @@ def run(arguments: list[str]) -> int:
     except PolydocError as error:
         return _say(str(error), error.exit_code)
     except BrokenPipeError:
-        # The reader has seen enough. What is still buffered must not raise again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader has seen enough
         return 0
     except KeyboardInterrupt:
         return 130
@@ -88,6 +87,7 @@ def _other(error: Exception) -> int:
         hint = f"\nTry '{context.command_path} --help' for help." if context is not None else ""
         return _say(str(error.format_message()) + hint, int(error.exit_code))
     if isinstance(error, OSError) and error.errno in FULL_OR_FAILED:
+        _discard_output()
         where = f"temporary files are in {tempfile.gettempdir()}, TMPDIR names another folder"
         return _say(f"cannot write: {os.strerror(error.errno)}; {where}", 3)
     if os.environ.get("POLYDOC_ANALYTICS_TRACEBACK"):
@@ -95,6 +95,12 @@ def _other(error: Exception) -> int:
     lines = str(error).strip().splitlines() or [""]
     what = f"internal error: {type(error).__name__}: {lines[0]}"
     return _say(f"{what}\nSet POLYDOC_ANALYTICS_TRACEBACK=1 to see where, and please report it.", 3)
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, so that it does not raise again when Python ends."""
+    with contextlib.suppress(OSError, ValueError):  # a stand-in for standard output may have no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str, exit_code: int) -> int:
