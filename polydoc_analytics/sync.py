@@ -84,6 +84,7 @@ def _files(
     lake: Lake, source: FilesSource, cursor: Mapping[str, Any], progress: Progress | None
 ) -> tuple[LoadResult, dict[str, Any]]:
     known = cursor.get("files", {})
+    lake.raise_if_among(source.paths())
     files = [one for path in source.paths() for one in inputs(path, source.input_format)]
     states = {one.name: _state(one) for one in files}
     # A file whose state is not known is read every time.

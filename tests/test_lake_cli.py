@@ -207,7 +207,7 @@ def test_which_lake_comes_from_the_flag_then_the_environment_then_the_file(cli, 
 def test_a_command_over_no_lake_says_so_in_one_line(cli, command: list[str]) -> None:
     result = cli(*command, "--lake", "nothing")
     assert (result.code, result.out) == (2, "")
-    assert result.err == "error: nothing: there is no lake; `polydoc-analytics ingest` makes one\n"
+    assert result.err == "error: no lake at nothing; `polydoc-analytics ingest` or `sync` makes one\n"
     assert not Path("nothing").exists()
 
 

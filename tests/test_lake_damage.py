@@ -255,7 +255,7 @@ class TestCommand:
         for flag in ([], ["--run"]):
             done = command("lake", "repair", "--lake", tmp_path / "none", *flag)
             assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-            assert "there is no lake" in done.stderr
+            assert "no lake at " in done.stderr
         assert not (tmp_path / "none").exists()
 
 

@@ -245,14 +245,20 @@ def doctor(
     return 0 if found.is_whole else 1
 
 
-def opened_lake(uri: str | None, settings: Settings, out: opt.Output) -> Lake:
-    """Return the lake that a flag or the settings name; raises UsageError where neither does."""
+def opened_lake(uri: str | None, settings: Settings, out: opt.Output, *, must_exist: bool = False) -> Lake:
+    """The lake that a flag or the settings name; raises UsageError where neither does.
+
+    With ``must_exist`` raises LakeError where there is none, for commands that must never make one.
+    """
     from polydoc_analytics.lake.lake import Lake
 
     uri = uri or settings.lake
     if not uri:
         raise UsageError("which lake? pass --lake LAKE, or set `lake` in polydoc-analytics.toml")
-    return Lake(uri, talk=out.say)
+    lake = Lake(uri, talk=out.say)
+    if must_exist:
+        lake.raise_if_none()
+    return lake
 
 
 def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) -> None:

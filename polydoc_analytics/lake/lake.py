@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,9 +19,9 @@ from polydoc_analytics.lake import health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.cluster import ClusterLoad
 from polydoc_analytics.lake.exports import exports_of
-from polydoc_analytics.lake.finding import may_be_lake
+from polydoc_analytics.lake.finding import may_be_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, Place, json_of, json_text
+from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, LocalPlace, Place, json_of, json_text
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.session import spark_session
@@ -90,9 +90,31 @@ class Lake:
         """Tell whether there is a lake, whole or not."""
         return is_lake(self.place)
 
+    @property
+    def id(self) -> str:
+        """The lake's own id, a UUID: made with the lake and kept, whatever is loaded, compacted, erased or repaired.
+
+        Raises LakeError where there is no lake.
+        """
+        self.raise_if_none()
+        return str(Table(self.place, "loads").open().delta.metadata().id)
+
     def __repr__(self) -> str:
         """Name the lake."""
         return f"Lake({self.place.shown!r})"
+
+    def raise_if_none(self) -> None:
+        """Raise LakeError where there is no lake; for what must never make one. Nothing is written."""
+        if self.exists:
+            return
+        if isinstance(self.place, LocalPlace):
+            raise_if_file(self.place.folder)
+        raise LakeError(f"no lake at {self.place.shown}; `polydoc-analytics ingest` or `sync` makes one")
+
+    def raise_if_among(self, sources: Iterable[Any]) -> None:
+        """Raise LakeError where the lake lies in a folder that is to be loaded into it."""
+        if isinstance(self.place, LocalPlace):
+            raise_if_among_sources(self.place.folder, sources)
 
     def ingest(
         self,
@@ -132,6 +154,7 @@ class Lake:
         started = datetime.now(UTC)
         load = keeping.new_load()
         source, name = _source_and_name(source, name)
+        self._raise_if_cannot_take(source)
         content = Content(source, input_format, assume_utc)
         is_plain = not (correct or strict or quarantine_to)
         if is_plain and (known := self._known_load(content)):
@@ -164,6 +187,9 @@ class Lake:
         remote = checked(remote)
         started = datetime.now(UTC)
         load = keeping.new_load()
+        if isinstance(source, Iterator):
+            source = list(source)
+        self._raise_if_cannot_take(source)
         exports = exports_of(source)
         remote_shown = shown(remote)
         with spark_session(remote) as session, self.place.staging(load) as folder:
@@ -177,6 +203,12 @@ class Lake:
         if result.number:
             self._tidy()
         return result
+
+    def _raise_if_cannot_take(self, source: Any) -> None:
+        """Raise LakeError where the lake cannot be made where it is, or lies in what is to be loaded."""
+        self.raise_if_among(source if isinstance(source, list) else [source])
+        if isinstance(self.place, LocalPlace) and not self.exists:
+            raise_if_no_place(self.place.folder)
 
     def _tidy(self) -> None:
         """Put small files together where there are many; that it fails is no failure of the load, which is done."""
@@ -193,7 +225,7 @@ class Lake:
 
     def _keep(self, do: Callable[[Path, str], Any]) -> Any:
         """Do work on the lake's files under its lock, with a folder for new ones and the name of a load."""
-        self._raise_if_none()
+        self.raise_if_none()
         load = keeping.new_load()
         with self.place.staging(load) as folder:
             return self._exclusively(lambda: do(folder, load))
@@ -224,7 +256,7 @@ class Lake:
 
     def damage(self) -> repairing.Repair:
         """Return what is damaged, and what :meth:`repair` would do."""
-        self._raise_if_none()
+        self.raise_if_none()
         return repairing.damage(self.place)
 
     def repair(self) -> repairing.Repair:
@@ -233,14 +265,10 @@ class Lake:
         Where that would lose loads that are whole themselves, the damaged files are taken out instead. The result says
         what was lost; the ledger records it, and the sources of what was lost are to be loaded again.
         """
-        self._raise_if_none()
+        self.raise_if_none()
         load = keeping.new_load()
         with self.place.staging(load) as folder, self.place.lock(self._talk):
             return repairing.repair(self.place, folder, load)
-
-    def _raise_if_none(self) -> None:
-        if not is_lake(self.place):
-            raise LakeError(f"{self.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
 
     def _exclusively(self, write: Callable[[], Any]) -> Any:
         """Write under the lake's lock, and once more where somebody who does not know the lock came between."""
@@ -300,7 +328,7 @@ class Lake:
         Nothing is copied: the snapshot names the files that hold its rows. Raises LakeError where there is no lake or
         it is damaged, UsageError where ``as_of`` means nothing.
         """
-        self._raise_if_none()
+        self.raise_if_none()
         try:
             ledger, runs = self._newest()
         except LakeError:

@@ -13,7 +13,7 @@ from polydoc_analytics.delivery.outbox import deliver_all, put
 from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel, Try, key_of
 from polydoc_analytics.delivery.sending import OUTPUT, PUTS, Clock, back_off, deliver, deliveries_to, output_target
 from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.errors import LakeError, PolydocError, SourceError
+from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import Plans, ReportPlan, TargetPlan
 from polydoc_analytics.schedule.ledger import Book, Document, Edition, Job, Progress
@@ -62,7 +62,7 @@ class Scheduler:
         tried again. Raises LakeError where there is no lake.
         """
         self._sync()
-        self._is_there()
+        self.lake.raise_if_none()
         with self.shelf.lock(self.tell):
             done = Pass(lost=list(deliver_all(self.shelf, self.plans, self.clock)))
             jobs = [job for plan in self.plans.reports.values() for job in enrol(self.book, plan, self.clock())]
@@ -82,10 +82,6 @@ class Scheduler:
             else:
                 done.lost += deliver_all(self.shelf, self.plans, self.clock)
         return done
-
-    def _is_there(self) -> None:
-        if not self.lake.exists:
-            raise LakeError(f"{self.lake.place.shown}: there is no lake; `polydoc-analytics ingest` makes one")
 
     def _sync(self) -> None:
         from polydoc_analytics.configured import sources
@@ -126,7 +122,7 @@ class Scheduler:
         from polydoc_analytics.plan.cron import interval_named
 
         plan = self.plans.report(name)
-        self._is_there()
+        self.lake.raise_if_none()
         with self.shelf.lock(self.tell):
             job = self.book.job(name, period)
             now = self.clock()
