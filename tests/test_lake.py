@@ -344,7 +344,7 @@ def test_a_lake_of_another_format_is_refused(lake, file, tmp_path: Path) -> None
 def test_there_is_no_lake_where_nothing_was_loaded(tmp_path: Path) -> None:
     lake = pda.Lake(tmp_path / "nothing")
     for ask in (lake.snapshot, lake.loads, lake.compact, lambda: lake.erase("acme"), lambda: pda.connect(lake)):
-        with pytest.raises(pda.LakeError, match="^no lake at .*nothing; `polydoc-analytics ingest` or `sync` makes one"):
+        with pytest.raises(pda.LakeError, match=r"^no lake at .*; `polydoc-analytics ingest` or `sync` makes one"):
             ask()
     assert files_below(tmp_path) == set()
 

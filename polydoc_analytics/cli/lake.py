@@ -246,7 +246,7 @@ def doctor(
 
 
 def opened_lake(uri: str | None, settings: Settings, out: opt.Output, *, must_exist: bool = False) -> Lake:
-    """The lake that a flag or the settings name; raises UsageError where neither does.
+    """Open the lake that a flag or the settings name; raises UsageError where neither does.
 
     With ``must_exist`` raises LakeError where there is none, for commands that must never make one.
     """
