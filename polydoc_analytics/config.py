@@ -102,6 +102,8 @@ def settings(config: str | None = None, environment: Mapping[str, str] | None = 
             raise UsageError(f"{path}: unknown key '{key}'{nearest(key, _KEYS)}; expected {', '.join(_KEYS)}")
         if key in TEXTS and not isinstance(value, str):
             raise UsageError(f"{path}: {key} must be a text in quotation marks")
+        if key in TEXTS and not value.strip():
+            raise UsageError(f"{path}: {key} is an empty text; give it a value or leave it out")
         if key in _TABLES and not isinstance(value, dict):
             raise UsageError(f"{path}: {key} must be a table, [{key}]")
         if key in _LISTS and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):

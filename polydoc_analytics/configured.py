@@ -187,7 +187,9 @@ def _value(where: str, key: str, value: Any, kind: str) -> Any:
             raise UsageError(f"{where}: {key} must be true or false")
         return value
     if "tuple" in kind and isinstance(value, list) and all(isinstance(one, str) for one in value) and value:
-        return tuple(value)
+        return tuple(_value(where, key, one, "str") for one in value)
     if not isinstance(value, str):
         raise UsageError(f"{where}: {key} must be a text in quotation marks")
+    if not value.strip():
+        raise UsageError(f"{where}: {key} is an empty text; give it a value or leave it out")
     return value

@@ -140,8 +140,9 @@ class Database:
 
     ``interval`` is half-open in UTC; ``snapshot`` names that of a lake; ``account_names`` are those that a lake knows,
     by account id; ``catalog`` has the views by name, the user's own among them. ``counts`` accounts for the rows that
-    were read, ``quarantine`` holds the rejected ones and ``rejection`` says in words what they are. Close it, or use it
-    in a ``with`` block, to remove what was loaded to temporary files.
+    were read, ``quarantine`` holds the rejected ones and ``rejection`` says in words what they are; ``passed_over``
+    names the files of a folder that were not read, and says why. Close it, or use it in a ``with`` block, to remove
+    what was loaded to temporary files.
     """
 
     def __init__(self, scope: Scope, make: Callable[[Scope], Engine], stack: ExitStack) -> None:
@@ -154,6 +155,7 @@ class Database:
         self.conflicts = runs.conflicts
         self.snapshot = runs.snapshot
         self.rejection = runs.rejection
+        self.passed_over = runs.passed_over
         self.account_names = runs.account_names
         self.catalog = scope.views
         self._runs = runs

@@ -8,11 +8,19 @@ import os
 import re
 from collections.abc import Iterable
 
+from polydoc_analytics.safe_text import visible, without_credentials
+
 
 class PolydocError(Exception):
-    """A mistake in the call or an unreadable source; the command line prints it and exits with 2."""
+    """A mistake in the call or an unreadable source; the command line prints it and exits with 2.
+
+    Wherever its message goes, control characters in it are visible and URIs are without credentials.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(visible(without_credentials(str(message))))
 
     def _render_traceback_(self) -> list[str]:
         """Return what notebooks show in place of a traceback, by IPython's convention: the message alone."""
@@ -50,6 +58,12 @@ class OutputError(PolydocError):
 _HINTS = ("Did you mean", "Candidate bindings")
 _CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+def refuse_blank(path: object, what: str) -> None:
+    """Raise UsageError for an empty text as a path, which would name the working folder."""
+    if isinstance(path, str | os.PathLike) and not os.fspath(path).strip():
+        raise UsageError(f"{what} is an empty text; give a path or a URI, . for the working folder")
 
 
 def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:

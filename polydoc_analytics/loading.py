@@ -14,6 +14,7 @@ from polydoc_analytics.configured import opened
 from polydoc_analytics.counting import counted, noun
 from polydoc_analytics.errors import RejectedRowsError
 from polydoc_analytics.loaders import Progress, read_batches
+from polydoc_analytics.loaders.finding import PassedOver, files_of
 from polydoc_analytics.loaders.work import in_background
 
 if TYPE_CHECKING:
@@ -60,20 +61,21 @@ class Loaded:
     """Runs in memory (Polars, sorted by created_at and id), the quarantined rows, and the counts.
 
     ``quarantine`` has the columns source, line (1-based), reason and raw; ``conflicts`` lists the ids of runs that were
-    seen finished in more than one way.
+    seen finished in more than one way; ``passed_over`` names the files of a folder that hold no runs, and says why.
     """
 
     runs: pl.DataFrame
     quarantine: pl.DataFrame
     counts: Counts
     conflicts: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @dataclass(frozen=True)
 class Staged:
     """Runs in a folder of Parquet: the manifest, the counts, the quarantine and the ids in conflict.
 
-    ``snapshot`` names the snapshot of the lake that they are of.
+    ``snapshot`` names the snapshot of the lake that they are of, ``passed_over`` the files that were not read.
     """
 
     folder: Path
@@ -82,6 +84,7 @@ class Staged:
     quarantine: Quarantine
     conflicts: tuple[str, ...]
     snapshot: str | None = None
+    passed_over: tuple[PassedOver, ...] = ()
 
     @property
     def rejection(self) -> str:
@@ -124,13 +127,14 @@ def stage(
     input_format, assume_utc = input_format or known_format, assume_utc or is_utc
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         read_manifest(Path(source))  # an export of which a part is missing is refused
+    files = files_of(source, input_format)
     quarantine = Quarantine(work)
     merge = Merge(work)
     parts = PartWriter(folder, load=load)
     read = 0
     try:
         with in_background(parts.write) as write:
-            batches = read_batches(source, input_format=input_format, assume_utc=assume_utc, progress=progress)
+            batches = read_batches(files or source, input_format=input_format, assume_utc=assume_utc, progress=progress)
             for group in judged(batches):
                 read += group.read
                 quarantine.add(group.rejected)
@@ -159,7 +163,14 @@ def stage(
     counts = Counts(read, runs, read - runs - quarantine.rows, quarantine.rows, len(settled.conflicts))
     manifest = parts.manifest(dict(counts))
     quarantine.close()
-    return Staged(folder, manifest, counts, quarantine, tuple(settled.conflicts))
+    return Staged(
+        folder,
+        manifest,
+        counts,
+        quarantine,
+        tuple(settled.conflicts),
+        passed_over=tuple(files.passed_over if files else ()),
+    )
 
 
 def rejection(quarantine: Quarantine, read: int) -> str:

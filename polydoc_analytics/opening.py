@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.configured import source_named
-from polydoc_analytics.errors import SourceError, UsageError, first_line
+from polydoc_analytics.errors import SourceError, UsageError, first_line, refuse_blank
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from polydoc_analytics.lake.lake import Lake, Snapshot
+    from polydoc_analytics.loaders.finding import PassedOver
     from polydoc_analytics.loaders.sources import Input
     from polydoc_analytics.store import Manifest
 
@@ -36,8 +37,8 @@ class Runs:
 
     ``created_us`` and ``finished_us`` are the least and greatest instants in µs since 1970 UTC, ``languages`` the
     distinct values of target_language (all of them are among these). ``prepare`` lets a connection read the files,
-    ``account_names`` are those that the lake knows,
-    ``load_number`` is that of the snapshot. ``scans`` say for a cluster what to read; it cannot where there are none.
+    ``account_names`` are those that the lake knows, ``load_number`` is that of the snapshot, ``passed_over`` are the
+    files of a folder that are not read. ``scans`` say for a cluster what to read; it cannot where there are none.
     """
 
     files: tuple[str, ...]
@@ -51,6 +52,7 @@ class Runs:
     conflicts: tuple[str, ...] = ()
     snapshot: str | None = None
     rejection: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
     prepare: Callable[[duckdb.DuckDBPyConnection], None] = lambda con: None
     account_names: Mapping[str, str] = field(default_factory=dict)
     lake: Lake | None = None
@@ -104,7 +106,7 @@ def opened_runs(
             progress=progress,
         )
         found = _of_manifest(folder, staged.manifest, staged.counts, staged.quarantine.frame(), staged.conflicts)
-        yield replace(found, rejection=staged.rejection)
+        yield replace(found, rejection=staged.rejection, passed_over=staged.passed_over)
 
 
 @contextmanager
@@ -135,6 +137,7 @@ def lake_of(source: Any) -> Lake | None:
     """Return the lake that a source is or names, else None; for a lake alone its modules are imported."""
     from polydoc_analytics.lake.finding import may_be_lake
 
+    refuse_blank(source, "the source")
     if not may_be_lake(source):
         return None
     from polydoc_analytics.lake import lake
@@ -173,17 +176,21 @@ def _no_quarantine() -> pl.DataFrame:
 
 def _export(source: Any) -> Runs | None:
     """Open a folder that ``export`` has written, whose manifest vouches for it; None where more has been put there."""
-    from polydoc_analytics.loaders.sources import files_in
+    from polydoc_analytics.loaders.finding import files_in
     from polydoc_analytics.store import read_manifest
 
     if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
         return None
     folder = Path(source)
     manifest = read_manifest(folder)
-    if manifest is None or (manifest.parts and len(files_in(folder)) > len(manifest.parts)):
+    if manifest is None:
+        return None
+    files = files_in(folder)
+    if manifest.parts and len(files) > len(manifest.parts):
         return None
     rows = manifest.rows
-    return _of_manifest(folder, manifest, Counts(rows, rows, 0, 0, 0), _no_quarantine(), ())
+    found = _of_manifest(folder, manifest, Counts(rows, rows, 0, 0, 0), _no_quarantine(), ())
+    return replace(found, passed_over=tuple(files.passed_over))
 
 
 def _of_manifest(
@@ -218,7 +225,7 @@ def _relation(files: tuple[str, ...]) -> str:
 
 def _in_place(source: Any, assume_utc: bool) -> Runs | None:
     """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
-    from polydoc_analytics.loaders.sources import inputs
+    from polydoc_analytics.loaders.finding import inputs
 
     try:
         files = inputs(source)
@@ -229,7 +236,8 @@ def _in_place(source: Any, assume_utc: bool) -> Runs | None:
     if not files or not all(_is_plain_parquet(one) for one in files):
         return None
     schema = _common_schema(files, assume_utc)
-    return None if schema is None else _proven(tuple(one.path for one in files), schema)
+    found = None if schema is None else _proven(tuple(one.path for one in files), schema)
+    return found and replace(found, passed_over=tuple(files.passed_over))
 
 
 def _is_plain_parquet(one: Input) -> bool:

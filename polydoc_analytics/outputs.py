@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import UsageError, refuse_blank
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.loading import Counts, Loaded, Staged, scratch, stage
 from polydoc_analytics.opening import lake_of, opened_runs
@@ -59,7 +59,13 @@ def load(
         files = [str(folder / part.path) for part in staged.manifest.parts]
         frames = [pl.read_parquet(file, hive_partitioning=False, glob=False) for file in files]
         runs = pl.concat(frames) if frames else polars_schema().to_frame()
-        return Loaded(runs.sort("created_at", "id"), staged.quarantine.frame(), staged.counts, staged.conflicts)
+        return Loaded(
+            runs.sort("created_at", "id"),
+            staged.quarantine.frame(),
+            staged.counts,
+            staged.conflicts,
+            staged.passed_over,
+        )
 
 
 def export(
@@ -84,6 +90,7 @@ def export(
     """
     from polydoc_analytics.store import NewFolder, write_manifest
 
+    refuse_blank(destination, "the destination")
     with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:
         staged = _staged(
             source,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from polydoc_analytics.errors import PolydocError, SourceError, UsageError, first_line
 from polydoc_analytics.pyspark_notice import hush
+from polydoc_analytics.safe_text import shown
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -23,16 +24,11 @@ _SETTINGS = {
 }
 
 
-def shown(remote: str) -> str:
-    """Return a remote without its parameters, for a token may be among them."""
-    return remote.split(";", 1)[0].rstrip("/")
-
-
 def checked(remote: str | None) -> str:
     """Return a remote that can be one; raises UsageError where it is none."""
     if not remote:
         raise UsageError("engine spark needs a remote, such as sc://localhost:15002; say which with remote")
-    parts = urlsplit(shown(remote))
+    parts = urlsplit(remote.split(";", 1)[0].rstrip("/"))
     try:
         is_sound = parts.scheme == "sc" and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
     except ValueError:
@@ -48,7 +44,7 @@ class Session:
     """A session of one's own with a cluster: its views and settings are seen by nobody else."""
 
     def __init__(self, remote: str) -> None:
-        self._shown = shown(checked(remote))
+        self._shown = shown(checked(remote)).rstrip("/")
         self._secrets = re.findall(r";[^;=]+=([^;]+)", remote)
         hush()
         try:

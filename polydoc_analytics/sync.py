@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from polydoc_analytics.configured import ApiSource, FilesSource, PostgresSource, Source, Tell
-from polydoc_analytics.errors import PolydocError
+from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.taking import LoadResult
 from polydoc_analytics.loaders import Progress
-from polydoc_analytics.loaders.sources import Input, inputs
+from polydoc_analytics.loaders.finding import Files, inputs
+from polydoc_analytics.loaders.sources import Input, reason
 from polydoc_analytics.loading import scratch
 
 
@@ -85,12 +86,16 @@ def _files(
 ) -> tuple[LoadResult, dict[str, Any]]:
     known = cursor.get("files", {})
     lake.raise_if_among(source.paths())
-    files = [one for path in source.paths() for one in inputs(path, source.input_format)]
+    files = inputs(source.paths(), source.input_format)
     states = {one.name: _state(one) for one in files}
     # A file whose state is not known is read every time.
-    changed = [one for one in files if states[one.name] is None or known.get(one.name) != states[one.name]]
+    changed = Files(
+        (one for one in files if states[one.name] is None or known.get(one.name) != states[one.name]),
+        files.passed_over,
+    )
     if not changed:
-        return LoadResult(0, 0, 0, 0, 0, 0, 0, snapshot=lake.snapshot().text), {"files": states}
+        snapshot, passed_over = lake.snapshot().text, tuple(files.passed_over)
+        return LoadResult(0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over), {"files": states}
     result = lake.ingest(
         changed,
         correct=source.correct,
@@ -108,6 +113,9 @@ def _state(one: Input) -> list[Any] | None:
     if one.is_local:
         status = os.stat(one.path)
         return [status.st_size, status.st_mtime_ns]
-    found = one.filesystem.info(one.path)
+    try:
+        found = one.filesystem.info(one.path)
+    except Exception as error:
+        raise SourceError(f"{one.name}: cannot be read: {reason(error, one.path)}") from None
     tag = found.get("ETag") or found.get("etag") or found.get("LastModified") or found.get("mtime")
     return None if tag is None else [one.size, str(tag)]

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders import _work_of_files, small
-from polydoc_analytics.loaders.sources import inputs
+from polydoc_analytics.loaders.finding import inputs
 
 BAD = [b"not json\n", b'{"id": 1}\n', b'\xff{"id":"x"}\n', b'{"a":1}{"b":2}\n', b'{"id":"y"\n']
 

@@ -44,6 +44,7 @@ def run(arguments: list[str]) -> int:
     from polydoc_analytics.errors import PolydocError
 
     try:
+        _refuse_empty(arguments)
         command = typer.main.get_command(app)
         if _COMPLETION in os.environ:
             command.main(arguments, prog_name=_NAME)
@@ -65,6 +66,19 @@ def run(arguments: list[str]) -> int:
         return _other(error)
     finally:
         choose(None)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse empty arguments: a variable that is not set in a shell would name the working folder, or no filter."""
+    from polydoc_analytics.errors import UsageError
+
+    for at, argument in enumerate(arguments):
+        name, is_flag, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        if value.strip() or (name and not is_flag):
+            continue
+        before = arguments[at - 1] if at else ""
+        what = name or (before if before.startswith("-") and len(before) > 1 else f"argument {at + 1}")
+        raise UsageError(f"{what} is an empty text; give it a value or leave it out")
 
 
 def _other(error: Exception) -> int:

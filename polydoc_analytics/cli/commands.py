@@ -20,6 +20,7 @@ from polydoc_analytics.cli.shared import (
     print_json,
     print_plain,
     say_counts,
+    say_passed_over,
 )
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
@@ -334,6 +335,7 @@ def export(
         head = {"schema_version": 1, "report": "export", "snapshot": staged.snapshot}
         print_json(head | {"counts": dict(staged.counts), "data": data})
     say_counts(out, staged.counts, staged.rejection, staged.snapshot)
+    say_passed_over(out, staged.passed_over)
     out.say(f"{destination}: {counted(staged.manifest.rows, 'run')} in {counted(files, 'file')}, {size:,} bytes")
 
 

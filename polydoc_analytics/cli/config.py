@@ -109,13 +109,13 @@ def _in_force(config: str | None) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     """Return a value without the query of a URI, which may be a secret where a store is opened by a signed link."""
-    from polydoc_analytics.loaders.sources import without_query
+    from polydoc_analytics.safe_text import shown
 
     if isinstance(value, dict):
         return {key: _shown(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shown(one) for one in value]
-    return without_query(value) if isinstance(value, str) and "://" in value else value
+    return shown(value) if isinstance(value, str) and "://" in value else value
 
 
 def _lines(content: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
-from polydoc_analytics.cli.shared import one_or_many, print_json, print_plain
+from polydoc_analytics.cli.shared import one_or_many, print_json, print_plain, say_passed_over
 from polydoc_analytics.counting import counted, noun
 from polydoc_analytics.errors import UsageError
 
@@ -273,6 +273,7 @@ def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) ->
     out.say(text + (f", {result.conflicts:,} in conflict" if result.conflicts else ""))
     if result.rejection:
         out.warn(result.rejection)
+    say_passed_over(out, result.passed_over)
     done = (
         f"load {result.number} is on the disk"
         if result.number

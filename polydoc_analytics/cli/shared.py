@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.cli import options as opt
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.config import Settings
     from polydoc_analytics.engine import Database
     from polydoc_analytics.engines.scope import DateBasis
+    from polydoc_analytics.loaders.finding import PassedOver
     from polydoc_analytics.loading import Counts
 
 
@@ -52,6 +53,7 @@ def connected(
             **arguments,
         )
     say_counts(out, db.counts, db.rejection, db.snapshot)
+    say_passed_over(watched or out, db.passed_over)
     if left_out := db.runs_without_date:
         are = noun(left_out, "is", "are")
         out.warn(f"{counted(left_out, 'run')} without finished_at {are} left out of every figure")
@@ -70,6 +72,14 @@ def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | 
     out.say(f"{counted(counts.read, 'row')} read: {', '.join(parts)}")
     if rejection:
         out.warn(rejection)
+
+
+def say_passed_over(out: opt.Output, files: Iterable[PassedOver]) -> None:
+    """Say which files of a folder were not read, and why."""
+    from polydoc_analytics.loaders.finding import passed_over_text
+
+    if text := passed_over_text(files):
+        out.warn(text)
 
 
 def as_of_text(db: Database) -> str:

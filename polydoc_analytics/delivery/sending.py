@@ -11,8 +11,8 @@ from typing import Any
 from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel, Try, key_of
 from polydoc_analytics.errors import PolydocError, SourceError
-from polydoc_analytics.loaders.sources import without_query
 from polydoc_analytics.plan import SchedulePlan, TargetPlan
+from polydoc_analytics.safe_text import shown
 
 PUTS = ("folder", "store")
 """Kinds at which a repeat only puts the same bytes where they are: whether a try was the first need not be known."""
@@ -52,7 +52,7 @@ def _receivers(target: TargetPlan, contacts: Callable[[TargetPlan], str | None] 
     if target.kind == "email":
         return (contacts(target),) if contacts else tuple(target.values["to"])
     place = target.values.get("path") or target.values.get("uri") or target.values["url_env"]
-    return (without_query(place) if "://" in place else place,)
+    return (shown(place) if "://" in place else place,)
 
 
 def deliver(

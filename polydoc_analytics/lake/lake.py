@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +30,8 @@ from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_te
 from polydoc_analytics.loaders import Progress, is_table
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
-from polydoc_analytics.spark_session import checked, shown
+from polydoc_analytics.safe_text import shown
+from polydoc_analytics.spark_session import checked
 from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import ROW_GROUP_ROWS, Scan
 
@@ -158,7 +159,7 @@ class Lake:
         content = Content(source, input_format, assume_utc)
         is_plain = not (correct or strict or quarantine_to)
         if is_plain and (known := self._known_load(content)):
-            return self._loaded_before(known)
+            return replace(self._loaded_before(known), passed_over=content.passed_over)
         with self.place.staging(load) as folder, in_background(content.digest) as begin:
             begin()
             runs, work = folder / "runs", folder / "work"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import LakeError, first_line
+from polydoc_analytics.errors import LakeError, first_line, refuse_blank
 from polydoc_analytics.lake.places import STAGING, LocalPlace, Place, Stored
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class RemotePlace:
     is_local = False
 
     def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
-        from polydoc_analytics.loaders.sources import without_query
+        from polydoc_analytics.safe_text import shown
 
         self.uri = uri.rstrip("/")
-        self.shown = without_query(self.uri)
+        self.shown = shown(self.uri)
         self.storage_options = dict(storage_options) if storage_options else None
         options = {key.lower(): value for key, value in (storage_options or {}).items()}
         allow = next((options.pop(key.lower()) for key in _ALLOW_HTTP if key.lower() in options), None)
@@ -241,6 +241,7 @@ class _Lease:
 
 def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Place:
     """Return the place that a path or URI names."""
+    refuse_blank(uri, "the lake")
     if "://" not in uri:
         return LocalPlace(Path(uri))
     if uri.startswith("file://"):

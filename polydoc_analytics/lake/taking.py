@@ -21,8 +21,10 @@ from polydoc_analytics.lake.tables import Table, base_name
 from polydoc_analytics.lake.writing import write_table
 from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.batches import Rejected
-from polydoc_analytics.loaders.sources import Input, inputs, without_query
+from polydoc_analytics.loaders.finding import Files, PassedOver, inputs
+from polydoc_analytics.loaders.sources import Input
 from polydoc_analytics.loading import CountsByName, Staged
+from polydoc_analytics.safe_text import shown
 from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import Manifest
 
@@ -34,7 +36,8 @@ class LoadResult(CountsByName):
     ``conflicts`` are the runs that were seen finished in more than one way, within the load or against the lake.
     ``load`` and ``number`` name the load's row in the ledger; they are None where it changed nothing, so that none was
     written.
-    ``snapshot`` says what the lake is after it, ``rejection`` in words what was quarantined.
+    ``snapshot`` says what the lake is after it, ``rejection`` in words what was quarantined; ``passed_over`` names the
+    files of a folder that were not read, and says why.
     """
 
     read: int
@@ -50,6 +53,7 @@ class LoadResult(CountsByName):
     snapshot: str = ""
     rejection: str = ""
     conflict_ids: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class Load(Origin):
                 snapshot=snapshot_text(last),
                 rejection=self.staged.rejection,
                 conflict_ids=conflicts,
+                passed_over=self.staged.passed_over,
             )
             if not (changes.inserted or changes.updated or rejected):
                 return result
@@ -188,7 +193,7 @@ def source_name(source: Any) -> str:
         return source.name
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
-        return without_query(text) if "://" in text else "standard input" if text == "-" else text
+        return shown(text) if "://" in text else "standard input" if text == "-" else text
     if is_table(source):
         return "table"
     names = [source_name(part) for part in source]
@@ -205,6 +210,7 @@ class Content:
         self._files = _local_files(source, input_format)
         self._options = (input_format, assume_utc)
         self._digest: str | None = None
+        self.passed_over = tuple(self._files.passed_over)
         self.size = sum(one.size for one in self._files) if self._files else None
 
     def digest(self) -> str | None:
@@ -217,13 +223,13 @@ class Content:
         return self._digest
 
 
-def _local_files(source: Any, input_format: str | None) -> list[Input]:
+def _local_files(source: Any, input_format: str | None) -> Files:
     if isinstance(source, Reading) or is_table(source) or source == "-" or source_named(source):
-        return []
+        return Files()
     if not isinstance(source, str | os.PathLike) and any(is_table(part) for part in source):
-        return []
+        return Files()
     files = inputs(source, input_format)
-    return files if all(one.is_local and os.path.isfile(one.path) for one in files) else []
+    return files if all(one.is_local and os.path.isfile(one.path) for one in files) else Files()
 
 
 def _sha256(one: Input) -> str:

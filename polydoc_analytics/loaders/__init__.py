@@ -9,7 +9,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, UsageError
-from polydoc_analytics.loaders.sources import Input, as_local_file, inputs, opened, sniffed
+from polydoc_analytics.loaders.finding import inputs
+from polydoc_analytics.loaders.sources import Input, as_local_file, opened, sniffed
 from polydoc_analytics.schema import pandera_schema
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.bodies import CutOffError, first_and_last, gunzipped
 from polydoc_analytics.loaders.quiet import quiet
-from polydoc_analytics.loaders.sources import without_query
 from polydoc_analytics.loaders.wire import show
+from polydoc_analytics.safe_text import shown as shown_address
 
 if TYPE_CHECKING:
     import httpx
@@ -93,7 +93,7 @@ def fetched(
             return True
         return min(error.wait_s + random.uniform(0, patience.first_wait_s), patience.most_wait_s)
 
-    told = SourceError(f"{without_query(url)}: was not asked")
+    told = SourceError(f"{shown_address(url)}: was not asked")
     with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
         try:
             for attempt in stamina.retry_context(
@@ -146,7 +146,7 @@ def _address(base: str) -> str:
         raise SourceError(f"the base URL of the API is not usable; expected one like {DEFAULT_BASE}")
     if "@" in parts.netloc:
         raise SourceError(
-            f"{without_query(base.strip())}: leave user name and password out of the base URL of the API; "
+            f"{shown_address(base.strip())}: leave user name and password out of the base URL of the API; "
             f"the token alone, from {TOKEN_VARIABLE}, says who asks"
         )
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/v1/runs", parts.query, ""))
@@ -210,7 +210,7 @@ class _Fetch:
         self.received = 0
         try:
             with self.client.stream("GET", self.url, headers=self.headers) as response:
-                shown = without_query(str(response.url))
+                shown = shown_address(str(response.url))
                 self._check(response, shown)
                 self._save(response, shown)
                 return
@@ -290,7 +290,7 @@ class _Fetch:
         """Return a failure to connect, send or receive in words; nothing of the library's own text is shown."""
         import httpx
 
-        shown = without_query(self.url)
+        shown = shown_address(self.url)
         if isinstance(error, httpx.ConnectTimeout):
             return _AgainError(f"{shown}: no connection within {self.patience.connect_s:g} s")
         if isinstance(error, httpx.TimeoutException):

@@ -82,12 +82,12 @@ def _value(where: str, key: Key, value: Any) -> Any:
         return dict(_of(where, name, value, is_table, "a table of numbers"))
     if key.kind == "texts":
         given = [value] if isinstance(value, str) else value
-        is_list = isinstance(given, list | tuple) and all(isinstance(one, str) and one for one in given)
+        is_list = isinstance(given, list | tuple) and all(isinstance(one, str) and one.strip() for one in given)
         texts = tuple(_of(where, name, given, is_list, "a list of texts"))
         for one in texts if key.choices else ():
             _choice(where, name, one, key.choices)
         return texts
-    text = _of(where, name, value, isinstance(value, str) and bool(value), "a text in quotation marks")
+    text = _of(where, name, value, isinstance(value, str) and bool(value.strip()), "a text in quotation marks")
     return _text(where, key, text)
 
 
