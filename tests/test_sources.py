@@ -555,9 +555,10 @@ def test_folders_of_any_name_are_read(name: str, tmp_path: Path, file) -> None:
     (folder / "_manifest.json").unlink()
     with pda.connect(folder) as db:
         assert db.view("usage")["runs"].item() == 2
+    place = tmp_path / "lakes" / name / "lake"
     if name != "a%20b":
-        pda.Lake(folder / "lake").ingest(folder)
-        assert pda.connect(folder / "lake").view("usage")["runs"].item() == 2
+        pda.Lake(place).ingest(folder)
+        assert pda.connect(place).view("usage")["runs"].item() == 2
     else:
         with pytest.raises(pda.LakeError, match="choose another folder"):
-            pda.Lake(folder / "lake")
+            pda.Lake(place)
