@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 from conftest import SHARED, wire
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import ndjson
+from polydoc_analytics.loaders import deep_json, ndjson
 from polydoc_analytics.loaders import wire as judge
 from polydoc_analytics.loaders.work import side_by_side
 
@@ -111,8 +114,6 @@ def test_nesting_of_any_depth_under_a_key_that_is_not_read_does_no_harm(file) ->
 
 
 def judge_line(extra: str) -> str:
-    import json
-
     return json.dumps(wire())[:-1] + f', "extra": {extra}}}'
 
 
@@ -140,23 +141,81 @@ def test_what_is_not_json_under_a_key_that_is_not_read_makes_the_row_no_run(text
     assert loaded.quarantine["line"].to_list() == [2]
 
 
-def test_the_deep_parser_agrees_with_the_shallow_one() -> None:
-    deep = "[" * 5000 + "]" * 5000
-    for text in (
-        '{"a": 1, "b": [true, false, null], "c": {"d": "e"}}',
-        "[]",
-        "{}",
-        '"x"',
-        "1.5",
-        " [1, 2] ",
-        '{"a":{}}',
-    ):
-        shallow = judge._parse_deep(text)
-        assert shallow == judge._parse_text(text)
-    assert judge._parse_deep('{"x": "y", "deep": ' + deep + "}")["x"] == "y"
-    for text in ("[1 2]", "[1,]", '{"a"}', "{1: 2}", "tru", "[", '{"a": 1', "1 1", ""):
-        with pytest.raises(judge.Refusal):
-            judge._parse_deep(text)
+def shallow_json(raw: bytes) -> object:
+    """The outermost value as Python's own parser has it, with arrays and objects inside emptied; its error is None."""
+    try:
+        value = json.loads(raw.decode("utf-8", "replace"), parse_float=str, parse_int=str, parse_constant=int)
+    except ValueError:
+        return ValueError
+    if isinstance(value, list):
+        return []
+    if isinstance(value, dict):
+        return {key: type(one)() if isinstance(one, list | dict) else one for key, one in value.items()}
+    return value
+
+
+def deep(raw: bytes) -> object:
+    try:
+        return deep_json.parse(raw)
+    except judge.Refusal:
+        return ValueError
+
+
+json_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=5),
+        st.sampled_from(["]", "}", '"', "\\", "[{", "\n", "id"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(["id", "a", "", "\\", '"}']), inner, max_size=4)
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(json_values, st.booleans(), st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", " :\r\n")]), st.data())
+def test_the_deep_parser_agrees_with_pythons(value: object, ascii_only: bool, marks: tuple, data) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=marks).encode("utf-8", "surrogatepass")
+    assert deep(text) == shallow_json(text)
+    assert deep(b" [" + text + b" , " + text + b"]\n") == []
+    at = data.draw(st.integers(0, len(text)))
+    broken = (
+        text[:at] + data.draw(st.sampled_from([b"", *(bytes([c]) for c in b'"{}[],:\\ 01-.e\x01tn')])) + text[at + 1 :]
+    )
+    for one in (broken, b'{"a": {"b": [[[' + broken + b"]]]}}", b"[[[[" + broken + b",1]]]]"):
+        assert (deep(one) is ValueError) == (shallow_json(one) is ValueError)
+
+
+def test_the_deep_parser_keeps_the_keys_that_it_is_asked_for() -> None:
+    text = b'{"x": 1, "id": "a", "deep": ' + b"[" * 5000 + b"]" * 5000 + b', "\\u0069d": "b", "y": [{"id": 1}]}'
+    assert deep_json.parse(text, keys={"id", "y"}) == {"id": "b", "y": []}
+    assert deep_json.parse(text) == {"x": "1", "id": "b", "deep": [], "y": []}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"id": ' + b"[" * 400_000 + b"1" + b"]" * 800_000,
+        b'{"id": "a", "x": [' + b"1," * 600_000 + b"]}",
+        b'{"id": ' + b'{"a":' * 300_000,
+        b'{"id": "a", "credits": ' + b"1" * 1_200_000 + b"}",
+    ],
+)
+def test_a_long_row_that_is_no_run_is_one_row_in_quarantine(raw: bytes, file) -> None:
+    loaded = pda.load(file([wire("good"), raw, wire("fine")]))
+    assert loaded.runs["id"].to_list() == ["fine", "good"]
+    assert loaded.quarantine["line"].to_list() == [2]
+
+
+def test_a_long_row_that_is_a_run_is_one(file) -> None:
+    raw = judge_line("[" + '[{"a": [1, "]"]}], ' * 80_000 + "null]").encode()
+    assert len(raw) > 1024 * 1024
+    assert pda.load(file([raw])).runs["id"].to_list() == ["a"]
 
 
 def test_an_id_of_bytes_that_are_not_utf8_is_refused_and_other_texts_are_mended(file) -> None:
@@ -176,8 +235,6 @@ def test_an_id_of_bytes_that_are_not_utf8_is_refused_and_other_texts_are_mended(
 
 
 def ndjson_line(row: dict) -> bytes:
-    import json
-
     return json.dumps(row).encode()
 
 

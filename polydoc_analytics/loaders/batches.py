@@ -17,6 +17,7 @@ from polydoc_analytics.schema import INSTANTS, NAMES, arrow_schema, pandera_sche
 
 MAX_RAW_BYTES = 64 * 1024
 _JUDGED_AT_ONCE = 100_000
+_JUDGED_BYTES = 64 * 1024 * 1024
 
 
 class Rejected(NamedTuple):
@@ -67,6 +68,11 @@ class Batch:
         self._refused = refused
         self._placed: Callable[[Rejected], Rejected] | None = None
         self._verdict: tuple[pa.Table, list[Rejected]] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the rows take in memory."""
+        return int(self._table.nbytes) + sum(len(row.raw) for row in self.unreadable)
 
     @property
     def runs(self) -> pa.Table:
@@ -149,22 +155,23 @@ class Judged(NamedTuple):
 def judged(batches: Iterable[Batch]) -> Iterator[Judged]:
     """Yield batches in their order, judged and put together in groups of some size."""
     group: list[Batch] = []
-    read = 0
+    read = size = 0
     for batch in chain(batches, [None]):
         if batch is not None:
             group.append(batch)
             read += batch.read
-        if group and (batch is None or read >= _JUDGED_AT_ONCE):
+            size += batch.nbytes
+        if group and (batch is None or read >= _JUDGED_AT_ONCE or size >= _JUDGED_BYTES):
             judge(group)
             rejected = [row for one in group for row in one.rejected]
             yield Judged(pa.concat_tables([one.runs for one in group]), rejected, read)
-            group, read = [], 0
+            group, read, size = [], 0, 0
 
 
-def no_runs(*rejected: Rejected) -> Batch:
+def no_runs(*rejected: Rejected, lines: int = 0) -> Batch:
     """Return a batch of rejected rows alone."""
     place = Place("", lambda row: row, lambda row: "")
-    return Batch(loose_schema().empty_table(), place, None, rejected)
+    return Batch(loose_schema().empty_table(), place, None, rejected, lines)
 
 
 def cut(raw: str | bytes) -> str:

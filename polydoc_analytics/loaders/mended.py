@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from polydoc_analytics.loaders import csv, ndjson
 from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected, no_runs
+from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.work import Work
 
 _KEYS = {"source", "line", "reason", "raw"}
@@ -31,9 +32,13 @@ def begins(head: bytes) -> bool:
 def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
     """Yield the work of reading each block of a quarantine file; a row's line is its line in this file."""
     line = 1
-    for block in ndjson.blocks(stream, ndjson.BLOCK_BYTES):
-        yield Work(partial(_read_block, bytes(block), source, line, assume_utc), len(block))
-        line += block.count(b"\n")
+    for block in blocks(stream, BLOCK_BYTES):
+        if isinstance(block, LongLine):
+            yield Work(partial(block.batches, source, line), len(block))
+            line += 1
+        else:
+            yield Work(partial(_read_block, bytes(block), source, line, assume_utc), len(block))
+            line += block.count(b"\n")
 
 
 def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) -> list[Batch]:

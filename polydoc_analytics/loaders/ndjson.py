@@ -17,13 +17,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json
 
-from polydoc_analytics.loaders import layout, shape, wire
-from polydoc_analytics.loaders.batches import Batch, Place, Rejected, cut, table_of, with_instants
+from polydoc_analytics.loaders import layout, limits, shape, wire
+from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Place, Rejected, cut, table_of, with_instants
+from polydoc_analytics.loaders.lines import BLOCK_BYTES as BLOCK_BYTES
+from polydoc_analytics.loaders.lines import LongLine, blocks
 from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.schema import COLUMNS, NAMES
 
-BLOCK_BYTES = 7 * 1024 * 1024
-_FIRST_BYTES = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN = 10, 13
 _FEW_LINES = 16
@@ -39,41 +39,15 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
     """Yield the work of reading each block of lines; blank lines and a BOM at the start count as nothing."""
     is_first = True
     for block in blocks(stream, block_bytes):
+        if isinstance(block, LongLine):
+            is_first = False
+            yield Work(partial(block.batches, source, 1), len(block), is_counted_from_1=True)
+            continue
         if is_first and block.startswith(_BOM):
             del block[: len(_BOM)]
         is_first = False
         if block:
             yield Work(partial(read_block, block, source, 1, assume_utc), len(block), is_counted_from_1=True)
-
-
-def blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytearray]:
-    """Yield the stream in blocks of about ``block_bytes`` that end where a line does; the first ones are smaller."""
-    rest = bytearray()
-    size = min(block_bytes, _FIRST_BYTES)
-    while True:
-        block = bytearray(len(rest) + size)
-        block[: len(rest)] = rest
-        with memoryview(block) as view, view[len(rest) :] as free:
-            filled = len(rest) + _read_into(stream, free)
-        if filled == len(rest):
-            break
-        end = block.rfind(b"\n", len(rest), filled) + 1
-        rest = block[end:filled]
-        if end:
-            del block[end:]
-            yield block
-        size = min(block_bytes, size * 4)
-    if rest:
-        yield rest
-
-
-def _read_into(stream: BinaryIO, free: memoryview) -> int:
-    """Read bytes to where they will stay, if the stream can do that; return how many."""
-    if hasattr(stream, "readinto"):
-        return int(stream.readinto(free))
-    content = stream.read(len(free))
-    free[: len(content)] = content
-    return len(content)
 
 
 def read_block(block: bytes | bytearray, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
@@ -97,9 +71,12 @@ class _Block:
         ends = np.flatnonzero(self.octets == _NEWLINE) + 1
         self.ends = ends if self.block.endswith(b"\n") else np.append(ends, len(self.block))
         starts, last, is_plain = self._shape_of_lines()
+        too_long = self._too_long(last - starts)
+        is_plain[too_long] = False
         tables, numbers = self._by_shape_and_layout(starts, last, is_plain)
         left = np.ones(len(self.ends), bool)
         left[numbers] = False
+        left[too_long] = False
         refused: dict[int, dict[str, str]] = {}
         alone = np.flatnonzero(left).tolist()
         if len(alone) > _FEW_LINES:
@@ -109,11 +86,21 @@ class _Block:
             refused = {len(numbers) + row: reasons for row, reasons in bad_instants.items()}
             tables.append(together)
             numbers = np.concatenate((numbers, others))
-        return [self._checked(tables, numbers, refused, alone)]
+        return [self._checked(tables, numbers, refused, alone, too_long.tolist())]
+
+    def _too_long(self, lengths: Offsets) -> Offsets:
+        """Return the numbers of the lines that are longer than the longest row."""
+        if lengths.max(initial=0) <= limits.LEAST_ROW_BYTES:
+            return self.ends[:0]
+        return np.flatnonzero(lengths > limits.longest_row())
 
     def line(self, number: int) -> bytes:
         """Return the bytes of a line of this block, counted from 0, without its end."""
         return bytes(self.block[self._start(number) : int(self.ends[number])]).rstrip(b"\r\n")
+
+    def _raw(self, number: int) -> str:
+        start, end = self._start(number), int(self.ends[number])
+        return cut(bytes(self.block[start : min(end, start + MAX_RAW_BYTES)]).rstrip(b"\r\n"))
 
     def _start(self, number: int) -> int:
         return int(self.ends[number - 1]) if number else 0
@@ -193,12 +180,20 @@ class _Block:
             return b"".join([block[a:b] for a, b in zip(starts.tolist(), self.ends[numbers].tolist(), strict=True)])
 
     def _checked(
-        self, tables: list[pa.Table], numbers: Offsets, refused: dict[int, dict[str, str]], alone: list[int]
+        self,
+        tables: list[pa.Table],
+        numbers: Offsets,
+        refused: dict[int, dict[str, str]],
+        alone: list[int],
+        too_long: list[int],
     ) -> Batch:
         """Check the rows that were read together and those of the lines left, which are judged one by one."""
         fields: list[dict[str, Any]] = []
         judged: list[int] = []
-        rejected: list[Rejected] = []
+        rejected = [
+            Rejected(self.source, self.first_line + number, limits.too_long(limits.longest_row()), self._raw(number))
+            for number in too_long
+        ]
         for number in sorted(alone):
             raw = self.line(number)
             if not raw.strip(b" \t\r"):
@@ -217,7 +212,7 @@ class _Block:
         place = Place(
             self.source,
             lambda row: self.first_line + int(numbers[row]),
-            lambda row: cut(self.line(int(numbers[row]))),
+            lambda row: self._raw(int(numbers[row])),
         )
         return Batch(table, place, refused, rejected, lines=len(self.ends))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from decimal import Decimal, DecimalException
-from json import decoder
 from typing import Any, NoReturn
 
-from polydoc_analytics.schema import COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
+from polydoc_analytics.loaders import deep_json
+from polydoc_analytics.loaders.deep_json import Number as Number
+from polydoc_analytics.loaders.deep_json import Refusal as Refusal
+from polydoc_analytics.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
 
 _EPOCH = datetime(1970, 1, 1)
 _DAYS_IN_2000_YEARS = 730_485
@@ -23,19 +24,10 @@ _WIRE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?({_OFFSET})", r
 # CSV also carries what PostgreSQL and pandas write: a space for T, and an offset of whole hours.
 _TABLE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]{_TIME})(\.\d+)?({_OFFSET}|[+-](?:[01]\d|2[0-3]))?", re.ASCII)
 _WITHOUT_OFFSET = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?()", re.ASCII)
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
-_SPACE = " \t\n\r"
+_NUMBER = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?", re.ASCII)
+_MOST_DIGITS_OF_POWER = 12
+_LONG = 1024 * 1024
 _SHOWN_CHARACTERS = 60
-
-
-class Refusal(ValueError):  # noqa: N818 - it is a verdict on a value, not a failure of the program
-    """Why a value or a row is not accepted, in words for the quarantine."""
-
-
-class Number(str):
-    """A JSON number, kept as its text so that no digit is lost."""
-
-    __slots__ = ()
 
 
 def show(value: object) -> str:
@@ -49,23 +41,23 @@ def integer(text: str) -> int:
 
     Raises Refusal where it is no integer or does not fit 64 bits.
     """
-    if not _NUMBER.fullmatch(text):
+    match = _NUMBER.fullmatch(text)
+    if not match:
         raise Refusal(f"{show(text)} is not an integer")
-    if not re.split("[eE]", text)[0].strip("-0."):
+    sign, whole, fraction, power = match.groups(default="")
+    digits = (whole + fraction).lstrip("0")
+    if not digits:
         return 0
-    try:
-        sign, digits, exponent = Decimal(text).as_tuple()
-    except DecimalException:
-        raise Refusal(f"{show(text)} does not fit a 64-bit integer") from None
-    if not isinstance(exponent, int):  # pragma: no cover - the pattern admits no NaN or infinity
-        raise Refusal(f"{show(text)} is not an integer")
+    if len(power.lstrip("+-0")) > _MOST_DIGITS_OF_POWER:
+        raise Refusal(f"{show(text)} does not fit a 64-bit integer")
+    exponent = int(power or "0") - len(fraction)
     if exponent < 0:
-        if len(digits) <= -exponent or any(digits[exponent:]):
+        if len(digits) <= -exponent or digits[exponent:].strip("0"):
             raise Refusal(f"{show(text)} is not an integer")
         digits, exponent = digits[:exponent], 0
     if len(digits) + exponent > 19:
         raise Refusal(f"{show(text)} does not fit a 64-bit integer")
-    value = int("".join(map(str, digits)) + "0" * exponent) * (-1 if sign else 1)
+    value = int(sign + digits + "0" * exponent)
     if not -(2**63) <= value < 2**63:
         raise Refusal(f"{show(text)} does not fit a 64-bit integer")
     return value
@@ -103,115 +95,30 @@ def instant(text: str, *, assume_utc: bool = False, table: bool = False) -> int:
     return value
 
 
-def parse(raw: bytes) -> Any:
+def parse(raw: bytes, errors: str = "replace") -> Any:
     """Return a JSON text as Python values, numbers as :class:`Number`; invalid UTF-8 becomes U+FFFD.
 
-    Raises Refusal where it is not JSON. NaN and Infinity are not JSON; nesting may be of any depth.
+    Raises Refusal where it is not JSON. NaN and Infinity are not JSON; nesting may be of any depth, but of what is too
+    deep for Python only the outermost value's own values come back (see ``deep_json``).
     """
-    return _parse_text(raw.decode("utf-8", "replace"))
-
-
-def _parse_text(text: str) -> Any:
     try:
-        return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
+        return json.loads(
+            raw.decode("utf-8", errors), parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
+        )
     except RecursionError:
-        return _parse_deep(text)
+        return deep_json.parse(raw, errors)
     except json.JSONDecodeError as error:
         what = error.msg.removesuffix(" at")  # "Unterminated string starting at"
         raise Refusal(f"not JSON: {what} at character {error.pos + 1}") from None
 
 
+def _parse_run(raw: bytes, errors: str = "replace") -> Any:
+    """Parse a run's text; of a long one only what a run has, for the rest could take much memory."""
+    return parse(raw, errors) if len(raw) <= _LONG else deep_json.parse(raw, errors, BY_KEY.keys())
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise Refusal(f"not JSON: {name} is not a JSON value")
-
-
-def _parse_deep(text: str) -> Any:
-    """Parse without recursion: the outermost object's own values, with deeper arrays and objects as empty ones."""
-    root: list[Any] = []
-    stack: list[tuple[Any, str | None]] = []
-    holder: Any = root
-    key: str | None = None
-    at = 0
-
-    def fail(what: str) -> NoReturn:
-        raise Refusal(f"not JSON: {what} at character {at + 1}")
-
-    def space() -> None:
-        nonlocal at
-        while text[at : at + 1] in _SPACE and at < len(text):
-            at += 1
-
-    def put(value: Any) -> None:
-        if len(stack) > 2:
-            return
-        if isinstance(holder, dict):
-            holder[key] = value
-        else:
-            holder.append(value)
-
-    def string() -> str:
-        nonlocal at
-        if text[at : at + 1] != '"':
-            fail("Expecting a string")
-        try:
-            value, at = decoder.scanstring(text, at + 1, True)  # type: ignore[attr-defined] # json's own, not in its stub
-        except json.JSONDecodeError as error:
-            fail(error.msg)
-        return str(value)
-
-    def name() -> None:
-        nonlocal key, at
-        space()
-        key = string()
-        space()
-        if text[at : at + 1] != ":":
-            fail("Expecting ':' delimiter")
-        at += 1
-
-    while True:
-        space()
-        mark = text[at : at + 1]
-        if mark in ("{", "["):
-            child: Any = {} if mark == "{" else []
-            put(child)
-            stack.append((holder, key))
-            holder = child
-            at += 1
-            space()
-            if text[at : at + 1] != ("}" if mark == "{" else "]"):
-                if mark == "{":
-                    name()
-                continue
-        elif mark == '"':
-            put(string())
-        elif number := _NUMBER.match(text, at):
-            put(Number(number.group()))
-            at = number.end()
-        else:
-            for word, value in (("true", True), ("false", False), ("null", None)):
-                if text.startswith(word, at):
-                    put(value)
-                    at += len(word)
-                    break
-            else:
-                fail("Expecting value")
-        while stack:
-            space()
-            mark = text[at : at + 1]
-            if mark == ",":
-                at += 1
-                if isinstance(holder, dict):
-                    name()
-                break
-            if mark != ("}" if isinstance(holder, dict) else "]"):
-                fail("Expecting ',' delimiter")
-            at += 1
-            holder, key = stack.pop()
-        else:
-            space()
-            if at != len(text):
-                fail("Extra data")
-            return root[0]
 
 
 def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
@@ -219,7 +126,7 @@ def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any],
 
     Raises Refusal where the text is no JSON object at all.
     """
-    value = parse(raw)
+    value = _parse_run(raw)
     if not isinstance(value, dict):
         raise Refusal(f"expected an object, got {_kind(value)}")
     fields, refused = fields_of(value, assume_utc=assume_utc)
@@ -230,7 +137,7 @@ def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any],
 
 def _replaced(raw: bytes, name: str) -> bool:
     """Tell whether invalid bytes, and not a U+FFFD that was sent, stand in a text."""
-    value = _parse_text(raw.decode("utf-8", "surrogateescape"))[name]
+    value = _parse_run(raw, "surrogateescape")[name]
     return any("\udc80" <= character <= "\udcff" for character in value)
 
 

@@ -15,6 +15,8 @@ from polydoc_analytics.loaders.batches import Batch
 P = ParamSpec("P")
 _MOST_WAITING = 1
 _MORE_AT_THE_START = 3
+_MOST_BYTES_UNDER_WAY = 58 * 1024 * 1024
+"""Pieces are of 7 MiB and fewer than nine, but one that holds a single long row can be much longer."""
 
 
 class Work(NamedTuple):
@@ -35,8 +37,9 @@ def side_by_side(
 ) -> Iterator[tuple[list[Batch], int]]:
     """Run pieces on a few threads and yield their batches with their sizes, in the order of the pieces.
 
-    A few pieces are under way at once, so memory stays bounded whatever the size of the source; some more at the
-    start, while ``is_ready`` says that batches could not be used yet. What goes wrong is raised in the same order.
+    A few pieces are under way at once, and of long ones fewer, so memory stays bounded whatever the size of the source;
+    some more at the start, while ``is_ready`` says that batches could not be used yet. What goes wrong is raised in
+    the same order.
     """
     threads = min(4, os.cpu_count() or 1)
     # Threads that work on small arrays hand Python's lock to each other often; at the default of 5 ms they wait for
@@ -54,6 +57,11 @@ def side_by_side(
         except Exception as error:
             failure = error
 
+    def is_full() -> bool:
+        if len(under_way) > threads + (1 if is_ready() else 1 + _MORE_AT_THE_START):
+            return True
+        return sum(piece.size for _, piece in under_way) > _MOST_BYTES_UNDER_WAY
+
     def first() -> tuple[list[Batch], int]:
         nonlocal lines
         future, piece = under_way.popleft()
@@ -70,7 +78,7 @@ def side_by_side(
         try:
             for piece in until_failure():
                 under_way.append((pool.submit(piece.run), piece))
-                while len(under_way) > threads + (1 if is_ready() else 1 + _MORE_AT_THE_START):
+                while is_full():
                     yield first()
             while under_way:
                 yield first()

@@ -1,0 +1,110 @@
+"""Rows longer than the longest that is read: quarantined with their beginning, and everything around them is read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import tracemalloc
+from typing import Any, BinaryIO, cast
+
+import pytest
+from conftest import wire
+
+import polydoc_analytics as pda
+from polydoc_analytics.cli import run
+from polydoc_analytics.loaders import ndjson
+from polydoc_analytics.loaders.work import side_by_side
+
+KIB = 1024
+
+
+@pytest.fixture(autouse=True)
+def limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYDOC_ANALYTICS_LONGEST_ROW", "128 KiB")
+
+
+def of_length(id: str, length: int) -> bytes:  # noqa: A002 - the column's name
+    """A run whose line has so many bytes."""
+    bare = len(json.dumps(wire(id, output_file_id="")))
+    line = json.dumps(wire(id, output_file_id="x" * (length - bare))).encode()
+    assert len(line) == length
+    return line
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_is_read_up_to_the_limit_and_quarantined_beyond_it(pack: Any, end: bytes, file) -> None:
+    rows = [of_length("a", 128 * KIB), of_length("b", 128 * KIB + 1), of_length("c", 999), of_length("d", 700 * KIB)]
+    loaded = pda.load(file(pack(end.join([*rows, b""])), "runs.ndjson"))
+    assert loaded.runs["id"].to_list() == ["a", "c"]
+    assert loaded.quarantine["line"].to_list() == [2, 4]
+    assert loaded.quarantine["raw"].to_list() == [row[: 64 * KIB].decode() for row in (rows[1], rows[3])]
+    assert set(loaded.quarantine["reason"]) == {
+        "is longer than 131,072 bytes, the longest row that is read; see longest_row in the settings"
+    }
+
+
+class Stream:
+    """A stream that gives out its content in pieces of some size."""
+
+    def __init__(self, content: bytes, size: int) -> None:
+        self.content = io.BytesIO(content)
+        self.size = size
+
+    def read(self, size: int) -> bytes:
+        return self.content.read(min(size, self.size))
+
+
+@pytest.mark.parametrize("block_bytes", [1000, 64 * KIB, 100_000, 1 << 20])
+@pytest.mark.parametrize("pieces", [997, 64 * KIB, 1 << 20])
+def test_long_lines_are_the_same_rows_whatever_the_size_of_blocks_and_pieces(block_bytes: int, pieces: int) -> None:
+    lengths = [500, 131_071, 131_072, 131_073, 131_074, 500, 262_144, 262_145, 393_216, 500, 1_000_000, 500]
+    content = b"\n".join(of_length(f"{n:02}", length) for n, length in enumerate(lengths))
+    work = ndjson.read(cast("BinaryIO", Stream(content, pieces)), "x", block_bytes=block_bytes)
+    batches = [batch for many, _ in side_by_side(work) for batch in many]
+    ids = sorted(run["id"] for batch in batches for run in batch.runs.to_pylist())
+    assert ids == [f"{n:02}" for n, length in enumerate(lengths) if length <= 131_072]
+    rejected = sorted((row.line, len(row.raw)) for batch in batches for row in batch.rejected)
+    assert rejected == [(n + 1, 65_536) for n, length in enumerate(lengths) if length > 131_072]
+
+
+class Endless:
+    """A stream of one line of some length, made as it is read."""
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+
+    def read(self, size: int) -> bytes:
+        size = min(size, self.left, 100_000)
+        self.left -= size
+        return b"[" * size
+
+
+def test_a_line_without_end_takes_no_more_memory_than_the_limit() -> None:
+    tracemalloc.start()
+    work = ndjson.read(cast("BinaryIO", Endless(50_000_000)), "x", block_bytes=100_000)
+    [batch] = [batch for many, _ in side_by_side(work) for batch in many]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [(row.line, len(row.raw)) for row in batch.rejected] == [(1, 65_536)]
+    assert most < 3_000_000
+
+
+def test_a_row_that_was_too_long_is_refused_again_when_its_quarantine_is_loaded(file, tmp_path) -> None:
+    out = tmp_path / "bad.ndjson"
+    pda.load(file([of_length("a", 200 * KIB), wire("b")]), quarantine_to=out)
+    again = pda.load(str(out))
+    assert (again.counts.read, again.counts.quarantined) == (1, 1)
+    assert again.quarantine["reason"].to_list() == ["was cut at 64 KiB when it was quarantined; mend it in the source"]
+
+
+def test_the_limit_is_a_setting(file, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.delenv("POLYDOC_ANALYTICS_LONGEST_ROW")
+    path = file([of_length("a", 200 * KIB)])
+    config = tmp_path / "settings.toml"
+    config.write_text('longest_row = "100 KiB"')
+    assert run(["check", path]) == 0
+    assert run(["check", path, "--config", str(config)]) == 1
+    assert "is longer than 102,400 bytes" in capsys.readouterr().out
