@@ -91,7 +91,11 @@ def _files(
     states = {name: _state(one) for name, one in zip(names, files, strict=True)}
     # A file whose state is not known is read every time.
     changed = Files(
-        (one for name, one in zip(names, files, strict=True) if states[name] is None or known.get(name) != states[name]),
+        (
+            one
+            for name, one in zip(names, files, strict=True)
+            if states[name] is None or known.get(name) != states[name]
+        ),
         files.passed_over,
     )
     if not changed:

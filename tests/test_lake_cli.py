@@ -16,7 +16,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.doctor import examine
 from polydoc_analytics.lake.tables import Table
 
-LAKE_COMMANDS = ["history", "quarantine", "compact", "erase", "repair"]
+LAKE_COMMANDS = ["history", "quarantine", "compact", "erase", "readmit", "repair"]
 
 
 @pytest.fixture
@@ -204,7 +204,9 @@ def test_which_lake_comes_from_the_flag_then_the_environment_then_the_file(cli, 
     assert loaded_into("--config", "elsewhere/settings.toml") == str(Path("elsewhere", "lake"))
 
 
-@pytest.mark.parametrize("command", [["lake", name] for name in LAKE_COMMANDS if name != "erase"] + [["doctor"]])
+@pytest.mark.parametrize(
+    "command", [["lake", name] for name in LAKE_COMMANDS if name not in ("erase", "readmit")] + [["doctor"]]
+)
 def test_a_command_over_no_lake_says_so_in_one_line(cli, command: list[str]) -> None:
     result = cli(*command, "--lake", "nothing")
     assert (result.code, result.out) == (2, "")
