@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DATE_BASES = ("created", "finished")
 ENGINES = ("duckdb", "spark")
+RESULT_BYTES = 1_000_000_000
+"""How large a query's result may be, as Arrow holds it."""
 
 
 def connect(
@@ -184,9 +186,10 @@ class Database:
 
     @property
     def duckdb(self) -> duckdb.DuckDBPyConnection:
-        """The raw connection, its views and their columns carrying their meaning as comments.
+        """A raw connection of its own, its views and their columns carrying their meaning as comments.
 
-        Raises UsageError where the engine is another.
+        No guard rails are on it: it can write files and read any others, among them those of the source. What is
+        created in it, :meth:`sql` does not see. Raises UsageError where the engine is another.
         """
         connection: duckdb.DuckDBPyConnection = self._raw("duckdb")
         return connection
@@ -252,12 +255,16 @@ class Database:
         order = f" order by {', '.join(view.ordered_by)}" if view.ordered_by else ""
         return self._engine.fetch(f"select * from {view.name}{order}")
 
-    def sql(self, text: str, *, timeout_s: float | None = None) -> pl.DataFrame:
-        """Return the result of one SQL query, ``text``, over the views as a Polars frame.
+    def sql(self, text: str, *, timeout_s: float | None = None, max_bytes: int | None = RESULT_BYTES) -> pl.DataFrame:
+        """Return the result of one SELECT, ``text``, over the views as a Polars frame.
 
-        Raises QueryError with the engine's own words where the query fails, or takes longer than ``timeout_s`` seconds.
+        It reads the views and nothing else: the engine gets no way to write a file or to read another. :attr:`duckdb`
+        is for whatever is more. Values that Polars does not hold, such as intervals, come as DuckDB's texts of them.
+
+        Raises QueryError with the engine's own words where the query fails, does more than read, takes longer than
+        ``timeout_s`` seconds, or has a result of more than ``max_bytes``; None is for any size.
         """
-        return self._engine.fetch(text, timeout_s)
+        return self._engine.query(text, timeout_s, max_bytes)
 
     def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
         """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""
@@ -270,7 +277,7 @@ class Database:
         return self._engine.over_rows(sql, "shown_rows", shown.select(view.keys)).row(0, named=True)
 
     def guard(self) -> None:
-        """Put up guard rails: from now on nothing but the source's files can be read, and nothing be changed."""
+        """Put up the guard rails of :meth:`sql` for all that follows, for :attr:`duckdb` as well."""
         self._engine.guard()
 
     def views(self) -> pl.DataFrame:

@@ -80,6 +80,8 @@ def first_line(error: BaseException, most: int | None = None) -> str:
     ``most`` characters.
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
+    if lines[0].startswith("Traceback "):  # DuckDB tells so what Python raised that it had called
+        lines = [line for line in lines[1:] if not line.startswith(" ")] or lines
     *_, cause = _CAUSE.split(lines[-1])
     hint = "".join(f" {line.strip()}" for line in lines[1:2] if line.startswith(_HINTS))
     return (lines[0].strip() + hint + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:most]

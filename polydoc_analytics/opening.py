@@ -59,6 +59,11 @@ class Runs:
     load_number: int = 0
     scans: tuple[Scan, ...] = ()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the files are on this machine."""
+        return self.lake is None or self.lake.place.is_local
+
 
 @contextmanager
 def opened_runs(

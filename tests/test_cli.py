@@ -176,7 +176,7 @@ def test_the_table_says_unknown_with_a_dash(cli, file) -> None:
         (["query", SAMPLE, "select 1", "--timeout", "0"], 2, "expected seconds above 0"),
         (["query", SAMPLE, "select 1", "--timeout", "nan"], 2, "expected seconds above 0"),
         (["query", SAMPLE, "select 1 as a, 2 as a"], 2, "names must be unique"),
-        (["query", SAMPLE, "select interval 3 day as i"], 2, "the result makes no table"),
+        (["query", SAMPLE, "copy (select 1) to 'x.csv'"], 2, "COPY is refused: a query only reads"),
         (["usage", SAMPLE, "--quarantine", "missing/x.ndjson"], 2, "missing/x.ndjson: cannot be written: No such file"),
         (["export", SAMPLE, "/dev/null/x"], 2, "/dev/null/x: cannot be written"),
         (["export", SAMPLE, SAMPLE], 2, "is a file; an export is a folder"),

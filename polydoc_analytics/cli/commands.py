@@ -18,12 +18,13 @@ from polydoc_analytics.cli.shared import (
     named,
     one_or_many,
     print_json,
+    print_json_rows,
     print_plain,
     say_counts,
     say_passed_over,
 )
 from polydoc_analytics.counting import counted
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import QueryError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20
 _MOST_PERIODS = 62
 _MOST_SECTION_ROWS = 10
+_MOST_CELLS = 5_000_000
 
 
 @app.command()
@@ -167,11 +169,12 @@ def query(
         views=settings.views,
         **settings.cluster,
     ) as db:
-        db.guard()
         frame = db.sql(sql, timeout_s=timeout)
         shown = frame.head(top) if top else frame
+        if out.format in ("table", "markdown") and shown.height * shown.width > _MOST_CELLS:
+            raise QueryError(f"{shown.height:,} rows are too many for a table; add --top, --csv or --json")
         if out.format == "json":
-            print_json(envelope("query", db, shown, truncated=shown.height < frame.height))
+            print_json_rows(envelope("query", db, None, truncated=shown.height < frame.height), shown)
         elif out.format == "table":
             from polydoc_analytics.cli.tables import terminal_table
 

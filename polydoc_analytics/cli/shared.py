@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from polydoc_analytics.loaders.finding import PassedOver
     from polydoc_analytics.loading import Counts
 
+_ROWS_AT_A_TIME = 50_000
+
 
 def one_or_many(source: Sequence[str]) -> str | list[str]:
     """Return the sources of a command line as `connect` and `export` take them."""
@@ -123,11 +125,30 @@ def print_json(content: Mapping[str, Any]) -> None:
     _print_utf8(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
+def print_json_rows(content: Mapping[str, Any], frame: pl.DataFrame) -> None:
+    """Print what :func:`print_json` prints of an envelope with a frame's rows as its data, some rows at a time."""
+    from polydoc_analytics.cli.tables import json_rows
+
+    head, _, end = json.dumps({**content, "data": []}, ensure_ascii=False, indent=1).rpartition("]")
+    _print_utf8(head)
+    comma = ""
+    for part in frame.iter_slices(_ROWS_AT_A_TIME):
+        rows = json.dumps(json_rows(part), ensure_ascii=False, indent=1)[1:-2]
+        _print_utf8(comma + rows.replace("\n", "\n "))
+        comma = ","
+    _print_utf8(("\n ]" if frame.height else "]") + end + "\n")
+
+
 def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
     """Print a frame as CSV or Markdown."""
     from polydoc_analytics.cli.tables import csv_text, markdown_table
 
-    _print_utf8(csv_text(frame) if out.format == "csv" else markdown_table(frame) + "\n")
+    if out.format != "csv":
+        _print_utf8(markdown_table(frame) + "\n")
+        return
+    _print_utf8(csv_text(frame[:_ROWS_AT_A_TIME]))
+    for part in frame[_ROWS_AT_A_TIME:].iter_slices(_ROWS_AT_A_TIME):
+        _print_utf8(csv_text(part, with_header=False))
 
 
 def _print_utf8(text: str) -> None:

@@ -148,7 +148,7 @@ def cell(value: Any) -> str:
         if value.tzinfo is not None:
             return cell(value.astimezone(UTC).replace(tzinfo=None)) + "Z"
         return value.isoformat(sep=" ", timespec="seconds")
-    return printable(str(value))
+    return printable(bytes_text(value) if isinstance(value, bytes) else str(value))
 
 
 def printable(text: str) -> str:
@@ -221,16 +221,24 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
-def csv_text(frame: pl.DataFrame) -> str:
+def bytes_text(value: bytes) -> str:
+    r"""Return bytes as DuckDB writes them: printable ASCII as it is, any other byte as \xFF."""
+    return "".join(chr(one) if 32 <= one < 127 and one not in b"\\\"'" else f"\\x{one:02X}" for one in value)
+
+
+def csv_text(frame: pl.DataFrame, *, with_header: bool = True) -> str:
     """Return a frame as CSV; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
     import json
 
     import polars as pl
 
     for name, kind in frame.schema.items():
-        if kind.is_nested():
-            texts_of = [None if value is None else json.dumps(json_value(value)) for value in frame[name].to_list()]
-            frame = frame.with_columns(pl.Series(name, texts_of, pl.String))
+        if kind.is_nested() or kind == pl.Binary:
+            values = [json_value(value) for value in frame[name].to_list()]
+            written = [value if value is None or kind == pl.Binary else json.dumps(value) for value in values]
+            frame = frame.with_columns(pl.Series(name, written, pl.String))
+        elif kind in (pl.Categorical, pl.Enum):
+            frame = frame.with_columns(pl.col(name).cast(pl.String))
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     guarded = [
         pl.when(pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in _FORMULA))
@@ -239,7 +247,7 @@ def csv_text(frame: pl.DataFrame) -> str:
         .alias(name)
         for name in texts
     ]
-    return frame.with_columns(guarded).write_csv() if guarded else frame.write_csv()
+    return frame.with_columns(guarded).write_csv(include_header=with_header)
 
 
 def json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -260,12 +268,12 @@ def json_value(value: Any) -> Any:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return int(value)  # an engine's sum of whole numbers
     if isinstance(value, Mapping):
-        return {key: json_value(part) for key, part in value.items()}
+        return {key if isinstance(key, str) else str(json_value(key)): json_value(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [json_value(part) for part in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return str(value)
+    return bytes_text(value) if isinstance(value, bytes) else str(value)
 
 
 def instant_text(instant: datetime) -> str:

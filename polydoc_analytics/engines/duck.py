@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from polydoc_analytics import views as catalog
+from polydoc_analytics.engines.results import GB, bounded_memory, frame_of, table_of
 from polydoc_analytics.engines.scope import Scope
 from polydoc_analytics.errors import QueryError, first_line
+from polydoc_analytics.loading import scratch
 from polydoc_analytics.opening import no_runs
 from polydoc_analytics.schema import NAMES
 from polydoc_analytics.sql import quoted, without_progress_bar
+from polydoc_analytics.statements import check_reads_only
 from polydoc_analytics.views import own
 from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970
 
 if TYPE_CHECKING:
     import polars as pl
 
-_GUARDED_MEMORY = "4GB"
+_GUARDED_MEMORY = "2.5GB"
+"""What DuckDB itself may hold of the 4 GB that a query is promised to keep to; its result takes up to one more."""
+_QUERY_GROWTH = 4 * GB
+_SPILLED = "16GB"
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
 _RUN_FACTS_WITH_LANGUAGE = """
     select run_facts.*, languages.language, languages.language_name, languages.is_known_language
@@ -29,14 +38,22 @@ _RUN_FACTS_WITH_LANGUAGE = """
 
 
 class DuckEngine:
-    """Views in an in-memory DuckDB."""
+    """Views in an in-memory DuckDB, which puts what does not fit in memory into a temporary folder of its own."""
 
     name = "duckdb"
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, *, is_raw: bool = False) -> None:
         self._scope = scope
-        self._con = duckdb.connect(":memory:")
-        try:
+        self._is_raw = is_raw
+        self._is_guarded = False
+        self._is_sealed = False
+        self._lock = threading.Lock()
+        self._uris: dict[str, str] = {}
+        self._shown: Callable[[str], str] = str
+        with ExitStack() as stack:
+            spilled = stack.enter_context(scratch())
+            self._con = duckdb.connect(config={"temp_directory": str(spilled), "max_temp_directory_size": _SPILLED})
+            stack.callback(self._con.close)
             scope.runs.prepare(self._con)
             self._con.execute("set timezone = 'UTC'")
             self._con.execute("set python_enable_replacements = false")
@@ -49,38 +66,51 @@ class DuckEngine:
             self._con.execute(f"create view run_facts_with_language as {_RUN_FACTS_WITH_LANGUAGE}")
             for view in scope.views.values():
                 if view.file is not None:
+                    if not is_raw:
+                        self._restrict()
                     own.create(self._con, view)
                 else:
                     self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
             shift = scope.shift_us(f"epoch_us({scope.dated_by})", "//")
             self._con.execute(f"create or replace view run_facts as {_run_facts(scope, shift)}")
-            observed = f"select {scope.runs.columns} from {scope.runs.relation}"
-            self._con.execute(f"create or replace view observed as {observed}")
-        except BaseException:
-            self._con.close()
-            raise
+            self._observe()
+            self._stack = stack.pop_all()
 
-    def fetch(self, sql: str, timeout_s: float | None = None) -> pl.DataFrame:
-        """Return the result of one SELECT; raises QueryError where it fails or takes too long."""
-        import polars as pl
+    def fetch(self, sql: str) -> pl.DataFrame:
+        """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
+        with self._errors():
+            table = table_of(self._con.sql(sql))
+        return frame_of(table)
+
+    def query(self, sql: str, timeout_s: float | None = None, most_bytes: int | None = None) -> pl.DataFrame:
+        """Return the result of one SELECT of a user's; raises QueryError where it fails, or does more than read.
+
+        It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``most_bytes``.
+        """
+        self._guard()
+        growth = None if most_bytes is None else _QUERY_GROWTH
+        with self._lock, self._errors(), self._stopped_after(timeout_s), bounded_memory(growth):
+            check_reads_only(self._con, sql)
+            # Whatever the check had overlooked could not change the connection's own tables either.
+            self._con.execute("begin transaction read only")
+            try:
+                table = table_of(self._con.sql(sql), most_bytes)
+            finally:
+                with suppress(duckdb.Error):
+                    self._con.execute("rollback")
+        return frame_of(table)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise what fails in a query as QueryError, on one line."""
+        import pyarrow as pa
 
         try:
-            statements = self._con.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise QueryError("expected exactly one SELECT statement")
-            with self._interrupted_after(timeout_s):
-                table = self._con.sql(sql).to_arrow_table()
-            frame = pl.from_arrow(table)
-        except duckdb.InterruptException:
-            raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
-        except duckdb.Error as error:
-            raise QueryError(first_line(error)) from None
-        except pl.exceptions.PolarsError as error:
-            raise QueryError(
-                f"the result makes no table, give its columns names and plain types: {first_line(error)}"
-            ) from None
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+            yield
+        except MemoryError:
+            raise QueryError("out of memory: the query, or a single value of it, needs more than there is") from None
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise QueryError(self._shown(first_line(error))) from None
 
     def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
@@ -95,11 +125,34 @@ class DuckEngine:
         return {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
 
     def guard(self) -> None:
-        """Put up guard rails: from now on nothing but the source's files can be read, and nothing be changed."""
-        paths = ", ".join(quoted(path) for path in self._scope.runs.files)
+        """Put up guard rails for all that follows, for :meth:`raw` as well."""
+        self._is_sealed = True
+        self._guard()
+
+    def _guard(self) -> None:
+        """From now on nothing but the source's files can be read, and nothing be changed."""
+        if not self._is_guarded:
+            self._restrict()
+            with self._errors():
+                self._observe()
+
+    def _restrict(self) -> None:
+        """Leave DuckDB no file but the source's, through an object that has no way to write them."""
+        if self._is_guarded:
+            return
+        self._is_guarded = True
+        files = self._scope.runs.files
+        if self._scope.runs.is_local:
+            from polydoc_analytics.read_only_files import ReadOnlyFiles
+
+            opened = ReadOnlyFiles(files)
+            self._con.register_filesystem(opened)
+            self._uris = dict(zip(map(quoted, files), map(quoted, opened.uris), strict=True))
+            self._shown = opened.shown
+            files = opened.uris
         for setting in (
             f"memory_limit = '{_GUARDED_MEMORY}'",
-            f"allowed_paths = [{paths}]",
+            f"allowed_paths = [{', '.join(map(quoted, files))}]",
             "enable_external_access = false",
             "autoload_known_extensions = false",
             "autoinstall_known_extensions = false",
@@ -108,28 +161,43 @@ class DuckEngine:
         ):
             self._con.execute(f"set {setting}")
 
+    def _observe(self) -> None:
+        """Let the views see the source's runs."""
+        runs = self._scope.runs
+        relation = _LITERAL.sub(lambda found: self._uris.get(found[0], found[0]), runs.relation)
+        self._con.execute(f"create or replace view observed as select {runs.columns} from {relation}")
+
     def raw(self) -> duckdb.DuckDBPyConnection:
-        """Return the connection, its views and their columns carrying their meaning as comments."""
+        """Return a connection without guard rails, its views and their columns carrying their meaning as comments."""
+        engine = self if self._is_raw or self._is_sealed else self._raw
         for view in self._scope.views.values():
-            self._con.execute(f"comment on view {view.name} is {quoted(f'{view.title} Grain: {view.grain}.')}")
+            engine._con.execute(f"comment on view {view.name} is {quoted(f'{view.title} Grain: {view.grain}.')}")
             for column, meaning in view.columns.items():
-                self._con.execute(f'comment on column {view.name}."{column}" is {quoted(meaning)}')
-        return self._con
+                engine._con.execute(f'comment on column {view.name}."{column}" is {quoted(meaning)}')
+        return engine._con
+
+    @cached_property
+    def _raw(self) -> DuckEngine:
+        """The same views once more: what a database may do holds for all of its connections."""
+        engine = DuckEngine(self._scope, is_raw=True)
+        self._stack.callback(engine.close)
+        return engine
 
     def close(self) -> None:
-        """Close the connection."""
-        self._con.close()
+        """Close the connection, and remove what it has put into its temporary folder."""
+        self._stack.close()
 
     @contextmanager
-    def _interrupted_after(self, timeout_s: float | None) -> Iterator[None]:
+    def _stopped_after(self, timeout_s: float | None) -> Iterator[None]:
         if timeout_s is None:
             yield
             return
-        is_done = threading.Event()
+        is_done, is_late = threading.Event(), threading.Event()
 
         def interrupt() -> None:
             # Again and again: an interrupt that comes while the query is still being planned is forgotten.
             if not is_done.wait(min(timeout_s, threading.TIMEOUT_MAX)):
+                is_late.set()
                 self._con.interrupt()
                 while not is_done.wait(0.05):
                     self._con.interrupt()
@@ -138,6 +206,10 @@ class DuckEngine:
         watch.start()
         try:
             yield
+        except Exception:
+            if is_late.is_set():
+                raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout") from None
+            raise
         finally:
             is_done.set()
             watch.join()

@@ -115,8 +115,14 @@ class Engine(Protocol):
 
     name: str
 
-    def fetch(self, sql: str, timeout_s: float | None = None) -> pl.DataFrame:
-        """Return the result of one SELECT; raises QueryError where it fails or takes too long."""
+    def fetch(self, sql: str) -> pl.DataFrame:
+        """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
+
+    def query(self, sql: str, timeout_s: float | None = None, most_bytes: int | None = None) -> pl.DataFrame:
+        """Return the result of one SELECT of a user's; raises QueryError where it fails, or does more than read.
+
+        It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``most_bytes``.
+        """
 
     def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""

@@ -46,8 +46,15 @@ class SparkEngine:
             self._session.close()
             raise
 
-    def fetch(self, sql: str, timeout_s: float | None = None) -> pl.DataFrame:
-        """Return the result of one SELECT; raises QueryError where it is not portable, fails or takes too long."""
+    def fetch(self, sql: str) -> pl.DataFrame:
+        """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
+        return self.query(sql)
+
+    def query(self, sql: str, timeout_s: float | None = None, most_bytes: int | None = None) -> pl.DataFrame:
+        """Return the result of one SELECT; raises QueryError where it is not portable, fails or takes too long.
+
+        The cluster's client fetches a result as a whole, of whatever size.
+        """
         tree = parsed(sql)
         check(tree)
         return self._fetch(tree, timeout_s)

@@ -19,9 +19,7 @@ from polydoc_analytics.lake.exports import Exports, for_cluster
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries
 from polydoc_analytics.lake.places import STAGING, Place
-from polydoc_analytics.lake.refusing import RefusedAccounts
 from polydoc_analytics.lake.schemas import table_schema
-from polydoc_analytics.lake.spelling import canonical_sql
 from polydoc_analytics.lake.tables import DataFile, Table, described
 from polydoc_analytics.lake.taking import LoadResult, Origin, ledger_row, snapshot_text
 from polydoc_analytics.schema import NAMES
@@ -53,8 +51,7 @@ class ClusterLoad(Origin):
         ledger = Ledger(place)
         last = ledger.last
         runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
-        refusing = RefusedAccounts(place, ledger.rows)
-        merge = _Merge(place, self, runs.files(), history.files(), refusing)
+        merge = _Merge(place, self, runs.files(), history.files())
         counts = merge.decide()
         read = self.exports.manifest.rows
         inserted, updated = counts["staged"] - counts["met"], counts["updated"]
@@ -63,9 +60,8 @@ class ClusterLoad(Origin):
             inserted,
             updated,
             counts["met"] - updated,
-            read - counts["staged"] - merge.refused,
+            read - counts["staged"],
             0,
-            merge.refused,
             counts["conflicts"],
             snapshot=snapshot_text(last),
         )
@@ -79,8 +75,7 @@ class ClusterLoad(Origin):
             history.add_staged(self.name, past)
         runs.add_staged(self.name, new, [file.name for file in touched])
         versions = (runs.version, history.version, quarantine.version)
-        origin = replace(self, source=refusing.strike(self.source))
-        row = ledger_row(origin, result, last, self.exports.manifest, versions)
+        row = ledger_row(self, result, last, self.exports.manifest, versions)
         ledger.append(row, self.work)
         return replace(result, load=self.name, number=row.number, snapshot=snapshot_text(row))
 
@@ -88,14 +83,7 @@ class ClusterLoad(Origin):
 class _Merge:
     """The views of merge.sql in a session. Ids that are decided on are written to staging, and read from there."""
 
-    def __init__(
-        self,
-        place: Place,
-        load: ClusterLoad,
-        stored: list[DataFile],
-        past: list[DataFile],
-        refusing: RefusedAccounts,
-    ) -> None:
+    def __init__(self, place: Place, load: ClusterLoad, stored: list[DataFile], past: list[DataFile]) -> None:
         self._session = load.session
         self._place = place
         self._load = load
@@ -105,12 +93,6 @@ class _Merge:
         # A second try must not meet the files of the first.
         self._folder = f"{STAGING}/{load.name}/{secrets.token_hex(4)}"
         incoming = self._read(load.exports.files, load.exports.manifest.rows, "the exports", "runs")
-        self.refused = 0
-        if refusing:
-            account = canonical_sql("account_id").replace("regexp_matches(", "regexp_like(")
-            refused = refusing.refuse_sql(account, "account_id", "sha2({}, 256)")
-            self.refused = incoming.where(refused).count()
-            incoming = incoming.where(f"not ({refused})")
         _view(incoming.select(*NAMES), "incoming")
         _view(self._with_file(stored), "stored")
         paths = [for_cluster(place, f"history/{file.name}") for file in past]

@@ -122,12 +122,6 @@ class RemotePlace:
             name = found["path"].rsplit("/", 1)[-1]
             yield Stored(name, found["size"], (now - found["last_modified"]).total_seconds())
 
-    def walk(self) -> Iterator[str]:
-        """Yield the names of all objects below the prefix."""
-        import obstore
-
-        yield from sorted(one["path"] for batch in obstore.list(self._store) for one in batch)
-
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
         import obstore
@@ -170,8 +164,13 @@ class RemotePlace:
     def _filesystem(self) -> Any:
         from obstore.fsspec import FsspecStore
 
+        from polydoc_analytics.read_only_files import ReadOnly
+
+        class Objects(ReadOnly, FsspecStore):
+            """The objects of a store, which are only read."""
+
         protocol = self.uri.split("://", 1)[0]
-        return FsspecStore(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
+        return Objects(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
 
 
 class _Lease:

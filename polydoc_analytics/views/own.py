@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import QueryError, SourceError, UsageError
+from polydoc_analytics.statements import refusal, serialised
 from polydoc_analytics.views import View, catalog, parse_header
 
 if TYPE_CHECKING:
@@ -118,15 +119,20 @@ def _read(path: Path, words: set[str]) -> View:
 
 def _parsed(con: duckdb.DuckDBPyConnection, view: View) -> Any:
     """Return the syntax tree of a view; raises UsageError where it is not one SELECT."""
-    [(text,)] = con.execute("select json_serialize_sql(?)", [view.template]).fetchall()
-    tree = json.loads(text)
+    text = serialised(con, view.template)
     first = 3 + len(view.columns)
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        raise UsageError(f"{view.file}:{first}: is nested too deeply; build it on smaller views") from None
     if tree.get("error"):
         first += view.template.encode()[: int(tree.get("position") or 0)].count(b"\n")
         what = tree["error_message"] if tree["error_type"] == "parser" else "expected a SELECT"
         raise UsageError(f"{view.file}:{first}: {what}")
     if len(tree.get("statements", ())) != 1:
         raise UsageError(f"{view.file}:{first}: expected exactly one SELECT after the header")
+    if why := refusal(text):
+        raise UsageError(f"{view.file}:{first}: expected a SELECT; {why}")
     return tree["statements"][0]["node"]
 
 

@@ -1,0 +1,178 @@
+"""A query's result as a Polars frame: fetched in batches up to a number of bytes, every value one that Python has.
+
+What neither Polars nor Python holds as it is becomes the text that DuckDB writes of it: intervals, BIT, UNION, times
+with an offset, and a whole column of dates or instants where one is infinite or outside the years 1 to 9999.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.errors import QueryError, first_line
+from polydoc_analytics.schema import MAX_INSTANT_US, MIN_INSTANT_US
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+GB = 1_000_000_000
+_BATCH_ROWS = 10_240
+_PLAIN = {
+    *("null", "boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger"),
+    *("ubigint", "float", "double", "decimal", "varchar", "enum", "uuid", "blob", "date", "time", "time_ns"),
+    *("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone"),
+}
+_DAY_US = 86_400_000_000
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_MOST_INT64 = 2**63 - 1
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def table_of(relation: duckdb.DuckDBPyRelation, most_bytes: int | None = None) -> pa.Table:
+    """Run a query and return its rows, all of types and values that :func:`frame_of` takes.
+
+    Raises QueryError where they take more than ``most_bytes``.
+    """
+    texts = {at for at, kind in enumerate(relation.types) if not _is_plain(kind)}
+    while True:
+        table = _fetched(_with_texts(relation, texts), most_bytes)
+        odd = {at for at, column in enumerate(table.columns) if not all(map(_is_held, column.chunks))}
+        if not odd:
+            return table
+        texts |= odd
+
+
+def frame_of(table: pa.Table) -> pl.DataFrame:
+    """Return a table as a Polars frame; raises QueryError where it cannot be one, as with two columns of one name."""
+    import polars as pl
+
+    try:
+        frame = pl.from_arrow(table)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise QueryError(
+            f"the result makes no table, give its columns names and plain types: {first_line(error)}"
+        ) from None
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _fetched(relation: duckdb.DuckDBPyRelation, most_bytes: int | None) -> pa.Table:
+    import pyarrow as pa
+
+    if most_bytes is None:
+        return relation.to_arrow_table()
+    held, batches = 0, []
+    with relation.to_arrow_reader(_BATCH_ROWS) as reader:
+        for batch in reader:
+            held += batch.nbytes
+            if held > most_bytes:
+                raise QueryError(
+                    f"the result is larger than {most_bytes / GB:g} GB, the most that is held in memory; "
+                    "select fewer rows or columns, or aggregate them"
+                )
+            batches.append(batch)
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _with_texts(relation: duckdb.DuckDBPyRelation, texts: set[int]) -> duckdb.DuckDBPyRelation:
+    """Return a query with some of its columns, by their places, as texts; two columns may have one name."""
+    if not texts:
+        return relation
+    names = ['"' + name.replace('"', '""') + '"' for name in relation.columns]
+    columns = [
+        f"cast(c{at} as varchar) as {name}" if at in texts else f"c{at} as {name}" for at, name in enumerate(names)
+    ]
+    places = ", ".join(f"c{at}" for at in range(len(names)))
+    sql = f"select {', '.join(columns)} from query_result as result({places})"
+    asked = relation.query("query_result", sql)
+    assert asked is not None
+    return asked
+
+
+def _is_plain(kind: Any) -> bool:
+    """Tell whether Polars and Python hold a type of DuckDB's as what it is."""
+    if kind.id in _PLAIN:
+        return True
+    if kind.id == "map":
+        (_, key), (_, value) = kind.children
+        return key.id in _PLAIN and _is_plain(value)
+    if kind.id in ("list", "array", "struct", "tuple"):
+        return all(_is_plain(child) for name, child in kind.children if name != "size" or kind.id != "array")
+    return False
+
+
+def _is_held(values: pa.Array) -> bool:
+    """Tell whether Python has all values of an array; it has no infinite date, none BC, and no time 24:00."""
+    import pyarrow as pa
+
+    kind = values.type
+    if pa.types.is_map(kind):
+        return _is_held(values.keys) and _is_held(values.items)
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _is_held(values.flatten())
+    if pa.types.is_struct(kind):
+        return all(map(_is_held, values.flatten()))
+    if pa.types.is_decimal(kind):
+        # A HUGEINT comes as a decimal of 38 digits, and may have 39.
+        return kind.precision < 38 or _is_between(values, -(10**38) + 1, 10**38 - 1)
+    if pa.types.is_date32(kind):
+        return _is_between(values.view(pa.int32()), date.min.toordinal() - _EPOCH, date.max.toordinal() - _EPOCH)
+    if pa.types.is_time64(kind):
+        return _is_between(values.view(pa.int64()), 0, _DAY_US * _PER_SECOND[kind.unit] // 1_000_000 - 1)
+    if pa.types.is_timestamp(kind):
+        low, high = (us * _PER_SECOND[kind.unit] // 1_000_000 for us in (MIN_INSTANT_US, MAX_INSTANT_US))
+        return _is_between(values.view(pa.int64()), max(low, 1 - _MOST_INT64), min(high, _MOST_INT64 - 1))
+    return True
+
+
+def _is_between(values: pa.Array, low: int, high: int) -> bool:
+    import pyarrow.compute as pc
+
+    least, most = (value.as_py() for value in pc.min_max(values).values())
+    return least is None or (least >= low and most <= high)
+
+
+_limits = threading.Lock()
+_limited = 0
+_limit_before = (0, 0)
+
+
+@contextmanager
+def bounded_memory(growth: int | None) -> Iterator[None]:
+    """Let this process take no more than ``growth`` bytes beyond what it has: a single value may ask for any number.
+
+    DuckDB's own limit does not count values and results. Only Linux keeps to such a bound; elsewhere this does nothing.
+    """
+    global _limited, _limit_before
+    if growth is None or sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    with _limits:
+        if not _limited:
+            _limit_before = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            bound = _data_bytes() + growth
+            resource.setrlimit(resource.RLIMIT_DATA, (bound if soft < 0 else min(soft, bound), hard))
+        _limited += 1
+    try:
+        yield
+    finally:
+        with _limits:
+            _limited -= 1
+            if not _limited:
+                resource.setrlimit(resource.RLIMIT_DATA, _limit_before)
+
+
+def _data_bytes() -> int:
+    with open("/proc/self/status", "rb") as status:
+        for line in status:
+            if line.startswith(b"VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0
