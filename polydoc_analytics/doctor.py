@@ -76,6 +76,8 @@ def examine(
                 "`polydoc-analytics lake quarantine --out FILE`, mend that file, and ingest it",
             )
         )
+    refused, refused_findings = _refused(lake)
+    findings += refused_findings
     loads = lake.loads()
     conflicts = int(loads["conflicts"].sum())
     if conflicts:
@@ -99,7 +101,12 @@ def examine(
     }
     order = {"bad": 0, "doubt": 1, "good": 2}
     findings.sort(key=lambda finding: order[finding.level])
-    sections = {"sources": states, "quarantine_by_reason": reasons, "running_too_long": running}
+    sections = {
+        "sources": states,
+        "quarantine_by_reason": reasons,
+        "running_too_long": running,
+        "erased_accounts": refused,
+    }
     return Examination(figures, sections, findings)
 
 
@@ -123,6 +130,23 @@ def _of_files(lake: Lake) -> list[Finding]:
         Finding("doubt", f"{name} is in {count} small files", "`polydoc-analytics lake compact --run`")
         for name, count in many.items()
     ]
+
+
+def _refused(lake: Lake) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Return the erased accounts as the ledger records them, and what is to be said of them."""
+    refusing = lake.refused_accounts()
+    rows = [
+        {"account": name, "erased_at": f"{row.committed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "load": row.number}
+        for name, row in refusing.erasures.items()
+    ]
+    if not rows:
+        return [], []
+    said = f"{counted(len(rows), 'account')} erased, whose rows are refused"
+    findings = [Finding("good", said, "`polydoc-analytics lake readmit --account A` lets one in again")]
+    if back := [account for account in lake.accounts() if refusing.holds(account)]:
+        what = f"{counted(len(back), 'erased account has', 'erased accounts have')} runs in the lake: {', '.join(back)}"
+        findings.append(Finding("doubt", what, "`polydoc-analytics lake erase --run` once more, or `lake readmit`"))
+    return rows, findings
 
 
 def _running(lake: Lake, now: datetime) -> tuple[list[dict[str, Any]], list[Finding]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from polydoc_analytics.configured import opened
 from polydoc_analytics.counting import counted, noun
@@ -19,9 +19,21 @@ from polydoc_analytics.loaders.work import in_background
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
+    from polydoc_analytics.loaders.batches import Rejected
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import Manifest
+
+
+class Refusing(Protocol):
+    """Says which rows are not to be let in, whatever they hold."""
+
+    def runs(self, table: pa.Table) -> pa.Table:
+        """Return runs without those that are refused."""
+
+    def rejected(self, rows: Sequence[Rejected]) -> list[Rejected]:
+        """Return rejected rows without those that are refused."""
 
 
 class CountsByName(Mapping[str, int]):
@@ -76,6 +88,7 @@ class Staged:
     """Runs in a folder of Parquet: the manifest, the counts, the quarantine and the ids in conflict.
 
     ``snapshot`` names the snapshot of the lake that they are of, ``passed_over`` the files that were not read.
+    ``refused`` counts rows that were not let in, which are among those read and nowhere else.
     """
 
     folder: Path
@@ -85,6 +98,7 @@ class Staged:
     conflicts: tuple[str, ...]
     snapshot: str | None = None
     passed_over: tuple[PassedOver, ...] = ()
+    refused: int = 0
 
     @property
     def rejection(self) -> str:
@@ -110,10 +124,11 @@ def stage(
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     load: str | None = None,
+    refusing: Refusing | None = None,
 ) -> Staged:
     """Read, check and merge a source into Parquet files below ``folder``; scratch files go to ``work``.
 
-    The files are by month, or with ``load`` those of a lake (see PartWriter).
+    The files are by month, or with ``load`` those of a lake (see PartWriter). ``refusing`` keeps rows out.
 
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
@@ -131,14 +146,18 @@ def stage(
     quarantine = Quarantine(work)
     merge = Merge(work)
     parts = PartWriter(folder, load=load)
-    read = 0
+    read = refused = 0
     try:
         with in_background(parts.write) as write:
             batches = read_batches(files or source, input_format=input_format, assume_utc=assume_utc, progress=progress)
             for group in judged(batches):
                 read += group.read
-                quarantine.add(group.rejected)
-                write(group.runs, merge.add(group.runs))
+                runs, rejected = group.runs, group.rejected
+                if refusing is not None:
+                    runs, rejected = refusing.runs(runs), refusing.rejected(rejected)
+                    refused += group.read - runs.num_rows - len(rejected)
+                quarantine.add(rejected)
+                write(runs, merge.add(runs))
         written = parts.flush()
     except BaseException:
         parts.abandon()
@@ -157,10 +176,11 @@ def stage(
         parts.remove(path, settled.late["id"].combine_chunks())
     parts.write(settled.late)
     parts.flush()
-    runs = parts.rows
-    if runs != expected:  # the duplicates below are what is left over, so a lost run would count as one of them
-        raise AssertionError(f"{expected:,} runs were to be written, {runs:,} were")
-    counts = Counts(read, runs, read - runs - quarantine.rows, quarantine.rows, len(settled.conflicts))
+    kept = parts.rows
+    if kept != expected:  # the duplicates below are what is left over, so a lost run would count as one of them
+        raise AssertionError(f"{expected:,} runs were to be written, {kept:,} were")
+    duplicates = read - kept - quarantine.rows - refused
+    counts = Counts(read, kept, duplicates, quarantine.rows, len(settled.conflicts))
     manifest = parts.manifest(dict(counts))
     quarantine.close()
     return Staged(
@@ -170,6 +190,7 @@ def stage(
         quarantine,
         tuple(settled.conflicts),
         passed_over=tuple(files.passed_over if files else ()),
+        refused=refused,
     )
 
 

@@ -87,15 +87,20 @@ def _files(
     known = cursor.get("files", {})
     lake.raise_if_among(source.paths())
     files = inputs(source.paths(), source.input_format)
-    states = {one.name: _state(one) for one in files}
+    names = lake.refused_accounts().strike_all([one.name for one in files])
+    states = {name: _state(one) for name, one in zip(names, files, strict=True)}
     # A file whose state is not known is read every time.
     changed = Files(
-        (one for one in files if states[one.name] is None or known.get(one.name) != states[one.name]),
+        (
+            one
+            for name, one in zip(names, files, strict=True)
+            if states[name] is None or known.get(name) != states[name]
+        ),
         files.passed_over,
     )
     if not changed:
         snapshot, passed_over = lake.snapshot().text, tuple(files.passed_over)
-        return LoadResult(0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over), {"files": states}
+        return LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over), {"files": states}
     result = lake.ingest(
         changed,
         correct=source.correct,

@@ -16,7 +16,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.doctor import examine
 from polydoc_analytics.lake.tables import Table
 
-LAKE_COMMANDS = ["history", "quarantine", "compact", "erase", "repair"]
+LAKE_COMMANDS = ["history", "quarantine", "compact", "erase", "readmit", "repair"]
 
 
 @pytest.fixture
@@ -42,7 +42,8 @@ def test_ingest_says_what_became_of_the_rows_and_where_the_lake_is(cli, file) ->
 def test_ingest_json_is_the_accounting_and_nothing_else(cli, file) -> None:
     result = cli("ingest", file([wire("a"), "nope"]), "--lake", "lake", "--json", "-q")
     content = json.loads(result.out)
-    counts = {"read": 2, "inserted": 1, "updated": 0, "unchanged": 0, "duplicates": 0, "quarantined": 1, "conflicts": 0}
+    counts = dict.fromkeys(["updated", "unchanged", "duplicates", "erased", "conflicts"], 0)
+    counts |= {"read": 2, "inserted": 1, "quarantined": 1}
     assert (result.code, result.err, content["report"], content["lake"]) == (0, "", "ingest", "lake")
     assert content["counts"] == counts
     assert content["data"] == [{"load": pda.Lake("lake").loads()["load"][0], "number": 1, **counts}]
@@ -203,7 +204,9 @@ def test_which_lake_comes_from_the_flag_then_the_environment_then_the_file(cli, 
     assert loaded_into("--config", "elsewhere/settings.toml") == str(Path("elsewhere", "lake"))
 
 
-@pytest.mark.parametrize("command", [["lake", name] for name in LAKE_COMMANDS if name != "erase"] + [["doctor"]])
+@pytest.mark.parametrize(
+    "command", [["lake", name] for name in LAKE_COMMANDS if name not in ("erase", "readmit")] + [["doctor"]]
+)
 def test_a_command_over_no_lake_says_so_in_one_line(cli, command: list[str]) -> None:
     result = cli(*command, "--lake", "nothing")
     assert (result.code, result.out) == (2, "")

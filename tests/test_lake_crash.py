@@ -15,7 +15,7 @@ import pytest
 from lake_loads import child, expected, left_overs, observed, write_load
 
 from polydoc_analytics import Lake
-from polydoc_analytics.lake import keeping, tables
+from polydoc_analytics.lake import erasing, tables
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import STAGING
 from polydoc_analytics.lake.schemas import TABLES
@@ -289,11 +289,11 @@ def test_an_erasure_that_was_killed_before_old_files_were_removed_is_finished_by
     for number in (1, 2, 3):
         Lake(lake).ingest(write_load(tmp_path, number))
 
-    def killed(place: object) -> None:
+    def killed(*args: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(keeping, "_remove_old_files", killed)
+        patched.setattr(erasing, "_remove_old_files", killed)
         with pytest.raises(KeyboardInterrupt):
             Lake(lake).erase("acme")
     assert list((lake / "runs").glob("*.parquet"))

@@ -438,7 +438,7 @@ def test_an_erasure_names_the_documents_that_were_made_for_the_account(
     assert run(["ingest", file(made), "-q"]) == 0
     assert run(["schedule", "due", "--now", "2026-10-02T09:00:00Z"]) == 0
     capfd.readouterr()
-    assert run(["lake", "erase", "--account", "acme", "--run"]) == 0
+    assert run(["lake", "erase", "--account", "acme", "--run", "--keep-documents"]) == 0
     said = capfd.readouterr().err
     assert "1 document of this account is kept" in said
     assert "statements/2026-09/1/statements_2026-09_acme.md" in said

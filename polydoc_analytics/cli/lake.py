@@ -158,10 +158,17 @@ def erase(
     account: Annotated[str, typer.Option("--account", help="The account id.", show_default=False)],
     lake: LakeUri = None,
     run: Run = False,
+    keep_documents: Annotated[
+        bool, typer.Option("--keep-documents", help="Keep the documents that schedules made for this account alone.")
+    ] = False,
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """Remove an account everywhere: runs, history, quarantine and old files. The ledger records that it was done."""
+    """Remove an account everywhere in the lake's folder, and refuse its rows from then on.
+
+    Its runs, history, quarantined rows, names of files, old files and what schedules remember of it go; the ledger
+    records that it was done. `lake readmit` lets the account in again.
+    """
     from polydoc_analytics.engine import connect
     from polydoc_analytics.schedule.ledger import documents_of
 
@@ -173,14 +180,33 @@ def erase(
         print(f"runs of this account that would be erased, with their history and quarantined rows: {runs:,}")
         out.say("nothing was changed; add --run to do it, for good")
         return
-    row = target.erase(account)
+    documents = documents_of(target, account) if target.exists else []
+    row = target.erase(account, keep_documents=keep_documents)
     print("the lake holds nothing of this account" if row is None else f"load {row.number}: {row.detail}")
-    kept = documents_of(target, account)
-    if kept:
+    if documents and not keep_documents:
+        print(f"{counted(len(documents), 'document')} of this account {noun(len(documents), 'was', 'were')} removed")
+    elif documents:
         out.warn(
-            f"{counted(len(kept), 'document')} of this account {noun(len(kept), 'is', 'are')} kept, as evidence of "
-            f"what was sent; remove what must go too: {', '.join(kept[:5])}{' …' if kept[5:] else ''}"
+            f"{counted(len(documents), 'document')} of this account {noun(len(documents), 'is', 'are')} kept, as "
+            "evidence of what was sent; remove what must go too: "
+            f"{', '.join(documents[:5])}{' …' if documents[5:] else ''}"
         )
+
+
+@lake_app.command()
+def readmit(
+    account: Annotated[str, typer.Option("--account", help="The account id.", show_default=False)],
+    lake: LakeUri = None,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Let an erased account in again: from the next load on its rows are no longer refused. `doctor` lists them."""
+    out = opt.output(False, False, False, False, no_color)
+    row = opened_lake(lake, opt.configured(config), out).readmit(account)
+    if row is None:
+        print("this account is not refused")
+    else:
+        print(f"load {row.number}: rows of this account are let in again; load its sources to bring them back")
 
 
 @lake_app.command()
@@ -267,7 +293,8 @@ def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) ->
         head = {"schema_version": 1, "report": report, "lake": lake.place.shown, "snapshot": result.snapshot}
         named = {"load": result.load, "number": result.number}
         print_json(head | {"counts": dict(result), "data": [named | dict(result)]})
-    names = ("inserted", "updated", "unchanged", "duplicates", "quarantined")
+    names = ["inserted", "updated", "unchanged", "duplicates", "quarantined"]
+    names += ["erased"] if result.erased else []
     parts = (f"{result[name]:,} {noun(result[name], 'duplicate') if name == 'duplicates' else name}" for name in names)
     text = f"{counted(result.read, 'row')} read: {', '.join(parts)}"
     out.say(text + (f", {result.conflicts:,} in conflict" if result.conflicts else ""))

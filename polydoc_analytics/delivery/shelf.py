@@ -10,9 +10,9 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.lake.places import SCHEDULE
 from polydoc_analytics.lake.remote import place_of
 
-FOLDER = "_schedule"
 _OWNER = "owner"
 
 
@@ -20,8 +20,8 @@ class Shelf:
     """The folder ``_schedule`` of a lake, on a disk or in an object store. A file is replaced whole, durably."""
 
     def __init__(self, lake: Lake) -> None:
-        self.place = place_of(lake.place.path(FOLDER), lake.place.storage_options)
-        self.shown = f"{lake.place.shown}/{FOLDER}"
+        self.place = place_of(lake.place.path(SCHEDULE), lake.place.storage_options)
+        self.shown = f"{lake.place.shown}/{SCHEDULE}"
         self._token: bytes | None = None
 
     @contextmanager

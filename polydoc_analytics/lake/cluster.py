@@ -19,7 +19,9 @@ from polydoc_analytics.lake.exports import Exports, for_cluster
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries
 from polydoc_analytics.lake.places import STAGING, Place
+from polydoc_analytics.lake.refusing import RefusedAccounts
 from polydoc_analytics.lake.schemas import table_schema
+from polydoc_analytics.lake.spelling import canonical_sql
 from polydoc_analytics.lake.tables import DataFile, Table, described
 from polydoc_analytics.lake.taking import LoadResult, Origin, ledger_row, snapshot_text
 from polydoc_analytics.schema import NAMES
@@ -51,7 +53,8 @@ class ClusterLoad(Origin):
         ledger = Ledger(place)
         last = ledger.last
         runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
-        merge = _Merge(place, self, runs.files(), history.files())
+        refusing = RefusedAccounts(place, ledger.rows)
+        merge = _Merge(place, self, runs.files(), history.files(), refusing)
         counts = merge.decide()
         read = self.exports.manifest.rows
         inserted, updated = counts["staged"] - counts["met"], counts["updated"]
@@ -60,8 +63,9 @@ class ClusterLoad(Origin):
             inserted,
             updated,
             counts["met"] - updated,
-            read - counts["staged"],
+            read - counts["staged"] - merge.refused,
             0,
+            merge.refused,
             counts["conflicts"],
             snapshot=snapshot_text(last),
         )
@@ -75,7 +79,8 @@ class ClusterLoad(Origin):
             history.add_staged(self.name, past)
         runs.add_staged(self.name, new, [file.name for file in touched])
         versions = (runs.version, history.version, quarantine.version)
-        row = ledger_row(self, result, last, self.exports.manifest, versions)
+        origin = replace(self, source=refusing.strike(self.source))
+        row = ledger_row(origin, result, last, self.exports.manifest, versions)
         ledger.append(row, self.work)
         return replace(result, load=self.name, number=row.number, snapshot=snapshot_text(row))
 
@@ -83,7 +88,14 @@ class ClusterLoad(Origin):
 class _Merge:
     """The views of merge.sql in a session. Ids that are decided on are written to staging, and read from there."""
 
-    def __init__(self, place: Place, load: ClusterLoad, stored: list[DataFile], past: list[DataFile]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        load: ClusterLoad,
+        stored: list[DataFile],
+        past: list[DataFile],
+        refusing: RefusedAccounts,
+    ) -> None:
         self._session = load.session
         self._place = place
         self._load = load
@@ -93,6 +105,12 @@ class _Merge:
         # A second try must not meet the files of the first.
         self._folder = f"{STAGING}/{load.name}/{secrets.token_hex(4)}"
         incoming = self._read(load.exports.files, load.exports.manifest.rows, "the exports", "runs")
+        self.refused = 0
+        if refusing:
+            account = canonical_sql("account_id").replace("regexp_matches(", "regexp_like(")
+            refused = refusing.refuse_sql(account, "account_id", "sha2({}, 256)")
+            self.refused = incoming.where(refused).count()
+            incoming = incoming.where(f"not ({refused})")
         _view(incoming.select(*NAMES), "incoming")
         _view(self._with_file(stored), "stored")
         paths = [for_cluster(place, f"history/{file.name}") for file in past]

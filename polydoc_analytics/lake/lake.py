@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import __version__
 from polydoc_analytics.errors import LakeError, UsageError, nearest
-from polydoc_analytics.lake import health, keeping, repairing
+from polydoc_analytics.lake import erasing, health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.cluster import ClusterLoad
 from polydoc_analytics.lake.exports import exports_of
 from polydoc_analytics.lake.finding import may_be_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, LocalPlace, Place, json_of, json_text
+from polydoc_analytics.lake.refusing import RefusedAccounts
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.session import spark_session
@@ -134,7 +135,8 @@ class Lake:
     ) -> LoadResult:
         """Load a source (see :func:`polydoc_analytics.load`) into the lake: all of it or, where it fails, nothing.
 
-        Returns how every row is accounted for: read = inserted + updated + unchanged + duplicates + quarantined.
+        Returns how every row is accounted for: read = inserted + updated + unchanged + duplicates + quarantined
+        + erased. Rows of an erased account are refused until :meth:`readmit`.
 
         With ``correct`` the source is the authority on the present: its runs replace what is stored, which moves to the
         history. Where nothing changes, no version is added. What was loaded is on the disk when this returns. ``name``
@@ -165,6 +167,7 @@ class Lake:
             runs, work = folder / "runs", folder / "work"
             runs.mkdir()
             work.mkdir()
+            refusing = self.refused_accounts()
             staged = stage(
                 source,
                 runs,
@@ -175,8 +178,10 @@ class Lake:
                 quarantine_to=quarantine_to,
                 progress=progress,
                 load=load,
+                refusing=refusing or None,
             )
-            ours = Load(load, kind, name or source_name(source), correct, started, content, staged, runs, work)
+            called, refused = name or source_name(source), frozenset(refusing.erasures)
+            ours = Load(load, kind, called, correct, started, content, staged, runs, work, refused)
             result: LoadResult = self._exclusively(lambda: ours.take(self.place))
         if result.number:
             self._tidy()
@@ -246,14 +251,30 @@ class Lake:
         self._keep(lambda folder, load: keeping.compact(self.place, folder, load, retention_days))
         return done
 
-    def erase(self, account: str) -> LedgerRow | None:
-        """Remove an account everywhere: runs, history, quarantine, and the old files that held it.
+    def erase(self, account: str, *, keep_documents: bool = False) -> LedgerRow | None:
+        """Remove an account everywhere: runs, history, quarantine, names of files, the memory of sources, old files.
 
-        The ledger records that it was done, with the SHA-256 of the account's id. Returns that row of the ledger, or
-        None where the lake holds nothing of the account.
+        A UUID is found in any spelling. The ledger records that it was done, with a hash of the account's id that is
+        keyed by a secret of the lake, and rows of the account are refused from then on. So are removed what schedules
+        and alerts remember of it and the documents made for it alone, unless ``keep_documents``. Returns that row of
+        the ledger, or None where the lake holds nothing of the account.
         """
-        row: LedgerRow | None = self._keep(lambda folder, load: keeping.erase(self.place, account, folder, load))
+        row: LedgerRow | None = self._keep(lambda folder, load: erasing.erase(self.place, account, folder, load))
+        erasing.erase_from_schedule(self.place, account, keep_documents=keep_documents)
         return row
+
+    def readmit(self, account: str) -> LedgerRow | None:
+        """Let an erased account in again, from the next load on; returns the row that the ledger gets.
+
+        None where the account is not refused.
+        """
+        row: LedgerRow | None = self._keep(lambda folder, load: erasing.readmit(self.place, account, folder, load))
+        return row
+
+    def refused_accounts(self) -> RefusedAccounts:
+        """Return the accounts whose rows are refused, for they were erased; none where there is no lake."""
+        rows = health.whole_ledger(self.place).rows if is_lake(self.place) else ()
+        return RefusedAccounts(self.place, rows)
 
     def damage(self) -> repairing.Repair:
         """Return what is damaged, and what :meth:`repair` would do."""
@@ -298,7 +319,7 @@ class Lake:
         if content.size is None or not is_lake(self.place):
             return None
         for row in reversed(health.whole_ledger(self.place).rows):
-            if row.kind in ("erase", "repair"):
+            if row.kind in ("erase", "readmit", "repair"):
                 return None
             # Files of another size need not be read to tell that they are others.
             is_alike = row.content_bytes == content.size and row.tool_version == __version__
@@ -319,6 +340,7 @@ class Lake:
             unchanged,
             known.duplicates,
             known.quarantined,
+            known.erased,
             known.conflicts,
             snapshot=snapshot_text(last),
         )
@@ -396,6 +418,14 @@ class Lake:
             rows: list[dict[str, Any]] = con.sql(sql).to_arrow_table().to_pylist()
         return rows
 
+    def accounts(self) -> list[str]:
+        """Return the ids of the accounts that have runs in the lake, in order."""
+        snapshot = self.snapshot()
+        with connection(Path()) as con:
+            self.place.prepare(con)
+            rows = con.sql(f"select distinct account_id from {snapshot.relation} order by account_id").fetchall()
+        return [row[0] for row in rows]
+
     def source_names(self) -> list[str]:
         """Return the names of the sources that were synced into the lake."""
         names = (file.name for file in self.place.files(SOURCES))
@@ -406,13 +436,15 @@ class Lake:
         return json_of(self.place, f"{SOURCES}/{name}.json")
 
     def remember(self, name: str, state: Mapping[str, Any]) -> None:
-        """Replace what the lake remembers of the source ``name`` by ``state``, durably."""
-        self.place.write(f"{SOURCES}/{name}.json", json_text(state))
+        """Replace what the lake remembers of the source ``name`` by ``state``, durably; erased accounts are struck."""
+        self.place.write(f"{SOURCES}/{name}.json", json_text(self.refused_accounts().strike_all(dict(state))))
 
     def name_accounts(self, names: Mapping[str, str]) -> None:
         """Add names of accounts, by account id, to those that are known; a new name replaces an old one."""
         with self.place.lock(self._talk):
-            self.place.write(ACCOUNTS, json_text({**self.account_names(), **names}))
+            refusing = self.refused_accounts()
+            admitted = {account: name for account, name in names.items() if not refusing.holds(account)}
+            self.place.write(ACCOUNTS, json_text({**self.account_names(), **admitted}))
 
     def account_names(self) -> dict[str, str]:
         """Return the names of accounts that sources have brought, by account id."""
@@ -421,14 +453,18 @@ class Lake:
     def loads(self) -> pl.DataFrame:
         """Return the ledger as a frame, one row a load in the order of their numbers; times are UTC.
 
-        What it did: number, load (its name), kind (ingest, sync, compact, erase, repair), source, content_hash and
-        content_bytes (of a file, else null), is_authority, started_at, committed_at, detail, tool_version,
+        What it did: number, load (its name), kind (ingest, sync, compact, erase, readmit, repair), source, content_hash
+        and content_bytes (of a file, else null), is_authority, started_at, committed_at, detail, tool_version,
         format_version. How rows are accounted for: read, inserted, updated, unchanged, duplicates, quarantined (of
-        these new_quarantined were new), conflicts. What the lake holds since: runs, created_low to created_high and
-        finished_low to finished_high (µs since 1970 UTC), languages as sent, and the versions of its tables,
+        these new_quarantined were new), erased, conflicts. What the lake holds since: runs, created_low to created_high
+        and finished_low to finished_high (µs since 1970 UTC), languages as sent, and the versions of its tables,
         runs_version, history_version and quarantine_version.
         """
-        return self._frame("loads", "number")
+        import polars as pl
+
+        frame = self._frame("loads", "number")
+        erased = pl.col("read") - pl.sum_horizontal("inserted", "updated", "unchanged", "duplicates", "quarantined")
+        return frame.insert_column(frame.get_column_index("conflicts"), frame.select(erased=erased).to_series())
 
     def history(self) -> pl.DataFrame:
         """Return the states that were superseded: the Run's columns, load, superseded_by and is_corrected."""

@@ -25,6 +25,8 @@ STAGING = "_staging"
 SOURCES = "_sources"
 ACCOUNTS = "_accounts.json"
 DAMAGED = "_damaged"
+SCHEDULE = "_schedule"
+"""The folder of what schedules and alerts remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ class Place(Protocol):
 
     def files(self, folder: str) -> Iterator[Stored]:
         """Yield the files of a folder, without those of folders in it."""
+
+    def walk(self) -> Iterator[str]:
+        """Yield the names of all files, those of folders below included."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -182,6 +187,12 @@ class LocalPlace:
             if entry.is_file():
                 status = entry.stat()
                 yield Stored(entry.name, status.st_size, now - status.st_mtime)
+
+    def walk(self) -> Iterator[str]:
+        """Yield the names of all files below the folder."""
+        for root, folders, names in os.walk(self.folder):
+            folders.sort()
+            yield from (Path(root, name).relative_to(self.folder).as_posix() for name in sorted(names))
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

@@ -122,6 +122,12 @@ class RemotePlace:
             name = found["path"].rsplit("/", 1)[-1]
             yield Stored(name, found["size"], (now - found["last_modified"]).total_seconds())
 
+    def walk(self) -> Iterator[str]:
+        """Yield the names of all objects below the prefix."""
+        import obstore
+
+        yield from sorted(one["path"] for batch in obstore.list(self._store) for one in batch)
+
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
         import obstore

@@ -19,12 +19,12 @@ _INSTANT = pa.timestamp("us", "UTC")
 class LedgerRow:
     """One row of ``loads``: what a load did, and the versions of the other tables that make up the lake after it.
 
-    ``kind`` is ingest, sync, compact, erase or repair; ``number`` counts them from 1; ``load`` names the rows that it
-    brought.
+    ``kind`` is ingest, sync, compact, erase, readmit or repair; ``number`` counts them from 1; ``load`` names the rows
+    that it brought.
     ``content_hash`` is the SHA-256 of a file's bytes, and of how they were read where that was not as usual.
-    read = inserted + updated + unchanged + duplicates + quarantined. ``new_quarantined`` of the quarantined rows were
-    not in the quarantine before. ``runs`` is how many the lake holds after it, ``created_low`` to ``finished_high``
-    bound their instants (µs since 1970 UTC), ``languages`` are all their target languages as sent.
+    read = inserted + updated + unchanged + duplicates + quarantined + erased. ``new_quarantined`` of the quarantined
+    rows were not in the quarantine before. ``runs`` is how many the lake holds after it, ``created_low`` to
+    ``finished_high`` bound their instants (µs since 1970 UTC), ``languages`` are all their target languages as sent.
     """
 
     number: int
@@ -56,6 +56,11 @@ class LedgerRow:
     detail: str | None
     tool_version: str
     format_version: int
+
+    @property
+    def erased(self) -> int:
+        """How many of the rows that were read were refused, for their account was erased."""
+        return self.read - self.inserted - self.updated - self.unchanged - self.duplicates - self.quarantined
 
     def version_of(self, table: str) -> int:
         """Return the version of a table that this row pins."""

@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from polydoc_analytics import __version__
 from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.lake.changes import Changes, Comparison, connection, scan
 from polydoc_analytics.lake.ledger import Ledger, write_rows
 from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.refusing import RefusedAccounts
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.tables import Table, base_name
 from polydoc_analytics.lake.writing import write_table
@@ -24,15 +27,17 @@ from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.finding import Files, PassedOver, inputs
 from polydoc_analytics.loaders.sources import Input
 from polydoc_analytics.loading import CountsByName, Staged
+from polydoc_analytics.quarantine import Quarantine
 from polydoc_analytics.safe_text import shown
 from polydoc_analytics.sql import quoted
-from polydoc_analytics.store import Manifest
+from polydoc_analytics.store import WRITE_OPTIONS, Manifest, Part
 
 
 @dataclass(frozen=True)
 class LoadResult(CountsByName):
-    """How a load accounts for its rows: read = inserted + updated + unchanged + duplicates + quarantined.
+    """How a load accounts for its rows: read = inserted + updated + unchanged + duplicates + quarantined + erased.
 
+    ``erased`` are rows of accounts that were erased from the lake, which are refused until they are readmitted.
     ``conflicts`` are the runs that were seen finished in more than one way, within the load or against the lake.
     ``load`` and ``number`` name the load's row in the ledger; they are None where it changed nothing, so that none was
     written.
@@ -46,6 +51,7 @@ class LoadResult(CountsByName):
     unchanged: int
     duplicates: int
     quarantined: int
+    erased: int
     conflicts: int
 
     load: str | None = None
@@ -71,32 +77,36 @@ class Origin:
 class Load(Origin):
     """A load whose rows are checked, merged with each other and staged as files of this machine.
 
-    ``runs`` is the folder of those files, ``work`` one for others.
+    ``runs`` is the folder of those files, ``work`` one for others. ``refused`` are the erased accounts, by what the
+    ledger calls them, whose rows were refused when it was staged.
     """
 
     content: Content
     staged: Staged
     runs: Path
     work: Path
+    refused: frozenset[str] = frozenset()
 
     def take(self, place: Place) -> LoadResult:
         """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
         ledger = Ledger(place)
         last = ledger.last
-        counted, manifest = self.staged.counts, self.staged.manifest
+        refusing = RefusedAccounts(place, ledger.rows)
+        staged = self.staged if refusing.erasures.keys() <= self.refused else _without(refusing, self.staged, self.work)
+        counted, manifest = staged.counts, staged.manifest
         with connection(self.work) as con:
             place.prepare(con)
             runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
             stored = runs.paths()
-            staged_files = [str(self.runs / part.path) for part in manifest.parts]
+            staged_files = [str(staged.folder / part.path) for part in manifest.parts]
             compared, changes = None, Changes(counted.runs, 0, 0, (), ())
             if stored and staged_files:
                 compared = Comparison(
                     con, staged_files, stored, history.paths(), load=self.name, is_authority=self.is_authority
                 )
                 changes = compared.changes()
-            rejected = _new_rejected(con, self.staged, quarantine) if counted.quarantined else []
-            conflicts = tuple(sorted({*self.staged.conflicts, *changes.conflicts}))
+            rejected = _new_rejected(con, staged, quarantine) if counted.quarantined else []
+            conflicts = tuple(sorted({*staged.conflicts, *changes.conflicts}))
             result = LoadResult(
                 counted.read,
                 changes.inserted,
@@ -104,9 +114,10 @@ class Load(Origin):
                 changes.unchanged,
                 counted.duplicates,
                 counted.quarantined,
+                staged.refused,
                 len(conflicts),
                 snapshot=snapshot_text(last),
-                rejection=self.staged.rejection,
+                rejection=staged.rejection,
                 conflict_ids=conflicts,
                 passed_over=self.staged.passed_over,
             )
@@ -126,7 +137,8 @@ class Load(Origin):
             if changes.inserted or changes.updated:
                 runs.add(self.name, written, [base_name(file) for file in changes.touched])
         versions = (runs.version, history.version, quarantine.version)
-        row = ledger_row(self, result, last, manifest, versions, new_quarantined=len(rejected), content=self.content)
+        origin = replace(self, source=refusing.strike(self.source))
+        row = ledger_row(origin, result, last, manifest, versions, new_quarantined=len(rejected), content=self.content)
         ledger.append(row, self.work)
         return replace(result, load=self.name, number=row.number, snapshot=snapshot_text(row))
 
@@ -254,6 +266,27 @@ def _new_rejected(con: Any, staged: Staged, quarantine: Table) -> list[Rejected]
             seen.add(key)
             new.append(row)
     return new
+
+
+def _without(refusing: RefusedAccounts, staged: Staged, work: Path) -> Staged:
+    """Return what is staged without the rows of accounts that were erased since it was."""
+    folder = Path(tempfile.mkdtemp(prefix="admitted", dir=work))
+    parts, gone = [], 0
+    for part in staged.manifest.parts:
+        table = pq.read_table(staged.folder / part.path)
+        left = refusing.runs(table)
+        gone += table.num_rows - left.num_rows
+        if left.num_rows:
+            pq.write_table(left, folder / part.path, **WRITE_OPTIONS)
+            parts.append(Part(part.path, left.num_rows, (folder / part.path).stat().st_size))
+    quarantine = Quarantine(folder)
+    quarantine.add(refusing.rejected(list(staged.quarantine)))
+    refused = gone + staged.counts.quarantined - quarantine.rows
+    counts = replace(staged.counts, runs=staged.counts.runs - gone, quarantined=quarantine.rows)
+    manifest = replace(staged.manifest, parts=tuple(parts))
+    return replace(
+        staged, folder=folder, manifest=manifest, counts=counts, quarantine=quarantine, refused=staged.refused + refused
+    )
 
 
 def committed_after(last: LedgerRow | None) -> datetime:

@@ -1,0 +1,261 @@
+"""An account erased from a lake: its rows, and its id in every file that the lake's folder holds."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from polydoc_analytics.counting import counted
+from polydoc_analytics.lake import health
+from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.keeping import entry, new_load, rewrite, vacuum
+from polydoc_analytics.lake.ledger import Ledger
+from polydoc_analytics.lake.places import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Place, json_of, json_text
+from polydoc_analytics.lake.refusing import RefusedAccounts, new_name
+from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.lake.schemas import LedgerRow
+from polydoc_analytics.lake.spelling import Spelling
+from polydoc_analytics.lake.tables import LOG, Table, base_name
+from polydoc_analytics.sql import quoted
+
+_QUARANTINE_TEXTS = ("raw", "reason", "source", "header")
+_EDITIONS = "editions/"
+
+
+def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | None:
+    """Remove an account from the tables, the ledger, the logs and the memory of sources, for good; under the lock.
+
+    Returns the row that the ledger gets, whose ``source`` is the account's keyed hash; None where the lake holds
+    nothing of the account. From then on its rows are refused.
+    """
+    ledger = Ledger(place)
+    last = ledger.last
+    if last is None:
+        return None
+    spelling = Spelling(account)
+    _forget(place, spelling)
+    of_account = {
+        "runs": spelling.is_account_sql("account_id"),
+        "history": spelling.is_account_sql("account_id"),
+        "quarantine": " or ".join(spelling.is_named_sql(column) for column in _QUARANTINE_TEXTS),
+    }
+    erased = _states_by_load(place, of_account["runs"])
+    renamed = _renamed_sources(place, spelling)
+    versions, removed = {}, {}
+    for name, condition in of_account.items():
+        table = Table(place, name).open()
+        columns, touched = "*", condition
+        if name == "quarantine" and renamed:
+            cases = " ".join(f"when {quoted(old)} then {quoted(new)}" for old, new in renamed.items())
+            columns = f"* replace (case source {cases} else source end as source)"
+            touched = f"({condition}) or source in ({', '.join(map(quoted, renamed))})"
+        files, removed[name] = _files_with(table, condition)
+        if touched != condition:
+            files, _ = _files_with(table, touched)
+        if files:
+            rewrite(table, files, f"not coalesce({condition}, false)", folder, load, columns)
+        versions[f"{name}_version"] = table.version
+    rows = [_struck(one, spelling) for one in ledger.rows]
+    if not any(removed.values()) and not renamed and rows == list(ledger.rows):
+        if any(one.kind == "erase" for one in ledger.rows):  # an erasure that was killed may have left old files
+            _remove_old_files(place, spelling, last)
+        return None
+    names = {"runs": "run", "history": "superseded state", "quarantine": "quarantined row"}
+    said = f"erased {', '.join(counted(removed[name], one) for name, one in names.items())}"
+    row = replace(
+        entry(last, load, "erase", said),
+        source=new_name(place, account),
+        **versions,  # type: ignore[arg-type]
+    )
+    languages = _languages_left(place)
+    number = {one.load: one.number for one in ledger.rows}
+    left = []
+    for one in (*rows, row):
+        gone = sum(
+            runs
+            for brought, until, runs in erased
+            if number[brought] <= one.number and (until is None or one.number < number[until])
+        )
+        texts = [text for text in one.languages if text in languages]
+        left.append(replace(one, runs=one.runs - gone, languages=texts))
+    row = left[-1]
+    ledger.rewrite(left, folder, load)
+    _remove_old_files(place, spelling, row)
+    return row
+
+
+def readmit(place: Place, account: str, folder: Path, load: str) -> LedgerRow | None:
+    """Let an erased account in again; returns the row that the ledger gets, None where it was not refused."""
+    ledger = Ledger(place)
+    found: LedgerRow | None = None
+    for number, name in enumerate(RefusedAccounts(place, ledger.rows).recorded_as(account)):
+        last = ledger.last
+        assert last is not None
+        # An account that was erased by an older version too stands there twice; each row is a load of its own name.
+        row = entry(last, load if not number else new_load(), "readmit", "an erased account is let in again")
+        found = replace(row, source=name)
+        ledger.append(found, folder)
+    return found
+
+
+def _struck(row: LedgerRow, spelling: Spelling) -> LedgerRow:
+    detail = None if row.detail is None else spelling.strike(row.detail)
+    return replace(row, source=spelling.strike(row.source), detail=detail)
+
+
+def _forget(place: Place, spelling: Spelling) -> None:
+    """Remove an account's name, the memory of files named after it, and damaged files put aside that hold it."""
+    names = json_of(place, ACCOUNTS)
+    left = {account: name for account, name in names.items() if not spelling.is_in(account)}
+    if left != names:
+        place.write(ACCOUNTS, json_text(left))
+    for file in list(place.files(SOURCES)):
+        state = json_of(place, f"{SOURCES}/{file.name}")
+        now, cursor = dict(state), state.get("cursor")
+        if isinstance(cursor, dict) and isinstance(cursor.get("files"), dict):
+            files = {name: value for name, value in cursor["files"].items() if not spelling.is_in(name)}
+            now["cursor"] = {**cursor, "files": files}
+        now = spelling.strike_all(now)
+        if now != state:
+            place.write(f"{SOURCES}/{file.name}", json_text(now))
+    for file in list(place.files(DAMAGED)):
+        content = place.read(f"{DAMAGED}/{file.name}") or b""
+        if file.name.endswith(".parquet") or spelling.is_in(content.decode("utf-8", "replace")):
+            place.remove(f"{DAMAGED}/{file.name}")
+
+
+def erase_from_schedule(place: Place, account: str, *, keep_documents: bool) -> list[str]:
+    """Remove an account from the state of schedules and alerts; returns the names of its documents.
+
+    The documents made for it alone are removed, or with ``keep_documents`` kept with the jobs that name them. What was
+    not delivered yet of them is not sent any more. To be called without the lake's lock, for a scheduler may hold its
+    own while it waits for that.
+    """
+    shelf = place_of(place.path(SCHEDULE), place.storage_options)
+    names = [name for name in shelf.walk() if name.endswith(".json")]
+    if not names:
+        return []
+    spelling, documents = Spelling(account), []
+    with shelf.lock():
+        for name in names:
+            is_document = name.startswith(_EDITIONS) and not name.endswith(".letter.json")
+            content = None if is_document else shelf.read(name)
+            if content is None:
+                continue
+            with suppress(ValueError):
+                before = json.loads(content)
+                files = _documents(before, account)
+                documents += [f"{SCHEDULE}/{file}" for file, is_letter in files.items() if not is_letter]
+                if keep_documents and (files or name.startswith(_EDITIONS)):
+                    continue
+                now = spelling.strike_all(before if not files else _without_documents(before, account))
+                if now != before:
+                    shelf.write(name, json.dumps(now, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
+                for file in files:
+                    shelf.remove(file)
+    return documents
+
+
+def _editions(content: Any) -> list[dict[str, Any]]:
+    found = content.get("editions") if isinstance(content, dict) else None
+    return [one for one in found or () if isinstance(one, dict) and "documents" in one]
+
+
+def _documents(job: Any, account: str) -> dict[str, bool]:
+    """Return the files that a job made for one account, and whether each goes with the document, but is none."""
+    found: dict[str, bool] = {}
+    for edition in _editions(job):
+        for document in edition["documents"]:
+            if document["account"] == account:
+                found |= {f"{edition['folder']}/{name}": False for name in document["files"]}
+                found |= dict.fromkeys([document["letter"], *document["charts"].values()], True)
+    return {name: is_letter for name, is_letter in found.items() if name}
+
+
+def _without_documents(job: dict[str, Any], account: str) -> dict[str, Any]:
+    """Return a job whose documents for one account have no files, and whose open deliveries to it are dropped."""
+    for edition in _editions(job):
+        edition["documents"] = [
+            {**one, "letter": "", "files": {}, "charts": {}} if one["account"] == account else one
+            for one in edition["documents"]
+        ]
+        edition["deliveries"] = [
+            one
+            for one in edition.get("deliveries", ())
+            if one["account"] != account or (one["state"] not in ("due", "sending") and not one.get("next_try_at"))
+        ]
+    return job
+
+
+def _remove_old_files(place: Place, spelling: Spelling, last: LedgerRow) -> None:
+    """Remove the data files that the newest versions do not use, and the part of a log that names the account."""
+    for name in (*health.PINNED, "loads"):
+        vacuum(Table(place, name).open(), 0)
+        _shorten_log(place, Table(place, name).open(None if name == "loads" else last.version_of(name)), spelling)
+
+
+def _shorten_log(place: Place, table: Table, spelling: Spelling) -> None:
+    """Let a log begin with a checkpoint where an older entry holds the id, as the statistics of other writers may."""
+    older = [
+        f"{table.name}/{LOG}/{file.name}"
+        for file in place.files(f"{table.name}/{LOG}")
+        if file.name[:20].isdigit() and int(file.name[:20]) < table.version
+    ]
+    if any(_log_names(place, name, spelling) for name in older):
+        table.delta.create_checkpoint()
+        table.settle(table.version)
+        for name in sorted(older):
+            place.remove(name)
+
+
+def _log_names(place: Place, name: str, spelling: Spelling) -> bool:
+    if name.endswith(".parquet"):
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(place.open_file(name)) as checkpoint:
+            return spelling.is_in(json.dumps(checkpoint.read().to_pylist(), default=str, ensure_ascii=False))
+    return name.endswith(".json") and spelling.is_in((place.read(name) or b"").decode("utf-8", "replace"))
+
+
+def _renamed_sources(place: Place, spelling: Spelling) -> dict[str, str]:
+    """Return the sources of quarantined rows whose names hold the id, with the names that they are to have."""
+    rows = scan(Table(place, "quarantine").open().paths(), "quarantine")
+    with connection(Path()) as con:
+        place.prepare(con)
+        names = [row[0] for row in con.sql(f"select distinct source from {rows}").fetchall()]
+    return {name: spelling.strike(name) for name in names if spelling.is_in(name)}
+
+
+def _states_by_load(place: Place, condition: str) -> list[tuple[str, str | None, int]]:
+    """Return how many states that meet a condition came with which load and were superseded by which."""
+    runs, history = (scan(Table(place, name).open().paths(), name) for name in ("runs", "history"))
+    with connection(Path()) as con:
+        place.prepare(con)
+        return con.sql(f"""
+            select load, null, count(*) from {runs} where {condition} group by all
+            union all
+            select load, superseded_by, count(*) from {history} where {condition} group by all""").fetchall()
+
+
+def _files_with(table: Table, condition: str) -> tuple[list[str], int]:
+    """Return the files with rows that meet a condition, and how many rows those are."""
+    paths = table.paths()
+    with connection(Path()) as con:
+        table.place.prepare(con)
+        found = con.sql(
+            f"select filename, count(*) from {scan(paths, table.name, with_file=True)} where {condition} group by all"
+        ).fetchall()
+    return [base_name(path) for path, _ in found], sum(count for _, count in found)
+
+
+def _languages_left(place: Place) -> set[str]:
+    left: set[str] = set()
+    with connection(Path()) as con:
+        place.prepare(con)
+        for name in ("runs", "history"):
+            rows = scan(Table(place, name).open().paths(), name)
+            left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())
+    return left

@@ -1,0 +1,161 @@
+"""Accounts that were erased: kept as keyed hashes, their rows refused on every way in until they are readmitted.
+
+The ledger records a SHA-256 of the lake's own secret key and the id, so that a short id cannot be guessed from a ledger
+that is shown or shared; the key lies in a file of its own beside the tables. Erasures of older versions stand in the
+ledger as a plain SHA-256, and are kept as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.schemas import LedgerRow
+from polydoc_analytics.lake.spelling import ERASED, canonical, struck
+from polydoc_analytics.loaders.batches import Rejected
+from polydoc_analytics.sql import quoted
+
+KEY = "_erasure_key"
+_KEYED, _PLAIN = "account with keyed SHA-256 ", "account with SHA-256 "
+_UUID = re.compile(r"(?=([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}))", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
+_FIELD = re.compile(r'"account_?id"\s*:\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+_MOST_WORDS = 6
+
+
+class RefusedAccounts:
+    """The accounts that a lake refuses, as of a ledger. Ids are told by their hashes alone."""
+
+    def __init__(self, place: Place, rows: Iterable[LedgerRow]) -> None:
+        self.erasures: dict[str, LedgerRow] = {}
+        for row in rows:
+            if row.kind == "erase":
+                self.erasures.setdefault(row.source, row)
+            elif row.kind == "readmit":
+                self.erasures.pop(row.source, None)
+        is_keyed = any(source.startswith(_KEYED) for source in self.erasures)
+        self._key = _key(place, must_exist=True) if is_keyed else ""
+        self._known: dict[str, bool] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether any account is refused."""
+        return bool(self.erasures)
+
+    def recorded_as(self, account: str) -> list[str]:
+        """Return what the ledger calls an account that is refused; empty where it is not."""
+        return [name for name in _names(account, self._key) if name in self.erasures]
+
+    def holds(self, account: str) -> bool:
+        """Tell whether an account is refused."""
+        found = self._known.get(account)
+        if found is None:
+            found = self._known[account] = bool(self.recorded_as(account))
+        return found
+
+    def runs(self, table: pa.Table) -> pa.Table:
+        """Return runs without those of refused accounts."""
+        if not self:
+            return table
+        refused = [one for one in pc.unique(table["account_id"]).to_pylist() if self.holds(one)]
+        if not refused:
+            return table
+        return table.filter(pc.invert(pc.is_in(table["account_id"], value_set=pa.array(refused, pa.string()))))
+
+    def rejected(self, rows: Sequence[Rejected]) -> list[Rejected]:
+        """Return rejected rows without those that are of a refused account, or name it where it is a UUID.
+
+        The others have it struck from the name of their source.
+        """
+        if not self:
+            return list(rows)
+        left = [row for row in rows if not any(map(self.holds, _accounts_of(row)))]
+        names = {name: self.strike(name) for name in {row.source for row in left}}
+        return [row._replace(source=names[row.source]) for row in left]
+
+    def strike(self, text: str) -> str:
+        """Return a name of a file or source without the ids of refused accounts."""
+        if not self:
+            return text
+        for one in {match.group(1) for match in _UUID.finditer(text)}:
+            if self.holds(one):
+                text = text.replace(one, ERASED)
+        words = list(_WORD.finditer(text))
+        for at, first in enumerate(words):
+            for last in reversed(words[at : at + _MOST_WORDS]):
+                if self.holds(text[first.start() : last.end()]):
+                    return self.strike(text[: first.start()] + ERASED + text[last.end() :])
+        return text
+
+    def strike_all(self, content: Any) -> Any:
+        """Return what JSON holds with refused accounts struck from its texts and keys."""
+        return struck(content, self.strike) if self else content
+
+    def refuse_sql(self, canonical_column: str, column: str, sha256: str = "sha256({})") -> str:
+        """Return SQL for whether an account is refused; ``sha256`` is the engine's function of a text."""
+        keyed = [name.removeprefix(_KEYED) for name in self.erasures if name.startswith(_KEYED)]
+        plain = [name.removeprefix(_PLAIN) for name in self.erasures if name.startswith(_PLAIN)]
+        tests = []
+        for found, text in ((keyed, f"concat({quoted(self._key)}, {canonical_column})"), (plain, column)):
+            if found:
+                tests.append(f"{sha256.format(text)} in ({', '.join(map(quoted, found))})")
+        return " or ".join(tests) or "false"
+
+
+def new_name(place: Place, account: str) -> str:
+    """Return what the ledger calls an account that is erased; makes the lake's key where it has none."""
+    return _names(account, _key(place, must_exist=False))[0]
+
+
+def _names(account: str, key: str) -> tuple[str, str]:
+    keyed, plain = f"{key}{canonical(account)}", account
+    keyed, plain = (hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() for text in (keyed, plain))
+    return _KEYED + keyed, _PLAIN + plain
+
+
+def _key(place: Place, *, must_exist: bool) -> str:
+    content = place.read(KEY)
+    if content is None and must_exist:
+        raise LakeError(
+            f"{place.shown}/{KEY}: is missing, so that rows of erased accounts cannot be told; bring it back from a "
+            "backup"
+        )
+    if content is None:
+        content = secrets.token_hex(32).encode()
+        place.write(KEY, content)
+    return content.decode("ascii", "replace").strip()
+
+
+def _accounts_of(row: Rejected) -> list[str]:
+    """Return the ids that a rejected row may be of: its account's, and whatever in it looks like a UUID."""
+    plain = unquote(_ESCAPE.sub(lambda match: chr(int(match.group(1), 16)), row.raw))
+    found = [match.group(1) for match in _UUID.finditer(plain)]
+    if row.header is not None:
+        with suppress(csv.Error):
+            [names, values] = (next(csv.reader([line]), []) for line in (row.header, row.raw))
+            found += [value for name, value in zip(names, values, strict=False) if _is_account(name)]
+        return found
+    content = None
+    with suppress(ValueError, RecursionError):
+        content = json.loads(row.raw)
+    if isinstance(content, dict):
+        found += [value for name, value in content.items() if _is_account(name) and isinstance(value, str)]
+    else:
+        found += [match.group(1) for match in _FIELD.finditer(plain)]
+    return found
+
+
+def _is_account(name: str) -> bool:
+    return name.strip().lower().replace("_", "") == "accountid"

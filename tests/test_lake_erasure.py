@@ -1,0 +1,283 @@
+"""Erasure: no file of the lake holds the id in any spelling; the account's rows are refused until it is readmitted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from conftest import wire
+from test_lake import credits_of
+
+import polydoc_analytics as pda
+from polydoc_analytics.cli import run
+from polydoc_analytics.configured import sources
+from polydoc_analytics.delivery.shelf import Shelf
+from polydoc_analytics.doctor import examine
+from polydoc_analytics.lake.refusing import KEY
+from polydoc_analytics.lake.spelling import Spelling
+from polydoc_analytics.loading import stage
+from polydoc_analytics.sync import sync
+
+ALICE = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"
+BOB = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6b"
+ESCAPED = "".join(f"\\u{ord(char):04X}" for char in ALICE)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> pda.Lake:
+    return pda.Lake(tmp_path / "lake")
+
+
+def texts_below(folder: Path) -> str:
+    """All names and contents of files, the values of Parquet files too, in lower case and with nothing escaped."""
+    found = []
+    for path in folder.rglob("*"):
+        found.append(path.name)
+        if path.is_file():
+            found.append(path.read_bytes().decode("utf-8", "replace"))
+            if path.suffix == ".parquet":
+                found.append(json.dumps(pq.read_table(path).to_pylist(), default=str))
+    text = "\n".join(found).replace("\\\\", "\\")
+    for char in "0123456789abcdef-":
+        text = text.replace(f"\\u{ord(char):04X}", char).replace(f"\\u{ord(char):04x}", char)
+    return text.lower().replace("-", "")
+
+
+def holds(folder: Path, account: str) -> bool:
+    return account.replace("-", "") in texts_below(folder)
+
+
+@pytest.mark.parametrize(
+    "name", [f"runs-{ALICE}.ndjson", f"export_{ALICE}.ndjson", f"{ALICE}_2026-10.ndjson", f"{ALICE.upper()}.ndjson"]
+)
+def test_a_file_named_after_the_account_leaves_no_name(lake, file, tmp_path: Path, name: str) -> None:
+    lake.ingest(file([wire("a", account_id=ALICE), wire("b", account_id=BOB)], name))
+    assert holds(tmp_path / "lake", ALICE)
+    assert lake.erase(ALICE) is not None
+    assert not holds(tmp_path / "lake", ALICE)
+    assert credits_of(lake) == {"b": 3}
+    assert "(erased)" in lake.loads()["source"][0]
+
+
+@pytest.mark.parametrize(
+    "text", [f'"{ALICE}_x"', f'"{ALICE.upper()}"', f'"{ESCAPED}"', f'"https://x/{ALICE}?y"', ALICE.replace("-", "")]
+)
+def test_quarantined_text_leaves_no_spelling(lake, file, tmp_path: Path, text: str) -> None:
+    kept = json.dumps(wire("z", account_id=BOB, status="Done"))
+    lake.ingest(file(['{"id": "x", "note": ' + text + "}", kept, wire("b", account_id=BOB)]))
+    row = lake.erase(ALICE)
+    assert row is not None
+    assert row.detail == "erased 0 runs, 0 superseded states, 1 quarantined row"
+    assert not holds(tmp_path / "lake", ALICE)
+    assert lake.quarantine()["raw"].to_list() == [kept]
+
+
+def test_an_id_in_upper_case_is_the_same_account_if_it_is_a_uuid(lake, file) -> None:
+    lake.ingest(file([wire("a", account_id=ALICE.upper()), wire("b", account_id=BOB)]))
+    lake.erase(ALICE)
+    assert credits_of(lake) == {"b": 3}
+    lake.ingest(file([wire("A", account_id="ABC"), wire("B", account_id="abc")], "2.ndjson"))
+    lake.erase("abc")
+    assert sorted(credits_of(lake)) == ["A", "b"]
+
+
+def test_a_short_id_is_struck_from_names_and_its_neighbour_keeps_its_rows(lake, file) -> None:
+    bad = [wire("x", account_id=account, status="Done") for account in ("acme", "acme_2")]
+    lake.ingest(file([wire("a", account_id="acme"), wire("b", account_id="acme_2"), *bad], "runs_acme.ndjson"))
+    lake.erase("acme")
+    assert credits_of(lake) == {"b": 3}
+    assert [json.loads(raw)["account_id"] for raw in lake.quarantine()["raw"]] == ["acme_2"]
+    assert lake.quarantine()["source"][0].endswith("runs_(erased).ndjson")
+    assert lake.loads()["source"][0].endswith("runs_(erased).ndjson")
+
+
+def test_the_statistics_of_another_writer_leave_the_logs(lake, file, tmp_path: Path) -> None:
+    from deltalake import DeltaTable
+
+    for n in range(3):
+        lake.ingest(file([wire(str(n), account_id=ALICE), wire(f"b{n}", account_id=BOB)], f"{n}.ndjson"))
+    DeltaTable(str(tmp_path / "lake" / "runs")).optimize.compact()
+    lake.ingest(file([wire("late", account_id=BOB)], "late.ndjson"))
+    assert ALICE in "".join(path.read_text() for path in (tmp_path / "lake" / "runs" / "_delta_log").glob("*.json"))
+    lake.erase(ALICE)
+    assert not holds(tmp_path / "lake", ALICE)
+    assert sorted(credits_of(lake)) == ["b0", "b1", "b2", "late"]
+    assert credits_of(lake, as_of=1) == {"b0": 3}
+    lake.ingest(file([wire("b0", account_id=BOB, credits=7)], "more.ndjson"))
+    lake.compact()
+    assert credits_of(lake)["b0"] == 7
+    assert not lake.damage().is_needed
+    max((tmp_path / "lake" / "runs").glob("*.parquet")).unlink()
+    assert lake.repair().good is not None
+
+
+def test_the_memory_of_a_source_and_of_schedules_is_struck(lake, file, tmp_path: Path) -> None:
+    lake.ingest(file([wire("a", account_id=ALICE), wire("b", account_id=BOB)]))
+    state = {"kind": "files", "last_error": f"in/{ALICE}_x.ndjson: is cut off", "cursor": {"files": {f"{ALICE}_x": 1}}}
+    lake.remember("exports", state)
+    shelf = Shelf(lake)
+    delivery = {"target": "mail", "kind": "email", "receiver": "x@y", "key": "k", "state": "due", "next_try_at": None}
+    documents = [
+        {"account": one, "letter": f"editions/s/2026-03/1/{n}.letter.json", "files": {f"{n}.md": {}}, "charts": {}}
+        for n, one in enumerate((ALICE, BOB))
+    ]
+    deliveries = [{**delivery, "account": one, "state": state} for one in (ALICE, BOB) for state in ("due", "sent")]
+    edition = {"folder": "editions/s/2026-03/1", "documents": documents, "deliveries": deliveries}
+    shelf.write("jobs/s/2026-03.json", {"report": "s", "editions": [edition]})
+    shelf.write("alerts.json", {"firing": {f"silent:{ALICE.upper()}": {"what": f"account {ALICE}"}}, "pending": []})
+    for n, one in enumerate((ALICE, BOB)):
+        shelf.write_bytes(f"editions/s/2026-03/1/{n}.md", one.encode())
+        shelf.write(f"editions/s/2026-03/1/{n}.letter.json", {"title": one})
+    lake.erase(ALICE)
+    assert not holds(tmp_path / "lake", ALICE)
+    assert lake.source_state("exports")["last_error"] == "in/(erased)_x.ndjson: is cut off"
+    [left] = (shelf.read("jobs/s/2026-03.json") or {})["editions"]
+    assert [(one["account"], one["state"]) for one in left["deliveries"]] == [
+        ("(erased)", "sent"), (BOB, "due"), (BOB, "sent"),
+    ]  # fmt: skip
+    assert left["documents"][1] == documents[1]
+    assert sorted(shelf.place.walk())[:4] == [
+        "_lock", "alerts.json", "editions/s/2026-03/1/1.letter.json", "editions/s/2026-03/1/1.md",
+    ]  # fmt: skip
+
+
+class TestRefusal:
+    def test_every_way_in_refuses_an_erased_account_and_counts_it(self, lake, file, tmp_path: Path) -> None:
+        rows = [wire("a", account_id=ALICE), wire("a", account_id=ALICE, credits=9), wire("b", account_id=BOB)]
+        bad = [wire("x", account_id=ALICE, status="Done"), wire("y", account_id=BOB, status="Done")]
+        path = file([*rows, *bad])
+        lake.ingest(path)
+        lake.erase(ALICE)
+        csv = pl.DataFrame(rows).write_csv()
+        for source, how in (
+            (path, {}),
+            (path, {"correct": True}),
+            (file([*rows, *bad], f"{ALICE}_2026-10.ndjson"), {}),
+            (file([*rows, *bad], "upper.ndjson"), {"name": f"sync of {ALICE}"}),
+        ):
+            result = lake.ingest(source, **how)
+            assert dict(result) == {
+                "read": 5, "inserted": 0, "updated": 0, "unchanged": 1, "duplicates": 0, "quarantined": 1, "erased": 3,
+                "conflicts": 0,
+            }  # fmt: skip
+            assert not holds(tmp_path / "lake", ALICE)
+        for source in (file(csv.encode(), "r.csv"), pl.DataFrame(rows), file([*rows], "n.json")):
+            assert (lake.ingest(source).erased, lake.ingest(source).inserted) == (2, 0)
+        other = pda.Lake(tmp_path / "other")
+        other.ingest(path)
+        assert lake.ingest(other).erased == 1
+        upper = lake.ingest(file([wire("c", account_id=ALICE.upper()), wire("d", account_id=BOB)], "5.ndjson"))
+        assert (upper.erased, upper.inserted) == (1, 1)
+        assert lake.loads().select("read", "inserted", "erased").row(-1) == (2, 1, 1)
+        assert not holds(tmp_path / "lake", ALICE)
+        assert credits_of(lake) == {"b": 3, "d": 3}
+
+    @pytest.mark.parametrize("raw", [f'{{"id": 5, "accountId": "{ESCAPED}"}}', f"broken {ALICE.upper()}_x", "{'acme'}"])
+    def test_rejected_rows_of_an_erased_account_are_refused_too(self, lake, file, raw: str) -> None:
+        lake.ingest(file([wire("a", account_id=ALICE), wire("b")]))
+        lake.erase(ALICE)
+        result = lake.ingest(file([raw, '{"account_id": "acme", "id": 5}'], "bad.ndjson"))
+        assert (result.erased, result.quarantined) == ((0, 2) if "acme" in raw else (1, 1))
+
+    def test_a_sync_of_everything_and_of_a_file_that_has_grown_brings_nothing_back(
+        self, lake, file, tmp_path: Path, monkeypatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "polydoc-analytics.toml").write_text('[sources.files]\nkind = "files"\npath = "in"\n')
+        from polydoc_analytics.config import settings
+
+        source = sources(settings())["files"]
+        name = f"in/export_{ALICE}.ndjson"
+        file([wire("a", account_id=ALICE), wire("b", account_id=BOB)], name)
+        sync(lake, source)
+        lake.erase(ALICE)
+        assert (sync(lake, source, full=True).erased, sync(lake, source).read) == (1, 0)
+        file([wire("a", account_id=ALICE), wire("b", account_id=BOB), wire("c", account_id=ALICE)], name)
+        result = sync(lake, source)
+        assert (result.read, result.erased, result.unchanged) == (3, 2, 1)
+        assert lake.source_state("files")["last_counts"]["erased"] == 2
+        assert not holds(tmp_path / "lake", ALICE)
+        lake.name_accounts({ALICE: "Alice", BOB: "Bob"})
+        assert lake.account_names() == {BOB: "Bob"}
+
+    def test_an_account_erased_while_a_load_was_staged_is_refused(self, lake, file, tmp_path, monkeypatch) -> None:
+        lake.ingest(file([wire("a", account_id=ALICE), wire("b", account_id=BOB)]))
+        from polydoc_analytics.lake import lake as module
+
+        def staged(*args: Any, **kwargs: Any) -> Any:
+            done = stage(*args, **kwargs)
+            monkeypatch.setattr(module, "stage", stage)
+            lake.erase(ALICE)
+            return done
+
+        monkeypatch.setattr(module, "stage", staged)
+        bad = wire("x", account_id=ALICE, status="Done")
+        result = lake.ingest(file([wire("c", account_id=ALICE), wire("d", account_id=BOB), bad], "2.ndjson"))
+        assert (result.read, result.inserted, result.erased, result.quarantined) == (3, 1, 2, 0)
+        assert credits_of(lake) == {"b": 3, "d": 3}
+        assert not holds(tmp_path / "lake", ALICE)
+
+    def test_readmit_lets_the_account_in_again(self, lake, file, tmp_path: Path, capfd) -> None:
+        path = file([wire("a", account_id="acme"), wire("b", account_id=BOB)])
+        lake.ingest(path)
+        lake.erase("acme")
+        assert lake.ingest(path).erased == 1
+        place = ["--lake", str(tmp_path / "lake")]
+        assert run(["lake", "readmit", "--account", "acme", *place]) == 0
+        assert capfd.readouterr().out.startswith("load 3: rows of this account are let in again")
+        assert run(["lake", "readmit", "--account", "acme", *place]) == 0
+        assert capfd.readouterr().out == "this account is not refused\n"
+        assert lake.ingest(path).inserted == 1
+        lake.erase("acme")
+        assert lake.ingest(path).erased == 1
+
+    def test_doctor_lists_the_accounts_that_are_refused(self, lake, file) -> None:
+        lake.ingest(file([wire("a", account_id=ALICE), wire("b", account_id=BOB)]))
+        assert examine(lake).sections["erased_accounts"] == []
+        row = lake.erase(ALICE)
+        [listed] = examine(lake).sections["erased_accounts"]
+        assert (listed["account"], listed["load"]) == (row.source, 2)
+        assert "1 account erased, whose rows are refused" in [one.what for one in examine(lake).findings]
+        lake.readmit(ALICE)
+        assert examine(lake).sections["erased_accounts"] == []
+
+    def test_the_hash_differs_by_lake_and_cannot_be_told_without_the_key(self, file, tmp_path: Path) -> None:
+        hashes = []
+        for name in ("one", "two"):
+            lake = pda.Lake(tmp_path / name)
+            lake.ingest(file([wire("a"), wire("b", account_id=BOB)]))
+            hashes.append(lake.erase("acme").source)
+        assert hashes[0] != hashes[1]
+        (tmp_path / "one" / KEY).unlink()
+        with pytest.raises(pda.LakeError, match="_erasure_key: is missing"):
+            pda.Lake(tmp_path / "one").ingest(file([wire("a")], "2.ndjson"))
+
+    def test_an_erasure_of_an_older_version_is_kept(self, lake, file, monkeypatch) -> None:
+        import hashlib
+
+        from polydoc_analytics.lake import erasing
+
+        plain = "account with SHA-256 " + hashlib.sha256(b"acme").hexdigest()
+        path = file([wire("a", account_id="acme"), wire("b", account_id=BOB)])
+        lake.ingest(path)
+        with monkeypatch.context() as patched:
+            patched.setattr(erasing, "new_name", lambda place, account: plain)
+            lake.erase("acme")
+        assert lake.ingest(path).erased == 1
+        assert lake.readmit("acme").source == plain
+        assert lake.ingest(path).erased == 0
+
+
+@pytest.mark.parametrize("account", ["Zoé", "a.b*c", 'qu"ote', "back\\slash", "a/b", "😀x", "line\nbreak", "tab\tx"])
+def test_an_id_of_any_characters_is_found_as_json_and_urls_write_it(account: str) -> None:
+    from urllib.parse import quote
+
+    spelling = Spelling(account)
+    for text in (account, json.dumps(account), json.dumps(json.dumps(account)), quote(account), f"x-{account}_y"):
+        assert spelling.is_in(text), text
+        assert not spelling.is_in(spelling.strike(text))
+    assert not spelling.is_in(f"z{account}z")
