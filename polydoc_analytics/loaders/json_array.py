@@ -1,7 +1,7 @@
-"""JSON documents: an array of runs, an object that holds one, or a single run; read in pieces, of any size.
+"""JSON documents: an array of runs, an object that holds one, a single run, or several of these one behind another.
 
-A document is cut where one object ends and the next begins (``},{``), and the pieces go to the reader of lines. A cut
-inside a text or a nested array would leave a piece that is not JSON; then the piece is tokenised and cut exactly.
+All are read in pieces, of any size. What stands around the array is walked by ``json_envelope``, the array's elements
+are cut here and go to the reader of lines.
 """
 
 from __future__ import annotations
@@ -9,183 +9,268 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, NoReturn, cast
+
+import numpy as np
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import ndjson, wire
-from polydoc_analytics.loaders.batches import Batch
+from polydoc_analytics.loaders import json_envelope, json_pages, limits, ndjson, wire
+from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected, cut, no_runs
+from polydoc_analytics.loaders.json_text import SPACE, Offsets, Text, Walk
 from polydoc_analytics.loaders.work import Work
 
-_TOKEN = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*"|["\[\]{},]')
 _JOINT = re.compile(rb"\}(\s*,\s*)\{")
-_SPACE = b" \t\r\n"
+_JOINT_WITHOUT_COMMA = re.compile(rb"\}(\s*)\{")
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
-_MOST_HEAD_BYTES = 1024 * 1024
+_MOST_ELEMENTS = 50_000
+_BOM = b"\xef\xbb\xbf"
 
 
 def read(
-    stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes: int = ndjson.BLOCK_BYTES
+    stream: BinaryIO,
+    source: str,
+    *,
+    assume_utc: bool = False,
+    is_partial: bool = False,
+    block_bytes: int = ndjson.BLOCK_BYTES,
 ) -> Iterator[Work]:
     """Yield the work of reading each piece of a JSON document; a row's line is its number among the runs.
 
-    Raises SourceError where the document is not JSON or cut off, or where it is unclear which array holds the runs.
+    ``is_partial`` takes one page of several. Raises SourceError where the document is not JSON, is cut off, says that
+    it is an error or one page of several, or where it is unclear which array holds the runs.
     """
-    head = stream.read(block_bytes)
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
-    if head.startswith(b"["):
-        yield from _Array(stream, source, assume_utc, block_bytes, wrapped=False).read(head[1:])
-    elif head.startswith(b"{"):
-        if _looks_like_lines(head):
-            yield from ndjson.read(
-                cast("BinaryIO", _Rejoined(head, stream)), source, assume_utc=assume_utc, block_bytes=block_bytes
-            )
-            return
-        start = _start_of_array(head, source)
-        if start is not None:
-            yield from _Array(stream, source, assume_utc, block_bytes, wrapped=True).read(head[start:])
-            return
-        whole = head + stream.read()
-        if not isinstance(_parsed(whole, source), dict):  # pragma: no cover - it began with {
-            raise SourceError(f"{source}: holds no run")
-        yield Work(partial(_read_lines, whole.translate(_LINE_ENDS), source, 1, assume_utc), len(whole))
-    elif head:
-        raise SourceError(f"{source}: not JSON: it begins with {wire.show(head[:20].decode('utf-8', 'replace'))}")
+    text = Text(stream, source, block_bytes)
+    text.more()
+    text.at = len(_BOM) if text.held.startswith(_BOM) else 0
+    mark = text.mark()
+    if mark == b"{" and _is_lines(text):
+        yield from ndjson.read(cast("BinaryIO", text), source, assume_utc=assume_utc, block_bytes=block_bytes)
+        return
+    if mark not in (b"[", b"{"):
+        raise SourceError(f"{source}: {_described(text, mark)}; expected a JSON array of runs")
+    elements = Elements(text, assume_utc)
+    page: json_envelope.Envelope | None = None
+    while mark:
+        if mark == b"[":
+            text.at += 1
+            yield from map(elements.work, elements.pieces())
+        else:
+            text.remember(limits.longest_row())
+            page = json_envelope.Envelope(text, elements, is_partial=is_partial)
+            yield from page.read()
+            if page.is_run:
+                yield from _runs_in_a_row(text, elements)
+                return
+        is_array = mark == b"["
+        mark = text.mark()
+        if mark and mark != (b"[" if is_array else b"{"):
+            end = "the array" if is_array else "the object"
+            raise SourceError(f"{source}: not JSON: there is more behind the end of {end}")
+    if page is not None and page.more and not is_partial:
+        raise json_pages.refused(source, page.more)
 
 
-class _Rejoined:
-    """A stream with bytes put back in front of it."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self.head = head
-        self.rest = rest
-
-    def read(self, size: int) -> bytes:
-        if self.head:
-            head, self.head = self.head, b""
-            return head
-        return self.rest.read(size)
+def _runs_in_a_row(text: Text, elements: Elements) -> Iterator[Work]:
+    """Read runs that stand one behind another, the first of which has been walked through."""
+    beginning = text.put_back()
+    if beginning is not None:
+        yield elements.too_long(beginning)
+    if text.mark():
+        yield from map(elements.work, elements.pieces(is_array=False))
 
 
-def _looks_like_lines(head: bytes) -> bool:
+def _is_lines(text: Text) -> bool:
     """Tell whether a first line is an object of its own with another one behind it: NDJSON under another name."""
-    first, end, rest = head.partition(b"\n")
-    if not end or not rest.lstrip(_SPACE).startswith(b"{"):
+    end = text.held.find(b"\n", text.at)
+    if end < 0 or not text.held[end:].lstrip(SPACE).startswith(b"{"):
         return False
     try:
-        return isinstance(wire.parse(first), dict)
+        value = wire.parse(text.held[text.at : end])
     except wire.Refusal:
         return False
+    return isinstance(value, dict) and not json_envelope.is_page(value)
 
 
-def _start_of_array(head: bytes, source: str) -> int | None:
-    """Return the offset behind the [ of the first array that an object holds as a value; None where it holds none."""
-    depth = 0
-    for token in _TOKEN.finditer(head, 0, _MOST_HEAD_BYTES):
-        mark = token.group()
-        if mark == b"[" and depth == 1:
-            return token.end()
-        depth += {b"{": 1, b"[": 1, b"}": -1, b"]": -1}.get(mark, 0)
-        if mark == b'"':
-            break
-        if depth == 0:
-            return None
-    raise SourceError(f"{source}: not a JSON object that holds an array of runs")
-
-
-def _parsed(text: bytes, source: str) -> object:
+def _described(text: Text, mark: bytes) -> str:
+    """Describe what is neither an array nor an object."""
+    if not mark:
+        return "holds nothing but white space"
+    beginning = text.held[text.at : text.at + 20].decode("utf-8", "replace")
     try:
-        return wire.parse(text)
-    except wire.Refusal as refusal:
-        raise SourceError(f"{source}: {refusal}") from None
+        value = text.scalar()
+    except SourceError:
+        return f"not JSON: it begins with {wire.show(beginning)}"
+    return f"is nothing but {wire.kind_of(value)}"
 
 
-class _Array:
-    """The body of an array, read on from behind its [."""
+class Piece(NamedTuple):
+    """Some elements, the first of which is number ``first``: lines already, or to be cut at ``ends``."""
 
-    def __init__(self, stream: BinaryIO, source: str, assume_utc: bool, block_bytes: int, *, wrapped: bool) -> None:
-        self.stream = stream
-        self.source = source
-        self.assume_utc = assume_utc
-        self.block_bytes = block_bytes
-        self.wrapped = wrapped
+    content: bytes
+    first: int
+    rows: int
+    ends: Offsets | None = None
+    separator: int = 0
+
+    def elements(self) -> Iterator[bytes]:
+        """Yield the bytes of each element, on one line."""
+        if self.ends is None:
+            yield from self.content.split(b"\n")
+            return
+        start = 0
+        content = self.content
+        if b"\n" in content or b"\r" in content:
+            content = content.translate(_LINE_ENDS)
+        for end in self.ends.tolist():
+            yield content[start:end].strip(SPACE)
+            start = end + self.separator
+
+
+class Elements:
+    """The elements of arrays, taken off a text in pieces; they are numbered through all arrays of a document."""
+
+    def __init__(self, text: Text, assume_utc: bool) -> None:
+        self.text = text
         self.record = 1
-        self.joint: bytes | None = None
+        self._assume_utc = assume_utc
+        self._joint = b""
 
-    def read(self, rest: bytes) -> Iterator[Work]:
-        """Yield the work of each piece, then see that the document ends as it should."""
+    def pieces(self, *, is_array: bool = True) -> Iterator[Piece | Work]:
+        """Take the elements up to the ] of an array, or values one behind another up to the end of the text.
+
+        An element that is too long comes as the work that rejects it.
+        """
+        text, walk, walked, is_due = self.text, Walk(), 0, False
+        self._joint = b""
         while True:
-            chunk = self.stream.read(self.block_bytes)
-            if not chunk:
+            if not walked and (piece := self._flat(is_array)):
+                yield piece
+                is_due = is_array
+                if text.more():
+                    continue
+            start = text.at
+            ends, closed = walk.ends(np.frombuffer(text.held, np.uint8)[start + walked :], is_array)
+            ends += walked
+            if walk.breaks_a_text:
+                raise SourceError(f"{text.source}: record {self.record + len(ends)} is not JSON: a text is broken off")
+            if closed is not None:
+                ends = self._with_last(ends, walked + closed, is_array, is_due)
+            yield from self._cut(ends, int(is_array))
+            if closed is not None:
+                text.at = start + walked + closed + 1
+                return
+            walked = len(text.held) - start
+            if len(ends):
+                text.at = start + int(ends[-1]) + is_array
+                walk, walked, is_due = Walk(), 0, is_array
+            elif walked > limits.LEAST_ROW_BYTES and walked > limits.longest_row():
+                yield self.too_long(text.held[start : start + MAX_RAW_BYTES])
+                is_due = self._pass_over(walk, is_array)
+                walk, walked = Walk(), 0
+                continue
+            if not text.more():
                 break
-            if self.joint is None and (first := _JOINT.search(rest)):
-                self.joint = first.group()
-            end = self._last_joint(rest)
-            if end:
-                yield self._work(rest[:end])
-                rest = rest[end:].lstrip(_SPACE)[1:].lstrip(_SPACE)
-            rest += chunk
-        if self.joint is None and (first := _JOINT.search(rest)):
-            self.joint = first.group()
-        end = self._end(rest)
-        self._check_tail(rest[end + 1 :])
-        if body := rest[:end].strip(_SPACE):
-            yield self._work(body)
+        if is_array or text.mark():
+            what = "array of runs" if is_array else "last object"
+            raise SourceError(f"{text.source}: the file is cut off: its {what} does not end")
 
-    def _work(self, piece: bytes) -> Work:
-        first, elements, lines = self.record, None, b""
-        if self.joint is not None and not (b"\n" in self.joint or b"\n" in piece) and _is_flat(piece, self.joint):
-            lines = piece.replace(self.joint, b"}\n{")
-        if lines and not _cuts_a_text(lines):
-            self.record += lines.count(b"\n") + 1
-        else:
-            spans, _ = _elements(piece)
-            elements = [piece[a:b].translate(_LINE_ENDS) for a, b in spans]
+    def work(self, piece: Piece | Work) -> Work:
+        """Return the work of reading a piece."""
+        return piece if isinstance(piece, Work) else Work(partial(self._read, piece), len(piece.content))
+
+    def too_long(self, beginning: bytes) -> Work:
+        """Count an element that is too long, and return the work that rejects it."""
+        row = Rejected(self.text.source, self.record, limits.too_long(limits.longest_row()), cut(beginning))
+        self.record += 1
+        return Work(lambda: [no_runs(row)], len(beginning))
+
+    def _flat(self, is_array: bool) -> Piece | None:
+        """Take all whole elements at hand at once, if they are objects without others in them, all joined alike."""
+        text = self.text
+        if len(text.held) - text.at <= text.block_bytes // 8:
+            return None
+        if not self._joint:
+            first = (_JOINT if is_array else _JOINT_WITHOUT_COMMA).search(text.held, text.at)
+            self._joint = first.group() if first else b""
+        joint = self._joint
+        end = text.held.rfind(joint, text.at) + 1 if joint else 0
+        if end <= text.at:
+            return None
+        piece = text.held[text.at : end]
+        if not _is_flat(piece, joint):
+            return None
+        lines = piece.replace(joint, b"}\n{")
+        count = piece.count(joint) + 1
+        if lines.count(b"\n") != count - 1 or b"\r" in lines or _cuts_a_text(lines):
+            return None
+        text.at = end + len(joint) - 2
+        self.record += count
+        return Piece(lines, self.record - count, count)
+
+    def _with_last(self, ends: Offsets, closed: int, is_array: bool, is_due: bool) -> Offsets:
+        """Return where elements end with the last one, behind which the array is closed."""
+        text = self.text
+        if not is_array:
+            raise SourceError(f"{text.source}: not JSON: a bracket closes what was not opened")
+        start = int(ends[-1]) + 1 if len(ends) else 0
+        if text.held[text.at + start : text.at + closed].strip(SPACE):
+            return np.append(ends, closed)
+        if len(ends) or is_due:
+            self._fail_at_comma()
+        return ends
+
+    def _cut(self, ends: Offsets, separator: int) -> Iterator[Piece | Work]:
+        """Yield the elements that end at some offsets from where the text stands, not too many at once."""
+        text, base, start, done = self.text, self.text.at, 0, 0
+        long: list[int] = []
+        lengths = np.diff(np.append(-separator, ends)) - separator
+        if len(ends) and lengths.max() > limits.LEAST_ROW_BYTES:
+            long = np.flatnonzero(lengths > limits.longest_row()).tolist()
+        while done < len(ends):
+            if long and long[0] == done:
+                beginning = text.held[base + start : base + int(ends[done])].lstrip(SPACE)
+                yield self.too_long(beginning[:MAX_RAW_BYTES])
+                some = 1
+                long.pop(0)
+            else:
+                some = min([len(ends) - done, _MOST_ELEMENTS, *(at - done for at in long[:1])])
+                content = text.held[base + start : base + int(ends[done + some - 1])]
+                self.record += some
+                yield Piece(content, self.record - some, some, ends[done : done + some] - start, separator)
+            done += some
+            start = int(ends[done - 1]) + separator
+
+    def _pass_over(self, walk: Walk, is_array: bool) -> bool:
+        """Take the rest of an element that is too long; return whether another one must follow."""
+        text = self.text
+        while True:
+            text.at = len(text.held)
+            if not text.more():
+                raise SourceError(f"{text.source}: the file is cut off: its last element does not end")
+            ends, closed = walk.ends(np.frombuffer(text.held, np.uint8), is_array)
+            if len(ends):
+                text.at = int(ends[0]) + is_array
+                return is_array
+            if closed is not None:
+                text.at = closed
+                return False
+
+    def _read(self, piece: Piece) -> list[Batch]:
+        source = self.text.source
+        lines = piece.content
+        if piece.ends is not None:
+            elements = list(piece.elements())
             if not all(elements):
-                raise SourceError(f"{self.source}: not JSON: a comma in the array has nothing before or behind it")
+                self._fail_at_comma()
             lines = b"\n".join(elements)
-            self.record += len(elements)
-        return Work(partial(self._read_piece, lines, piece, first, elements is not None), len(piece))
-
-    def _read_piece(self, lines: bytes, piece: bytes, first: int, exact: bool) -> list[Batch]:
-        batches = _read_lines(lines, self.source, first, self.assume_utc)
-        broken = [r for b in batches for r in b.unreadable if r.reason.startswith("not JSON")]
-        if broken and not exact:
-            spans, _ = _elements(piece)
-            lines = b"\n".join(piece[a:b].translate(_LINE_ENDS) for a, b in spans)
-            return self._read_piece(lines, piece, first, True)
+        batches = ndjson.read_block(lines, source, piece.first, self._assume_utc)
+        broken = [row for batch in batches for row in batch.unreadable if row.reason.startswith("not JSON")]
         if broken:
-            raise SourceError(f"{self.source}: record {broken[0].line} is {broken[0].reason}")
+            raise SourceError(f"{source}: record {broken[0].line} is {broken[0].reason}")
         return batches
 
-    def _last_joint(self, text: bytes) -> int:
-        """Return the end of the last element that is surely followed by another one, or 0."""
-        if self.joint is not None:
-            at = text.rfind(self.joint) + 1
-            if at and _is_flat(text[:at], self.joint) and _is_outside_texts(text[:at]):
-                return at
-        spans, closed = _elements(text)
-        return 0 if closed is not None or len(spans) < 2 else spans[-2][1]
-
-    def _end(self, text: bytes) -> int:
-        """Return the offset of the ] that ends the array."""
-        at = text.rfind(b"]")
-        body = text[:at].rstrip(_SPACE)
-        if at >= 0 and not self.wrapped and self.joint and _is_flat(body, self.joint) and _is_outside_texts(body):
-            return at
-        _, closed = _elements(text)
-        if closed is None:
-            raise SourceError(f"{self.source}: the file is cut off: its array of runs does not end")
-        return closed
-
-    def _check_tail(self, tail: bytes) -> None:
-        if not self.wrapped:
-            if tail.strip(_SPACE):
-                raise SourceError(f"{self.source}: not JSON: there is more behind the end of the array")
-            return
-        tail = tail.strip(_SPACE)
-        rest = _parsed(b"{" + tail.removeprefix(b","), self.source)
-        if isinstance(rest, dict) and any(isinstance(value, list) and value for value in rest.values()):
-            raise SourceError(f"{self.source}: holds more than one array; save the array of runs as a file of its own")
+    def _fail_at_comma(self) -> NoReturn:
+        raise SourceError(f"{self.text.source}: not JSON: a comma in the array has nothing before or behind it")
 
 
 def _is_flat(piece: bytes, joint: bytes) -> bool:
@@ -199,48 +284,8 @@ def _is_flat(piece: bytes, joint: bytes) -> bool:
     )
 
 
-def _is_outside_texts(piece: bytes) -> bool:
-    """Tell whether the end of a piece stands outside of any text: its quotation marks pair up."""
-    return _without_escapes(piece).count(b'"') % 2 == 0
-
-
 def _cuts_a_text(lines: bytes) -> bool:
     """Tell whether a text that holds the joint was parted: a line with an odd number of quotation marks."""
-    return any(line.count(b'"') % 2 for line in _without_escapes(lines).split(b"\n"))
-
-
-def _without_escapes(piece: bytes) -> bytes:
-    return piece.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in piece else piece
-
-
-def _elements(text: bytes) -> tuple[list[tuple[int, int]], int | None]:
-    """Return where each element of an array's body begins and ends, and the offset of its ], if it is there.
-
-    The last element is as long as the text where the array goes on.
-    """
-    spans: list[tuple[int, int]] = []
-    depth = start = 0
-    end = len(text)
-    closed = None
-    for token in _TOKEN.finditer(text):
-        mark = token.group()
-        if mark in (b"{", b"["):
-            depth += 1
-        elif mark in (b"}", b"]") and depth:
-            depth -= 1
-        elif mark == b"]":
-            end = closed = token.start()
-            break
-        elif mark == b"," and not depth:
-            spans.append((start, token.start()))
-            start = token.end()
-        elif mark == b'"':
-            break
-    if spans or text[start:end].strip(_SPACE):
-        spans.append((start, end))
-    trimmed = [(b - len(text[a:b].lstrip(_SPACE)), a + len(text[a:b].rstrip(_SPACE))) for a, b in spans]
-    return trimmed, closed
-
-
-def _read_lines(lines: bytes, source: str, first: int, assume_utc: bool) -> list[Batch]:
-    return ndjson.read_block(lines, source, first, assume_utc)
+    if b"\\" in lines:
+        lines = lines.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return any(line.count(b'"') % 2 for line in lines.split(b"\n"))

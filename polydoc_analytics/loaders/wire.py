@@ -128,7 +128,7 @@ def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any],
     """
     value = _parse_run(raw)
     if not isinstance(value, dict):
-        raise Refusal(f"expected an object, got {_kind(value)}")
+        raise Refusal(f"expected an object, got {kind_of(value)}")
     fields, refused = fields_of(value, assume_utc=assume_utc)
     if "id" in fields and "id" not in refused and "\ufffd" in fields["id"] and _replaced(raw, "id"):
         refused["id"] = "holds bytes that are not UTF-8, so two ids could become one"
@@ -162,10 +162,10 @@ def _field(column: Column, given: Any, assume_utc: bool) -> Any:
         return None
     if column.kind == "integer":
         if not isinstance(given, Number):
-            raise Refusal(f"expected an integer, got {_kind(given)}")
+            raise Refusal(f"expected an integer, got {kind_of(given)}")
         return integer(given)
     if isinstance(given, Number) or not isinstance(given, str):
-        raise Refusal(f"expected text, got {_kind(given)}")
+        raise Refusal(f"expected text, got {kind_of(given)}")
     if column.kind == "instant":
         return instant(given, assume_utc=assume_utc)
     if column.name == "status" and given not in STATUSES:
@@ -182,7 +182,8 @@ def not_a_status(given: object) -> str:
     return f"{show(given)} is not a run status; expected Running, Succeeded or Failed"
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return what a parsed value is, in words."""
     if isinstance(value, Number):
         return f"the number {show(value)}"
     if isinstance(value, str):

@@ -1,0 +1,268 @@
+"""What stands around an array of runs in a JSON object: which array it is, and whether there is more than this page."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+
+from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders import json_pages, ndjson, wire
+from polydoc_analytics.loaders.json_text import Text
+from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.schema import COLUMNS
+
+if TYPE_CHECKING:
+    from polydoc_analytics.loaders.json_array import Elements, Piece
+
+_DEEPEST = 100
+_LOOKED_AT = 100
+_MOST_LOOKED_AT_BYTES = 1024 * 1024
+_IN_MEMORY_BYTES = 1024 * 1024
+_KEYS = [{column.name, column.camel} for column in COLUMNS if column.required]
+_OF_A_RUN = 4
+"""An object with so many of the six required keys is a run, though perhaps not a valid one."""
+_OF_A_ROW = 2
+_ERRORS = ("error", "errors", "exception", "fault")
+_EXPLANATIONS = ("message", "detail", "title", "description", "error_description", "msg", "reason", "code", "type")
+_NAMED_AT_MOST = 5
+
+
+def required_keys(value: Mapping[str, Any]) -> int:
+    """Return how many of the six keys that a run must have an object has, in either spelling."""
+    return sum(not names.isdisjoint(value) for names in _KEYS)
+
+
+def is_page(value: Mapping[str, Any]) -> bool:
+    """Tell whether a parsed object is not a run itself, but holds an array of some, or has nothing of a run but one."""
+    keys = required_keys(value)
+    holds_any = any(isinstance(member, list | dict) for member in value.values())
+    return keys < _OF_A_RUN and (_holds_runs(value) or (not keys and holds_any))
+
+
+def _holds_runs(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [member for member in one.values() if isinstance(member, dict | list)]
+        elif any(isinstance(part, dict) and required_keys(part) >= _OF_A_RUN for part in one[:_LOOKED_AT]):
+            return True
+    return False
+
+
+class Envelope:
+    """An object that is walked through from its {, in search of the one array of runs in it, at any depth.
+
+    After :meth:`read`, ``is_run`` tells that it holds none and is a run itself, which has not been read then.
+    """
+
+    def __init__(self, text: Text, elements: Elements, *, is_partial: bool) -> None:
+        self.is_run = False
+        self._text = text
+        self._elements = elements
+        self._is_partial = is_partial
+        self._own: dict[str, Any] = {}
+        self._chosen = ""
+        self._rows: list[str] = []
+        self._others: list[str] = []
+        self._too_long: list[Work] = []
+        self._is_empty = False
+        self._more: list[json_pages.More] = []
+        self._numbers: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._error = (len(_EXPLANATIONS) + 1, "")
+
+    @property
+    def more(self) -> list[json_pages.More]:
+        """The signs that this is one page of several, and not the last."""
+        if self.is_run:
+            return []
+        return self._more + [found for members in self._numbers.values() if (found := json_pages.pages(members))]
+
+    def read(self) -> Iterator[Work]:
+        """Yield the work of reading the array's elements; SourceError where it is unclear which array that is."""
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, prefix="polydoc-") as held_back:
+            for path in self._arrays():
+                yield from self._array(path, held_back)
+            yield from self._conclude(held_back)
+
+    def _arrays(self) -> Iterator[tuple[str, ...]]:
+        """Walk through the object; yield the keys of each array, which is to be taken from behind its [."""
+        text = self._text
+        keys: list[str] = []
+        text.take(b"{", "where the object begins")
+        is_open = True
+        while True:
+            mark = text.mark()
+            if mark == b"}":
+                text.at += 1
+                if not keys:
+                    return
+                keys.pop()
+                is_open = False
+                continue
+            if not is_open:
+                text.take(b",", "behind a value")
+            key = text.text()
+            text.take(b":", "behind a key")
+            path = (*keys, key)
+            mark = text.mark()
+            is_open = mark == b"{"
+            if len(path) == 1:
+                self._own[key] = None
+            if is_open:
+                if len(path) > _DEEPEST:
+                    raise SourceError(f"{text.source}: its objects lie more than {_DEEPEST} deep in each other")
+                text.at += 1
+                keys.append(key)
+            elif mark == b"[":
+                text.at += 1
+                yield path
+            else:
+                self._note(path, text.scalar())
+
+    def _note(self, path: tuple[str, ...], value: Any) -> None:
+        """Take note of a value that is no object and no array."""
+        if len(path) == 1:
+            self._own[path[0]] = value
+        if path[0].lower() in _ERRORS:
+            self._note_error(path[-1], value)
+        if found := json_pages.sign(path, value):
+            self._more.append(found)
+        if json_pages.is_page_number(path[-1], value):
+            self._numbers.setdefault(path[:-1], {})[path[-1]] = value
+
+    def _note_error(self, key: str, value: Any) -> None:
+        """Take note of what an error says; its message explains it better than its code."""
+        if value is None or value is False or str(value).strip().lower() in ("", "0", "false", "null", "none"):
+            return
+        key = key.lower()
+        rank = _EXPLANATIONS.index(key) if key in _EXPLANATIONS else len(_EXPLANATIONS)
+        self._error = min(self._error, (rank, "" if value is True else str(value)), key=lambda known: known[0])
+
+    def _array(self, path: tuple[str, ...], held_back: IO[bytes]) -> Iterator[Work]:
+        """Take an array: yield the work of reading it if it is that of the runs, else hold back what may be rows."""
+        elements, name = self._elements, ".".join(path)
+        before = elements.record
+        pieces = elements.pieces()
+        waiting: list[Piece | Work] = []
+        looked_at = most_keys = 0
+        for piece in pieces:
+            waiting.append(piece)
+            for value in _parsed(piece, _LOOKED_AT - looked_at):
+                looked_at += 1
+                most_keys = max(most_keys, required_keys(value) if isinstance(value, dict) else 0)
+                self._note_element(path, value)
+                if most_keys >= _OF_A_RUN:
+                    break
+            if most_keys >= _OF_A_RUN or looked_at >= _LOOKED_AT:
+                break
+        if most_keys >= _OF_A_RUN:
+            if self._chosen:
+                raise self._several([self._chosen, name])
+            self._chosen = name
+            self._text.forget()
+            yield from map(elements.work, waiting)
+            yield from map(elements.work, pieces)
+            return
+        if not waiting:
+            self._is_empty |= not any(word in name.lower() for word in ("error", "warning"))
+            return
+        (self._rows if most_keys else self._others).append(name)
+        is_held_back = most_keys > 0 and len(self._rows) == 1 and not self._chosen
+        for part in (waiting, pieces):
+            for piece in part:
+                if is_held_back and isinstance(piece, Work):
+                    self._too_long.append(piece)
+                elif is_held_back and not isinstance(piece, Work):
+                    held_back.writelines(element + b"\n" for element in piece.elements())
+        elements.record = before
+
+    def _note_element(self, path: tuple[str, ...], value: Any) -> None:
+        """Take note of an element of an array: an error, or a link to the next page."""
+        if path[0].lower() in _ERRORS:
+            for key, said in value.items() if isinstance(value, dict) else [(path[-1], value)]:
+                self._note_error(key, said if isinstance(said, str) else "")
+        if found := json_pages.link(value):
+            self._more.append(found)
+
+    def _conclude(self, held_back: IO[bytes]) -> Iterator[Work]:
+        """Decide what the object is, now that all of it is known; what was held back may be its rows."""
+        source, error = self._text.source, self._said_error()
+        if self._chosen:
+            if error is not None and not self._is_partial:
+                raise SourceError(
+                    f"{source}: holds an error beside its runs{error}, so some may be missing; "
+                    "fetch it again, or take it as it is with --partial"
+                )
+            return
+        keys = required_keys(self._own)
+        if keys >= _OF_A_RUN:
+            self.is_run = True
+        elif error is not None:
+            raise SourceError(f"{source}: is an error, not runs{error}")
+        elif len(self._rows) > 1 or (not self._rows and len(self._others) > 1 and keys < _OF_A_ROW):
+            raise self._several(self._rows or self._others)
+        elif self._rows:
+            yield from self._held_back(held_back)
+        elif keys >= _OF_A_ROW:
+            self.is_run = True
+        elif self._others:
+            raise SourceError(
+                f"{source}: the array {wire.show(self._others[0])} holds no runs; expected an array of runs, or an "
+                'object with one, such as {"data": [...]}'
+            )
+        elif not self._is_empty:
+            said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), None)
+            if said is not None:
+                raise SourceError(f"{source}: is an error, not runs: {wire.show(said)}")
+            named = ", ".join(list(self._own)[:_NAMED_AT_MOST])
+            raise SourceError(
+                f"{source}: holds no array of runs; it has {wire.show(named) if named else 'no keys at all'}, expected "
+                'an array of runs, or an object with one, such as {"data": [...]}'
+            )
+
+    def _said_error(self) -> str | None:
+        """Return what the object says of an error, to stand behind a word; None where it says nothing of one."""
+        rank, said = self._error
+        if rank <= len(_EXPLANATIONS):
+            return f": {wire.show(said)}" if said else ""
+        status = next((self._own[key] for key in ("status", "statusCode", "status_code") if key in self._own), None)
+        is_failure = isinstance(status, wire.Number) and status.isdigit() and 400 <= int(status[:4]) <= 599
+        if not is_failure and not any(self._own.get(key) is False for key in ("success", "ok")):
+            return None
+        said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), "")
+        return f": {wire.show(said)}" if said else ""
+
+    def _several(self, names: list[str]) -> SourceError:
+        shown = wire.show(", ".join(names[:_NAMED_AT_MOST]))
+        return SourceError(
+            f"{self._text.source}: holds more than one array that may be that of the runs: {shown}; save the array of "
+            "runs as a file of its own"
+        )
+
+    def _held_back(self, lines: IO[bytes]) -> Iterator[Work]:
+        from polydoc_analytics.loaders.json_array import Piece
+
+        lines.seek(0)
+        for block in ndjson.blocks(cast("BinaryIO", lines), ndjson.BLOCK_BYTES):
+            count = block.count(b"\n")
+            self._elements.record += count
+            yield self._elements.work(Piece(bytes(block[:-1]), self._elements.record - count, count))
+        yield from self._too_long
+
+
+def _parsed(piece: Piece | Work, most: int) -> Iterator[Any]:
+    """Yield the first elements of a piece, parsed; None for one that is too long to look at, or no JSON."""
+    if isinstance(piece, Work):
+        yield None
+        return
+    for element in islice(piece.elements(), most):
+        value = None
+        if len(element) <= _MOST_LOOKED_AT_BYTES:
+            try:
+                value = wire.parse(element)
+            except wire.Refusal:
+                value = None
+        yield value

@@ -1,0 +1,104 @@
+"""Signs beside an array that it is one page of several, as APIs give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders.wire import show
+
+_NEXT = re.compile(
+    r"(?:odata)?next(?:page|pages|records|results|batch|continuation)?"
+    r"(?:link|token|url|uri|href|cursor|marker|key|offset|start|index|number|path|id)?"
+)
+_TOKENS = re.compile(r"continuation(?:token)?|lastevaluatedkey|nextpartitionkey|nextrowkey")
+_FLAGS = re.compile(
+    r"(?:has|is)?(?:more|next)(?:page|pages|items|records|results|rows|data|runs|entries)?(?:available)?"
+)
+_CUT = re.compile(r"(?:is)?truncated|incompleteresults")
+_LAST = re.compile(r"(?:is)?last(?:page)?")
+_INSIDE = {"href", "url", "uri", "link", "token", "cursor", "page", "offset", "key", "id", "path", "after", "number"}
+_NOTHING = {"", "false", "null", "none"}
+_PAGE = ("page", "currentpage", "pagenumber")
+_PAGES = ("totalpages", "pages", "lastpage", "pagecount", "numpages", "totalpagecount")
+
+
+class More(NamedTuple):
+    """A sign that more exists: where it stands, what it says, and the address of the next page where it is one."""
+
+    where: str
+    url: str = ""
+
+
+def sign(path: tuple[str, ...], value: Any) -> More | None:
+    """Return the sign of more that a value is under its keys, outermost first; None where it is none."""
+    if value is False and _LAST.fullmatch(_plain(path[-1])):
+        return More(f"{show('.'.join(path))}: false")
+    if value in (None, False) or str(value).strip().lower() in _NOTHING:
+        return None
+    is_number = not isinstance(value, bool) and _is_number(value)
+    if is_number and float(value) == 0:
+        return None
+    name = _plain(path[-1])
+    outer = _plain(path[-2]) if len(path) > 1 else ""
+    is_true = value is True or (is_number and float(value) == 1) or str(value).strip().lower() == "true"
+    if is_true and _FLAGS.fullmatch(name):
+        return More(f"{show('.'.join(path))}: {'true' if value is True else value}")
+    if value is True:
+        return None
+    is_next = _NEXT.fullmatch(name) or _TOKENS.fullmatch(name)
+    if is_next or (name in _INSIDE and _NEXT.fullmatch(outer)) or _TOKENS.fullmatch(outer):
+        return More(show(".".join(path)), address(value))
+    return None
+
+
+def address(value: Any) -> str:
+    """Return a value that is a URL or a path beginning with / or ?, else nothing."""
+    text = str(value).strip() if isinstance(value, str) else ""
+    return text if re.match(r"(?i:https?://)|[/?]", text) and not re.search(r"[\s\x00-\x1f]", text) else ""
+
+
+def link(element: Any) -> More | None:
+    """Return the sign of more that an element of a list of links is: one whose relation is next."""
+    if not isinstance(element, dict):
+        return None
+    relation = element.get("rel", element.get("relation"))
+    if str(relation).strip().lower() != "next":
+        return None
+    target = element.get("href") or element.get("url") or element.get("uri")
+    return More("a link 'next'", address(target)) if target else None
+
+
+def pages(members: Mapping[str, Any]) -> More | None:
+    """Return the sign of more in the numbers of an object: a page that is not the last."""
+    plain = {_plain(key): (key, value) for key, value in members.items()}
+    page = next((plain[name] for name in _PAGE if name in plain), None)
+    last = next((plain[name] for name in _PAGES if name in plain), None)
+    # Pages are counted from 1 or from 0.
+    if page and last and max(int(page[1]), 1) < int(last[1]):
+        return More(f"{show(page[0])}: {page[1]} of {show(last[0])}: {last[1]}")
+    return None
+
+
+def is_page_number(key: str, value: Any) -> bool:
+    """Tell whether a value is the number of a page or of all pages."""
+    return _plain(key) in (*_PAGE, *_PAGES) and _is_number(value)
+
+
+def refused(source: str, signs: Iterable[More]) -> SourceError:
+    """Return the error of one page that would be taken for all."""
+    where = " and ".join(list(dict.fromkeys(one.where for one in signs))[:2])
+    return SourceError(
+        f"{source}: is one page of several, for there stands {where}; fetch the other pages too, or take this one for "
+        "all with --partial"
+    )
+
+
+def _plain(key: str) -> str:
+    return "".join(character for character in key.lower() if character.isalnum())
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and bool(re.fullmatch(r"-?[0-9]{1,15}", str(value)))
