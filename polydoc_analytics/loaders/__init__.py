@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.loaders.finding import inputs
 from polydoc_analytics.loaders.sources import Input, as_local_file, opened, sniffed
+from polydoc_analytics.loaders.streams import as_utf8
 from polydoc_analytics.schema import pandera_schema
 
 if TYPE_CHECKING:
@@ -126,14 +127,15 @@ def _work(one: Input, content: bytes | None, assume_utc: bool) -> Iterator[Work]
             yield from read(path, one.name, assume_utc=assume_utc)
         return
     with opened(one, content) as stream:
+        stream = stream if kind == "arrow" else as_utf8(stream, one.name)
         if not kind:
             kind, stream = sniffed(stream, one.name)
         yield from _work_of_stream(one, kind, stream, assume_utc)
 
 
 def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -> Iterator[Work]:
-    from polydoc_analytics.loaders import csv, mended, ndjson
-    from polydoc_analytics.loaders.sources import peek
+    from polydoc_analytics.loaders import csv, json_envelope, mended, ndjson
+    from polydoc_analytics.loaders.streams import begins_with_separator, peek, without_separators
 
     if kind in ("parquet", "arrow"):
         from polydoc_analytics.loaders import columnar
@@ -145,6 +147,10 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -
     head, stream = peek(stream)
     if not head:
         raise SourceError(f"{one.name}: is empty")
+    if kind == "ndjson" and json_envelope.is_answer(head):
+        kind = "json"
+    if kind in ("ndjson", "json") and begins_with_separator(head):
+        kind, stream = "json", without_separators(stream)
     if kind in ("ndjson", "json") and mended.begins(head):
         yield from mended.read(stream, one.name, assume_utc=assume_utc)
     elif kind == "ndjson":

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders.bodies import CutOffError, first_and_last, gunzipped
+from polydoc_analytics.loaders.bodies import first_and_last
 from polydoc_analytics.loaders.quiet import quiet
+from polydoc_analytics.loaders.unpacking import CutOffError, unpacked
 from polydoc_analytics.loaders.wire import show
 from polydoc_analytics.safe_text import shown as shown_address
 
@@ -252,13 +253,13 @@ class _Fetch:
         if encoding not in ("identity", "gzip", "x-gzip", ""):
             raise SourceError(f"{shown}: answered a body in an encoding that was not asked for; expected gzip or none")
         pieces = self._received(response, shown)
-        unpacked = gunzipped(pieces) if "gzip" in encoding else pieces
+        content = unpacked(pieces, "gzip") if "gzip" in encoding else pieces
         ends = ""
         told: Exception | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.half, "wb") as file:
-                for piece in unpacked:
+                for piece in content:
                     ends = first_and_last(ends, piece)
                     if ends and ends[0] != "[":
                         what = "an object" if ends[0] == "{" else "something else"

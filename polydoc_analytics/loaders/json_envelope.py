@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders import json_pages, ndjson, wire
-from polydoc_analytics.loaders.json_text import Text
+from polydoc_analytics.loaders.json_text import SPACE, Text
 from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.schema import COLUMNS
 
@@ -39,6 +39,28 @@ def is_page(value: Mapping[str, Any]) -> bool:
     keys = required_keys(value)
     holds_any = any(isinstance(member, list | dict) for member in value.values())
     return keys < _OF_A_RUN and (_holds_runs(value) or (not keys and holds_any))
+
+
+def is_answer(content: bytes) -> bool:
+    """Recognise an answer in a file of lines: one object alone that is an error, or a page with an array of runs."""
+    if not content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{") or b'"id"' in content.partition(b":")[0]:
+        return False
+    try:
+        value = wire.parse(content.removeprefix(b"\xef\xbb\xbf"))
+    except wire.Refusal:
+        return False
+    if not isinstance(value, dict) or required_keys(value) >= _OF_A_RUN:
+        return False
+    has_message = any(isinstance(value.get(key), str) for key in _EXPLANATIONS[:3])
+    is_error = any(value.get(key) for key in _ERRORS) or (has_message and not required_keys(value))
+    return is_error or _is_failure(value) or _holds_runs(value)
+
+
+def _is_failure(value: Mapping[str, Any]) -> bool:
+    """Tell whether an object says of itself that a request has failed."""
+    status = next((value[key] for key in ("status", "statusCode", "status_code") if key in value), None)
+    is_of_http = isinstance(status, wire.Number) and status.isdigit() and 400 <= int(status[:4]) <= 599
+    return is_of_http or any(value.get(key) is False for key in ("success", "ok"))
 
 
 def _holds_runs(value: Any) -> bool:
@@ -228,9 +250,7 @@ class Envelope:
         rank, said = self._error
         if rank <= len(_EXPLANATIONS):
             return f": {wire.show(said)}" if said else ""
-        status = next((self._own[key] for key in ("status", "statusCode", "status_code") if key in self._own), None)
-        is_failure = isinstance(status, wire.Number) and status.isdigit() and 400 <= int(status[:4]) <= 599
-        if not is_failure and not any(self._own.get(key) is False for key in ("success", "ok")):
+        if not _is_failure(self._own):
             return None
         said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), "")
         return f": {wire.show(said)}" if said else ""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
-from polydoc_analytics.loaders import mended, ndjson
+from polydoc_analytics.loaders import json_envelope, mended, ndjson
 from polydoc_analytics.loaders.batches import Batch
 from polydoc_analytics.loaders.sources import Input, opened
+from polydoc_analytics.loaders.streams import encoding_of
 from polydoc_analytics.loaders.work import Work
 
 MOST_BYTES = 64 * 1024
@@ -44,7 +45,13 @@ def _read(stream: BinaryIO) -> bytes:
 
 def is_lines(one: Input, content: bytes) -> bool:
     """Recognise NDJSON beyond doubt, so that lines of several such files can be read together."""
-    return one.format == "ndjson" and content.removeprefix(_BOM).startswith(b"{") and not mended.begins(content)
+    return (
+        one.format == "ndjson"
+        and content.removeprefix(_BOM).startswith(b"{")
+        and not encoding_of(content)
+        and not json_envelope.is_answer(content)
+        and not mended.begins(content)
+    )
 
 
 def together(files: Sequence[Lines], assume_utc: bool) -> Work:

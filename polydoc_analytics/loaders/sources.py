@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import lzma
 import os
 import re
 import shutil
@@ -12,9 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders.streams import decompressed, peek
+from polydoc_analytics.loaders.unpacking import CutOffError, DamagedError
 from polydoc_analytics.safe_text import scrubbed, secrets_of, shown
 
 FORMATS = ("ndjson", "json", "csv", "parquet", "arrow")
@@ -34,9 +35,6 @@ BY_SUFFIX = {
 }
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
 _WRAPPED = re.compile(rf"(?:{'|'.join(map(re.escape, _COMPRESSED))}|[.-]\d[\d_-]*)$")
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
-_SNIFFED_BYTES = 4096
-_XZ_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +79,12 @@ def opened(one: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
             yield io.BytesIO(content)
             return
         with _raw(one) as raw:
-            yield _decompressed(raw)
-    except EOFError:
-        raise SourceError(f"{one.name}: is cut off: the compressed data end too early") from None
-    except (OSError, lzma.LZMAError, ValueError) as error:
+            yield decompressed(raw)
+    except DamagedError as error:
+        raise SourceError(f"{one.name}: cannot be read: it {error}") from None
+    except CutOffError as error:
+        raise SourceError(f"{one.name}: {error}") from None
+    except (OSError, ValueError) as error:
         if isinstance(error, SourceError):  # pragma: no cover - SourceError is no OSError
             raise
         text = reason(error, one.path)
@@ -109,91 +109,6 @@ def _raw(one: Input) -> Iterator[BinaryIO]:
             yield file
 
 
-class _Peeked:
-    """A stream whose first bytes have been looked at."""
-
-    def __init__(self, raw: BinaryIO, size: int) -> None:
-        self.raw = raw
-        self.head = raw.read(size)
-
-    def read(self, size: int = -1) -> bytes:
-        if self.head:
-            head, self.head = self.head, b""
-            if size < 0:
-                return head + self.raw.read()
-            if len(head) > size:
-                self.head = head[size:]
-                return head[:size]
-            return head + self.raw.read(size - len(head))
-        return self.raw.read(size)
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        """Leave the stream below to whoever has opened it."""
-
-    closed = False
-
-
-class _Xz:
-    """The content of xz streams one behind the other. Python's own reader passes over what is no stream behind one."""
-
-    def __init__(self, raw: _Peeked) -> None:
-        self._raw = raw
-        self._decompressor = lzma.LZMADecompressor()
-        self._held = b""
-
-    def read(self, size: int = -1) -> bytes:
-        pieces = [self._held]
-        length = len(self._held)
-        while (size < 0 or length < size) and (piece := self._more(size - length if size >= 0 else -1)):
-            pieces.append(piece)
-            length += len(piece)
-        content = b"".join(pieces)
-        self._held = content[size:] if size >= 0 else b""
-        return content[:size] if size >= 0 else content
-
-    def _more(self, size: int) -> bytes:
-        while True:
-            rest = b""
-            if self._decompressor.eof:
-                rest = self._decompressor.unused_data.lstrip(b"\0") or self._raw.read(_XZ_BYTES).lstrip(b"\0")
-                if not rest:
-                    return b""
-                self._decompressor = lzma.LZMADecompressor()
-            elif self._decompressor.needs_input:
-                rest = self._raw.read(_XZ_BYTES)
-                if not rest:
-                    raise EOFError
-            if piece := self._decompressor.decompress(rest, size):
-                return piece
-
-
-def _decompressed(raw: BinaryIO) -> BinaryIO:
-    import pyarrow as pa
-
-    peeked = _Peeked(raw, 8)
-    codec = next((codec for magic, codec in _MAGIC.items() if peeked.head.startswith(magic)), None)
-    if codec is None:
-        return cast("BinaryIO", peeked)
-    if codec == "xz":
-        return cast("BinaryIO", _Xz(peeked))
-    return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(peeked, mode="r"), codec))
-
-
-def peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
-    """Return a stream's first bytes, and the stream, still whole."""
-    peeked = _Peeked(stream, _SNIFFED_BYTES)
-    return peeked.head, cast("BinaryIO", peeked)
-
-
 def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
     """Tell a format by a file's first bytes; return it with the stream, still whole."""
     start, stream = peek(stream)
@@ -204,7 +119,7 @@ def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
         kind = "parquet"
     elif head.startswith(b"ARROW1"):
         kind = "arrow"
-    elif head.startswith((b"[", b"{")):
+    elif head.startswith((b"[", b"{", b"\x1e")):
         kind = "json"
     elif any(mark in head.split(b"\n", 1)[0] for mark in (b",", b";", b"\t")):
         kind = "csv"
