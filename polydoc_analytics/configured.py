@@ -33,12 +33,15 @@ class ApiSource:
     base: str = "https://api.polydoc.ai"
     token_env: str = "POLYDOC_BEARER_AUTH"
 
-    def opened(self, folder: Path, progress: Progress | None = None, tell: Tell | None = None) -> Reading:
+    def opened(
+        self, folder: Path, progress: Progress | None = None, tell: Tell | None = None, *, partial: bool = False
+    ) -> Reading:
         """Fetch the list of runs to a file in ``folder``, and return how to read it."""
         from polydoc_analytics.loaders import api
 
-        path = api.fetched(self.base, secret(self.token_env, self.name), folder, progress=progress, tell=tell)
-        return Reading(self.name, api.read(path, source=self.name))
+        token = secret(self.token_env, self.name)
+        path = api.fetched(self.base, token, folder, is_partial=partial, progress=progress, tell=tell)
+        return Reading(self.name, api.read(path, source=self.name, is_partial=partial))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +133,17 @@ def source_named(text: object) -> Source | None:
     return sources(settings()).get(text)
 
 
-def opened(source: Any, folder: Path, progress: Progress | None = None) -> tuple[Any, str | None, bool]:
+def opened(
+    source: Any, folder: Path, progress: Progress | None = None, *, partial: bool = False
+) -> tuple[Any, str | None, bool]:
     """Return what to read of a source that may be named in the configuration, its format, and whether times are UTC.
 
-    What is fetched goes to ``folder``. A source that is none of those names is returned as it is.
+    What is fetched goes to ``folder``; ``partial`` takes one page of several. A source that is none of those names is
+    returned as it is.
     """
     named = source_named(source)
     if isinstance(named, ApiSource):
-        return named.opened(folder, progress), None, False
+        return named.opened(folder, progress, partial=partial), None, False
     if isinstance(named, PostgresSource):
         return named.opened(), None, False
     if isinstance(named, FilesSource):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
@@ -43,6 +44,7 @@ def connect(
     now: datetime | None = None,
     input_format: str | None = None,
     assume_utc: bool = False,
+    partial: bool = False,
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -56,7 +58,7 @@ def connect(
     Parquet is scanned in place once a pass has proven types, hard rules and unique ids; a folder that ``export`` has
     written and a lake skip the pass; everything else is loaded and merged first. ``as_of`` gives a lake's figures as
     they were known as of a load (its number or name) or an instant (a day: its end in ``timezone``). How files are read
-    is up to ``input_format``, ``assume_utc``, ``strict``, ``quarantine_to`` and ``progress``, those of
+    is up to ``input_format``, ``assume_utc``, ``partial``, ``strict``, ``quarantine_to`` and ``progress``, those of
     :func:`polydoc_analytics.load`. ``now`` (default: the current time) is what periods such as last-month start from.
 
     ``since``, ``until``, ``last`` and ``period`` choose the interval (see :func:`polydoc_analytics.interval`), whose
@@ -84,16 +86,23 @@ def connect(
         if _is_spark(engine, remote):
             from polydoc_analytics.spark_session import checked
 
-            _refuse(input_format=input_format, assume_utc=assume_utc, strict=strict, quarantine_to=quarantine_to)
+            _refuse(
+                input_format=input_format,
+                assume_utc=assume_utc,
+                partial=partial,
+                strict=strict,
+                quarantine_to=quarantine_to,
+            )
             address = checked(remote)
             runs = stack.enter_context(opened_for_cluster(source, as_of=as_of, timezone=timezone))
-            made: Callable[[Scope], Engine] = partial(_spark, address)
+            made: Callable[[Scope], Engine] = functools.partial(_spark, address)
         else:
             runs = stack.enter_context(
                 opened_runs(
                     source,
                     input_format=input_format,
                     assume_utc=assume_utc,
+                    partial=partial,
                     strict=strict,
                     quarantine_to=quarantine_to,
                     progress=progress,

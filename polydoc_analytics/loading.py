@@ -120,6 +120,7 @@ def stage(
     *,
     input_format: str | None = None,
     assume_utc: bool = False,
+    partial: bool = False,
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -138,7 +139,7 @@ def stage(
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import PartWriter, read_manifest
 
-    source, known_format, is_utc = opened(source, work, progress)
+    source, known_format, is_utc = opened(source, work, progress, partial=partial)
     input_format, assume_utc = input_format or known_format, assume_utc or is_utc
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         read_manifest(Path(source))  # an export of which a part is missing is refused
@@ -149,7 +150,9 @@ def stage(
     read = refused = 0
     try:
         with in_background(parts.write) as write:
-            batches = read_batches(files or source, input_format=input_format, assume_utc=assume_utc, progress=progress)
+            batches = read_batches(
+                files or source, input_format=input_format, assume_utc=assume_utc, partial=partial, progress=progress
+            )
             for group in judged(batches):
                 read += group.read
                 runs, rejected = group.runs, group.rejected

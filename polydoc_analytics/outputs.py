@@ -20,6 +20,7 @@ def load(
     *,
     input_format: str | None = None,
     assume_utc: bool = False,
+    partial: bool = False,
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -32,7 +33,8 @@ def load(
     reason, raw) and ``counts`` (read = runs + duplicates + quarantined).
 
     ``input_format`` is one of ndjson, json, csv, parquet, arrow, and found by itself where it is not given.
-    ``assume_utc`` takes times without an offset for UTC. ``strict`` raises RejectedRowsError where a row is rejected.
+    ``assume_utc`` takes times without an offset for UTC, ``partial`` a page of several for all of them. ``strict``
+    raises RejectedRowsError where a row is rejected.
     ``quarantine_to`` is a file for rejected rows, to be mended and loaded; ``progress`` is called with the bytes read
     so far and those there are in all (0 where unknown). ``as_of`` gives a lake's runs as of a load or an instant (a
     day: its end in ``timezone``). Raises SourceError where the source is missing, empty, unreadable or cut off.
@@ -52,6 +54,7 @@ def load(
             timezone,
             input_format=input_format,
             assume_utc=assume_utc,
+            partial=partial,
             strict=strict,
             quarantine_to=quarantine_to,
             progress=progress,
@@ -74,6 +77,7 @@ def export(
     *,
     input_format: str | None = None,
     assume_utc: bool = False,
+    partial: bool = False,
     strict: bool = False,
     overwrite: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
@@ -100,6 +104,7 @@ def export(
             timezone,
             input_format=input_format,
             assume_utc=assume_utc,
+            partial=partial,
             strict=strict,
             quarantine_to=quarantine_to,
             progress=progress,

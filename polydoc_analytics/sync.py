@@ -22,6 +22,7 @@ def sync(
     source: Source,
     *,
     full: bool = False,
+    partial: bool = False,
     progress: Progress | None = None,
     tell: Tell | None = None,
 ) -> LoadResult:
@@ -31,6 +32,7 @@ def sync(
     ``look_back``, and those that the lake has as Running; of files those that are new or have changed; with ``full``
     everything. The API and PostgreSQL are authorities on the present: what they say replaces what is stored, which
     moves to the history. What disappears there stays in the lake. The memory moves only once the load is on the disk.
+    ``partial`` takes one page of several for all of them.
 
     Raises SourceError where the source cannot be read to its end; the lake and the memory then stay what they were.
     """
@@ -39,9 +41,9 @@ def sync(
     started = datetime.now(UTC)
     try:
         if isinstance(source, FilesSource):
-            result, cursor = _files(lake, source, cursor, progress)
+            result, cursor = _files(lake, source, cursor, partial, progress)
         else:
-            result = _service(lake, source, cursor, progress, tell)
+            result = _service(lake, source, cursor, partial, progress, tell)
             cursor = {"synced_to": started.isoformat()}
             if isinstance(source, PostgresSource) and (names := source.names_of_accounts()):
                 lake.name_accounts(names)
@@ -67,12 +69,13 @@ def _service(
     lake: Lake,
     source: ApiSource | PostgresSource,
     cursor: Mapping[str, Any],
+    partial: bool,
     progress: Progress | None,
     tell: Tell | None,
 ) -> LoadResult:
     with scratch() as folder:
         if isinstance(source, ApiSource):
-            reading = source.opened(folder, progress, tell)
+            reading = source.opened(folder, progress, tell, partial=partial)
         elif "synced_to" in cursor and lake.exists:
             since = datetime.fromisoformat(cursor["synced_to"]) - source.overlap
             reading = source.opened(since, [run["id"] for run in lake.running()])
@@ -82,7 +85,7 @@ def _service(
 
 
 def _files(
-    lake: Lake, source: FilesSource, cursor: Mapping[str, Any], progress: Progress | None
+    lake: Lake, source: FilesSource, cursor: Mapping[str, Any], partial: bool, progress: Progress | None
 ) -> tuple[LoadResult, dict[str, Any]]:
     known = cursor.get("files", {})
     lake.raise_if_among(source.paths())
@@ -106,6 +109,7 @@ def _files(
         correct=source.correct,
         input_format=source.input_format,
         assume_utc=source.assume_utc,
+        partial=partial,
         progress=progress,
         name=source.name,
         kind="sync",

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import traceback
 import tracemalloc
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from conftest import wire
 from http_service import Answer, Service, broken, chunked, hanging, sent, serving, to
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import api
+from polydoc_analytics.loaders import api, json_pages
 
 TOKEN = "canary-4f1c2d"
 RUNS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
@@ -75,6 +76,7 @@ WAYS: dict[str, Answer] = {
     "slowly": chunked(
         [bytes([byte]) for byte in json.dumps(RUNS).encode()[:20]] + [json.dumps(RUNS).encode()[20:]], wait_s=0.02
     ),
+    "in an object": sent({"data": {"items": RUNS, "next": None}}),
     "bracket by bracket": chunked([b"[", b" ", json.dumps(RUNS).encode()[1:-1], b"\n", b"]", b"\n"]),
 }
 
@@ -134,6 +136,93 @@ def test_one_bad_run_is_quarantined_and_the_rest_loads(tmp_path: Path) -> None:
     assert loaded.runs["id"].to_list() == ["a", "b", "c"]
     assert loaded.quarantine["line"].to_list() == [2]
     assert TOKEN not in str(loaded.quarantine.to_dicts())
+
+
+def page(runs: list[dict[str, Any]], **beside: Any) -> Answer:
+    return sent({"data": runs, **beside})
+
+
+FOLLOWED: dict[str, Callable[[str], tuple[Answer, Answer]]] = {
+    "next": lambda url: (page(RUNS[:1], next=f"{url}/v1/runs?page=2"), page(RUNS[1:], next=None)),
+    "a path": lambda url: (page(RUNS[:1], next="/v1/runs?page=2"), page(RUNS[1:], next="")),
+    "a query": lambda url: (page(RUNS[:1], next_url="?page=2"), page(RUNS[1:])),
+    "links.next": lambda url: (page(RUNS[:1], links={"next": f"{url}/v1/runs?page=2"}), page(RUNS[1:], links={})),
+    "links.next.href": lambda url: (page(RUNS[:1], _links={"next": {"href": "/v1/runs?page=2"}}), page(RUNS[1:])),
+    "@odata.nextLink": lambda url: (page(RUNS[:1], **{"@odata.nextLink": "/v1/runs?page=2"}), page(RUNS[1:])),
+    "has_more too": lambda url: (
+        page(RUNS[:1], has_more=True, next="/v1/runs?page=2"),
+        page(RUNS[1:], has_more=False, next=None),
+    ),
+    "Link": lambda url: (
+        sent(RUNS[:1], Link=f'<{url}/v1/runs?page=9>; rel="last", <{url}/v1/runs?page=2>; rel="next"'),
+        sent(RUNS[1:], Link=f'<{url}/v1/runs>; rel="first"'),
+    ),
+    "Link, packed, indented": lambda url: (
+        sent(json.dumps(RUNS[:1], indent=1).encode(), packed=True, Link="</v1/runs?page=2>; rel=next"),
+        sent(RUNS[1:], packed=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", FOLLOWED)
+def test_the_next_page_of_the_same_host_is_fetched_too(way: str, tmp_path: Path) -> None:
+    with serving() as service:
+        service.answers[:] = FOLLOWED[way](service.url)
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert service.paths == ["/v1/runs", "/v1/runs?page=2"]
+    assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}"] * 2
+    assert [file.name for file in tmp_path.iterdir()] == ["runs.json"]
+    batches = [batch for work in api.read(path, source="x") for batch in work.run()]
+    assert [id for batch in batches for id in batch.runs["id"].to_pylist()] == ["a", "b", "c"]
+
+
+def test_a_page_that_fails_is_tried_again_and_the_pages_before_it_are_kept_once(tmp_path: Path) -> None:
+    first, broken_off = page(RUNS[:2], next="?page=2"), sent(b'{"data": [{"id', length=5000)
+    with serving(first, broken_off, sent(b"", status=503), page(RUNS[2:])) as service:
+        path = api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+    assert service.paths == ["/v1/runs", "/v1/runs?page=2", "/v1/runs?page=2", "/v1/runs?page=2"]
+    assert ids(path) == ["a", "b", "c"]
+
+
+NOT_FOLLOWED: dict[str, tuple[Answer, str]] = {
+    "a token": (page(RUNS, next_cursor="abc"), "one page of several, for there stands 'next_cursor'; fetch the other"),
+    "a flag": (page(RUNS, has_more=True), "one page of several, for there stands 'has_more': true"),
+    "another host": (page(RUNS, next="http://127.0.0.2/v1/runs"), "its next page is on another host, port or scheme"),
+    "another port": (page(RUNS, next="http://127.0.0.1:1/v1/runs"), "its next page is on another host, port or scheme"),
+    "another scheme": (sent(RUNS, Link='<https://127.0.0.1/v1/runs>; rel="next"'), "its next page is on another host"),
+    "no host": (sent(RUNS, Link='<http://[::1/v1>; rel="next"'), "its next page is on another host"),
+    "itself": (page(RUNS, next="/v1/runs"), "its pages lead back to one that was fetched already"),
+}
+
+
+@pytest.mark.parametrize("way", NOT_FOLLOWED)
+def test_a_page_whose_next_one_cannot_be_fetched_is_refused_or_taken_as_it_is(way: str, tmp_path: Path) -> None:
+    answer, message = NOT_FOLLOWED[way]
+    with serving(answer) as service:
+        assert message in refused(service.url, tmp_path)
+        assert len(service.paths) == 1
+        path = api.fetched(service.url, TOKEN, tmp_path, is_partial=True, patience=QUICK)
+    batches = [batch for work in api.read(path, source="x", is_partial=True) for batch in work.run()]
+    assert sum(batch.runs.num_rows for batch in batches) == 3
+
+
+def test_pages_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
+    with serving(page(RUNS[:1], next="?p=2"), page(RUNS[1:2], next="?p=3"), page(RUNS[2:], next="?p=2")) as service:
+        assert "its pages lead back to one that was fetched already" in refused(service.url, tmp_path)
+        assert len(service.paths) == 3
+
+
+def test_pages_without_an_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_pages, "_MOST_PAGES", 4)
+    with serving(*(page([wire(str(n))], next=f"?p={n}") for n in range(9))) as service:
+        assert "has more than 4 pages" in refused(service.url, tmp_path)
+        assert len(service.paths) == 4
+
+
+def test_after_a_redirect_to_another_host_its_next_page_is_not_asked_for_with_the_token(tmp_path: Path) -> None:
+    with serving(page(RUNS, next="/v1/runs?page=2")) as other, serving(to(other.url + "/there")) as service:
+        assert "its next page is on another host" in refused(service.url, tmp_path)
+        assert len(other.paths) == 1
 
 
 HALF = json.dumps(RUNS).encode()[:200]
@@ -227,7 +316,9 @@ def test_retry_after_is_honoured_in_seconds_and_as_a_date_up_to_a_bound(
         (sent(b"<html>", kind="text/html; charset=utf-8"), "of type 'text/html', expected application/json"),
         (sent(RUNS, kind=""), "without a usable type, expected application/json"),
         (sent(RUNS, kind=TOKEN), "without a usable type, expected application/json"),
-        (sent({"runs": RUNS}), "answered an object where a JSON array of runs was expected"),
+        (sent({"runs": 3}), "holds no array of runs; it has 'runs', expected an array of runs"),
+        (sent({"error": {"code": 7, "message": "no such tenant"}}), "is an error, not runs: 'no such tenant'"),
+        (sent({"error": f"who is {TOKEN}?"}), "answered an error, and in it the token; nothing was taken over"),
         (sent(b'"' + TOKEN.encode() + b'"'), "answered something else where a JSON array of runs was expected"),
         (sent(RUNS, Content_Encoding="br"), "in an encoding that was not asked for; expected gzip or none"),
         (sent(b"", status=302), "answered 302 Found; check the base URL"),

@@ -40,6 +40,7 @@ def ingest(
     ] = False,
     input_format: opt.InputFormat = None,
     assume_utc: opt.AssumeUtc = False,
+    partial: opt.Partial = False,
     strict: opt.Strict = False,
     quarantine: opt.Quarantine = None,
     engine: Annotated[
@@ -64,6 +65,7 @@ def ingest(
             correct=correct,
             input_format=input_format,
             assume_utc=assume_utc,
+            partial=partial,
             strict=strict,
             quarantine_to=quarantine,
             progress=update,

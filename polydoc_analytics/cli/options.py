@@ -25,6 +25,9 @@ InputFormat = Annotated[
     typer.Option("--input-format", help="ndjson, json, csv, parquet or arrow; by default found out."),
 ]
 AssumeUtc = Annotated[bool, typer.Option("--assume-utc", help="Take times without an offset for UTC.")]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Take one page of several, or runs beside an error, for all of them.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when any row is rejected.")]
 Quarantine = Annotated[
     str | None,

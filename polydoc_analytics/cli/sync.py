@@ -20,6 +20,7 @@ def sync(
     ] = None,
     lake: LakeUri = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what is new.")] = False,
+    partial: opt.Partial = False,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
@@ -48,7 +49,7 @@ def sync(
     for name in names or known:
         try:
             with opt.progress(out) as update:
-                result = synced(target, known[name], full=full, progress=update, tell=out.say)
+                result = synced(target, known[name], full=full, partial=partial, progress=update, tell=out.say)
         except PolydocError as error:
             print(f"error: {name}: {error}", file=sys.stderr)
             exit_code = max(exit_code, error.exit_code)

@@ -125,6 +125,7 @@ class Lake:
         correct: bool = False,
         input_format: str | None = None,
         assume_utc: bool = False,
+        partial: bool = False,
         strict: bool = False,
         quarantine_to: str | os.PathLike[str] | None = None,
         progress: Progress | None = None,
@@ -149,7 +150,7 @@ class Lake:
         if engine not in ENGINES:
             raise UsageError(f"unknown engine '{engine}'{nearest(engine, ENGINES)}; expected {' or '.join(ENGINES)}")
         if engine == "spark":
-            if input_format or assume_utc or quarantine_to:
+            if input_format or assume_utc or partial or quarantine_to:
                 raise UsageError("engine spark loads exports, whose rows were checked; how to read them cannot be said")
             return self._ingest_exports(source, correct, name, kind, remote)
         if remote:
@@ -158,7 +159,7 @@ class Lake:
         load = keeping.new_load()
         source, name = _source_and_name(source, name)
         self._raise_if_cannot_take(source)
-        content = Content(source, input_format, assume_utc)
+        content = Content(source, input_format, assume_utc, partial)
         is_plain = not (correct or strict or quarantine_to)
         if is_plain and (known := self._known_load(content)):
             return replace(self._loaded_before(known), passed_over=content.passed_over)
@@ -174,6 +175,7 @@ class Lake:
                 work,
                 input_format=input_format,
                 assume_utc=assume_utc,
+                partial=partial,
                 strict=strict,
                 quarantine_to=quarantine_to,
                 progress=progress,

@@ -218,9 +218,9 @@ class Content:
     ``size`` is None, and there is no hash, for what is not in local files.
     """
 
-    def __init__(self, source: Any, input_format: str | None, assume_utc: bool) -> None:
+    def __init__(self, source: Any, input_format: str | None, assume_utc: bool, partial: bool = False) -> None:
         self._files = _local_files(source, input_format)
-        self._options = (input_format, assume_utc)
+        self._options = (input_format, assume_utc, *(partial,) * partial)
         self._digest: str | None = None
         self.passed_over = tuple(self._files.passed_over)
         self.size = sum(one.size for one in self._files) if self._files else None

@@ -39,6 +39,7 @@ def read_batches(
     *,
     input_format: str | None = None,
     assume_utc: bool = False,
+    partial: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Any]:
     """Yield batches of checked runs and rejected rows from any source, in the order of its files and rows.
@@ -65,14 +66,14 @@ def read_batches(
         source = list(source)
         if any(is_table(part) for part in source):
             for part in source:
-                yield from read_batches(part, input_format=input_format, assume_utc=assume_utc)
+                yield from read_batches(part, input_format=input_format, assume_utc=assume_utc, partial=partial)
             return
     files = inputs(source, input_format)
     total = sum(one.size for one in files)
     if files and total == 0 and all(one.is_local for one in files):
         raise SourceError(f"{files[0].name}: is empty" + (f", and so are {len(files) - 1} more" if files[1:] else ""))
     done = 0
-    for batches, size in side_by_side(_work_of_files(files, assume_utc), is_ready):
+    for batches, size in side_by_side(_work_of_files(files, assume_utc, partial), is_ready):
         yield from batches
         done += size
         if progress:
@@ -92,7 +93,7 @@ def _import_pandera_meanwhile() -> Callable[[], bool]:
     return lambda: not thread.is_alive()
 
 
-def _work_of_files(files: Iterable[Input], assume_utc: bool) -> Iterator[Work]:
+def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> Iterator[Work]:
     """Yield the work of reading files in their order; small ones of lines are put together."""
     from polydoc_analytics.loaders import small
     from polydoc_analytics.loaders.ndjson import BLOCK_BYTES
@@ -111,13 +112,13 @@ def _work_of_files(files: Iterable[Input], assume_utc: bool) -> Iterator[Work]:
             yield small.together(held, assume_utc)
             held, held_bytes = [], 0
         if not is_lines:
-            for at, piece in enumerate(_work(one, content, assume_utc)):
+            for at, piece in enumerate(_work(one, content, assume_utc, partial)):
                 yield piece._replace(is_first=not at)
     if held:
         yield small.together(held, assume_utc)
 
 
-def _work(one: Input, content: bytes | None, assume_utc: bool) -> Iterator[Work]:
+def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) -> Iterator[Work]:
     kind = one.format
     if kind == "parquet" or (kind == "arrow" and one.path != "-"):
         from polydoc_analytics.loaders import columnar
@@ -130,10 +131,10 @@ def _work(one: Input, content: bytes | None, assume_utc: bool) -> Iterator[Work]
         stream = stream if kind == "arrow" else as_utf8(stream, one.name)
         if not kind:
             kind, stream = sniffed(stream, one.name)
-        yield from _work_of_stream(one, kind, stream, assume_utc)
+        yield from _work_of_stream(one, kind, stream, assume_utc, partial)
 
 
-def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -> Iterator[Work]:
+def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
     from polydoc_analytics.loaders import csv, json_envelope, mended, ndjson
     from polydoc_analytics.loaders.streams import begins_with_separator, peek, without_separators
 
@@ -158,6 +159,6 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool) -
     elif kind == "json":
         from polydoc_analytics.loaders import json_array
 
-        yield from json_array.read(stream, one.name, assume_utc=assume_utc)
+        yield from json_array.read(stream, one.name, assume_utc=assume_utc, is_partial=partial)
     else:
         yield from csv.read(stream, one.name, assume_utc=assume_utc)

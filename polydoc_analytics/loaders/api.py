@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders.bodies import first_and_last
+from polydoc_analytics.loaders import json_pages
+from polydoc_analytics.loaders.answers import first_and_last, next_link, retry_after, status_name
 from polydoc_analytics.loaders.quiet import quiet
 from polydoc_analytics.loaders.unpacking import CutOffError, unpacked
 from polydoc_analytics.loaders.wire import show
@@ -35,6 +34,7 @@ TOKEN_VARIABLE = "POLYDOC_BEARER_AUTH"
 _FILE = "runs.json"
 _AGAIN = (429, 500, 502, 503, 504)
 _REDIRECTS = 10
+_MOST_OF_AN_ERROR = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,15 @@ def fetched(
     token: str,
     folder: Path,
     *,
+    is_partial: bool = False,
     patience: Patience | None = None,
     progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Path:
-    """Fetch ``{base}/v1/runs`` and return the path of a file in ``folder`` that holds the JSON array of runs, whole.
+    """Fetch ``{base}/v1/runs`` and return the path of a file in ``folder`` that holds the JSON of the runs, whole.
+
+    Where an answer says that it is one page of several, by ``Link: rel="next"`` or beside its array, the next one is
+    fetched too if it has a URL of the same host; else that is an error, unless ``is_partial`` takes what there is.
 
     The file has its name ``runs.json`` only when all of it is there, and replaces an earlier one; read it with
     :func:`read`. Give each fetch a folder of its own. ``base`` may have a path, and a query, which is kept but never
@@ -74,13 +78,24 @@ def fetched(
     and bodies cut off are tried again with growing, jittered waits, or the wait that Retry-After asks for.
 
     Raises SourceError, in one line, without the token, where the service cannot be reached, refuses, or answers
-    something else than a JSON array.
+    something else than a JSON array, or an object with one.
     """
-    import stamina
-
     patience = patience or Patience()
     url = _address(base)
     path = folder / _FILE
+    with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
+        _try(fetch, patience, tell)
+        while url := fetch.next_page(is_partial):
+            fetch.url = url
+            _try(fetch, patience, tell)
+        fetch.finish()
+    return path
+
+
+def _try(fetch: _Fetch, patience: Patience, tell: Callable[[str], None] | None) -> None:
+    """Ask for a page once, or more often where what went wrong may pass."""
+    import stamina
+
     tries = 0
 
     def judged(error: Exception) -> bool | float:
@@ -94,27 +109,26 @@ def fetched(
             return True
         return min(error.wait_s + random.uniform(0, patience.first_wait_s), patience.most_wait_s)
 
-    told = SourceError(f"{shown_address(url)}: was not asked")
-    with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
-        try:
-            for attempt in stamina.retry_context(
-                on=judged,
-                attempts=patience.attempts,
-                timeout=patience.whole_s,
-                wait_initial=patience.first_wait_s,
-                wait_max=patience.most_wait_s,
-                wait_jitter=patience.first_wait_s,
-            ):
-                with attempt:
-                    fetch.once()
-                    return path
-        except _AgainError as error:
-            often = f", {tries} times" if tries > 1 else ""
-            told = SourceError(f"{error}{often}; nothing was taken over, try again later")
+    told = SourceError(f"{shown_address(fetch.url)}: was not asked")
+    try:
+        for attempt in stamina.retry_context(
+            on=judged,
+            attempts=patience.attempts,
+            timeout=patience.whole_s,
+            wait_initial=patience.first_wait_s,
+            wait_max=patience.most_wait_s,
+            wait_jitter=patience.first_wait_s,
+        ):
+            with attempt:
+                fetch.once()
+                return
+    except _AgainError as error:
+        often = f", {tries} times" if tries > 1 else ""
+        told = SourceError(f"{error}{often}; nothing was taken over, try again later")
     raise told
 
 
-def read(path: Path, *, source: str) -> Iterator[Work]:
+def read(path: Path, *, source: str, is_partial: bool = False) -> Iterator[Work]:
     """Yield the work of reading each piece of a fetched file; ``source`` is its name in messages and quarantine.
 
     A row's line is its number in the list. One bad run is a rejected row; a document that is not JSON is a SourceError.
@@ -122,7 +136,7 @@ def read(path: Path, *, source: str) -> Iterator[Work]:
     from polydoc_analytics.loaders import json_array
 
     with open(path, "rb") as file:
-        yield from json_array.read(file, source)
+        yield from json_array.read(file, source, is_partial=is_partial)
 
 
 class _AgainError(Exception):
@@ -177,6 +191,11 @@ class _Fetch:
         import httpx
 
         self.url = url
+        self._asked = url
+        self._answered = url
+        self._link = ""
+        self._seen: set[str] = set()
+        self._kept = 0
         self.path = path
         self.half = path.with_name(path.name + ".half")
         self.patience = patience
@@ -214,6 +233,9 @@ class _Fetch:
                 shown = shown_address(str(response.url))
                 self._check(response, shown)
                 self._save(response, shown)
+                self._seen.add(self.url)
+                self._answered = str(response.url)
+                self._link = next_link(response)
                 return
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             told = self._explained(error)
@@ -223,9 +245,11 @@ class _Fetch:
     def _check(self, response: httpx.Response, shown: str) -> None:
         status = response.status_code
         if status in _AGAIN:
-            raise _AgainError(f"{shown}: answered {_named(status)}", _retry_after(response.headers.get("retry-after")))
+            raise _AgainError(
+                f"{shown}: answered {status_name(status)}", retry_after(response.headers.get("retry-after"))
+            )
         if status != HTTPStatus.OK:
-            raise SourceError(f"{shown}: answered {_named(status)}; {self._advice(status, response)}")
+            raise SourceError(f"{shown}: answered {status_name(status)}; {self._advice(status, response)}")
         kind = response.headers.get("content-type", "")
         if kind.partition(";")[0].strip().lower() != "application/json":
             # A header may echo anything; only what looks like a media type is shown.
@@ -258,21 +282,61 @@ class _Fetch:
         told: Exception | None = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.half, "wb") as file:
+            with open(self.half, "ab") as file:
+                file.truncate(self._kept)
+                if self._kept:
+                    file.write(b"\n")
                 for piece in content:
                     ends = first_and_last(ends, piece)
-                    if ends and ends[0] != "[":
-                        what = "an object" if ends[0] == "{" else "something else"
-                        raise SourceError(f"{shown}: answered {what} where a JSON array of runs was expected")
+                    if ends and ends[0] not in "[{":
+                        raise SourceError(f"{shown}: answered something else where a JSON array of runs was expected")
                     file.write(piece)
-            if ends.endswith("]") and len(ends) == 2:
-                os.replace(self.half, self.path)
+            if ends in ("[]", "{}"):
                 return
         except OSError as error:
             told = SourceError(f"{self.path}: cannot be written: {error.strerror or type(error).__name__}")
         except CutOffError as error:
             told = _AgainError(f"{shown}: the body {error}")
         raise told or _AgainError(f"{shown}: the body is cut off: its array of runs does not end")
+
+    def next_page(self, is_partial: bool) -> str:
+        """Return the URL of the page behind the one that was saved last; nothing where there is none."""
+        from polydoc_analytics.loaders import json_array
+
+        shown = shown_address(self._answered)
+        told: SourceError | None = None
+        try:
+            with open(self.half, "rb") as file:
+                file.seek(self._kept)
+                signs = json_array.signs_of_more(file, shown)
+                self._kept = os.fstat(file.fileno()).st_size
+            if self._link:
+                signs.insert(0, json_pages.More("Link: rel=next", self._link))
+            if not signs:
+                return ""
+            return json_pages.next_page(shown, self._asked, self._answered, signs, self._seen)
+        except SourceError as error:
+            told = error
+        if is_partial and self._kept:
+            return ""
+        # What the service says of an error may repeat the token, of which a part may have been cut.
+        if self._repeats_token():
+            told = SourceError(f"{shown}: answered an error, and in it the token; nothing was taken over")
+        raise told
+
+    def _repeats_token(self) -> bool:
+        with open(self.half, "rb") as file:
+            return self._holds_token(file.read(_MOST_OF_AN_ERROR).decode("utf-8", "replace"))
+
+    def finish(self) -> None:
+        """Give the file its name, now that all pages are in it."""
+        try:
+            os.replace(self.half, self.path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+        else:
+            return
+        raise SourceError(f"{self.path}: cannot be written: {reason}")
 
     def _received(self, response: httpx.Response, shown: str) -> Iterator[bytes]:
         length = response.headers.get("content-length", "")
@@ -324,24 +388,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _named(status: int) -> str:
-    """Return a status with its standard phrase, never the one that was sent."""
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-def _retry_after(text: str | None) -> float:
-    """Return the seconds that a Retry-After header asks for; 0 where it asks for none or cannot be read."""
-    text = (text or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())

@@ -22,9 +22,9 @@ from polydoc_analytics.loaders.sources import (
     as_local_file,
     format_of,
     opened,
-    peek,
     reason,
 )
+from polydoc_analytics.loaders.streams import archive_of, as_utf8, encoding_of, peek
 from polydoc_analytics.safe_text import on_one_line, shown
 from polydoc_analytics.schema import BY_KEY, REQUIRED
 
@@ -233,22 +233,18 @@ def _recognised(one: Input) -> str:
         return "is empty"
     try:
         with opened(one) as stream:
-            head, _ = peek(stream)
+            head, stream = peek(stream)
+            if encoding_of(head):
+                head, _ = peek(as_utf8(stream, one.name))
         if head.startswith((b"PAR1", b"ARROW1")):
             return _with_columns(one, "parquet" if head.startswith(b"PAR1") else "arrow")
     except SourceError as error:
         return str(error).removeprefix(f"{one.name}: ")
-    for magic, what in _OTHERS:
-        if head.startswith(magic) or magic in head[257:265]:
-            return what
+    if archive := archive_of(head):
+        return f"is {archive}"
+    if head.startswith(b"SQLite format 3"):
+        return "is an SQLite database; export its table as CSV"
     return _format_of_text(head) or ("is binary, of an unknown kind" if b"\0" in head else "holds no runs")
-
-
-_OTHERS = (
-    (b"PK\x03\x04", "is a ZIP archive; unpack it first"),
-    (b"ustar", "is a tar archive; unpack it first"),
-    (b"SQLite format 3", "is an SQLite database; export its table as CSV"),
-)
 
 
 def _with_columns(one: Input, kind: str) -> str:
@@ -277,7 +273,7 @@ def _has_required(names: Iterable[str]) -> bool:
 def _format_of_text(head: bytes) -> str:
     from polydoc_analytics.loaders import mended
 
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = head.removeprefix(b"\xef\xbb\xbf").replace(b"\x1e", b"").lstrip()
     first, _, _ = head.partition(b"\n")
     if mended.begins(head):
         return "ndjson"

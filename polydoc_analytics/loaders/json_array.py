@@ -48,7 +48,7 @@ def read(
         return
     if mark not in (b"[", b"{"):
         raise SourceError(f"{source}: {_described(text, mark)}; expected a JSON array of runs")
-    elements = Elements(text, assume_utc)
+    elements = Elements(text, assume_utc=assume_utc)
     page: json_envelope.Envelope | None = None
     while mark:
         if mark == b"[":
@@ -70,6 +70,19 @@ def read(
         raise json_pages.refused(source, page.more)
 
 
+def signs_of_more(stream: BinaryIO, source: str) -> list[json_pages.More]:
+    """Return the signs in a JSON document that more exists; raises SourceError where it is none."""
+    text = Text(stream, source, ndjson.BLOCK_BYTES)
+    text.more()
+    text.at = len(_BOM) if text.held.startswith(_BOM) else 0
+    if text.mark() != b"{":
+        return []
+    page = json_envelope.Envelope(text, Elements(text, assume_utc=False), is_partial=True)
+    for _ in page.read():
+        pass
+    return page.more
+
+
 def _runs_in_a_row(text: Text, elements: Elements) -> Iterator[Work]:
     """Read runs that stand one behind another, the first of which has been walked through."""
     beginning = text.put_back()
@@ -82,7 +95,9 @@ def _runs_in_a_row(text: Text, elements: Elements) -> Iterator[Work]:
 def _is_lines(text: Text) -> bool:
     """Tell whether a first line is an object of its own with another one behind it: NDJSON under another name."""
     end = text.held.find(b"\n", text.at)
-    if end < 0 or not text.held[end:].lstrip(SPACE).startswith(b"{"):
+    second = text.held[end:].lstrip(SPACE) if end >= 0 else b""
+    # An object over several lines often begins with its bracket alone.
+    if not second.startswith(b"{") or second.partition(b"\n")[0].rstrip(SPACE) == b"{":
         return False
     try:
         value = wire.parse(text.held[text.at : end])
@@ -129,7 +144,7 @@ class Piece(NamedTuple):
 class Elements:
     """The elements of arrays, taken off a text in pieces; they are numbered through all arrays of a document."""
 
-    def __init__(self, text: Text, assume_utc: bool) -> None:
+    def __init__(self, text: Text, *, assume_utc: bool) -> None:
         self.text = text
         self.record = 1
         self._assume_utc = assume_utc
@@ -199,13 +214,17 @@ class Elements:
         piece = text.held[text.at : end]
         if not _is_flat(piece, joint):
             return None
-        lines = piece.replace(joint, b"}\n{")
+        content = piece.replace(joint, b"}\n{")
+        lines = content.split(b"\n")
         count = piece.count(joint) + 1
-        if lines.count(b"\n") != count - 1 or b"\r" in lines or _cuts_a_text(lines):
+        if len(lines) != count or b"\r" in content or _cuts_a_text(content):
+            return None
+        longest = max(map(len, lines))
+        if longest > limits.LEAST_ROW_BYTES and longest > limits.longest_row():
             return None
         text.at = end + len(joint) - 2
         self.record += count
-        return Piece(lines, self.record - count, count)
+        return Piece(content, self.record - count, count)
 
     def _with_last(self, ends: Offsets, closed: int, is_array: bool, is_due: bool) -> Offsets:
         """Return where elements end with the last one, behind which the array is closed."""

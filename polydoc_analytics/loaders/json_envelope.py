@@ -172,7 +172,7 @@ class Envelope:
         looked_at = most_keys = 0
         for piece in pieces:
             waiting.append(piece)
-            for value in _parsed(piece, _LOOKED_AT - looked_at):
+            for value in _parsed(piece, _LOOKED_AT - looked_at, self._text.source):
                 looked_at += 1
                 most_keys = max(most_keys, required_keys(value) if isinstance(value, dict) else 0)
                 self._note_element(path, value)
@@ -228,7 +228,7 @@ class Envelope:
             raise self._several(self._rows or self._others)
         elif self._rows:
             yield from self._held_back(held_back)
-        elif keys >= _OF_A_ROW:
+        elif keys >= _OF_A_ROW or (keys and self._text.is_beyond_memory):
             self.is_run = True
         elif self._others:
             raise SourceError(
@@ -273,13 +273,15 @@ class Envelope:
         yield from self._too_long
 
 
-def _parsed(piece: Piece | Work, most: int) -> Iterator[Any]:
+def _parsed(piece: Piece | Work, most: int, source: str) -> Iterator[Any]:
     """Yield the first elements of a piece, parsed; None for one that is too long to look at, or no JSON."""
     if isinstance(piece, Work):
         yield None
         return
     for element in islice(piece.elements(), most):
         value = None
+        if not element:
+            raise SourceError(f"{source}: not JSON: a comma in the array has nothing before or behind it")
         if len(element) <= _MOST_LOOKED_AT_BYTES:
             try:
                 value = wire.parse(element)

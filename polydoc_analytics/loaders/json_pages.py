@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.wire import show
@@ -16,11 +17,12 @@ _NEXT = re.compile(
 _TOKENS = re.compile(r"continuation(?:token)?|lastevaluatedkey|nextpartitionkey|nextrowkey")
 _FLAGS = re.compile(
     r"(?:has|is)?(?:more|next)(?:page|pages|items|records|results|rows|data|runs|entries)?(?:available)?"
+    r"|(?:is)?truncated|incompleteresults"
 )
-_CUT = re.compile(r"(?:is)?truncated|incompleteresults")
 _LAST = re.compile(r"(?:is)?last(?:page)?")
 _INSIDE = {"href", "url", "uri", "link", "token", "cursor", "page", "offset", "key", "id", "path", "after", "number"}
 _NOTHING = {"", "false", "null", "none"}
+_MOST_PAGES = 10_000
 _PAGE = ("page", "currentpage", "pagenumber")
 _PAGES = ("totalpages", "pages", "lastpage", "pagecount", "numpages", "totalpagecount")
 
@@ -94,6 +96,37 @@ def refused(source: str, signs: Iterable[More]) -> SourceError:
         f"{source}: is one page of several, for there stands {where}; fetch the other pages too, or take this one for "
         "all with --partial"
     )
+
+
+def next_page(source: str, asked: str, answered: str, signs: Sequence[More], seen: Collection[str]) -> str:
+    """Return the URL of the next page; ``asked`` is that of the first page, ``answered`` the one that gave this page.
+
+    Raises SourceError where there is no such URL, or it is of another host, which must not be sent the token, or one
+    of those ``seen`` already.
+    """
+    url = next((one.url for one in signs if one.url), "")
+    if not url:
+        raise refused(source, signs)
+    try:
+        url = urldefrag(urljoin(answered, url)).url
+        is_same = _origin(url) == _origin(asked)
+    except ValueError:
+        is_same = False
+    if not is_same:
+        raise SourceError(
+            f"{source}: its next page is on another host, port or scheme, where the token is not sent; "
+            "set the base URL to that, or take this page for all with --partial"
+        )
+    if url in seen:
+        raise SourceError(f"{source}: its pages lead back to one that was fetched already")
+    if len(seen) >= _MOST_PAGES:
+        raise SourceError(f"{source}: has more than {_MOST_PAGES:,} pages; fetch them to files, larger ones")
+    return url
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _plain(key: str) -> str:

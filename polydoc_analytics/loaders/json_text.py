@@ -67,6 +67,13 @@ class Text:
         """Remember no longer."""
         self._kept = None
 
+    @property
+    def is_beyond_memory(self) -> bool:
+        """Tell whether more was taken than was to be remembered."""
+        self._keep()
+        self.held, self.at = self.held[self.at :], 0
+        return self._kept is not None and len(self._kept) > self._most_kept
+
     def put_back(self) -> bytes | None:
         """Go back to where remembering began; where that was too much to remember, stay, and return its beginning."""
         self._keep()
