@@ -5,21 +5,20 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, Any
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import json_pages, ndjson, wire
+from polydoc_analytics.loaders import json_pages, wire
+from polydoc_analytics.loaders.json_elements import Elements, Piece
 from polydoc_analytics.loaders.json_text import SPACE, Text
 from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.schema import COLUMNS
-
-if TYPE_CHECKING:
-    from polydoc_analytics.loaders.json_array import Elements, Piece
 
 _DEEPEST = 100
 _LOOKED_AT = 100
 _MOST_LOOKED_AT_BYTES = 1024 * 1024
 _IN_MEMORY_BYTES = 1024 * 1024
+_HELD_BYTES = 256 * 1024
 _KEYS = [{column.name, column.camel} for column in COLUMNS if column.required]
 _OF_A_RUN = 4
 """An object with so many of the six required keys is a run, though perhaps not a valid one."""
@@ -263,13 +262,10 @@ class Envelope:
         )
 
     def _held_back(self, lines: IO[bytes]) -> Iterator[Work]:
-        from polydoc_analytics.loaders.json_array import Piece
-
         lines.seek(0)
-        for block in ndjson.blocks(cast("BinaryIO", lines), ndjson.BLOCK_BYTES):
-            count = block.count(b"\n")
-            self._elements.record += count
-            yield self._elements.work(Piece(bytes(block[:-1]), self._elements.record - count, count))
+        while some := lines.readlines(_HELD_BYTES):
+            self._elements.record += len(some)
+            yield self._elements.work(Piece(b"".join(some)[:-1], self._elements.record - len(some), len(some)))
         yield from self._too_long
 
 
