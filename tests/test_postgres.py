@@ -227,6 +227,91 @@ def test_rows_that_are_no_runs_are_quarantined_and_the_rest_is_read(postgres: Po
     assert not any(canary in str(rejected) for canary in CANARIES)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "cast", "expected"),
+    [
+        ("money", "'$1,234.00'", "numeric", 1234),
+        ("price", "'5'", "numeric", 5),
+        ("oid", "'3000000000'", "bigint", 3_000_000_000),
+    ],
+)
+def test_a_type_whose_values_the_driver_changes_is_refused_with_the_cast_that_helps(
+    kind: str, value: str, cast: str, expected: int, postgres: Postgres
+) -> None:
+    postgres.do("drop domain if exists price cascade", "create domain price as money")
+    columns = NAIVE.replace("timestamp", "timestamptz") + f", credits {kind}"
+    rows = f"values ('a', 'acme', '2026-03-01 10:00:00+00', 'Running', 'de', 'in', {value})"
+    postgres.table("public.priced", columns, rows)
+    text = refused(postgres.dsn(), table="public.priced")
+    assert f"the column credits is of type {kind.replace('price', 'money')}, whose values would not arrive" in text
+    hint = text.partition("such as ")[2]
+    assert hint == f'"credits"::{cast} as credits'
+    query = f"select id, account_id, created_at, status, target_language, input_file_id, {hint} from public.priced"
+    assert taken(postgres.dsn(), query=query)[0]["credits"].to_list() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "answer"),
+    [
+        ("numeric", "12.5", "credits: '12.5' is not an integer"),
+        ("numeric", "'NaN'", "is not an integer"),
+        ("numeric", "1e19", "does not fit a 64-bit integer"),
+        ("float8", "0.5", "is not a 64-bit integer"),
+    ],
+)
+def test_a_number_that_is_no_integer_is_quarantined(kind: str, value: str, answer: str, postgres: Postgres) -> None:
+    columns = NAIVE.replace("timestamp", "timestamptz") + f", credits {kind}"
+    rows = f"values ('a', 'acme', '2026-03-01 10:00:00+00', 'Running', 'de', 'in', {value})"
+    postgres.table("public.odd", columns, rows)
+    runs, rejected = taken(postgres.dsn(), table="public.odd")
+    assert runs.height == 0
+    assert answer in rejected[0].reason
+
+
+@pytest.mark.parametrize("value", ["infinity", "-infinity", "0044-03-15 10:00:00+00 BC", "12000-01-01 00:00:00+00"])
+def test_an_instant_beyond_the_years_is_quarantined(value: str, postgres: Postgres) -> None:
+    columns = NAIVE.replace("timestamp", "timestamptz")
+    postgres.table("public.odd", columns, f"values ('a', 'acme', '{value}', 'Running', 'de', 'in')")
+    runs, rejected = taken(postgres.dsn(), table="public.odd")
+    assert runs.height == 0
+    assert "lies outside the years 0001 to 9999" in rejected[0].reason
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "value", "message"),
+    [
+        ("status", "run_status[]", "'{Running}'", "the column status holds list<item: string>, expected text"),
+        (
+            "created_at",
+            "interval",
+            "'1 day'",
+            "created_at holds month_day_nano_interval, expected timestamps",
+        ),
+        ("created_at", "date", "'2026-03-01'", "the column created_at holds date32[day], expected timestamps"),
+        ("created_at", "time", "'10:00'", "the column created_at holds time64[us], expected timestamps"),
+        ("created_at", "timestamp", "'2026-03-01 10:00:00'", "the times in created_at have no time zone"),
+        ("id", "bigint", "7", "the column id holds int64, expected text"),
+        ("account_id", "bytea", "'a'", "the column account_id holds binary, expected text"),
+        ("status", "boolean", "true", "the column status holds bool, expected text"),
+    ],
+)
+def test_a_type_that_cannot_hold_what_it_should_is_refused(
+    column: str, kind: str, value: str, message: str, postgres: Postgres
+) -> None:
+    usual = {
+        "id": ("text", "'a'"),
+        "account_id": ("text", "'acme'"),
+        "created_at": ("timestamptz", "'2026-03-01 10:00:00+00'"),
+        "status": ("text", "'Running'"),
+        "target_language": ("text", "'de'"),
+        "input_file_id": ("text", "'in'"),
+    }
+    given = usual | {column: (kind, value)}
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in given.items())
+    postgres.table("public.odd", columns, f"values ({', '.join(value for _, value in given.values())})")
+    assert message in refused(postgres.dsn(), table="public.odd")
+
+
 def test_all_rows_are_of_one_moment_however_long_the_reading_takes(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:

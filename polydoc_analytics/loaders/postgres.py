@@ -25,6 +25,9 @@ _IDS_AT_ONCE = 100_000
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 _NAME = re.compile(rf"(?:{_PART.pattern})(?:\.(?:{_PART.pattern})){{0,2}}")
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# The driver gives money in cents, and an oid beyond 2^31 as a negative number.
+_CHANGED = {"money": "numeric", "oid": "bigint"}
+_TYPE = b"POSTGRESQL:type"
 
 T = TypeVar("T")
 
@@ -58,6 +61,7 @@ def read(
         schema = session.schema(f"select * from {relation}")
         plain = pa.schema([field.with_type(pa.string()) if _needs_cast(field) else field for field in schema])
         names = columnar.columns_of(plain, session.name, assume_utc=assume_utc)
+        _refuse_changed(schema, names, session.name)
         selection = ", ".join(_selected(plain.field(name), schema.field(name), key) for key, name in names.items())
         statements = [f"select {selection} from {relation}"]
         if since is not None:
@@ -109,6 +113,18 @@ def _quoted(name: str) -> str:
 def _needs_cast(field: pa.Field) -> bool:
     """Tell whether Arrow has no plain type for a column: uuid, numeric, enum and types of extensions."""
     return isinstance(field.type, pa.BaseExtensionType)
+
+
+def _refuse_changed(schema: pa.Schema, names: dict[str, str], source: str) -> None:
+    """Raise SourceError for a column of a type whose values the driver changes, domains over such a type included."""
+    for key, name in names.items():
+        kind = ((schema.field(name).metadata or {}).get(_TYPE) or b"").decode("utf-8", "replace")
+        if cast := _CHANGED.get(kind):
+            column = _quoted(name)
+            raise SourceError(
+                f"{source}: the column {key} is of type {kind}, whose values would not arrive as they are; "
+                f"read a query that casts it, such as {column}::{cast} as {key}"
+            )
 
 
 def _selected(plain: pa.Field, field: pa.Field, key: str) -> str:
