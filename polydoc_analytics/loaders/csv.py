@@ -1,29 +1,45 @@
-"""CSV with a header in snake_case or camelCase: blocks at once where a record is a line, else record by record.
+"""CSV with a header in snake_case, camelCase or upper case: blocks at once where each record is a good line of its own.
 
+Where a block holds anything else, its records are found first (``csv_records``), and the good ones are read together.
 An unquoted empty field is null and ``""`` is an empty text, so that unknown and empty stay apart.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import wire
-from polydoc_analytics.loaders.batches import Batch, Place, Rejected, cut, loose_schema, with_instants
-from polydoc_analytics.loaders.ndjson import BLOCK_BYTES
+from polydoc_analytics.loaders import csv_records, limits, wire
+from polydoc_analytics.loaders.batches import (
+    MAX_RAW_BYTES,
+    Batch,
+    Place,
+    Rejected,
+    cut,
+    loose_schema,
+    no_runs,
+    with_instants,
+)
+from polydoc_analytics.loaders.csv_records import BOM, Records, line_ends, without_bom
+from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import BY_KEY, INTEGERS, NAMES, REQUIRED
+from polydoc_analytics.schema import BY_KEY, INTEGERS, NAMES, REQUIRED, Column
 
 _DELIMITERS = (",", ";", "\t", "|")
 _PLAIN_INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.0+)?$"
-_MOST_RECORD_BYTES = 64 * 1024 * 1024
+_LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\r|\n|\Z)")
+_LONGEST_HEADER = 1024 * 1024
+_UPPER = {column.name.upper(): column for key, column in BY_KEY.items() if key == column.name}
 
 
 class Header(NamedTuple):
@@ -34,136 +50,227 @@ class Header(NamedTuple):
     names: tuple[str, ...]
     fields: dict[str, int]
 
+    @property
+    def mark(self) -> bytes:
+        """The delimiter as it stands in the file."""
+        return self.delimiter.encode()
+
 
 def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes: int = BLOCK_BYTES) -> Iterator[Work]:
     """Yield the work of reading each block of records.
 
-    Raises SourceError where the header lacks a required column or names one twice.
+    Raises SourceError where the header lacks a required column, names one twice or holds a line break.
     """
     header: Header | None = None
     line = 1
-    for block in _blocks(stream, block_bytes):
+    rest = bytearray()
+    looked_at = 0
+    for block in chain(blocks(stream, block_bytes, return_ends=True), [None]):
         if header is None:
-            first, block = _first_record(block.removeprefix(b"\xef\xbb\xbf"))
-            header = parse_header(first.decode("utf-8", "replace").rstrip("\r\n"), source)
-            line += first.count(b"\n")
-        if block:
-            yield Work(partial(_read_block, block, header, source, line, assume_utc), len(block))
-        line += block.count(b"\n")
+            if isinstance(block, LongLine):
+                raise SourceError(f"{source}:{line}: its header is {len(block):,} bytes long or longer")
+            header, block, line = _with_header(block or bytearray(), source, line)
+            if header is None:
+                continue
+        is_last = block is None or isinstance(block, LongLine)
+        if block is not None and not isinstance(block, LongLine):
+            if not rest and csv_records.is_line_by_line(block, header.mark):
+                if block:
+                    reader = _Reader(header, source, line, assume_utc, _longest(block))
+                    yield Work(partial(reader.read_block, block), len(block))
+                    line += line_ends(block)
+                continue
+            rest += block
+        if rest and (is_last or len(rest) >= 2 * looked_at or len(rest) > _longest(rest)):
+            longest = _longest(rest)
+            found = csv_records.records(rest, header.mark, len(header.names), longest, is_last=is_last)
+            reader = _Reader(header, source, line, assume_utc, longest)
+            for piece in _pieces(found, block_bytes):
+                size = int(piece.ends[-1] - piece.starts[0])
+                yield Work(partial(reader.read_records, rest, piece), size)
+            line += found.lines
+            rest = rest[found.size :]
+            looked_at = len(rest)
+        if isinstance(block, LongLine):
+            yield Work(partial(block.batches, source, line, header.text), len(block))
+            line += 1
+    if header is None:
+        raise SourceError(f"{source}: has no header; a run needs {', '.join(REQUIRED)}")
+
+
+def _longest(block: bytes | bytearray) -> int:
+    """Return the size of the longest row that is read, asking the settings only where it can matter."""
+    return limits.longest_row() if len(block) > limits.LEAST_ROW_BYTES else limits.LEAST_ROW_BYTES
+
+
+def _pieces(found: Records, block_bytes: int) -> Iterator[Records]:
+    """Part records into groups of about ``block_bytes``."""
+    begin = 0
+    while begin < len(found.starts):
+        end = max(begin + 1, int(np.searchsorted(found.ends, found.starts[begin] + block_bytes)))
+        part = slice(begin, end)
+        yield found._replace(
+            starts=found.starts[part], ends=found.ends[part], at_line=found.at_line[part], fields=found.fields[part]
+        )
+        begin = end
+
+
+def _with_header(block: bytearray, source: str, line: int) -> tuple[Header | None, bytearray, int]:
+    """Read the header, the first line that is not blank; return it, what is behind it, and the line that this is."""
+    at = 0
+    while at < len(block):
+        found = _LINE.match(block, at)
+        assert found is not None
+        at = found.end()
+        line += 1
+        text = without_bom(found.group(1))
+        if text.strip(b" ,;\t|"):
+            if len(text) > _LONGEST_HEADER:
+                raise SourceError(f"{source}:{line - 1}: its header is {len(text):,} bytes long")
+            return parse_header(text.decode("utf-8", "replace"), source), block[at:], line
+    return None, block[:0], line
 
 
 def parse_header(text: str, source: str) -> Header:
-    """Read a header; raises SourceError where it lacks a required column or names one twice."""
-    best: Header | None = None
-    for delimiter in _DELIMITERS:
-        names = tuple((name or "").strip() for name in _fields(text, delimiter))
-        known = [name for name in names if name in BY_KEY]
-        twice = next((name for name in known if known.count(name) > 1), None)
-        if twice:
-            raise SourceError(f"{source}: its header names the column {twice} twice")
-        fields = {BY_KEY[name].name: names.index(name) for name in sorted(known, key=lambda n: n in NAMES)}
-        if best is None or len(fields) > len(best.fields):
-            best = Header(text, delimiter, names, fields)
-    assert best is not None
-    missing = [name for name in REQUIRED if name not in best.fields]
+    """Read a header of one line.
+
+    Raises SourceError where it lacks a required column, names one twice, or has one that goes on to the next line.
+    """
+    header = max((_header(text, delimiter, source) for delimiter in _DELIMITERS), key=lambda one: len(one.fields))
+    if csv_records.is_open(text.encode("utf-8", "replace"), header.mark):
+        raise SourceError(
+            f"{source}: its header {wire.show(text)} opens a quotation mark that is not closed on the line; "
+            f"write the names of all columns on one line"
+        )
+    missing = [name for name in REQUIRED if name not in header.fields]
     if missing:
         raise SourceError(
             f"{source}: has no column {', '.join(missing)}; its header is {wire.show(text)}, "
             f"a run needs {', '.join(REQUIRED)}"
         )
-    return best
+    return header
 
 
-def _blocks(stream: BinaryIO, block_bytes: int) -> Iterator[bytes]:
-    """Yield the stream in blocks that end where a record does: at a line's end outside quotation marks."""
-    rest = b""
-    while chunk := stream.read(block_bytes):
-        rest += chunk
-        end = rest.rfind(b"\n") + 1
-        open_marks = rest.count(b'"', 0, end) % 2
-        while end and open_marks:
-            before = rest.rfind(b"\n", 0, end - 1) + 1
-            open_marks ^= rest.count(b'"', before, end) % 2
-            end = before
-        if not end and len(rest) > _MOST_RECORD_BYTES:  # a stray quotation mark, not a record of this size
-            end = rest.rfind(b"\n") + 1
-        if end:
-            yield rest[:end]
-            rest = rest[end:]
-    if rest:
-        yield rest
-
-
-def _records(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield each record with the number of its first line within the block."""
-    held = b""
-    start = 0
-    for number, line in enumerate(block.splitlines(keepends=True) if b"\r" not in block else _lines(block)):
-        if not held:
-            start = number
-        held += line
-        if held.count(b'"') % 2 == 0:
-            yield start, held
-            held = b""
-    if held:
-        yield start, held
-
-
-def _lines(block: bytes) -> list[bytes]:
-    lines = [line + b"\n" for line in block.split(b"\n")]
-    last = lines.pop()[:-1]
-    return [*lines, last] if last else lines
-
-
-def _first_record(block: bytes) -> tuple[bytes, bytes]:
-    _, first = next(_records(block), (0, b""))
-    return first, block[len(first) :]
-
-
-def _fields(text: str, delimiter: str) -> list[str | None]:
-    """Part a record into its fields; an unquoted empty field is None."""
-    fields: list[str | None] = []
-    pattern = _field_pattern(delimiter)
-    at = 0
-    while True:
-        match = pattern.match(text, at)
-        if match is None:  # pragma: no cover - the pattern admits any text
-            raise ValueError(text)
-        quoted, more, bare = match.groups()
-        fields.append(quoted.replace('""', '"') + more if quoted is not None else bare or None)
-        at = match.end() + 1
-        if at > len(text):
-            return fields
-
-
-def _field_pattern(delimiter: str) -> re.Pattern[str]:
-    mark = re.escape(delimiter)
-    return re.compile(rf'"((?:[^"]|"")*)"([^{mark}]*)|([^{mark}]*)', re.DOTALL)
-
-
-def _read_block(block: bytes, header: Header, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    texts = _parse(block, header)
-    if texts is not None and texts.num_rows == lines:
-        raws = block.split(b"\n")
-        place = Place(source, lambda row: first_line + row, lambda row: cut(raws[row].rstrip(b"\r")), header.text)
-        return [_batch(texts, place, {}, assume_utc)]
-    return _one_by_one(block, header, source, first_line, assume_utc)
-
-
-def _parse(block: bytes, header: Header) -> pa.Table | None:
-    """Return the block's known fields as texts; None where a record is not a plain line."""
-    if block.startswith((b"\n", b"\r")) or b"\n\n" in block or b"\n\r" in block:
-        return None
+def _header(text: str, delimiter: str, source: str) -> Header:
     try:
-        places = [str(place) for place in range(len(header.names))]
-        known = {name: str(place) for name, place in header.fields.items()}
+        names = tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter)))
+    except csv.Error as error:
+        raise SourceError(f"{source}: its header cannot be read: {error}") from None
+    fields: dict[str, int] = {}
+    # The later ones win: snake_case over camelCase, and that over upper case.
+    for spelling in (_UPPER, _camel(), {name: BY_KEY[name] for name in NAMES}):
+        for name in spelling:
+            if names.count(name) > 1:
+                raise SourceError(f"{source}: its header names the column {name} twice")
+            if name in names:
+                fields[spelling[name].name] = names.index(name)
+    return Header(text, delimiter, names, fields)
+
+
+def _camel() -> dict[str, Column]:
+    return {key: column for key, column in BY_KEY.items() if key == column.camel}
+
+
+class _Reader:
+    """The reading of records of one file, whose lines are counted from ``first_line``."""
+
+    def __init__(self, header: Header, source: str, first_line: int, assume_utc: bool, longest: int) -> None:
+        self.header = header
+        self.source = source
+        self.first_line = first_line
+        self.assume_utc = assume_utc
+        self.longest = longest
+
+    def read_block(self, block: bytes | bytearray) -> list[Batch]:
+        """Read a block of whole records."""
+        texts = None
+        if len(block) <= self.longest and BOM not in block and block.count(b"\r") == block.count(b"\r\n"):
+            texts = _parse(block, self.header)
+        lines = block.count(b"\n") + (not block.endswith(b"\n"))
+        if texts is None or texts.num_rows != lines or texts["id"].null_count:
+            found = csv_records.records(block, self.header.mark, len(self.header.names), self.longest, is_last=True)
+            return self.read_records(block, found)
+        raws: list[bytes] = []
+
+        def raw(row: int) -> str:
+            if not raws:  # few blocks have a row that is asked for
+                raws.extend(bytes(block).split(b"\n"))
+            return cut(raws[row].rstrip(b"\r"))
+
+        place = Place(self.source, lambda row: self.first_line + row, raw, self.header.text)
+        return [_batch(texts, place, {}, self.assume_utc)]
+
+    def read_records(self, block: bytes | bytearray, found: Records) -> list[Batch]:
+        """Read records of a block."""
+        good = np.flatnonzero(found.fields == len(self.header.names))
+        spans = zip(found.starts[good].tolist(), found.ends[good].tolist(), strict=True)
+        raws = [bytes(block[a:b]) for a, b in spans]
+        if BOM in block:
+            raws = [without_bom(raw) for raw in raws]
+        texts, refused = self._texts(raws)
+        bad = np.flatnonzero(found.fields != len(self.header.names))
+        rejected = [
+            Rejected(
+                self.source,
+                self.first_line + int(found.at_line[row]),
+                self._reason(int(found.fields[row])),
+                cut(bytes(block[found.starts[row] : min(found.ends[row], found.starts[row] + MAX_RAW_BYTES)])),
+                self.header.text,
+            )
+            for row in bad.tolist()
+        ]
+        lines = found.at_line[good]
+        place = Place(
+            self.source,
+            lambda row: self.first_line + int(lines[row]),
+            lambda row: cut(raws[row]),
+            self.header.text,
+        )
+        return [_batch(texts, place, refused, self.assume_utc, rejected)]
+
+    def _reason(self, fields: int) -> str:
+        if fields == csv_records.TOO_LONG:
+            return limits.too_long(self.longest)
+        if fields == csv_records.NEVER_CLOSED:
+            return "a quotation mark opens a field and does not close it before other rows begin"
+        return f"has {fields} fields where the header has {len(self.header.names)}"
+
+    def _texts(self, raws: list[bytes]) -> tuple[pa.Table, dict[int, dict[str, str]]]:
+        """Read good records together; bytes that are not UTF-8 become U+FFFD, and an id that holds them is refused."""
+        if not raws:
+            return pa.table({name: pa.nulls(0, pa.string()) for name in NAMES}), {}
+        joined = b"\n".join([*raws, b""])
+        texts = _parse(joined, self.header)
+        if texts is not None and texts.num_rows == len(raws):
+            return texts, {}
+        found = _parse(joined, self.header, pa.binary())
+        if found is None or found.num_rows != len(raws):
+            raise AssertionError(f"{len(raws):,} CSV records were found, but not read as such")
+        refused: dict[int, dict[str, str]] = {}
+        columns = {}
+        for name in NAMES:
+            values = found[name].to_pylist()
+            mended = [None if value is None else value.decode("utf-8", "replace") for value in values]
+            columns[name] = pa.array(mended, pa.string())
+            if name == "id":
+                for row, (value, text) in enumerate(zip(values, mended, strict=True)):
+                    if value is not None and text is not None and text.encode() != value:
+                        refused[row] = {name: "holds bytes that are not UTF-8, so two ids could become one"}
+        return pa.table(columns), refused
+
+
+def _parse(block: bytes | bytearray, header: Header, kind: pa.DataType | None = None) -> pa.Table | None:
+    """Return the known fields of a block of good records as texts; None where it is none, or not UTF-8."""
+    kind = kind or pa.string()
+    places = [str(place) for place in range(len(header.names))]
+    known = {name: str(place) for name, place in header.fields.items()}
+    try:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(block),
             pyarrow.csv.ReadOptions(column_names=places, use_threads=False, block_size=len(block) + 1),
             pyarrow.csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True, ignore_empty_lines=False),
             pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(places, pa.string()),
+                column_types=dict.fromkeys(places, kind),
                 include_columns=list(known.values()),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
@@ -172,37 +279,8 @@ def _parse(block: bytes, header: Header) -> pa.Table | None:
         )
     except pa.ArrowInvalid:
         return None
-    nothing = pa.nulls(table.num_rows, pa.string())
+    nothing = pa.nulls(table.num_rows, kind)
     return pa.table({name: table[known[name]] if name in known else nothing for name in NAMES})
-
-
-def _one_by_one(block: bytes, header: Header, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
-    rows: list[list[str | None]] = []
-    places: list[tuple[int, bytes]] = []
-    refused: dict[int, dict[str, str]] = {}
-    rejected: list[Rejected] = []
-    for number, record in _records(block):
-        raw = record.rstrip(b"\r\n")
-        if not raw:
-            continue
-        values = _fields(raw.decode("utf-8", "replace"), header.delimiter)
-        if len(values) != len(header.names):
-            reason = f"has {len(values)} fields where the header has {len(header.names)}"
-            rejected.append(Rejected(source, first_line + number, reason, cut(raw), header.text))
-            continue
-        if "\ufffd" in (values[header.fields["id"]] or "") and _has_invalid_id(raw, header):
-            refused[len(rows)] = {"id": "holds bytes that are not UTF-8, so two ids could become one"}
-        rows.append([values[header.fields[name]] if name in header.fields else None for name in NAMES])
-        places.append((first_line + number, raw))
-    columns = zip(*rows, strict=True) if rows else [()] * len(NAMES)
-    texts = pa.table([pa.array(column, pa.string()) for column in columns], names=list(NAMES))
-    place = Place(source, lambda row: places[row][0], lambda row: cut(places[row][1]), header.text)
-    return [_batch(texts, place, refused, assume_utc, rejected)]
-
-
-def _has_invalid_id(raw: bytes, header: Header) -> bool:
-    value = _fields(raw.decode("utf-8", "surrogateescape"), header.delimiter)[header.fields["id"]] or ""
-    return any("\udc80" <= character <= "\udcff" for character in value)
 
 
 def _batch(
@@ -244,4 +322,7 @@ def integers(texts: pl.Series) -> tuple[pa.Array | pa.ChunkedArray, dict[int, st
 def read_mended(raw: bytes, header_text: str, source: str, line: int, *, assume_utc: bool) -> list[Batch]:
     """Read one record from a quarantine file under the header that it came with."""
     header = parse_header(header_text, source)
-    return _read_block(raw, header, source, line, assume_utc)
+    batches = _Reader(header, source, line, assume_utc, _longest(raw)).read_block(raw)
+    if not any(batch.read for batch in batches):  # it was a row once, so it must not vanish as a blank line
+        return [no_runs(Rejected(source, line, "is blank", cut(raw), header.text))]
+    return batches
