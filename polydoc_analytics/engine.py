@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.engines.scope import DateBasis, Engine, Filters, Scope
-from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.errors import UsageError, nearest, translated, translating
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import opened_for_cluster, opened_runs
 from polydoc_analytics.periods import Interval, interval
@@ -30,6 +30,7 @@ RESULT_BYTES = 1_000_000_000
 """How large a query's result may be, as Arrow holds it."""
 
 
+@translated()
 def connect(
     source: Any,
     *,
@@ -146,6 +147,7 @@ def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
+@translating()
 class Database:
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 

@@ -6,7 +6,11 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from types import FunctionType
+from typing import TypeVar
 
 from polydoc_analytics.safe_text import visible, without_credentials
 
@@ -55,6 +59,15 @@ class OutputError(PolydocError):
     exit_code = 3
 
 
+class InternalError(PolydocError):
+    """A fault of this program or of a package below it; the command line exits with 3."""
+
+    exit_code = 3
+
+
+_C = TypeVar("_C", bound=type)
+# The packages below this one whose errors nobody who calls it should have to know. delta-rs calls its module _internal.
+_ENGINES = frozenset({"_duckdb", "_internal", "deltalake", "duckdb", "pandera", "polars", "pyarrow", "pyo3_runtime"})
 _HINTS = ("Did you mean", "Candidate bindings")
 _CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -71,6 +84,56 @@ def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
     kind = OutputError if error.errno in FULL_OR_FAILED else UsageError
     why = os.strerror(error.errno) if error.errno else str(error)
     return kind(f"{os.fspath(path)}: cannot be written: {why}")
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Tell whether an error is one of the engines' own, a panic of Rust code included, which is no Exception."""
+    return type(error).__module__.partition(".")[0] in _ENGINES
+
+
+@contextmanager
+def translated(
+    kind: type[PolydocError] = InternalError, what: str = "", also: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Raise the errors of the engines, and those of the types ``also``, as one line of this package's family.
+
+    ``what`` says what could not be done, and where. This works as a decorator too.
+    """
+    try:
+        yield
+    except PolydocError:
+        raise
+    except BaseException as error:
+        if not is_foreign(error) and not isinstance(error, also):
+            raise
+        raise kind(f"{what}: {first_line(error)}" if what else internal(error)) from error
+
+
+def translating(kind: type[PolydocError] = InternalError, what: str = "") -> Callable[[_C], _C]:
+    """Decorate a class whose public methods and properties raise the errors of the engines as this package's."""
+    door = translated(kind, what)
+
+    def decorate(cls: _C) -> _C:
+        for name, member in list(vars(cls).items()):
+            if name.startswith("_") and name != "__init__":
+                continue
+            if isinstance(member, FunctionType):
+                setattr(cls, name, door(member))
+            elif isinstance(member, property) and member.fget:
+                setattr(cls, name, property(door(member.fget), doc=member.__doc__))
+            elif isinstance(member, cached_property):
+                member.func = door(member.func)
+        return cls
+
+    return decorate
+
+
+def internal(error: BaseException) -> str:
+    """Return what to say of an error that nobody should see."""
+    return (
+        f"internal error: {type(error).__name__}: {first_line(error)}; "
+        "set POLYDOC_ANALYTICS_TRACEBACK=1 to see where, and please report it"
+    )
 
 
 def first_line(error: BaseException, most: int | None = None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from polydoc_analytics.configured import opened
 from polydoc_analytics.counting import counted, noun
 from polydoc_analytics.errors import RejectedRowsError
-from polydoc_analytics.loaders import Progress, read_batches
+from polydoc_analytics.loaders import Progress, as_source, read_batches
 from polydoc_analytics.loaders.finding import PassedOver, files_of
 from polydoc_analytics.loaders.work import in_background
 
@@ -139,7 +139,7 @@ def stage(
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import PartWriter, read_manifest
 
-    source, known_format, is_utc = opened(source, work, progress, partial=partial)
+    source, known_format, is_utc = opened(as_source(source), work, progress, partial=partial)
     input_format, assume_utc = input_format or known_format, assume_utc or is_utc
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         read_manifest(Path(source))  # an export of which a part is missing is refused

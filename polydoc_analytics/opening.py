@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.configured import source_named
-from polydoc_analytics.errors import SourceError, UsageError, first_line, refuse_blank
-from polydoc_analytics.loaders import Progress, is_table
+from polydoc_analytics.errors import SourceError, UsageError, is_foreign, refuse_blank, translated
+from polydoc_analytics.loaders import Progress, as_source, is_table
 from polydoc_analytics.loading import Counts, scratch, stage
-from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, Column
+from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, TEXTS, Column
 from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import Scan
 
@@ -91,8 +91,10 @@ def opened_runs(
         found = replace(_of_snapshot(snapshot), account_names=lake.account_names(), lake=lake)
     elif as_of is not None:
         raise UsageError("as of needs a lake; this source knows the present alone")
-    elif not is_table(source) and input_format in (None, "parquet") and source_named(source) is None:
-        found = _export(source) or _in_place(source, assume_utc)
+    else:
+        source = as_source(source)
+        if not is_table(source) and input_format in (None, "parquet") and source_named(source) is None:
+            found = _export(source) or _in_place(source, assume_utc)
     if found is not None:
         if quarantine_to is not None:
             Quarantine(Path()).write(os.fspath(quarantine_to))
@@ -262,16 +264,19 @@ def _common_schema(files: list[Input], assume_utc: bool) -> dict[str, tuple[str,
 
     common: dict[str, tuple[str, pa.DataType]] = {}
     for one in files:
-        try:
-            metadata = pq.read_metadata(one.path)
-        except Exception as error:
-            raise SourceError(f"{one.name}: cannot be read as Parquet: {first_line(error)}") from None
-        schema = metadata.schema.to_arrow_schema()
+        with translated(SourceError, f"{one.name}: cannot be read as Parquet", (Exception,)):
+            found = pq.read_metadata(one.path).schema
+            schema = found.to_arrow_schema()
+            old = {leaf.path for leaf in map(found.column, range(len(found.names))) if leaf.physical_type == "INT96"}
+        if len({name.lower() for name in schema.names}) < len(schema.names):
+            return None  # DuckDB, to which they are one name, would give either column
         for name, own in columns_of(schema, one.name, assume_utc=assume_utc).items():
             column = next(c for c in COLUMNS if c.name == name)
             kind = schema.field(own).type
             if common.setdefault(name, (own, kind)) != (own, kind) or not _can_stay(column, kind):
                 return None
+            if own in old:
+                return None  # Arrow takes it for nanoseconds, DuckDB for microseconds, and both wrap in far years
     return common
 
 
@@ -288,7 +293,10 @@ def _can_stay(column: Column, kind: pa.DataType) -> bool:
 
 
 def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) -> Runs | None:
-    """Prove in one pass that rows are Runs and ids unique: no nulls where none may be, three statuses, years 1-9999."""
+    """Prove in one pass that rows are Runs and ids unique; None where they are not, or where not all can be read.
+
+    No nulls stand where none may be, texts are UTF-8, there are three statuses, and years are 1 to 9999.
+    """
     import duckdb
     import polars as pl
 
@@ -309,19 +317,25 @@ def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) 
             runs = f"(select {columns} from {relation})"
             statuses = {row[0] for row in con.execute(f"select distinct status from {runs}").fetchall()}
             languages = {row[0] for row in con.execute(f"select distinct target_language from {runs}").fetchall()}
-        except duckdb.Error as error:
-            raise SourceError(f"{files[0]}: cannot be read as Parquet: {first_line(error)}") from None
+        except duckdb.Error:
+            return None  # such as text that is not UTF-8; the loader says what is wrong, and where
     instants = [instant for instant in (low, high, first, last) if instant is not None]
     if any(count != rows for count in counts) or None in languages or not statuses <= set(STATUSES):
         return None
     if not all(MIN_INSTANT_US <= instant <= MAX_INSTANT_US for instant in instants):
         return None
-    ids = pl.scan_parquet(list(files), hive_partitioning=False, glob=False).select(
-        pl.col(schema["id"][0]).cast(pl.String)
-    )
-    [(nulls, distinct)] = (
-        ids.select(pl.all().null_count().alias("n"), pl.all().hash().n_unique().alias("d")).collect().rows()
-    )
+    texts = {name: pl.col(own).cast(pl.String) for name, (own, _) in schema.items() if name in TEXTS}
+    ids = texts.pop("id")
+    # Their lengths are of no interest: to work them out, Polars goes through all text, and raises where it is no UTF-8.
+    lengths = (text.str.len_bytes().sum().alias(name) for name, text in texts.items())
+    rows_of_files = pl.scan_parquet(list(files), hive_partitioning=False, glob=False)
+    try:
+        found = rows_of_files.select(ids.null_count().alias("n"), ids.hash().n_unique().alias("d"), *lengths).collect()
+    except BaseException as error:
+        if not is_foreign(error):
+            raise
+        return None
+    nulls, distinct = found.row(0)[:2]
     if nulls or distinct != rows:
         return None
     created = (low, high) if low is not None else None

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import UsageError, refuse_blank
+from polydoc_analytics.errors import UsageError, refuse_blank, translated
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.loading import Counts, Loaded, Staged, scratch, stage
 from polydoc_analytics.opening import lake_of, opened_runs
@@ -15,6 +15,7 @@ from polydoc_analytics.opening import lake_of, opened_runs
 AsOf = int | str | date | datetime | None
 
 
+@translated()
 def load(
     source: Any,
     *,
@@ -71,6 +72,7 @@ def load(
         )
 
 
+@translated()
 def export(
     source: Any,
     destination: str | os.PathLike[str],

@@ -16,6 +16,7 @@ import polars as pl
 from polydoc_analytics.errors import unwritable
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.mended import line_of
+from polydoc_analytics.loaders.wire import well_formed
 
 SCHEMA = {"source": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
 _SPILL_BYTES = 64 * 1024 * 1024
@@ -37,8 +38,8 @@ class Quarantine:
         self.first: list[Rejected] = []
 
     def add(self, rejected: Iterable[Rejected]) -> None:
-        """Take rows in."""
-        for row in rejected:
+        """Take rows in; U+FFFD stands for what UTF-8 cannot hold, such as a byte of a file's name."""
+        for row in map(_well_formed, rejected):
             self.rows += 1
             kind = kind_of(row.reason)
             self.kinds[kind if kind in self.kinds or len(self.kinds) < _MOST_KINDS else "other reasons"] += 1
@@ -110,6 +111,11 @@ def _write(path: str, lines: Iterable[str]) -> None:
         with suppress(OSError):
             os.unlink(half)
         raise unwritable(path, error) from None
+
+
+def _well_formed(row: Rejected) -> Rejected:
+    header = None if row.header is None else well_formed(row.header)
+    return Rejected(well_formed(row.source), row.line, well_formed(row.reason), well_formed(row.raw), header)
 
 
 def kind_of(reason: str) -> str:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Report
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import SourceError, UsageError, translated
+from polydoc_analytics.loaders import as_source
 from polydoc_analytics.renderers import FORMATS, render
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class ShownReport(Report):
         return f'<iframe title="{escape(self.title)}" {frame} srcdoc="{page}"></iframe>'
 
 
+@translated()
 def report(
     source: Any,
     *,
@@ -63,6 +65,8 @@ def report(
 
     wanted = checked_formats(formats)
     now = now or datetime.now(UTC)
+    if isinstance(source, Iterable) and not isinstance(source, str):
+        source = as_source(source)  # it is gone through twice
     with (
         hashed(source, choices.get("input_format"), choices.get("engine", "duckdb")) as files,
         connect(source, now=now, **choices) as db,
@@ -75,6 +79,7 @@ def report(
     return write(built, wanted, Path(out))
 
 
+@translated()
 def build(
     db: Database,
     kind: str = "overview",

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from polydoc_analytics.errors import UsageError, unwritable
+from polydoc_analytics.errors import UsageError, translated, unwritable
 
 UNTIL = date(2026, 10, 31)
 DAYS = 400
@@ -89,6 +89,7 @@ _BREAKS = (
 )
 
 
+@translated()
 def write_sample(
     out: str | os.PathLike[str] | BinaryIO,
     *,

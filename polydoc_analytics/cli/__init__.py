@@ -10,6 +10,7 @@ import sys
 
 _NAME = "polydoc-analytics"
 _COMPLETION = "_POLYDOC_ANALYTICS_COMPLETE"
+_TRACEBACK = "POLYDOC_ANALYTICS_TRACEBACK"
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def run(arguments: list[str]) -> int:
     from polydoc_analytics.cli import commands, config, lake, report, schedule, sync  # noqa: F401
     from polydoc_analytics.cli.root import app
     from polydoc_analytics.config import choose
-    from polydoc_analytics.errors import PolydocError
+    from polydoc_analytics.errors import InternalError, PolydocError, is_foreign
 
     try:
         _refuse_empty(arguments)
@@ -54,6 +55,8 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except PolydocError as error:
+        if isinstance(error, InternalError) and os.environ.get(_TRACEBACK):
+            raise
         return _say(str(error), error.exit_code)
     except BrokenPipeError:
         _discard_output()  # the reader has seen enough
@@ -64,6 +67,10 @@ def run(arguments: list[str]) -> int:
         return _say("out of memory", 3)
     except Exception as error:
         return _other(error)
+    except BaseException as error:
+        if not is_foreign(error):
+            raise
+        return _other(error)  # a panic of Rust code
     finally:
         choose(None)
 
@@ -81,12 +88,12 @@ def _refuse_empty(arguments: list[str]) -> None:
         raise UsageError(f"{what} is an empty text; give it a value or leave it out")
 
 
-def _other(error: Exception) -> int:
+def _other(error: BaseException) -> int:
     import tempfile
 
     import typer
 
-    from polydoc_analytics.errors import FULL_OR_FAILED
+    from polydoc_analytics.errors import FULL_OR_FAILED, internal
 
     # typer carries its own copy of click, whose exceptions say how they want to be shown.
     if isinstance(error, typer.Exit) or type(error).__name__ == "Exit":
@@ -104,11 +111,9 @@ def _other(error: Exception) -> int:
         _discard_output()
         where = f"temporary files are in {tempfile.gettempdir()}, TMPDIR names another folder"
         return _say(f"cannot write: {os.strerror(error.errno)}; {where}", 3)
-    if os.environ.get("POLYDOC_ANALYTICS_TRACEBACK"):
+    if os.environ.get(_TRACEBACK):
         raise error
-    lines = str(error).strip().splitlines() or [""]
-    what = f"internal error: {type(error).__name__}: {lines[0]}"
-    return _say(f"{what}\nSet POLYDOC_ANALYTICS_TRACEBACK=1 to see where, and please report it.", 3)
+    return _say(internal(error), 3)
 
 
 def _discard_output() -> None:

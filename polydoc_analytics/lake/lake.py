@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import LakeError, UsageError, nearest
+from polydoc_analytics.errors import LakeError, UsageError, nearest, translating
 from polydoc_analytics.lake import erasing, health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.cluster import ClusterLoad
@@ -28,7 +28,7 @@ from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.session import spark_session
 from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
-from polydoc_analytics.loaders import Progress, is_table
+from polydoc_analytics.loaders import Progress, as_source
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
 from polydoc_analytics.safe_text import shown
@@ -70,6 +70,7 @@ class Snapshot:
         return reader.__arrow_c_stream__(requested_schema)
 
 
+@translating(LakeError, "the lake cannot be read or written")
 class Lake:
     """A lake in a folder or under a URI of an object store (s3://, gs://, az://), created when it is first written to.
 
@@ -519,8 +520,7 @@ def _source_and_name(source: Any, name: str | None) -> tuple[Any, str | None]:
     lake = lake_of(source)
     if lake is not None:
         return lake.snapshot(), name or lake.place.shown
-    if isinstance(source, os.PathLike):
-        return os.fspath(source), name
-    if isinstance(source, str) or is_table(source) or not isinstance(source, Iterable):
-        return source, name
-    return [os.fspath(part) if isinstance(part, os.PathLike) else part for part in source], name
+    source = as_source(source)
+    if isinstance(source, list):
+        return [os.fspath(part) if isinstance(part, os.PathLike) else part for part in source], name
+    return os.fspath(source) if isinstance(source, os.PathLike) else source, name

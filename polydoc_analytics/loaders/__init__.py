@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import SourceError, UsageError, translated
 from polydoc_analytics.loaders.finding import inputs
 from polydoc_analytics.loaders.sources import Input, as_local_file, opened, sniffed
 from polydoc_analytics.loaders.streams import as_utf8
@@ -29,9 +30,38 @@ class Reading:
     work: Iterable[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows in memory, each a mapping by column."""
+
+    rows: Sequence[Mapping[str, Any]]
+
+
 def is_table(source: object) -> bool:
-    """Tell whether a source is a table in memory: Polars, pandas, Arrow, or anything with an Arrow stream."""
-    return hasattr(source, "__arrow_c_stream__") or type(source).__name__ == "LazyFrame"
+    """Tell whether a source is a table in memory: Polars, pandas, Arrow, rows, or anything with an Arrow stream."""
+    return isinstance(source, Rows) or hasattr(source, "__arrow_c_stream__") or type(source).__name__ == "LazyFrame"
+
+
+def as_source(source: Any) -> Any:
+    """Return a source that can be gone through twice: what is iterated over as a list, a list of mappings as Rows.
+
+    Raises UsageError where it is none: a mapping, a list of numbers.
+    """
+    if is_table(source) or isinstance(source, str | os.PathLike | Reading | Input):
+        return source
+    if isinstance(source, Mapping | bytes | bytearray) or not isinstance(source, Iterable):
+        raise _no_source(type(source).__name__)
+    parts = list(source)
+    if parts and all(isinstance(part, Mapping) for part in parts):
+        return Rows(parts)
+    for part in parts:
+        if not is_table(part) and not isinstance(part, str | os.PathLike | Input):
+            raise _no_source(f"a list of {type(part).__name__}")
+    return parts
+
+
+def _no_source(given: str) -> UsageError:
+    return UsageError(f"a source is a path, a list of paths, a table or a list of dicts, not {given}")
 
 
 def read_batches(
@@ -55,19 +85,13 @@ def read_batches(
             yield from batches
         return
     if is_table(source):
-        from polydoc_analytics.loaders import columnar
-
-        for batches, _ in side_by_side(columnar.read_table(source, "table", assume_utc=assume_utc)):
+        for batches, _ in side_by_side(_work_of_table(source, assume_utc)):
             yield from batches
         return
-    if not isinstance(source, str | os.PathLike | Iterable):
-        raise UsageError(f"a source is a path, a list of paths or a table, not {type(source).__name__}")
-    if not isinstance(source, str | os.PathLike):
-        source = list(source)
-        if any(is_table(part) for part in source):
-            for part in source:
-                yield from read_batches(part, input_format=input_format, assume_utc=assume_utc, partial=partial)
-            return
+    if isinstance(source, list) and any(is_table(part) for part in source):
+        for part in source:
+            yield from read_batches(part, input_format=input_format, assume_utc=assume_utc, partial=partial)
+        return
     files = inputs(source, input_format)
     total = sum(one.size for one in files)
     if files and total == 0 and all(one.is_local for one in files):
@@ -93,6 +117,16 @@ def _import_pandera_meanwhile() -> Callable[[], bool]:
     return lambda: not thread.is_alive()
 
 
+def _work_of_table(table: Any, assume_utc: bool) -> Iterable[Any]:
+    if isinstance(table, Rows):
+        from polydoc_analytics.loaders import mappings
+
+        return mappings.read(table.rows, "rows", assume_utc=assume_utc)
+    from polydoc_analytics.loaders import columnar
+
+    return columnar.read_table(table, "table", assume_utc=assume_utc)
+
+
 def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> Iterator[Work]:
     """Yield the work of reading files in their order; small ones of lines are put together."""
     from polydoc_analytics.loaders import small
@@ -112,8 +146,10 @@ def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> I
             yield small.together(held, assume_utc)
             held, held_bytes = [], 0
         if not is_lines:
-            for at, piece in enumerate(_work(one, content, assume_utc, partial)):
-                yield piece._replace(is_first=not at)
+            reading = functools.partial(translated, SourceError, f"{one.name}: cannot be read")
+            with reading():
+                for at, piece in enumerate(_work(one, content, assume_utc, partial)):
+                    yield piece._replace(run=reading()(piece.run), is_first=not at)
     if held:
         yield small.together(held, assume_utc)
 

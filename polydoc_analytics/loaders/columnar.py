@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,55 +16,59 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from polydoc_analytics.errors import SourceError, first_line
+from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders import csv
 from polydoc_analytics.loaders.batches import Batch, Place, loose_schema
 from polydoc_analytics.loaders.instants import instants
-from polydoc_analytics.loaders.wire import show
+from polydoc_analytics.loaders.validation import is_text, validated
+from polydoc_analytics.loaders.wire import LONE_SURROGATE, NOT_UTF8, show
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
+from polydoc_analytics.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
 
 BATCH_ROWS = 65_536
 _US_PER = {"s": 1_000_000, "ms": 1_000, "us": 1}
+# Arrow raises what Python has for it: a name that is not UTF-8, a file that ends too early, a size beyond all memory.
+_FAULTS = (OSError, ValueError, LookupError, ArithmeticError)
 
 Refusals = dict[int, str]
 
 
 def read_parquet(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
     """Yield the work of checking each batch of rows of a Parquet file; raises SourceError where it cannot be read."""
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = columns_of(file.schema_arrow, source, assume_utc=assume_utc)
-            batches = file.iter_batches(BATCH_ROWS, columns=list(columns.values()))
-            yield from _work(batches, columns, source, assume_utc)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{source}: cannot be read as Parquet: {first_line(error)}") from None
+    reading = partial(translated, SourceError, f"{source}: cannot be read as Parquet", _FAULTS)
+    # INT96, the old form of Spark and Hive, holds any year; in nanoseconds those outside of 1677 to 2262 would wrap.
+    with reading(), pq.ParquetFile(path, coerce_int96_timestamp_unit="us", page_checksum_verification=True) as file:
+        columns = columns_of(file.schema_arrow, source, assume_utc=assume_utc)
+        batches = file.iter_batches(BATCH_ROWS, columns=list(columns.values()))
+        yield from _work(batches, columns, source, assume_utc, reading)
 
 
 def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
     """Yield the work of checking each batch of an Arrow IPC file (Feather) or stream."""
-    try:
-        with pa.memory_map(path) as mapped:
-            is_file = mapped.read(6) == b"ARROW1"
-            mapped.seek(0)
-            if is_file:
-                file = pyarrow.ipc.open_file(mapped)
-                schema, batches = file.schema, (file.get_batch(at) for at in range(file.num_record_batches))
-            else:
-                stream = pyarrow.ipc.open_stream(mapped)
-                schema, batches = stream.schema, iter(stream)
-            columns = columns_of(schema, source, assume_utc=assume_utc)
-            yield from _work(batches, columns, source, assume_utc)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{source}: cannot be read as Arrow IPC: {first_line(error)}") from None
+    reading = partial(translated, SourceError, f"{source}: cannot be read as Arrow IPC", _FAULTS)
+    with reading(), pa.memory_map(path) as mapped:
+        is_file = mapped.read(6) == b"ARROW1"
+        opened = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
+        mapped.seek(0)
+        schema = opened(mapped).schema
+        columns = columns_of(schema, source, assume_utc=assume_utc)
+        mapped.seek(0)
+        used = sorted(schema.get_field_index(name) for name in columns.values())
+        file = opened(mapped, options=pyarrow.ipc.IpcReadOptions(included_fields=used))
+        batches = (file.get_batch(at) for at in range(file.num_record_batches)) if is_file else iter(file)
+        yield from _work(batches, columns, source, assume_utc, reading)
 
 
 def read_table(table: Any, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
-    """Yield the work of checking each batch of a table: Polars, pandas, Arrow or anything with an Arrow stream."""
-    if isinstance(table, pl.LazyFrame):
-        table = table.collect()
-    reader = pa.RecordBatchReader.from_stream(table)
-    yield from read_record_batches(reader, reader.schema, source, assume_utc=assume_utc)
+    """Yield the work of checking each batch of a table: Polars, pandas, Arrow or anything with an Arrow stream.
+
+    Raises SourceError where it is no table, or where its own code fails while it is read.
+    """
+    reading = partial(translated, SourceError, f"{source}: cannot be read as a table", (Exception,))
+    with reading():
+        reader = _stream_of(table)
+        columns = columns_of(reader.schema, source, assume_utc=assume_utc)
+        yield from _work(iter(reader), columns, source, assume_utc, reading)
 
 
 def read_record_batches(
@@ -69,7 +76,40 @@ def read_record_batches(
 ) -> Iterator[Work]:
     """Yield the work of checking each of some record batches of one schema, as they come."""
     columns = columns_of(schema, source, assume_utc=assume_utc)
-    yield from _work(iter(batches), columns, source, assume_utc)
+    reading = partial(translated, SourceError, f"{source}: holds what cannot be read", _FAULTS)
+    yield from _work(iter(batches), columns, source, assume_utc, reading)
+
+
+def _stream_of(table: Any) -> pa.RecordBatchReader:
+    if isinstance(table, pl.LazyFrame):
+        table = table.collect()
+    if isinstance(table, pl.DataFrame):
+        # Arrow has no integers of 128 bits; read as texts, those that do not fit 64 bits are refused row by row.
+        wide = [name for name, kind in table.schema.items() if kind in (pl.Int128, pl.UInt128)]
+        table = table.with_columns(pl.col(name).cast(pl.String) for name in wide if _is_integer(name))
+    try:
+        return pa.RecordBatchReader.from_stream(table)
+    except UnicodeEncodeError:  # a lone surrogate in a frame of pandas, whose texts may be any that Python has
+        return _with_any_text(table).to_reader()
+
+
+def _is_integer(name: str) -> bool:
+    return name in BY_KEY and BY_KEY[name].kind == "integer"
+
+
+def _with_any_text(frame: Any) -> pa.Table:
+    """Return a frame of pandas as an Arrow table, a byte that is not UTF-8 in place of each lone surrogate."""
+    objects = [name for name in frame.columns if frame[name].dtype == object]
+    table = pa.Table.from_pandas(frame.drop(columns=objects), preserve_index=False)
+    for name in objects:
+        values = [_octets(value) if isinstance(value, str) else value for value in frame[name]]
+        octets = pa.array(values, pa.binary(), from_pandas=True)
+        table = table.append_column(name, octets.view(pa.string()))
+    return table
+
+
+def _octets(text: str) -> bytes:
+    return LONE_SURROGATE.sub("\udcff", text).encode("utf-8", "surrogateescape")
 
 
 def columns_of(schema: pa.Schema, source: str, *, assume_utc: bool) -> dict[str, str]:
@@ -79,13 +119,13 @@ def columns_of(schema: pa.Schema, source: str, *, assume_utc: bool) -> dict[str,
     """
     found: dict[str, str] = {}
     for column in COLUMNS:
-        name = next((name for name in (column.name, column.camel) if schema.get_field_index(name) >= 0), None)
+        name = next((name for name in (column.name, column.camel) if name in schema.names), None)
         if name is None:
-            if schema.names.count(column.name) > 1:
-                raise SourceError(f"{source}: names the column {column.name} twice")
             if column.required:
                 raise SourceError(f"{source}: has no column {column.name}; it has {show(', '.join(schema.names))}")
             continue
+        if schema.names.count(name) > 1:
+            raise SourceError(f"{source}: names the column {name} twice; rename one of them")
         _check_type(column, schema.field(name).type, source, assume_utc)
         found[column.name] = name
     return found
@@ -95,13 +135,13 @@ def _check_type(column: Column, kind: pa.DataType, source: str, assume_utc: bool
     kind = _plain_type(kind)
     if pa.types.is_null(kind):
         return
-    if column.kind == "text" and (_is_text(kind) or _is_uuid(kind)):
+    if column.kind == "text" and (is_text(kind) or _is_uuid(kind)):
         return
     if column.kind == "integer" and (
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or _is_text(kind)
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or is_text(kind)
     ):
         return
-    if column.kind == "instant" and _is_text(kind):
+    if column.kind == "instant" and is_text(kind):
         return
     if column.kind == "instant" and pa.types.is_timestamp(kind):
         if kind.tz is None and not assume_utc:
@@ -117,50 +157,62 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 def _is_uuid(kind: pa.DataType) -> bool:
     return isinstance(kind, pa.UuidType)
 
 
 def _work(
-    batches: Iterator[pa.RecordBatch], columns: Mapping[str, str], source: str, assume_utc: bool
+    batches: Iterator[pa.RecordBatch],
+    columns: Mapping[str, str],
+    source: str,
+    assume_utc: bool,
+    reading: Callable[[], AbstractContextManager[None]],
 ) -> Iterator[Work]:
     record = 1
     for batch in batches:
+        # Of the buffers, for the bytes that offsets point to are known only when those have been validated.
+        size = batch.get_total_buffer_size()
         for at in range(0, batch.num_rows, BATCH_ROWS):
             part = batch.slice(at, BATCH_ROWS)
-            yield Work(partial(_read_batch, part, columns, source, record, assume_utc), part.nbytes)
+            work = partial(_read_batch, part, columns, source, record, assume_utc, reading)
+            yield Work(work, size * part.num_rows // batch.num_rows)
             record += part.num_rows
 
 
 def _read_batch(
-    batch: pa.RecordBatch, columns: Mapping[str, str], source: str, record: int, assume_utc: bool
+    batch: pa.RecordBatch,
+    columns: Mapping[str, str],
+    source: str,
+    record: int,
+    assume_utc: bool,
+    reading: Callable[[], AbstractContextManager[None]],
 ) -> list[Batch]:
     refused: dict[int, dict[str, str]] = {}
+    given: dict[str, pa.Array] = {}
     arrays = []
-    for column in COLUMNS:
-        target = loose_schema().field(column.name).type
-        if column.name not in columns:
-            arrays.append(pa.nulls(batch.num_rows, target))
-            continue
-        values, refusals = _column(column, batch.column(columns[column.name]), assume_utc)
-        arrays.append(pc.cast(values, target))
-        for row, reason in refusals.items():
-            refused.setdefault(row, {})[column.name] = reason
+    with reading():
+        for column in COLUMNS:
+            target = loose_schema().field(column.name).type
+            if column.name not in columns:
+                arrays.append(pa.nulls(batch.num_rows, target))
+                continue
+            name = columns[column.name]
+            given[name], replaced = validated(batch.column(name))
+            if column.name == "id":
+                refused.update({row: {"id": NOT_UTF8} for row in replaced})
+            values, refusals = _column(column, given[name], assume_utc)
+            arrays.append(pc.cast(values, target))
+            for row, reason in refusals.items():
+                refused.setdefault(row, {})[column.name] = reason
+        table = pa.table(arrays, schema=loose_schema())
 
     def raw(row: int) -> str:
-        values = {name: _python_value(batch.column(name)[row]) for name in batch.schema.names}
-        return json.dumps(values, default=_json_text, ensure_ascii=False)
+        return json.dumps({name: _json_value(values[row]) for name, values in given.items()}, ensure_ascii=False)
 
-    return [Batch(pa.table(arrays, schema=loose_schema()), Place(source, lambda row: record + row, raw), refused)]
+    return [Batch(table, Place(source, lambda row: record + row, raw), refused)]
 
 
 def _column(column: Column, values: pa.Array, assume_utc: bool) -> tuple[pa.Array | pa.ChunkedArray, Refusals]:
-    if pa.types.is_dictionary(values.type):
-        values = pl.Series(values).cast(pl.String).to_arrow(compat_level=pl.CompatLevel.oldest())
     kind = values.type
     if pa.types.is_null(kind):
         return values, {}
@@ -169,16 +221,14 @@ def _column(column: Column, values: pa.Array, assume_utc: bool) -> tuple[pa.Arra
     if column.kind == "text":
         return values, {}
     if column.kind == "instant":
-        if _is_text(kind):
+        if is_text(kind):
             return instants(pl.Series(values), assume_utc=assume_utc, table=True)
         return _timestamps(values)
-    if _is_text(kind):
+    if is_text(kind):
         return csv.integers(pl.Series(values))
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _whole_numbers(values)
-    if pa.types.is_uint64(kind):
-        return _whole_numbers(values.cast(pa.decimal128(20)))
-    return pc.cast(values, pa.int64()), {}
+    if pa.types.is_floating(kind):
+        return _whole_floats(values)
+    return _whole_numbers(values)
 
 
 def _timestamps(values: pa.Array) -> tuple[pa.Array, Refusals]:
@@ -196,26 +246,44 @@ def _timestamps(values: pa.Array) -> tuple[pa.Array, Refusals]:
 
 
 def _whole_numbers(values: pa.Array) -> tuple[pa.Array, Refusals]:
-    """Turn decimals and floats that hold integers into integers; NaN, as pandas writes it, is null."""
-    numbers = pl.Series(values)
-    if numbers.dtype.is_float():
-        numbers = numbers.fill_nan(None)
+    """Turn integers and decimals of any width into integers of 64 bits; those that are none are refused."""
+    try:
+        return pc.cast(values, pa.int64()), {}
+    except pa.ArrowInvalid:
+        whole, refused = [], {}
+        for row, value in enumerate(values.to_pylist()):
+            fits = value is None or (value == int(value) and -(2**63) <= value < 2**63)
+            whole.append(int(value) if fits and value is not None else None)
+            if not fits:
+                refused[row] = f"{show(value)} is not a 64-bit integer"
+        return pa.array(whole, pa.int64()), refused
+
+
+def _whole_floats(values: pa.Array) -> tuple[pa.Array, Refusals]:
+    """Turn floats that hold integers into integers; NaN, as pandas writes it, is null."""
+    if pa.types.is_float16(values.type):
+        values = pc.cast(values, pa.float32())
+    numbers = pl.Series(values).fill_nan(None)
     whole = numbers.cast(pl.Int64, strict=False)
-    if numbers.dtype.is_float():
-        exact = (whole.cast(numbers.dtype) == numbers) & (numbers.abs() < 2.0**63)
-    else:
-        exact = whole.cast(numbers.dtype, strict=False) == numbers
+    exact = (whole.cast(numbers.dtype) == numbers) & (numbers.abs() < 2.0**63)
     bad = (numbers.is_not_null() & ~exact.fill_null(False)).arg_true()
     refused = {row: f"{show(numbers[row])} is not a 64-bit integer" for row in bad.to_list()}
     return whole.to_arrow(), refused
 
 
-def _python_value(value: pa.Scalar) -> Any:
-    try:
-        return value.as_py()
-    except (ValueError, OverflowError):  # Python has no years outside of 1 to 9999, and no nanoseconds
-        return f"{value.cast(pa.int64())} {value.type.unit} since 1970"
+def _json_value(value: pa.Scalar) -> Any:
+    """Return a value as it stands in the raw text of a row, which can be mended and loaded again."""
+    if pa.types.is_timestamp(value.type) and value.is_valid:
+        return _instant_text(value.value, value.type)
+    found = value.as_py()
+    if isinstance(found, float) and not math.isfinite(found):
+        return None if math.isnan(found) else str(found)
+    return found if isinstance(found, str | int | float | None) else str(found)
 
 
-def _json_text(value: Any) -> str:
-    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)
+def _instant_text(count: int, kind: pa.TimestampType) -> str:
+    us = count * _US_PER[kind.unit] if kind.unit in _US_PER else count // 1_000
+    if not MIN_INSTANT_US <= us <= MAX_INSTANT_US:
+        return f"{count} {kind.unit} since 1970"
+    text = (datetime(1970, 1, 1) + timedelta(microseconds=us)).isoformat()
+    return text if kind.tz is None else f"{text}+00:00"

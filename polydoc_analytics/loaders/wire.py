@@ -28,11 +28,18 @@ _NUMBER = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?", re.ASCI
 _MOST_DIGITS_OF_POWER = 12
 _LONG = 1024 * 1024
 _SHOWN_CHARACTERS = 60
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+NOT_UTF8 = "holds bytes that are not UTF-8, so two ids could become one"
+
+
+def well_formed(text: str) -> str:
+    """Return a text that UTF-8 can hold: U+FFFD stands for each lone surrogate."""
+    return text if text.isascii() else LONE_SURROGATE.sub("\ufffd", text)
 
 
 def show(value: object) -> str:
-    """Return a value as it may stand in a reason: quoted and cut short."""
-    text = str(value)
+    """Return a value as it may stand in a reason: quoted, cut short, and a text that UTF-8 can hold."""
+    text = well_formed(str(value))
     return f"'{text[:_SHOWN_CHARACTERS]}…'" if len(text) > _SHOWN_CHARACTERS else f"'{text}'"
 
 
@@ -131,7 +138,7 @@ def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any],
         raise Refusal(f"expected an object, got {kind_of(value)}")
     fields, refused = fields_of(value, assume_utc=assume_utc)
     if "id" in fields and "id" not in refused and "\ufffd" in fields["id"] and _replaced(raw, "id"):
-        refused["id"] = "holds bytes that are not UTF-8, so two ids could become one"
+        refused["id"] = NOT_UTF8
     return fields, refused
 
 
@@ -170,11 +177,10 @@ def _field(column: Column, given: Any, assume_utc: bool) -> Any:
         return instant(given, assume_utc=assume_utc)
     if column.name == "status" and given not in STATUSES:
         raise Refusal(not_a_status(given))
-    if not given.isascii() and any("\ud800" <= character <= "\udfff" for character in given):
-        if column.name == "id":
-            raise Refusal("holds a lone surrogate, so two ids could become one")
-        return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in given)
-    return given
+    text = well_formed(given)
+    if column.name == "id" and text != given:
+        raise Refusal("holds a lone surrogate, so two ids could become one")
+    return text
 
 
 def not_a_status(given: object) -> str:
