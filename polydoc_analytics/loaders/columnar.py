@@ -85,16 +85,13 @@ def _stream_of(table: Any) -> pa.RecordBatchReader:
         table = table.collect()
     if isinstance(table, pl.DataFrame):
         # Arrow has no integers of 128 bits; read as texts, those that do not fit 64 bits are refused row by row.
-        wide = [name for name, kind in table.schema.items() if kind in (pl.Int128, pl.UInt128)]
-        table = table.with_columns(pl.col(name).cast(pl.String) for name in wide if _is_integer(name))
+        texts = {name for name, column in BY_KEY.items() if column.kind != "integer"}
+        wide = [name for name, kind in table.schema.items() if kind in (pl.Int128, pl.UInt128) and name not in texts]
+        table = table.with_columns(pl.col(wide).cast(pl.String))
     try:
         return pa.RecordBatchReader.from_stream(table)
     except UnicodeEncodeError:  # a lone surrogate in a frame of pandas, whose texts may be any that Python has
         return _with_any_text(table).to_reader()
-
-
-def _is_integer(name: str) -> bool:
-    return name in BY_KEY and BY_KEY[name].kind == "integer"
 
 
 def _with_any_text(frame: Any) -> pa.Table:
