@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -36,11 +37,27 @@ Refusals = dict[int, str]
 def read_parquet(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
     """Yield the work of checking each batch of rows of a Parquet file; raises SourceError where it cannot be read."""
     reading = partial(translated, SourceError, f"{source}: cannot be read as Parquet", _FAULTS)
-    # INT96, the old form of Spark and Hive, holds any year; in nanoseconds those outside of 1677 to 2262 would wrap.
-    with reading(), pq.ParquetFile(path, coerce_int96_timestamp_unit="us", page_checksum_verification=True) as file:
+    with reading(), _parquet_file(path) as file:
         columns = columns_of(file.schema_arrow, source, assume_utc=assume_utc)
         batches = file.iter_batches(BATCH_ROWS, columns=list(columns.values()))
         yield from _work(batches, columns, source, assume_utc, reading)
+
+
+def _parquet_file(path: str) -> pq.ParquetFile:
+    # INT96, the old form of Spark and Hive, holds any year; in nanoseconds those outside of 1677 to 2262 would wrap.
+    opened = partial(pq.ParquetFile, path, coerce_int96_timestamp_unit="us", page_checksum_verification=True)
+    file = opened()
+    if not any(pa.types.is_dictionary(field.type) for field in file.schema_arrow):
+        return file
+    # Texts that were dictionaries in Arrow are made ones again, which fails where one is not UTF-8; as texts they are
+    # read. So the Arrow schema that the file's footer carries gets another name, by which Arrow does not know it.
+    file.close()
+    with open(path, "rb") as raw:
+        raw.seek(-8, os.SEEK_END)
+        end = raw.read()
+        raw.seek(-8 - int.from_bytes(end[:4], "little"), os.SEEK_END)
+        footer = raw.read().replace(b"ARROW:schema", b"ARROW:unused")
+    return opened(metadata=pq.read_metadata(pa.BufferReader(b"PAR1" + footer)))
 
 
 def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
@@ -96,13 +113,14 @@ def _stream_of(table: Any) -> pa.RecordBatchReader:
 
 def _with_any_text(frame: Any) -> pa.Table:
     """Return a frame of pandas as an Arrow table, a byte that is not UTF-8 in place of each lone surrogate."""
-    objects = [name for name in frame.columns if frame[name].dtype == object]
-    table = pa.Table.from_pandas(frame.drop(columns=objects), preserve_index=False)
-    for name in objects:
-        values = [_octets(value) if isinstance(value, str) else value for value in frame[name]]
-        octets = pa.array(values, pa.binary(), from_pandas=True)
-        table = table.append_column(name, octets.view(pa.string()))
-    return table
+    columns = {}
+    for name in frame.columns:
+        try:
+            columns[name] = pa.array(frame[name], from_pandas=True)
+        except UnicodeEncodeError:
+            octets = [_octets(value) if isinstance(value, str) else value for value in frame[name]]
+            columns[name] = pa.array(octets, pa.binary(), from_pandas=True).view(pa.string())
+    return pa.table(columns)
 
 
 def _octets(text: str) -> bytes:
