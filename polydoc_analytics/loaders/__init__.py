@@ -51,7 +51,7 @@ def as_source(source: Any) -> Any:
         return source
     if isinstance(source, Mapping | bytes | bytearray) or not isinstance(source, Iterable):
         raise _no_source(type(source).__name__)
-    parts = list(source)
+    parts = source if isinstance(source, list) else list(source)
     if parts and all(isinstance(part, Mapping) for part in parts):
         return Rows(parts)
     for part in parts:
