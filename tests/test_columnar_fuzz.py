@@ -1,0 +1,42 @@
+"""Damaged Parquet and Arrow files: each is refused in one line or its rows are accounted for, and nothing crashes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZER = Path(__file__).parent / "columnar_fuzzer.py"
+
+
+def fuzzed(seed: int, files: int, folder: Path) -> list[list[str]]:
+    """The answers of ``load`` and ``connect`` for each damaged file; the one that ended the process is kept."""
+    command = [sys.executable, str(FUZZER), str(seed), str(files)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=3600)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"{folder / lines[-1].get('file', '')}: exit {done.returncode}\n{done.stderr[-2000:]}"
+    assert done.stderr == ""
+    assert lines[-1]["most_memory_mb"] < 1_000
+    return [line["answers"] for line in lines if "answers" in line]
+
+
+def check(answers: list[list[str]], files: int) -> None:
+    assert len(answers) == files
+    kinds = [["rows" if answer.endswith(" rows") else "refused" for answer in one] for one in answers]
+    # Both happen, and where both ways read a file they count the same rows.
+    assert files / 10 < kinds.count(["rows", "rows"]) < files / 2
+    assert kinds.count(["refused", "refused"]) > files / 3
+    assert all(loaded == opened for (loaded, opened), kind in zip(answers, kinds, strict=True) if "refused" not in kind)
+
+
+def test_damaged_parquet_and_arrow_files_never_crash(tmp_path: Path) -> None:
+    check(fuzzed(13, 80, tmp_path), 80)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_many_damaged_parquet_and_arrow_files_never_crash(seed: int, tmp_path: Path) -> None:
+    check(fuzzed(seed, 1_000, tmp_path), 1_000)
