@@ -26,7 +26,6 @@ from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.finding import Files, PassedOver, inputs
 from polydoc_analytics.loaders.sources import Input
-from polydoc_analytics.loaders.wire import well_formed
 from polydoc_analytics.loading import CountsByName, Staged
 from polydoc_analytics.quarantine import Quarantine
 from polydoc_analytics.safe_text import shown
@@ -206,7 +205,7 @@ def source_name(source: Any) -> str:
         return source.name
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
-        return shown(text) if "://" in text else "standard input" if text == "-" else well_formed(text)
+        return "standard input" if text == "-" else shown(text)
     if is_table(source):
         return "table"
     names = [source_name(part) for part in source]
