@@ -466,7 +466,8 @@ def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatc
     source = file([wire("a")])
     with pda.connect(source) as db, monkeypatch.context() as patch:
         for error in (pl.exceptions.PanicException("x"), pa.ArrowInvalid("x\ny"), duckdb.IOException("x")):
-            patch.setattr(DuckEngine, "fetch", lambda *_, error=error: (_ for _ in ()).throw(error))
+            for name in ("fetch", "query"):
+                patch.setattr(DuckEngine, name, lambda *_, error=error: (_ for _ in ()).throw(error))
             for ask in (lambda: db.sql("select 1"), lambda: db.view("usage")):
                 with pytest.raises(InternalError, match=f"internal error: {type(error).__name__}: x;") as caught:
                     ask()
