@@ -23,8 +23,21 @@ _HOURS = {"h": 1, "d": 24, "w": 168}
 Tell = Callable[[str], None]
 
 
+class _Late:
+    """What declares how late its rows come: ``complete_after``, such as 6h."""
+
+    __slots__ = ()
+    name: str
+    complete_after: str | None
+
+    @property
+    def lag(self) -> timedelta:
+        """How long after the end of a period the source may still bring rows of it."""
+        return _length(self.name, "complete_after", self.complete_after) if self.complete_after else timedelta(0)
+
+
 @dataclass(frozen=True, slots=True)
-class ApiSource:
+class ApiSource(_Late):
     """The service's REST API. It is the authority on the present; every sync fetches the whole list."""
 
     kind: ClassVar[str] = "api"
@@ -32,6 +45,7 @@ class ApiSource:
     name: str
     base: str = "https://api.polydoc.ai"
     token_env: str = "POLYDOC_BEARER_AUTH"
+    complete_after: str | None = None
 
     def opened(
         self, folder: Path, progress: Progress | None = None, tell: Tell | None = None, *, partial: bool = False
@@ -45,7 +59,7 @@ class ApiSource:
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresSource:
+class PostgresSource(_Late):
     """The service's PostgreSQL, or any table or query of the same columns. It is the authority on the present.
 
     ``look_back`` is how long before the last sync a run may have been created or finished that is read once more.
@@ -61,16 +75,12 @@ class PostgresSource:
     look_back: str = "3d"
     assume_utc: bool = False
     account_names: str | None = None
+    complete_after: str | None = None
 
     @property
     def overlap(self) -> timedelta:
         """The length of ``look_back``."""
-        match = _LENGTH.fullmatch(self.look_back)
-        if not match:
-            raise UsageError(
-                f"source {self.name}: look_back '{self.look_back}' is no length of time; expected 12h, 3d or 2w"
-            )
-        return timedelta(hours=int(match.group(1)) * _HOURS[match.group(2)])
+        return _length(self.name, "look_back", self.look_back)
 
     def opened(self, since: datetime | None = None, ids: Iterable[str] = ()) -> Reading:
         """Return how to read all runs, or those created or finished ``since`` an instant and those with some ids."""
@@ -97,7 +107,7 @@ class PostgresSource:
 
 
 @dataclass(frozen=True, slots=True)
-class FilesSource:
+class FilesSource(_Late):
     """Files in a folder, a bucket or under a glob. With ``correct`` they are the authority, else they are merged."""
 
     kind: ClassVar[str] = "files"
@@ -106,6 +116,7 @@ class FilesSource:
     input_format: str | None = None
     assume_utc: bool = False
     correct: bool = False
+    complete_after: str | None = None
 
     @property
     def is_authority(self) -> bool:
@@ -115,6 +126,13 @@ class FilesSource:
     def paths(self) -> list[str]:
         """Return the paths, globs and URIs as given."""
         return [self.path] if isinstance(self.path, str) else list(self.path)
+
+
+def _length(source: str, key: str, text: str) -> timedelta:
+    match = _LENGTH.fullmatch(text)
+    if not match:
+        raise UsageError(f"source {source}: {key} '{text}' is no length of time; expected 12h, 3d or 2w")
+    return timedelta(hours=int(match.group(1)) * _HOURS[match.group(2)])
 
 
 Source = ApiSource | PostgresSource | FilesSource
@@ -180,6 +198,7 @@ def _source(name: str, table: Mapping[str, Any], found: Settings) -> Source:
         given = values["path"]
         values["path"] = found.path(given) if isinstance(given, str) else tuple(found.path(one) for one in given)
     source: Source = KINDS[kind](name, **values)
+    _ = source.lag
     if isinstance(source, PostgresSource):
         if source.table is not None and source.query is not None:
             raise UsageError(f"{where}: give a table or a query, not both")

@@ -1,6 +1,8 @@
-"""Counts in words: ``1 run``, ``1,204 runs``."""
+"""Counts and lengths of time in words: ``1 run``, ``1,204 runs``, ``a day``."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 
 def noun(count: int, one: str, many: str | None = None) -> str:
@@ -11,3 +13,12 @@ def noun(count: int, one: str, many: str | None = None) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Return a count and the word that goes with it, see :func:`noun`."""
     return f"{count:,} {noun(count, one, many)}"
+
+
+def duration(length: timedelta) -> str:
+    """Return a length of time in words, in the largest unit that it is whole in: ``a day``, ``90 minutes``."""
+    minutes = length // timedelta(minutes=1)
+    for size, one, many in ((1440, "a day", "days"), (60, "an hour", "hours"), (1, "a minute", "minutes")):
+        if minutes >= size and minutes % size == 0:
+            return one if minutes == size else f"{minutes // size:,} {many}"
+    return f"{length.total_seconds():g} seconds"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.counting import counted
+from polydoc_analytics.counting import counted, duration
 from polydoc_analytics.errors import LakeError
+from polydoc_analytics.freshness import brought
 from polydoc_analytics.lake.keeping import MANY_FILES
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.tables import FormatError
@@ -155,7 +156,7 @@ def _running(lake: Lake, now: datetime) -> tuple[list[dict[str, Any]], list[Find
     if not rows:
         return [], []
     runs = counted(len(rows), "run is", "runs are")
-    what = f"{runs} Running for more than {RUNNING_TOO_LONG.total_seconds() / 3600:g} hours"
+    what = f"{runs} Running for more than {duration(RUNNING_TOO_LONG)}"
     return rows[:20], [Finding("doubt", what, "sync the source that knows how they ended")]
 
 
@@ -185,6 +186,9 @@ def _sources(
             findings.append(
                 Finding("doubt", f"source {name} has been silent since {said}", f"`polydoc-analytics sync {name}`")
             )
+        elif (fresh := brought(lake, name, now)).newest is None or now - fresh.newest > SILENT_TOO_LONG:
+            what = f"source {name} is synced, and brings nothing new: {fresh}"
+            findings.append(Finding("doubt", what, "see whether what writes it still does"))
     return states, findings
 
 

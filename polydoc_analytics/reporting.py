@@ -204,6 +204,15 @@ def write(made: Report, formats: Sequence[str], folder: Path, workers: int | Non
         raise SourceError(f"{folder}: {error.strerror or error}; choose another folder with --out") from None
 
 
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file of a report, whole under its final name; its folder is made where it is missing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _write(path, content)
+    except OSError as error:
+        raise SourceError(f"{path.parent}: {error.strerror or error}; choose another folder with --out") from None
+
+
 def _write(path: Path, content: bytes) -> Path:
     handle, half = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".half", dir=path.parent)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,9 +40,11 @@ def sync(
     state = lake.source_state(source.name)
     cursor = {} if full or state.get("kind") != source.kind else dict(state.get("cursor") or {})
     started = datetime.now(UTC)
+    more: dict[str, str] = {}
     try:
         if isinstance(source, FilesSource):
-            result, cursor = _files(lake, source, cursor, partial, progress)
+            result, cursor, newest = _files(lake, source, cursor, partial, progress)
+            more = {"newest_file_at": newest.isoformat()} if newest else {}
         else:
             result = _service(lake, source, cursor, partial, progress, tell)
             cursor = {"synced_to": started.isoformat()}
@@ -60,6 +63,7 @@ def sync(
             "last_load": result.load or state.get("last_load"),
             "last_counts": dict(result),
             "cursor": cursor,
+            **more,
         },
     )
     return result
@@ -86,12 +90,14 @@ def _service(
 
 def _files(
     lake: Lake, source: FilesSource, cursor: Mapping[str, Any], partial: bool, progress: Progress | None
-) -> tuple[LoadResult, dict[str, Any]]:
+) -> tuple[LoadResult, dict[str, Any], datetime | None]:
     known = cursor.get("files", {})
     lake.raise_if_among(source.paths())
     files = inputs(source.paths(), source.input_format)
     names = lake.refused_accounts().strike_all([one.name for one in files])
-    states = {name: _state(one) for name, one in zip(names, files, strict=True)}
+    seen = {name: _seen(one) for name, one in zip(names, files, strict=True)}
+    states = {name: state for name, (state, _) in seen.items()}
+    newest = max((at for _, at in seen.values() if at), default=None)
     # A file whose state is not known is read every time.
     changed = Files(
         (
@@ -103,7 +109,7 @@ def _files(
     )
     if not changed:
         snapshot, passed_over = lake.snapshot().text, tuple(files.passed_over)
-        return LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over), {"files": states}
+        return LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over), {"files": states}, newest
     result = lake.ingest(
         changed,
         correct=source.correct,
@@ -114,17 +120,31 @@ def _files(
         name=source.name,
         kind="sync",
     )
-    return result, {"files": states}
+    return result, {"files": states}, newest
 
 
-def _state(one: Input) -> list[Any] | None:
-    """Return what changes when a file does: its size and time, or its entity tag; None where that is not known."""
+def _seen(one: Input) -> tuple[list[Any] | None, datetime | None]:
+    """Return what changes when a file does, and when it last did; each None where that is not known.
+
+    What changes is its size and time, or its entity tag.
+    """
     if one.is_local:
         status = os.stat(one.path)
-        return [status.st_size, status.st_mtime_ns]
+        return [status.st_size, status.st_mtime_ns], datetime.fromtimestamp(status.st_mtime, UTC)
     try:
         found = one.filesystem.info(one.path)
     except Exception as error:
         raise SourceError(f"{one.name}: cannot be read: {reason(error, one.path)}") from None
     tag = found.get("ETag") or found.get("etag") or found.get("LastModified") or found.get("mtime")
-    return None if tag is None else [one.size, str(tag)]
+    at = found.get("LastModified") or found.get("last_modified") or found.get("mtime") or found.get("updated")
+    return None if tag is None else [one.size, str(tag)], _instant(at)
+
+
+def _instant(at: Any) -> datetime | None:
+    """Return an instant as a store tells it: a datetime, seconds since 1970, or an ISO text."""
+    if isinstance(at, str):
+        with suppress(ValueError):
+            at = datetime.fromisoformat(at)
+    if isinstance(at, int | float):
+        return datetime.fromtimestamp(at, UTC)
+    return at.astimezone(UTC) if isinstance(at, datetime) else None

@@ -14,11 +14,12 @@ import pytest
 from conftest import SAMPLE, ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.alerts.checking import check, evaluate, firing
+from polydoc_analytics.alerts.checking import Checked, check, evaluate, firing
 from polydoc_analytics.alerts.judging import is_beyond, tail
-from polydoc_analytics.alerts.rules import Watched, findings
+from polydoc_analytics.alerts.rules import Watched, judged
 from polydoc_analytics.cli import run
 from polydoc_analytics.config import settings
+from polydoc_analytics.counting import duration
 from polydoc_analytics.plan import plans
 
 FRENCH = """
@@ -108,7 +109,7 @@ def test_the_planted_spike_fires_after_its_week_and_in_no_other_week_of_the_year
         for week in range(58):
             now = datetime(2025, 9, 29, 12, tzinfo=UTC) + timedelta(weeks=week)
             watched = Watched(sample, db, {}, (), now)
-            fired |= {now.date(): one for one in findings(wanted.alerts["french"], watched)}
+            fired |= {now.date(): one for one in judged(wanted.alerts["french"], watched).firing}
     assert list(fired) == [date(2026, 10, 19)]
     one = fired[date(2026, 10, 19)]
     assert one.what == "French (fr): failure_rate 0.375 is above 0.1"
@@ -132,7 +133,7 @@ def test_the_planted_spike_is_told_once_and_its_end_once(sample, configured, tmp
     notices = sorted((tmp_path / "notices").iterdir())
     assert [one.name[7:15] for one in notices] == ["20261019", "20261026"]
     assert "6 of 16 failed" in notices[0].read_text("utf-8")
-    assert "1 is over" in notices[1].read_text("utf-8")
+    assert notices[1].read_text("utf-8").startswith("Over: French (fr): failure_rate")
 
 
 def test_a_rolling_window_fires_on_the_days_that_hold_the_spike(sample, configured) -> None:
@@ -145,7 +146,7 @@ def test_a_rolling_window_fires_on_the_days_that_hold_the_spike(sample, configur
         fired, expected = [], []
         for day in (11, 13, 14, 16, 18, 19, 21, 23, 24, 25, 27):
             now = datetime(2026, 10, day, 8, tzinfo=UTC)
-            fired += [day for _ in findings(wanted.alerts["french"], Watched(sample, db, {}, (), now))]
+            fired += [day for _ in judged(wanted.alerts["french"], Watched(sample, db, {}, (), now)).firing]
             expected += (
                 [day] if all(by_hand(one, date(2026, 10, day) - timedelta(days=back)) for back in (0, 1)) else []
             )
@@ -253,8 +254,11 @@ def test_a_budget_fires_when_it_is_used_up_or_the_month_would_end_above_it(lake_
     )
     rule = '[[alerts]]\nname = "b"\nkind = "budget"\ncredits = 100\naccounts = { more = 10000 }\n'
     over, fast = "over is above its budget of 2026-04", "fast would end 2026-04 above its budget"
+    rule += "stages = []\n"
     assert whats(lake, configured(rule), "2026-04-03T00:00") == [over]  # two days say nothing of a month
-    assert sorted(whats(lake, configured(rule), "2026-04-11T00:00")) == [fast, over]  # 60 in 10 of 30 days: 180
+    ends = "over would end 2026-04 above its budget"
+    # 60 in 10 of 30 days: 180.
+    assert sorted(whats(lake, configured(rule), "2026-04-11T00:00")) == [fast, over, ends]
     assert whats(lake, configured(rule + "projected = false\n"), "2026-04-11T00:00") == [over]
     assert whats(lake, configured(rule), "2026-05-05T00:00") == []
 
@@ -269,10 +273,12 @@ def test_runs_that_run_too_long_silent_sources_and_a_full_quarantine(lake_of, co
         f'[sources.new]\nkind = "files"\npath = "{tmp_path.as_posix()}"\n'
     )
     now = datetime.now(UTC)
-    lake.remember("exports", {"last_success_at": (now - timedelta(days=1)).isoformat()})
+    yesterday = (now - timedelta(days=1)).isoformat()
+    lake.remember("exports", {"kind": "files", "newest_file_at": yesterday})
+    lake.remember("new", {"kind": "files", "last_success_at": now.isoformat()})  # asked, and it brought nothing
     found = {one.alert: one for one in evaluate(lake, *configured(rules), now)}
     assert found["r"].examples == ("stuck",)
-    assert found["s"].what == "the source new is silent"
+    assert found["s"].what == "the source new has brought nothing new for more than 2 days"
     assert found["q"].what == "10.0% of the rows read were quarantined"
     later = {one.key for one in evaluate(lake, *configured(rules), now + timedelta(days=3))}
     assert later == {"running", "exports", "new"}  # the load is out of the quarantine's window
@@ -299,7 +305,7 @@ def test_alerts_that_begin_together_are_one_message_and_a_crash_before_it_loses_
     again = check(lake, found, wanted, lambda: at("2026-03-03T10:00"))
     assert (len(again.firing), len(again.started)) == (2, 0)
     [notice] = (tmp_path / "notices").iterdir()
-    assert notice.read_text("utf-8").splitlines()[0] == "2 alerts began"
+    assert notice.read_text("utf-8").splitlines()[0] == "acme: credits 15 is above 14, and 1 more"
 
 
 def test_the_command_exits_1_when_any_fires_and_a_dry_run_remembers_nothing(
@@ -319,3 +325,165 @@ def test_the_command_exits_1_when_any_fires_and_a_dry_run_remembers_nothing(
     assert run(["alerts", "list"]) == 0
     assert capsys.readouterr().out == "french (limit): fr since 2026-10-20T08:00:00+00:00\n"
     assert run(["alerts", "check", "--now", "2026-10-27T08:00Z"]) == 0
+
+
+def told(folder: Path) -> list[str]:
+    """The first line of each notice, the oldest first."""
+    return [one.read_text("utf-8").splitlines()[0] for one in sorted((folder / "notices").iterdir())]
+
+
+def checked(lake: pda.Lake, configuration: tuple[Any, Any], now: str) -> Checked:
+    return check(lake, *configuration, lambda: at(now))
+
+
+BUDGET = '[[alerts]]\nname = "b"\nkind = "budget"\ncredits = 100\ndeliver = ["folder"]\n'
+
+
+def test_each_stage_of_a_budget_is_told_once_when_it_is_reached(lake_of, configured, tmp_path: Path) -> None:
+    """30 credits by the 6th would be 150; the 80 are there on the 12th, the 100 on the 19th are not above 100."""
+    configuration = configured(BUDGET + "stages = [0.5, 0.8]\n" + FOLDER)
+    lake = lake_of(*runs_of("2026-04-02", 1, credits=30))
+    begun = []
+    for day, more in ((7, 0), (12, 50), (19, 20), (20, 1), (21, 0)):
+        if more:
+            lake_of(*runs_of(f"2026-04-{day - 1:02}", 1, credits=more))
+        begun.append([one.key for one in checked(lake, configuration, f"2026-04-{day:02}T00:00").started])
+    assert begun == [
+        ["acme 2026-04 projected"],
+        ["acme 2026-04 50%", "acme 2026-04 80%"],
+        [],
+        ["acme 2026-04 passed"],
+        [],
+    ]
+    assert told(tmp_path) == [
+        "acme would end 2026-04 above its budget",
+        "acme has used at least 50% of its budget of 2026-04, and 1 more",
+        "acme is above its budget of 2026-04",
+    ]
+    # The month ends, and with it what was said of it: that is no recovery.
+    after = checked(lake, configuration, "2026-05-01T00:00")
+    assert (after.firing, after.recovered) == ((), ())
+    assert len(told(tmp_path)) == 3
+
+
+def test_a_budget_that_is_corrected_is_over_and_one_of_unknown_credits_stays_what_it_was(
+    lake_of, configured, tmp_path: Path
+) -> None:
+    configuration = configured(BUDGET + "projected = false\nstages = []\n" + FOLDER)
+    lake = lake_of(*runs_of("2026-04-02", 1, credits=130))
+    assert len(checked(lake, configuration, "2026-04-05T00:00").started) == 1
+    for charged, firing_now in ((None, 1), (90, 0)):
+        (tmp_path / "runs.ndjson").write_bytes(ndjson(runs_of("2026-04-02", 1, credits=charged)))
+        lake.ingest(tmp_path / "runs.ndjson", correct=True)
+        found = checked(lake, configuration, "2026-04-06T00:00")
+        assert (len(found.firing), len(found.recovered)) == (firing_now, 1 - firing_now)
+
+
+DAILY = FRENCH.replace("weekly", "daily") + FOLDER
+
+
+def test_a_day_without_runs_ends_nothing_and_is_told_after_a_time(lake_of, configured, tmp_path: Path) -> None:
+    configuration = configured(DAILY.replace("min_runs = 10", 'min_runs = 10\nno_data_after = "2d"'))
+    lake = lake_of(*runs_of("2026-03-02", 6, 14, target_language="fr"))
+    assert len(checked(lake, configuration, "2026-03-03T09:00").started) == 1
+    for day in (4, 5):  # nothing, and nothing again
+        found = checked(lake, configuration, f"2026-03-{day:02}T09:00")
+        assert [one.key for one in found.firing] == ["fr"]
+        assert (found.started, found.recovered, found.without_data) == ((), (), ())
+    lake_of(*runs_of("2026-03-05", 0, 3, target_language="fr"))  # three runs say nothing of a rate
+    found = checked(lake, configuration, "2026-03-06T09:00")
+    assert (found.recovered, found.without_data) == ((), ("french: fr",))
+    checked(lake, configuration, "2026-03-07T09:00")
+    lake_of(*runs_of("2026-03-07", 30, 10, target_language="fr"))
+    assert checked(lake, configuration, "2026-03-08T09:00").started == ()  # it has been failing all along
+    lake_of(*runs_of("2026-03-08", 40, 0, target_language="fr"))
+    assert checked(lake, configuration, "2026-03-09T09:00").recovered == ("french: fr",)
+    rate = "French (fr): failure_rate 0.7 is above 0.1"
+    assert told(tmp_path) == [rate, f"No data: {rate}", f"Over: {rate}"]
+    notice = sorted((tmp_path / "notices").iterdir())[1].read_text("utf-8")
+    assert f"french: no data since 2026-03-04 09:00 UTC; it stays as it was: {rate}." in notice
+
+
+def test_an_alert_of_the_whole_says_that_it_has_no_data_though_nothing_fired(lake_of, configured, tmp_path) -> None:
+    rule = DAILY.replace("usage_daily_by_language", "usage_daily").replace("min_runs = 10", 'no_data_after = "1d"')
+    configuration = configured(rule)
+    lake = lake_of(*runs_of("2026-03-02", 6))
+    days = [checked(lake, configuration, f"2026-03-{day:02}T09:00").without_data for day in (3, 4, 5, 6)]
+    assert days == [(), (), ("french: ",), ("french: ",)]
+    assert told(tmp_path) == ["No data: french"]
+
+
+@pytest.mark.parametrize("measure", ["runs", "credits"])
+def test_a_count_of_zero_is_a_value(lake_of, configured, measure: str) -> None:
+    rule = f'[[alerts]]\nname = "few"\nview = "usage_daily"\nmeasure = "{measure}"\nbelow = 10\n'
+    lake = lake_of(*runs_of("2026-03-02", 10, credits=1), *runs_of("2026-03-05", 9, credits=1))
+    days = [whats(lake, configured(rule), f"2026-03-{day:02}T09:00") for day in range(3, 7)]
+    assert days == [[], *([f"all runs: {measure} {n} is below 10"] for n in (0, 0, 9))]
+    by_account = rule.replace("usage_daily", "usage_daily_by_account")
+    assert whats(lake, configured(by_account), "2026-03-04T09:00") == [f"acme: {measure} 0 is below 10"]
+    # Who asks for a number of runs hears nothing of days with fewer.
+    assert whats(lake, configured(rule + "min_runs = 1\n"), "2026-03-04T09:00") == []
+
+
+def test_a_count_above_its_limit_is_over_on_a_day_with_none(lake_of, configured, tmp_path: Path) -> None:
+    rule = '[[alerts]]\nname = "busy"\nview = "usage_daily_by_account"\nmeasure = "runs"\nabove = 5\n'
+    lake, configuration = lake_of(*runs_of("2026-03-02", 6)), configured(rule)
+    assert len(checked(lake, configuration, "2026-03-03T09:00").started) == 1
+    assert checked(lake, configuration, "2026-03-04T09:00").recovered == ("busy: acme",)
+
+
+@pytest.mark.parametrize(("side", "value"), [("above", 5), ("below", 5)])
+def test_a_value_exactly_at_its_limit_does_not_fire(lake_of, configured, side: str, value: int) -> None:
+    rule = f'[[alerts]]\nname = "n"\nview = "usage_daily"\nmeasure = "runs"\n{side} = {value}\n'
+    lake = lake_of(*runs_of("2026-03-02", 4), *runs_of("2026-03-03", 5), *runs_of("2026-03-04", 6))
+    fired = [bool(whats(lake, configured(rule), f"2026-03-{day:02}T09:00")) for day in (3, 4, 5)]
+    assert fired == ([False, False, True] if side == "above" else [True, False, False])
+
+
+def test_a_change_exactly_at_its_limit_and_a_budget_used_up_exactly_do_not_fire(lake_of, configured) -> None:
+    mondays = [*runs_of("2026-02-02", 10), *runs_of("2026-02-09", 10), *runs_of("2026-02-16", 10)]
+    lake = lake_of(*mondays, *runs_of("2026-02-23", 5, credits=20))
+    for side, share, fires in (("falls", 0.5, False), ("falls", 0.49, True)):
+        rule = f'[[alerts]]\nname = "c"\nkind = "change"\nview = "usage_daily"\nmeasure = "runs"\n{side} = {share}\n'
+        assert bool(whats(lake, configured(rule), "2026-02-24T09:00")) is fires
+    for budget, fires in ((190, False), (189, True)):
+        rule = f'[[alerts]]\nname = "b"\nkind = "budget"\ncredits = {budget}\nprojected = false\nstages = []\n'
+        assert bool(whats(lake, configured(rule), "2026-02-24T09:00")) is fires
+
+
+@pytest.mark.parametrize(("runs", "fires"), [(9, False), (10, True)])
+def test_exactly_min_runs_is_enough(lake_of, configured, runs: int, fires: bool) -> None:
+    lake = lake_of(*runs_of("2026-03-02", 0, runs, target_language="fr"))
+    assert bool(whats(lake, configured(DAILY), "2026-03-03T09:00")) is fires
+    many = '[[alerts]]\nname = "c"\nview = "usage_daily"\nmeasure = "credits"\nabove = 1\nmin_runs = 10\n'
+    assert bool(whats(lake, configured(many), "2026-03-03T09:00")) is fires
+
+
+def test_a_notice_says_whose_figures_it_holds_and_the_subject_what_is_wrong(lake_of, configured, tmp_path) -> None:
+    configuration = configured(BUDGET + "projected = false\nstages = []\naccounts = { b = 50 }\n" + FOLDER)
+    lake = lake_of(*runs_of("2026-04-02", 1, credits=130), *runs_of("2026-04-02", 1, credits=60, account_id="b"))
+    checked(lake, configuration, "2026-04-05T00:00")
+    [notice] = (tmp_path / "notices").iterdir()
+    lines = notice.read_text("utf-8").splitlines()
+    assert lines[0] == "acme is above its budget of 2026-04, and 1 more"
+    assert "acme: credits so far: 130: b" in lines
+    assert "b: credits so far: 60: b" in lines
+    assert len(lines) == len(set(lines)) + lines.count("") - 1
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(days=1), "a day"),
+        (timedelta(hours=24), "a day"),
+        (timedelta(hours=36), "36 hours"),
+        (timedelta(hours=1), "an hour"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(minutes=1), "a minute"),
+        (timedelta(weeks=2), "14 days"),
+        (timedelta(days=1200), "1,200 days"),
+        (timedelta(seconds=30), "30 seconds"),
+    ],
+)
+def test_a_length_of_time_in_words(length: timedelta, words: str) -> None:
+    assert duration(length) == words

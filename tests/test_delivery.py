@@ -6,8 +6,12 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import socket
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,7 @@ from receivers import DROP, LATER, NO, OK, SILENT, hook, mailbox
 
 from polydoc_analytics.config import settings
 from polydoc_analytics.delivery.parcels import Delivery, Enclosed, Letter, Parcel
-from polydoc_analytics.delivery.sending import deliver, deliveries_to
+from polydoc_analytics.delivery.sending import attempt, begin, deliveries_to, finish
 from polydoc_analytics.plan import Plans, plans
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
@@ -83,7 +87,8 @@ class Sent:
             self.history.append(one.state)
 
         now = NOW + timedelta(minutes=minutes)
-        deliver(one, self.found.targets["to"], lambda: PARCEL, save, lambda: now, self.found.schedule)
+        if begin(one, save, now, self.found.schedule):
+            finish(one, attempt(one, self.found.targets["to"], lambda: PARCEL), save, now, self.found.schedule)
         return self.one
 
 
@@ -313,6 +318,151 @@ def test_slack_counts_as_sent_when_it_says_ok(sending, monkeypatch: pytest.Monke
     [content] = server.taken
     assert content["text"] == "Überblick &lt;b&gt; 26 Oct 2026 to 1 Nov 2026"
     assert content["blocks"][-1]["elements"][0]["text"] == f"ref {one.key}"
+
+
+def test_a_webhook_that_answers_byte_by_byte_has_a_deadline_for_the_whole_answer(sending, monkeypatch) -> None:
+    for head in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"):
+        with dripping(head) as port:
+            monkeypatch.setenv("HOOK_URL", f"http://127.0.0.1:{port}/hook-canary")
+            began = time.monotonic()
+            one = sending(HOOK.format(kind="webhook")).at(0)
+            assert time.monotonic() - began < 10
+            assert (one.state, one.tries[0].answer) == (
+                "uncertain",
+                "no whole answer within 1 s after the request was sent",
+            )
+
+
+def test_a_mail_server_that_answers_byte_by_byte_has_one_too(sending) -> None:
+    with dripping(b"") as port:
+        began = time.monotonic()
+        one = sending(MAIL.format(port=port)).at(0)
+        assert time.monotonic() - began < 10
+    assert (one.state, one.tries[0].answer) == ("failed", "127.0.0.1: no whole answer within 1 s")
+
+
+@contextmanager
+def dripping(head: bytes) -> Iterator[int]:
+    """A server that takes whatever comes and answers, after ``head``, one byte every 0.1 s."""
+    ended = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            client, _ = listening.accept()
+            with client:
+                client.sendall(head)
+                while not ended.wait(0.1):
+                    client.sendall(b"2")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        yield listening.getsockname()[1]
+        ended.set()
+    thread.join()
+
+
+def test_an_address_beyond_ascii_goes_to_a_server_that_takes_it_and_to_no_other(sending) -> None:
+    with mailbox(enable_SMTPUTF8=True) as box:
+        text = MAIL.format(port=box.controller.port).replace("ops@example.com", "jürgen@exämple.com")
+        assert sending(text).at(0).state == "sent"
+        assert box.receivers == ["jürgen@exämple.com"]
+        [message] = box.messages
+        assert message["To"] == "jürgen@exämple.com"
+    with mailbox(enable_SMTPUTF8=False) as box:
+        one = sending(text.replace(text.split("port = ")[1].split()[0], str(box.controller.port))).at(0)
+        assert (one.state, box.tries) == ("failed", 0)
+        assert one.tries[0].answer.startswith("the server has no SMTPUTF8")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("ops@example.com", True),
+        ("o'hara+x@mail.example.co.uk", True),
+        ("jürgen@exämple.com", True),
+        ("用户@例子.广告", True),
+        ("ops", False),
+        ("@example.com", False),
+        ("ops@", False),
+        ("a@b@c.org", False),
+        ("Ops <ops@example.com>", False),
+        ("a@x.org,b@x.org", False),
+        ("a b@x.org", False),
+        (".a@x.org", False),
+        ("a..b@x.org", False),
+        ("a@x..org", False),
+        ("a@-x.org", False),
+        ("a@x.org\nBcc: b@x.org", False),
+        (f"{'a' * 65}@x.org", False),
+    ],
+)
+def test_what_is_one_address(text: str, is_one: bool) -> None:
+    from polydoc_analytics.plan.keys import is_address
+
+    assert is_address(text) is is_one
+
+
+def test_a_cell_of_contacts_holds_several_addresses_and_what_is_none_is_said(tmp_path: Path) -> None:
+    from polydoc_analytics.delivery.contacts import contacts
+
+    path = tmp_path / "contacts.csv"
+    path.write_text(
+        'account_id,email\na,"x@a.org, y@a.org;z@a.org"\nb,nobody\na,x@a.org;w@a.org\nc,\n,q@a.org\n', "utf-8"
+    )
+    found = contacts(str(path))
+    assert found.addresses == {
+        "a": ("x@a.org", "y@a.org", "z@a.org", "w@a.org"),
+        "b": ("nobody",),
+        "c": (),
+    }
+    assert [one.removeprefix(str(path)) for one in found.faults] == [
+        ":3: 'nobody' is no address",
+        ":4: account a has a row already; all its addresses are taken",
+        ":6: has no account_id",
+    ]
+
+
+def test_each_address_of_an_account_has_a_state_of_its_own(sending, tmp_path: Path) -> None:
+    contacts = {"a": ("x@a.org", "nobody", "y@a.org"), "b": ()}
+    target = sending(MAIL.format(port=1)).found.targets["to"]
+    made = [d for one in "ab" for d in deliveries_to([target], ("k",), one, lambda _, one=one: contacts[one])]
+    assert [(d.account, d.receiver, d.state) for d in made] == [
+        ("a", "x@a.org", "due"),
+        ("a", "nobody", "failed"),
+        ("a", "y@a.org", "due"),
+        ("b", "", "skipped"),
+    ]
+    assert len({d.key for d in made}) == 4
+
+
+@pytest.mark.parametrize(
+    "text", ["&" * 20_000, "a&<>" * 3000, "\U0001f600" * 5000, "x" * 200_000, "line & more\n" * 900]
+)
+def test_a_slack_message_is_within_its_limits_once_it_is_escaped_and_loses_nothing_unsaid(text: str) -> None:
+    from html import unescape
+
+    from polydoc_analytics.delivery.slack import message
+
+    letter = Letter("alert", text, "", tuple(text.splitlines()), tuple((text, "1", "") for _ in range(60)))
+    content = message(Delivery("to", "slack", "", "", "key"), Parcel(letter, NOW))
+    blocks = content["blocks"]
+    assert len(blocks) <= 50
+    sizes = {"header": 150, "section": 3000, "context": 3000}
+    for block in blocks:
+        parts = [block["text"]] if "text" in block else [*block.get("fields", ()), *block.get("elements", ())]
+        assert len(parts) <= 10
+        for part in parts:
+            most = 2000 if "fields" in block else sizes[block["type"]]
+            assert 1 <= len(part["text"].encode("utf-16-le")) // 2 <= most
+            if part["type"] == "mrkdwn":
+                assert not set(unescape(part["text"])) - set(text) - set("key refpartsdidnotfit; 0123456789:…\n")
+                assert re.sub(r"&(amp|lt|gt);", "", part["text"]).count("&") == 0
+    said = "".join(
+        unescape(block["text"]["text"]) for block in blocks if block["type"] == "section" and "text" in block
+    )
+    if "did not fit" not in str(blocks[-1]):
+        assert said.replace("\n", "") == text.replace("\n", "")
 
 
 def test_no_url_reaches_the_record_or_the_log_whatever_goes_wrong(

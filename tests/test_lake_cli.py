@@ -260,7 +260,7 @@ def test_the_doctor_finds_what_is_in_doubt_and_says_what_to_do(cli, file, monkey
     assert (result.code, result.err) == (0, "")
     assert [line for line in result.out.splitlines() if line.startswith("look")] == [
         "look  history is in 3 small files",
-        "look  1 run is Running for more than 24 hours",
+        "look  1 run is Running for more than a day",
         "look  source folder could not be read the last time: out/: no such file or folder",
         "look  source never was never synced",
         "look  source service has been silent since 2026-03-01T00:00:00Z",

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ndjson, wire
 from jsonschema import Draft202012Validator
 
+import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.config import settings
 from polydoc_analytics.errors import PolydocError, UsageError
@@ -157,6 +159,71 @@ def test_check_names_the_variables_that_are_not_set_and_show_no_secret(
     assert "HOOK_URL" not in err
     assert run(["config", "show", "--json"]) == 0
     assert "canary" not in capsys.readouterr().out
+
+
+def test_check_says_all_that_is_wrong_and_not_only_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = (
+        DELIVERY.replace("webhook", "webhok"),
+        REPORT.replace("last-week", "last-weak"),
+        ALERT.replace("above", "abov"),
+    )
+    Path("polydoc-analytics.toml").write_text("".join(wrong) + "[schedule]\nsync = ['x']\n[sources.y]\nkind = 'z'\n")
+    assert run(["config", "check"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    for part in ("unknown kind 'webhok'", "last-weak", "unknown key 'abov'", "unknown source 'x'", "unknown kind 'z'"):
+        assert sum(part in line for line in lines) == 1, (part, lines)
+    assert len(lines) == 5
+
+
+def test_check_holds_contacts_names_and_budgets_against_the_accounts_of_the_lake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = """
+lake = "lake"
+accounts = "names.csv"
+[delivery.mail]
+kind = "email"
+host = "localhost"
+from = "a@example.com"
+contacts = "contacts.csv"
+[[reports]]
+name = "statements"
+kind = "statement"
+per_account = true
+schedule = "monthly"
+period = "last-month"
+deliver = ["mail"]
+[[alerts]]
+name = "budgets"
+kind = "budget"
+credits = 5
+accounts = { a = 1, y = 2 }
+"""
+    Path("polydoc-analytics.toml").write_text(text)
+    Path("names.csv").write_text("account_id,name\na,A\na,B\nz,Z\n")
+    Path("contacts.csv").write_text("account_id,email\na,a@x.org;nobody\nx,x@x.org\na,b@x.org\n")
+    assert run(["config", "check"]) == 1
+    err = capsys.readouterr().err
+    assert "accounts are not held against the lake: no lake at lake" in err
+    assert "contacts.csv:2: 'nobody' is no address" in err
+    Path("rows.ndjson").write_bytes(ndjson([wire("1", account_id="a"), wire("2", account_id="b")]))
+    pda.Lake("lake").ingest("rows.ndjson")
+    assert run(["config", "check"]) == 1
+    _, *said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "[delivery.mail]: contacts.csv:2: 'nobody' is no address",
+        "[delivery.mail]: contacts.csv:4: account a has a row already; all its addresses are taken",
+        "[delivery.mail]: contacts name accounts that the lake does not know: x",
+        "[delivery.mail]: no contact for account b",
+        "names.csv: several rows of account a",
+        "names.csv: names name accounts that the lake does not know: z",
+        "[[alerts]] budgets: budgets name accounts that the lake does not know: y",
+    ]
 
 
 def test_locale_is_that_of_reports_unless_branding_names_another(tmp_path: Path) -> None:

@@ -178,7 +178,9 @@ NEEDS = WEEKLY.replace(
 
 
 def synced(at: str) -> None:
-    pda.Lake("lake").remember("exports", {"kind": "files", "last_success_at": at})
+    """The newest file of the source was written then; that it was looked at since says nothing."""
+    state = {"kind": "files", "newest_file_at": at, "last_success_at": "2026-12-01T00:00:00+00:00"}
+    pda.Lake("lake").remember("exports", state)
 
 
 def test_a_job_waits_for_its_sources_and_is_sent_when_they_have_come(folder: Path, server: Hook) -> None:
@@ -194,7 +196,7 @@ def test_after_its_wait_it_is_sent_marked_as_incomplete(folder: Path, server: Ho
     assert pass_at(NEEDS, MONDAY) == [("2026-W10", "waiting")]
     assert pass_at(NEEDS, "2026-03-09T09:00+00:00") == [("2026-W10", "sent")]
     [content] = server.taken
-    assert content["text"][0].startswith("Incomplete: exports had not been synced past the end of the period")
+    assert content["text"][0].startswith("Incomplete: exports had brought nothing from past the end of the period")
     assert "Incomplete: exports" in (folder / "out" / "2026-W10" / "weekly_2026-W10.md").read_text()
 
 
@@ -210,10 +212,43 @@ def test_or_it_is_held_and_later_periods_do_not_wait_for_it(folder: Path, server
 
 def test_sources_are_synced_first_where_the_settings_say_so(folder: Path, server: Hook) -> None:
     text = NEEDS.replace("[schedule]", '[schedule]\nsync = ["exports"]')
-    assert pass_at(text, MONDAY) == [("2026-W10", "sent")]  # the sync is of the real now, past any period
+    written = datetime.fromisoformat("2026-03-09T05:00+00:00").timestamp()
+    os.utime("runs.ndjson", (written, written))
+    assert pass_at(text, MONDAY) == [("2026-W10", "sent")]
 
 
-def test_a_rerun_is_a_new_edition_that_says_what_changed(
+def test_a_sync_that_reads_nothing_new_brings_no_data(folder: Path, server: Hook) -> None:
+    """The last file is of 5 March and its last run of the day before: the week that ends on the 8th is not whole."""
+    (folder / "old").mkdir()
+    (folder / "old" / "runs.ndjson").write_bytes(ndjson(list(rows())[:4]))
+    written = datetime.fromisoformat("2026-03-05T05:00+00:00").timestamp()
+    os.utime("old/runs.ndjson", (written, written))
+    text = NEEDS.replace("[schedule]", '[schedule]\nsync = ["exports"]').replace('"runs.ndjson"', '"old"')
+    assert pass_at(text, MONDAY) == [("2026-W10", "waiting")]
+    assert pass_at(text, "2026-03-09T09:00+00:00") == [("2026-W10", "sent")]
+    assert job_of(text, "2026-W10").editions[0].is_incomplete
+
+
+def test_a_run_from_past_the_end_of_the_period_completes_it_unless_rows_come_late(folder: Path, server: Hook) -> None:
+    (folder / "new").mkdir()
+    (folder / "new" / "runs.ndjson").write_bytes(
+        ndjson(
+            [
+                wire("n", created_at="2026-03-08T23:30:00Z", finished_at="2026-03-09T05:00:00Z"),
+                # A clock that is wrong by years is no proof of anything.
+                wire("m", created_at="2026-03-01T23:30:00Z", finished_at="2099-03-09T05:00:00Z"),
+            ]
+        )
+    )
+    written = datetime.fromisoformat("2026-03-05T05:00+00:00").timestamp()
+    os.utime("new/runs.ndjson", (written, written))
+    text = NEEDS.replace("[schedule]", '[schedule]\nsync = ["exports"]').replace('"runs.ndjson"', '"new"')
+    late = text.replace('path = "new"', 'path = "new"\ncomplete_after = "6h"')
+    assert pass_at(late, MONDAY) == [("2026-W10", "waiting")]
+    assert pass_at(late.replace("6h", "5h"), MONDAY) == [("2026-W10", "sent")]
+
+
+def test_a_rerun_that_is_sent_is_a_new_edition_that_says_what_changed(
     folder: Path, server: Hook, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pass_at(WEEKLY, MONDAY)
@@ -222,20 +257,18 @@ def test_a_rerun_is_a_new_edition_that_says_what_changed(
     )
     pda.Lake("lake").ingest("late.ndjson")
     capsys.readouterr()
-    assert run(["report", "--rerun", "weekly", "2026-W10", "--now", "2026-03-10T09:00Z"]) == 0
+    assert run(["report", "--rerun", "weekly", "2026-W10", "--send", "--now", "2026-03-10T09:00Z"]) == 0
     said = capsys.readouterr()
-    assert "weekly 2026-W10, edition 2: made" in said.err
+    assert "weekly 2026-W10, edition 2: sent" in said.err
     assert "Credits: 61, before 21." in said.err
     assert "editions/weekly/2026-W10/2/weekly_2026-W10_edition-2.md" in said.out
     page = (folder / "out" / "2026-W10" / "weekly_2026-W10_edition-2.md").read_text()
     assert "Runs: 8, before 7." in page
     assert "Edition 2" in page
-    assert len(server.taken) == 1
-    assert run(["report", "--rerun", "weekly", "2026-W10", "--send"]) == 0
-    assert server.taken[1]["data"]["edition"] == 3
+    assert [one["data"]["edition"] for one in server.taken] == [1, 2]
     assert server.keys[0] != server.keys[1]
-    first, _, third = job_of(WEEKLY, "2026-W10").editions
-    assert (first.load, third.changes) == (1, [])
+    first, second = job_of(WEEKLY, "2026-W10").editions
+    assert (first.load, second.load) == (1, 2)
     assert run(["report", "--rerun", "weekly", "2026-W99"]) == 2
     assert run(["report", "--rerun", "weakly", "2026-W10"]) == 2
     assert "did you mean weekly?" in capsys.readouterr().err

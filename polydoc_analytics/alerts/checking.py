@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from polydoc_analytics.alerts.rules import Finding, Watched, findings
+from polydoc_analytics.alerts.rules import Finding, Judged, Watched, judged
 from polydoc_analytics.config import Settings, account_names
 from polydoc_analytics.delivery.outbox import deliver_all, put
 from polydoc_analytics.delivery.parcels import Letter, key_of
@@ -20,54 +20,129 @@ if TYPE_CHECKING:
     from polydoc_analytics.engines.scope import DateBasis
 
 _STATE = "alerts.json"
+_MOST_SUBJECT = 120
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What fires, what of it began since the last check, and the identities of what is over."""
+    """What fires, what of it began since the last check, and the identities of what is over.
+
+    What fired and has no data any more still fires. ``without_data`` are the identities of what is told to have had
+    none for too long.
+    """
 
     firing: tuple[Finding, ...]
     started: tuple[Finding, ...]
     recovered: tuple[str, ...]
     lost: tuple[Mapping[str, Any], ...] = ()
+    without_data: tuple[str, ...] = ()
 
 
-def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> list[Finding]:
-    """Return what fires at an instant; nothing is remembered, nobody hears of it."""
+def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[str, Judged]:
+    """Return what each alert finds at an instant, by its name; nothing is remembered, nobody hears of it."""
     from polydoc_analytics.engine import connect
 
     if not plans.alerts:
-        return []
+        return {}
     basis = cast("DateBasis", settings.date_basis)
     asked = {"views": settings.views, **settings.cluster}
     with connect(lake, timezone=settings.timezone, date_basis=basis, now=now, **asked) as db:
         names = {**db.account_names, **account_names(settings.accounts)}
         watched = Watched(lake, db, names, tuple(settings.sources), now)
-        return [found for plan in plans.alerts.values() for found in findings(plan, watched)]
+        return {name: judged(plan, watched) for name, plan in plans.alerts.items()}
+
+
+def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> list[Finding]:
+    """Return what fires at an instant by its data; nothing is remembered, nobody hears of it."""
+    return [found for one in judge(lake, settings, plans, now).values() for found in one.firing]
 
 
 def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> Checked:
     """Check every alert, remember what fires, and tell of what began and what is over, each once.
 
-    To be called under the lock of the shelf. One message goes to each receiver, whatever number of alerts it is about.
-    A receiver that does not take it is tried again at later checks.
+    What has no data stays what it was; that there are none is told once, after the alert's ``no_data_after``. To be
+    called under the lock of the shelf. One message goes to each receiver, whatever number of alerts it is about. A
+    receiver that does not take it is tried again at later checks.
     """
     now = clock()
     shelf = Shelf(lake)
-    state = shelf.read(_STATE) or {"firing": {}, "pending": []}
-    state = _posted(shelf, plans, state, now)
-    found = evaluate(lake, settings, plans, now)
-    before: dict[str, Any] = state["firing"]
-    after = {one.identity: before.get(one.identity) or {**asdict(one), "since": now.isoformat()} for one in found}
-    started = [one for one in found if one.identity not in before]
-    over = {name: one for name, one in before.items() if name not in after and one["alert"] in plans.alerts}
-    if after.keys() != before.keys():
+    state = _posted(shelf, plans, _state(shelf), now)
+    step = _Step.of(state, plans, judge(lake, settings, plans, now), now)
+    after = {"firing": step.firing, "no_data": step.no_data}
+    if after != {name: state[name] for name in after}:
         # What is to be said is stored with what it is about, so that neither can be without the other.
-        state = {"firing": after, "pending": _notices(plans, started, over, now)}
+        state = {**after, "pending": _notices(lake, plans, step, now)}
         shelf.write(_STATE, state)
         _posted(shelf, plans, state, now)
     lost = deliver_all(shelf, plans, clock)
-    return Checked(tuple(found), tuple(started), tuple(over), tuple(lost))
+    return step.checked(tuple(lost))
+
+
+def look(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> Checked:
+    """Return what :func:`check` would; nothing is remembered, nobody hears of it."""
+    return _Step.of(_state(Shelf(lake)), plans, judge(lake, settings, plans, now), now).checked(())
+
+
+@dataclass(frozen=True)
+class _Step:
+    """From what was remembered to what is found now. Entries are stored by identity."""
+
+    firing: dict[str, Any]
+    no_data: dict[str, Any]
+    started: list[Finding]
+    over: dict[str, Any]
+    told: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any], plans: Plans, found: Mapping[str, Judged], now: datetime) -> _Step:
+        fresh = {one.identity: one for judged in found.values() for one in judged.firing}
+        before = {
+            name: one
+            for name, one in state["firing"].items()
+            if one["alert"] in found and not (one.get("ends_at") and datetime.fromisoformat(one["ends_at"]) <= now)
+        }
+        kept = {
+            name: one
+            for name, one in before.items()
+            if name not in fresh and not found[one["alert"]].has_data_of(one["key"])
+        }
+        firing = {name: before.get(name) or {**_stored(one), "since": now.isoformat()} for name, one in fresh.items()}
+        firing |= kept
+        # Of an alert that watches one thing as a whole it is told too when nothing fired before.
+        silent = {f"{name}: ": {"alert": name, "key": ""} for name, one in found.items() if "" in one.without_data}
+        silent |= {name: {"alert": one["alert"], "key": one["key"]} for name, one in kept.items()}
+        no_data = {
+            name: state["no_data"].get(name) or {**one, "since": now.isoformat(), "is_told": False}
+            for name, one in silent.items()
+        }
+        told = []
+        for name, one in no_data.items():
+            wait = plans.alerts[one["alert"]].values.get("no_data_after")
+            if not one["is_told"] and wait is not None and now - datetime.fromisoformat(one["since"]) >= wait:
+                no_data[name] = {**one, "is_told": True}
+                told.append({**no_data[name], "what": firing.get(name, {}).get("what", "")})
+        over = {name: one for name, one in before.items() if name not in firing}
+        return cls(firing, no_data, [one for name, one in fresh.items() if name not in before], over, told)
+
+    def checked(self, lost: tuple[Mapping[str, Any], ...]) -> Checked:
+        findings = tuple(_finding(one) for one in self.firing.values())
+        silent = tuple(name for name, one in self.no_data.items() if one["is_told"])
+        return Checked(findings, tuple(self.started), tuple(self.over), lost, silent)
+
+
+def _state(shelf: Shelf) -> dict[str, Any]:
+    return {"firing": {}, "no_data": {}, "pending": [], **(shelf.read(_STATE) or {})}
+
+
+def _stored(one: Finding) -> dict[str, Any]:
+    """Return a finding as JSON gives it back, so that what is remembered can be compared."""
+    return {**asdict(one), "figures": [list(row) for row in one.figures], "examples": list(one.examples)}
+
+
+def _finding(stored: Mapping[str, Any]) -> Finding:
+    figures = tuple((label, value) for label, value in stored["figures"])
+    values = {name: value for name, value in stored.items() if name != "since"}
+    return Finding(**{**values, "figures": figures, "examples": tuple(stored["examples"])})
 
 
 def firing(lake: Lake) -> dict[str, Any]:
@@ -85,28 +160,48 @@ def _posted(shelf: Shelf, plans: Plans, state: dict[str, Any], now: datetime) ->
     return state
 
 
-def _notices(
-    plans: Plans, started: Sequence[Finding], over: Mapping[str, Mapping[str, Any]], now: datetime
-) -> list[dict[str, Any]]:
+def _notices(lake: Lake, plans: Plans, step: _Step, now: datetime) -> list[dict[str, Any]]:
     notices = []
     for target in plans.targets:
-        begun = [one for one in started if target in plans.alerts[one.alert].deliver]
-        ended = [one for one in over.values() if target in plans.alerts[one["alert"]].deliver]
-        if not begun and not ended:
+        begun = [one for one in step.started if target in plans.alerts[one.alert].deliver]
+        ended = [one for one in step.over.values() if target in plans.alerts[one["alert"]].deliver]
+        silent = [one for one in step.told if target in plans.alerts[one["alert"]].deliver]
+        if not begun and not ended and not silent:
             continue
-        identity = key_of("alert", target, now.isoformat(), *(one.identity for one in begun))
-        notices.append({"id": identity, "letter": _letter(begun, ended, now).stored(), "targets": [target]})
+        identity = key_of("alert", lake.id, target, now.isoformat(), *(one.identity for one in begun))
+        letter = _letter(begun, ended, silent, now)
+        notices.append({"id": identity, "letter": letter.stored(), "targets": [target]})
     return notices
 
 
-def _letter(begun: Sequence[Finding], ended: Sequence[Mapping[str, Any]], now: datetime) -> Letter:
-    title = [f"{len(begun)} alert{'s' if len(begun) > 1 else ''} began"] if begun else []
-    title += [f"{len(ended)} {'are' if len(ended) > 1 else 'is'} over"] if ended else []
-    text, figures = [], []
+def _letter(
+    begun: Sequence[Finding], ended: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]], now: datetime
+) -> Letter:
+    text: list[str] = []
+    figures: list[tuple[str, str, str]] = []
     for one in begun:
         runs = f" Runs to look at: {', '.join(one.examples)}." if one.examples else ""
         text.append(f"{one.alert}: {one.what}.{runs}")
-        figures += [(label, value, one.alert) for label, value in one.figures]
-    text += [f"{one['alert']}: over ({one['what']}, since {one['since']})." for one in ended]
-    data = {"began": [asdict(one) for one in begun], "over": [dict(one) for one in ended], "at": now.isoformat()}
-    return Letter("alert", ", ".join(title), "", tuple(text), tuple(figures), (), data)
+        figures += [(f"{one.who}: {label}" if one.who else label, value, one.alert) for label, value in one.figures]
+    text += [f"{one['alert']}: over ({one['what']}, since {_instant(one['since'])})." for one in ended]
+    for no_data in silent:
+        stays = f"; it stays as it was: {no_data['what']}" if no_data["what"] else ""
+        text.append(f"{no_data['alert']}: no data since {_instant(no_data['since'])}{stays}.")
+    heads = [one.what for one in begun] + [f"Over: {one['what']}" for one in ended]
+    heads += [f"No data: {one['what'] or one['alert']}" for one in silent]
+    more = f", and {len(heads) - 1} more" if len(heads) > 1 else ""
+    data = {
+        "began": [asdict(one) for one in begun],
+        "over": [dict(one) for one in ended],
+        "no_data": [dict(one) for one in silent],
+        "at": now.isoformat(),
+    }
+    return Letter("alert", f"{_short(heads[0])}{more}", "", tuple(text), tuple(figures), (), data)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_SUBJECT else f"{text[: _MOST_SUBJECT - 1]}…"
+
+
+def _instant(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"

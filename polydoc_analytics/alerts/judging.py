@@ -12,22 +12,22 @@ ONE_SIDED = 0.025
 
 def is_beyond(
     measure: str, row: Mapping[str, Any], *, above: float | None, below: float | None, least_runs: int
-) -> bool:
-    """Tell whether a row of a usage view is beyond a limit.
+) -> bool | None:
+    """Tell whether a row of a usage view is beyond a limit; None where it cannot be told.
 
     The failure rate is when the bound of its Wilson interval (Wilson 1927) is, and a true rate at the limit would give
     so extreme a count in fewer than 2.5 % of windows (the exact binomial tail, Clopper and Pearson 1934): Wilson's
-    bound alone is passed more often than that where few failures are expected. Any other measure is when its value is;
-    one that is unknown, or of fewer than ``least_runs`` (of finished ones, for the rate), never is.
+    bound alone is passed more often than that where few failures are expected. Any other measure is when its value is.
+    Of one that is unknown, or of fewer than ``least_runs`` (of finished ones, for the rate), it cannot be told.
     """
     if measure != "failure_rate":
         value = row[measure]
         if value is None or row["runs"] < least_runs:
-            return False
+            return None
         return bool(value > above if above is not None else value < below)
     failed, finished = row["failed_runs"], row["failed_runs"] + row["succeeded_runs"]
     if finished < max(least_runs, 1):
-        return False
+        return None
     if above is not None:
         return bool(row["failure_rate_low"] > above) and tail(failed, finished, above) < ONE_SIDED
     assert below is not None

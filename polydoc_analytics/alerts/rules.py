@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
 from polydoc_analytics.alerts.judging import is_beyond
-from polydoc_analytics.counting import counted
+from polydoc_analytics.counting import counted, duration
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.plan import AlertPlan
@@ -23,28 +24,52 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 3
 _DAY = timedelta(days=1)
-_SUMMED = (
+SUMMED = (
     "runs", "succeeded_runs", "failed_runs", "running_runs", "input_tokens", "output_tokens", "total_tokens", "credits",
     "credits_on_failed_runs", "runs_without_tokens", "runs_without_credits",
 )  # fmt: skip
-"""Measures of which a day without runs has 0; every other is unknown then."""
+"""Measures of which a window without runs has 0; every other is unknown then."""
+_NOTHING: dict[str, Any] = dict.fromkeys(SUMMED, 0)
 _LEAST_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What fires: of which alert, for what (an account, a language, a source), why, and ids of runs to look at."""
+    """What fires: of which alert, for what (an account, a language, a source), why, and ids of runs to look at.
+
+    ``who`` names in words whose figures these are. ``ends_at`` is when it is over by itself, of which nobody is told:
+    the end of a budget's month.
+    """
 
     alert: str
     key: str
     what: str
     figures: tuple[tuple[str, str], ...]
     examples: tuple[str, ...] = ()
+    who: str = ""
+    ends_at: str | None = None
 
     @property
     def identity(self) -> str:
         """What stays the same while it fires."""
         return f"{self.alert}: {self.key}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What an alert found: what fires, and of which keys nothing can be said, for there are no data.
+
+    Where ``knows_absent`` is false nothing can be said of keys that are not in the data at all either.
+    """
+
+    firing: tuple[Finding, ...] = ()
+    without_data: frozenset[str] = frozenset()
+    knows_absent: bool = True
+    seen: frozenset[str] = frozenset()
+
+    def has_data_of(self, key: str) -> bool:
+        """Tell whether a key that does not fire is known to be within the limits."""
+        return key not in self.without_data and (self.knows_absent or key in self.seen)
 
 
 @dataclass(frozen=True)
@@ -73,7 +98,7 @@ class Watched:
 
     def rows(self, view: views.View, over: Interval) -> dict[tuple[str, ...], dict[str, Any]]:
         """Return a usage view by account and language: its rows of one period, or over any days where it has none."""
-        keys = _keys(view)
+        keys = view_keys(view)
         if view.every is not None:
             sql = f"select * from {view.name} where period = date '{over.first_whole_day}'"
             found = records(self.db.sql(sql))
@@ -88,7 +113,7 @@ class Watched:
     def text(self, view: views.View, key: tuple[str, ...]) -> str:
         """Return in words what a row is of."""
         known = {"account_id": self.names, "language": self.db.language_names}
-        names = _keys(view)
+        names = view_keys(view)
         parts = [
             f"{known[name][value]} ({value})" if value in known[name] else value
             for name, value in zip(names, key, strict=True)
@@ -97,7 +122,7 @@ class Watched:
 
     def failed(self, view: views.View, key: tuple[str, ...], over: Interval) -> tuple[str, ...]:
         """Return ids of some Failed runs of a row, the newest first."""
-        names = _keys(view)
+        names = view_keys(view)
         where = " ".join(f"and {name} in ({texts([value])})" for name, value in zip(names, key, strict=True))
         days = f"day >= date '{over.first_whole_day}' and day < date '{over.end_of_whole_days}'"
         sql = f"""
@@ -106,34 +131,73 @@ class Watched:
         return tuple(self.db.sql(sql)["id"])
 
 
-def findings(plan: AlertPlan, watched: Watched) -> list[Finding]:
+def judged(plan: AlertPlan, watched: Watched) -> Judged:
     """Return what an alert finds, in the order of its keys."""
-    return sorted(_RULES[plan.kind](plan, watched), key=lambda found: found.key)
+    found = _RULES[plan.kind](plan, watched)
+    return replace(found, firing=tuple(sorted(found.firing, key=lambda one: one.key)))
 
 
-def _limit(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+def _limit(plan: AlertPlan, watched: Watched) -> Judged:
     values = plan.values
     view, measure = views.view(values["view"], watched.db.catalog), values["measure"]
     windows = _windows(view, values["window"], values["for"], watched)
     seen = [watched.rows(view, window) for window in windows]
-    limits = {"above": values["above"], "below": values["below"], "least_runs": values["min_runs"]}
-    for key in sorted(seen[0]):
-        rows = [rows[key] for rows in seen if key in rows]
-        if any(not isinstance(row[measure], int | float | None) for row in rows):
+    is_count = measure in SUMMED and view.file is None
+    if is_count:  # a window without runs has none of them, which is a value
+        for key in _known_keys(view, watched, seen) if values["below"] is not None else ():
+            for rows in seen:
+                rows.setdefault(key, _NOTHING)
+    least = values["min_runs"] if values["min_runs"] is not None else 0 if is_count else 1
+    limits = {"above": values["above"], "below": values["below"], "least_runs": least}
+    firing, unknown, within = [], set(), set()
+    everything = {()} if not view_keys(view) else set[tuple[str, ...]]()
+    for key in sorted(everything.union(*seen)):
+        of_key = [rows.get(key) or (_NOTHING if is_count else None) for rows in seen]
+        if any(row is not None and not isinstance(row[measure], int | float | None) for row in of_key):
             raise UsageError(f"view {view.name}: {measure} is no number; watch another, or cast it to double or bigint")
-        if len(rows) < len(windows) or not all(is_beyond(measure, row, **limits) for row in rows):
-            continue
-        side = f"above {values['above']:g}" if values["above"] is not None else f"below {values['below']:g}"
-        what = f"{watched.text(view, key)}: {measure} {_number(rows[0][measure])} is {side}"
-        figures = [
-            (f"{measure}, {_window_text(window)}", _evidence(measure, row))
-            for window, row in zip(windows, rows, strict=True)
-        ]
-        examples = watched.failed(view, key, windows[0]) if "fail" in measure else ()
-        yield Finding(plan.name, " ".join(key), what, tuple(figures), examples)
+        said = [is_beyond(measure, row, **limits) if row else None for row in of_key]
+        name = " ".join(key)
+        if False in said:
+            within.add(name)
+        elif None in said:
+            unknown.add(name)
+        else:
+            firing.append(_beyond(plan, watched, view, key, windows, [row for row in of_key if row]))
+    return Judged(tuple(firing), frozenset(unknown), is_count, frozenset(within))
 
 
-def _keys(view: views.View) -> list[str]:
+def _beyond(
+    plan: AlertPlan,
+    watched: Watched,
+    view: views.View,
+    key: tuple[str, ...],
+    windows: Sequence[Interval],
+    rows: Sequence[Mapping[str, Any]],
+) -> Finding:
+    values, measure = plan.values, plan.values["measure"]
+    side = f"above {values['above']:g}" if values["above"] is not None else f"below {values['below']:g}"
+    who = watched.text(view, key)
+    figures = [
+        (f"{measure}, {_window_text(window)}", _evidence(measure, row))
+        for window, row in zip(windows, rows, strict=True)
+    ]
+    examples = watched.failed(view, key, windows[0]) if "fail" in measure else ()
+    what = f"{who}: {measure} {_number(rows[0][measure])} is {side}"
+    return Finding(plan.name, " ".join(key), what, tuple(figures), examples, who)
+
+
+def _known_keys(
+    view: views.View, watched: Watched, seen: Sequence[Mapping[tuple[str, ...], Any]]
+) -> set[tuple[str, ...]]:
+    """Return whatever a view's rows can be of: every account or language that has ever had a run."""
+    names = view_keys(view)
+    if not names:
+        return {()}
+    found = watched.db.sql(f"select distinct {', '.join(names)} from runs").rows()
+    return {key for rows in seen for key in rows} | {tuple(row) for row in found}
+
+
+def view_keys(view: views.View) -> list[str]:
     """Return the columns that name a view's rows, but for the period; a user's own has them by the same names."""
     return [name for name in ("account_id", "language") if name in view.columns]
 
@@ -156,24 +220,25 @@ def _windows(view: views.View, window: str, count: int, watched: Watched) -> lis
     return found
 
 
-def _change(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+def _change(plan: AlertPlan, watched: Watched) -> Judged:
     values = plan.values
     view, measure = views.view(values["view"]), values["measure"]
     day = watched.today - _DAY
     days = [day - timedelta(weeks=back) for back in range(values["weeks"] + 1)]
     [(first,)] = watched.db.sql("select min(day) from runs").rows()
     if first is None:
-        return
+        return Judged(knows_absent=False)
     days = [one for one in days if one >= first]
     seen = [watched.rows(view, watched.days(one, one)) for one in days]
+    firing, unknown, within = [], set(), set()
     for key in sorted({key for rows in seen for key in rows}):
+        name = " ".join(key)
         now, *before = (_on_the_day(rows.get(key), measure) for rows in seen)
         known = [value for value in before if value is not None]
         runs = [float(rows[key]["runs"]) if key in rows else 0.0 for rows in seen]
-        if now is None or len(known) < 3:
-            continue
-        median = statistics.median(known)
-        if median <= 0 or max(runs[0], statistics.median(runs[1:])) < values["min_runs"]:
+        median = statistics.median(known) if len(known) >= _LEAST_DAYS else 0
+        if now is None or median <= 0 or max(runs[0], statistics.median(runs[1:])) < (values["min_runs"] or 1):
+            unknown.add(name)
             continue
         change = now / median - 1
         if values["rises"] is not None and change > values["rises"]:
@@ -181,69 +246,99 @@ def _change(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
         elif values["falls"] is not None and -change > values["falls"]:
             side = "fell"
         else:
+            within.add(name)
             continue
-        what = f"{watched.text(view, key)}: {measure} {side} by {abs(change):.0%} on {day}"
+        who = watched.text(view, key)
+        what = f"{who}: {measure} {side} by {abs(change):.0%} on {day}"
         figures = ((measure, _number(now)), (f"median of {len(known)} {day:%A}s before", _number(median)))
         examples = watched.failed(view, key, watched.days(day, day)) if "fail" in measure else ()
-        yield Finding(plan.name, " ".join(key), what, figures, examples)
+        firing.append(Finding(plan.name, name, what, figures, examples, who))
+    return Judged(tuple(firing), frozenset(unknown), False, frozenset(within))
 
 
 def _on_the_day(row: Mapping[str, Any] | None, measure: str) -> float | None:
     if row is None:
-        return 0.0 if measure in _SUMMED else None
+        return 0.0 if measure in SUMMED else None
     return None if row[measure] is None else float(row[measure])
 
 
-def _budget(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+def _budget(plan: AlertPlan, watched: Watched) -> Judged:
     month = interval(period="this-month", timezone=watched.timezone, now=watched.now)
     assert month.since is not None
     assert month.until is not None
     gone = watched.now - month.since
     name = f"{as_day(month.since, watched.timezone):%Y-%m}"
     view = views.view("usage_by_account")
+    firing, unknown = [], set()
     for key, row in watched.rows(view, month).items():
         budget = (plan.values["accounts"] or {}).get(key[0], plan.values["credits"])
-        used = row["credits"] or 0
-        ends = used * ((month.until - month.since) / gone) if gone >= _LEAST_DAYS * _DAY else None
-        is_over = used > budget
-        if not is_over and not (plan.values["projected"] and ends is not None and ends > budget):
-            continue
-        whole = f"would end {name} above its budget" if not is_over else f"is above its budget of {name}"
-        figures = [("budget", _number(budget)), ("credits so far", _number(used))]
+        used = row["credits"]
+        ends = None
+        if used is not None and plan.values["projected"] and gone >= _LEAST_DAYS * _DAY:
+            ends = used * ((month.until - month.since) / gone)
+        who = watched.text(view, key)
+        figures = [("budget", _number(budget)), ("credits so far", _number(used))] if used is not None else []
         figures += [("projected, at the same pace", _number(round(ends)))] if ends is not None else []
-        yield Finding(plan.name, f"{key[0]} {name}", f"{watched.text(view, key)} {whole}", tuple(figures))
+        shares = [share for share in plan.values["stages"] if share != 1]
+        said = {
+            **{
+                f"{share * 100:g}%": (
+                    used is not None and used >= share * budget,
+                    f"{who} has used at least {share * 100:g}% of its budget of {name}",
+                )
+                for share in shares
+            },
+            "passed": (used is not None and used > budget, f"{who} is above its budget of {name}"),
+            "projected": (ends is not None and ends > budget, f"{who} would end {name} above its budget"),
+        }
+        for stage, (is_reached, what) in said.items():
+            identity = f"{key[0]} {name} {stage}"
+            if used is None:
+                unknown.add(identity)
+            elif is_reached:
+                ends_at = month.until.isoformat()
+                firing.append(Finding(plan.name, identity, what, tuple(figures), (), who, ends_at))
+    return Judged(tuple(firing), frozenset(unknown))
 
 
-def _running(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+def _running(plan: AlertPlan, watched: Watched) -> Judged:
     rows = watched.lake.running(watched.now - plan.values["longer_than"])
-    if rows:
-        oldest = rows[0]["created_at"]
-        figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
-        what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {plan.values['longer_than']}"
-        yield Finding(plan.name, "running", what, figures, tuple(row["id"] for row in rows[:_EXAMPLES]))
+    if not rows:
+        return Judged()
+    oldest = rows[0]["created_at"]
+    figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
+    long = duration(plan.values["longer_than"])
+    what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {long}"
+    return Judged((Finding(plan.name, "running", what, figures, tuple(row["id"] for row in rows[:_EXAMPLES])),))
 
 
-def _silent(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+def _silent(plan: AlertPlan, watched: Watched) -> Judged:
+    firing = []
     for name in plan.values["sources"] or watched.sources:
-        state = watched.lake.source_state(name)
-        last = state.get("last_success_at")
-        if last is None or watched.now - datetime.fromisoformat(last) > plan.values["longer_than"]:
-            figures = [("last synced", last or "never")]
+        state, fresh = watched.lake.source_state(name), brought(watched.lake, name, watched.now)
+        if fresh.newest is None or watched.now - fresh.newest > plan.values["longer_than"]:
+            figures = [("it has brought", str(fresh)), ("last asked", state.get("last_success_at") or "never")]
             figures += [("last error", state["last_error"])] if state.get("last_error") else []
-            yield Finding(plan.name, name, f"the source {name} is silent", tuple(figures))
+            what = f"the source {name} has brought nothing new for more than {duration(plan.values['longer_than'])}"
+            firing.append(Finding(plan.name, name, what, tuple(figures), (), f"the source {name}"))
+    return Judged(tuple(firing))
 
 
-def _quarantine(plan: AlertPlan, watched: Watched) -> Iterator[Finding]:
+def _quarantine(plan: AlertPlan, watched: Watched) -> Judged:
     loads = watched.lake.loads()
     begin = watched.now - plan.values["window"]
     rows = [row for row in records(loads) if begin < row["committed_at"] <= watched.now]
     read, bad = (sum(row[name] for row in rows) for name in ("read", "quarantined"))
-    if read and bad / read > plan.values["above"]:
-        what = f"{bad / read:.1%} of the rows read were quarantined"
-        yield Finding(plan.name, "quarantine", what, (("rows read", f"{read:,}"), ("quarantined", f"{bad:,}")))
+    if not read:
+        return Judged(without_data=frozenset({"quarantine"}))
+    if bad / read <= plan.values["above"]:
+        return Judged()
+    what = f"{bad / read:.1%} of the rows read were quarantined"
+    figures = (("rows read", f"{read:,}"), ("quarantined", f"{bad:,}"))
+    return Judged((Finding(plan.name, "quarantine", what, figures),))
 
 
-_RULES: dict[str, Callable[[AlertPlan, Watched], Iterator[Finding]]] = {
+_RULES: dict[str, Callable[[AlertPlan, Watched], Judged]] = {
     "limit": _limit,
     "change": _change,
     "budget": _budget,

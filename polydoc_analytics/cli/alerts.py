@@ -43,10 +43,10 @@ def check(
 
     out = opt.output(json, False, False, quiet, no_color)
     settings = opt.configured(config, views=views, engine=engine, remote=remote)
-    target, found = opened_lake(lake, settings, out), plans(settings)
+    target, found = opened_lake(lake, settings, out, must_exist=True), plans(settings)
     at = opt.parsed_now(now)
     if dry_run:
-        result = checking.Checked(tuple(checking.evaluate(target, settings, found, at)), (), ())
+        result = checking.look(target, settings, found, at)
     else:
         with Shelf(target).lock(out.say):
             result = checking.check(target, settings, found, lambda: at)
@@ -63,6 +63,7 @@ def check(
                         "key": one.key,
                         "what": one.what,
                         "is_new": one in result.started,
+                        "has_data": one.identity not in result.without_data,
                         "figures": dict(one.figures),
                         "examples": list(one.examples),
                     }
@@ -72,13 +73,15 @@ def check(
         )
     else:
         for one in result.firing:
-            print(f"{one.alert}: {one.what}")
+            print(f"{one.alert}: {one.what}{' (no data now)' if one.identity in result.without_data else ''}")
             for label, value in one.figures:
                 print(f"    {label}: {value}")
             if one.examples:
                 print(f"    runs to look at: {', '.join(one.examples)}")
     for name in result.recovered:
         out.say(f"over: {name}")
+    for name in result.without_data:
+        out.say(f"no data: {name.removesuffix(': ')}")
     out.say(f"{counted(len(found.alerts), 'alert')}, {len(result.firing)} {noun(len(result.firing), 'fires', 'fire')}")
     for notice in result.lost:
         bad = ", ".join(d["target"] for d in notice["deliveries"] if d["state"] != "sent")
@@ -99,7 +102,7 @@ def list_(
 
     out = opt.output(json, False, False, False, False)
     settings = opt.configured(config)
-    target, found = opened_lake(lake, settings, out), plans(settings)
+    target, found = opened_lake(lake, settings, out, must_exist=True), plans(settings)
     state = checking.firing(target)
     rows: list[dict[str, Any]] = [
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,24 +62,48 @@ def show(config: opt.Config = None, json: opt.Json = False) -> None:
 
 @config_app.command()
 def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
-    """Check the whole configuration, and whether the environment holds the secrets that it names; exit 2 or 1 if not.
+    """Check the whole configuration, and say all that is wrong with it: exit 2 where a table means nothing.
+
+    Exit 1 where the environment lacks a secret that it names, or contacts, names and budgets do not fit the lake.
 
     Example: polydoc-analytics config check
     """
     from polydoc_analytics.branding import branding
-    from polydoc_analytics.plan import plans
+    from polydoc_analytics.errors import PolydocError
+    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.plan.plans import examined
+    from polydoc_analytics.safe_text import on_one_line
+    from polydoc_analytics.schedule.accounts import account_doubts, speaks_of_accounts
 
     out = opt.output(False, False, False, quiet, False)
     settings = opt.configured(config)
-    found = plans(settings)
-    branding(settings.branding, settings.folder)
+    found, errors = examined(settings)
+    try:
+        branding(settings.branding, settings.folder)
+    except PolydocError as error:
+        errors.append(error)
+    for one in errors:
+        print(f"error: {on_one_line(str(one))}", file=sys.stderr)
+    if errors:
+        return 2
     tables = (("source", settings.sources), ("report", found.reports), ("alert", found.alerts))
     parts = [counted(len(things), one) for one, things in tables]
     out.say(f"{', '.join(parts)}, {len(found.targets)} of delivery")
     missing = [(where, name) for where, name in _variables(settings, found) if not os.environ.get(name)]
     for where, name in missing:
         out.warn(f"{where}: the environment variable {name} is not set here; it holds the secret")
-    return 1 if missing else 0
+    lake = None
+    if settings.lake and speaks_of_accounts(settings, found):
+        try:
+            lake = Lake(settings.lake)
+            lake.raise_if_none()
+        except PolydocError as error:
+            out.say(f"accounts are not held against the lake: {error}")
+            lake = None
+    doubts = account_doubts(lake, settings, found)
+    for doubt in doubts:
+        out.warn(doubt)
+    return 1 if missing or doubts else 0
 
 
 def _variables(settings: Any, found: Any) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from polydoc_analytics.cli.shared import connected, one_or_many
 from polydoc_analytics.config import Settings
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
+
+if TYPE_CHECKING:
+    from polydoc_analytics.schedule.ledger import Edition
+    from polydoc_analytics.schedule.working import Scheduler
 
 _KIND = "overview, statement (of one --account, or --all-accounts), languages, quality, or one of your own."
 
@@ -31,11 +35,15 @@ def report(
     ] = False,
     rerun: Annotated[
         tuple[str, str] | None,
-        typer.Option("--rerun", metavar="NAME PERIOD", help="A new edition of a report of the settings (2026-10)."),
+        typer.Option(
+            "--rerun", metavar="NAME PERIOD", help="A report of the settings anew (2026-10); a look, in --out."
+        ),
     ] = None,
     send: Annotated[
-        bool, typer.Option("--send", help="With --rerun: send it to whom the report is delivered.")
+        bool,
+        typer.Option("--send", help="With --rerun: make it an edition, for those whose figures have changed."),
     ] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="With --send: to everybody, changed or not.")] = False,
     since: opt.Since = None,
     until: opt.Until = None,
     last: opt.Last = None,
@@ -72,9 +80,11 @@ def report(
     out = opt.output(False, False, False, quiet, no_color)
     settings = opt.configured(config, timezone, date_basis, views, engine, remote)
     if rerun is not None or not source:
-        return _rerun(rerun, source, send, out, settings, now)
-    if send:
-        raise UsageError("--send goes with --rerun, whose report says to whom it is delivered")
+        if everybody and not send:
+            raise UsageError("--all goes with --send, which sends a new edition to those whose figures have changed")
+        return _rerun(rerun, source, send, everybody, timezone, Path(out_folder), out, settings, now)
+    if send or everybody:
+        raise UsageError("--send and --all go with --rerun, whose report says to whom it is delivered")
     wanted = checked_formats(formats)
     make = builder(kind)
     if out_folder == "-" and len(wanted) > 1:
@@ -126,6 +136,9 @@ def _rerun(
     rerun: tuple[str, str] | None,
     source: list[str] | None,
     send: bool,
+    everybody: bool,
+    timezone: str | None,
+    folder: Path,
     out: opt.Output,
     settings: Settings,
     now: str | None,
@@ -140,13 +153,39 @@ def _rerun(
         )
     if source:
         raise UsageError("--rerun takes its runs from the lake of the settings; leave the source out")
-    lake, at = opened_lake(None, settings, out), opt.parsed_now(now)
-    job = Scheduler(lake, settings, plans(settings), lambda: at, out.say).rerun(*rerun, send=send)
+    if folder == Path("-"):
+        raise UsageError("--rerun writes files under their own names; give a folder with --out")
+    lake, at = opened_lake(None, settings, out, must_exist=True), opt.parsed_now(now)
+    scheduler = Scheduler(lake, settings, plans(settings), lambda: at, out.say)
+    if not send:
+        return _preview(scheduler, rerun, timezone, folder, out)
+    before = scheduler.book.job(*rerun)
+    job = scheduler.rerun(*rerun, everybody=everybody, timezone=timezone)
+    if before and len(before.editions) == len(job.editions):
+        return 0
     edition = job.editions[-1]
     out.say(f"{job.report} {job.period}, edition {edition.number}: {job.state}")
-    for line in edition.changes or (["no figure has changed"] if edition.number > 1 else []):
-        out.say(f"    {line}")
+    _say_changes(edition, out)
     for document in edition.documents:
         for name in document.files:
             print(f"{edition.folder}/{name}")
-    return 0 if job.state in ("sent", "made") else 3
+    return 0 if job.state == "sent" else 3
+
+
+def _preview(scheduler: Scheduler, rerun: tuple[str, str], timezone: str | None, folder: Path, out: opt.Output) -> int:
+    from polydoc_analytics.reporting import write_bytes
+
+    written: list[Path] = []
+    edition = scheduler.preview(
+        *rerun, lambda name, content: written.append(write_bytes(folder / name, content)), timezone=timezone
+    )
+    out.say(f"{' '.join(rerun)}: a look, and no edition; --send makes it edition {edition.number} and sends it")
+    _say_changes(edition, out)
+    for path in written:
+        print(path)
+    return 0
+
+
+def _say_changes(edition: Edition, out: opt.Output) -> None:
+    for line in edition.changes or (["no figure has changed"] if edition.number > 1 else []):
+        out.say(f"    {line}")

@@ -175,7 +175,7 @@ def history(
     from polydoc_analytics.schedule.ledger import Book
 
     out = opt.output(json, False, False, False, False)
-    target = opened_lake(lake, opt.configured(config), out)
+    target = opened_lake(lake, opt.configured(config), out, must_exist=True)
     shelf = Shelf(target)
     jobs = list(reversed(Book(shelf).jobs(name)))[:top]
     told = [] if name else list(reversed(notices(shelf)))[:top]
@@ -216,7 +216,7 @@ def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.O
     settings = opt.configured(config)
     at = opt.parsed_now(now) if now else None
     return Scheduler(
-        opened_lake(lake, settings, out),
+        opened_lake(lake, settings, out, must_exist=True),
         settings,
         plans(settings),
         lambda: at or opt.parsed_now(None),

@@ -1,27 +1,57 @@
-"""Who gets the statement of an account: a CSV with the columns account_id and email."""
+"""Who gets the statement of an account: a CSV with the columns account_id and email, several addresses in a cell."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.plan import TargetPlan
+from polydoc_analytics.plan.keys import is_address
 
 
-def contact_of(account: str) -> Callable[[TargetPlan], str | None]:
-    """Return what gives an account's address among the contacts of a target; None where there is none."""
-    return lambda target: contacts(target.values["contacts"]).get(account)
+@dataclass(frozen=True)
+class Contacts:
+    """Addresses by account id, each once, and what is wrong with the file, a sentence a fault."""
+
+    addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
 
-def contacts(path: str) -> dict[str, str]:
-    """Return addresses by account id; raises SourceError where the file cannot be read or lacks a column."""
+def contacts_of(account: str) -> Callable[[TargetPlan], tuple[str, ...]]:
+    """Return what gives an account's addresses among the contacts of a target."""
+    return lambda target: contacts(target.values["contacts"]).addresses.get(account, ())
+
+
+def contacts(path: str) -> Contacts:
+    """Return who is in the file; addresses in a cell are parted by a comma or a semicolon.
+
+    The addresses of an account that has several rows are put together. What is no address stands among the others, so
+    that it is known as not delivered to. Raises SourceError where the file cannot be read or lacks a column.
+    """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             columns = rows.fieldnames or []
             if not {"account_id", "email"} <= set(columns):
                 raise SourceError(f"{path}: expected the columns account_id and email, found {', '.join(columns)}")
-            return {row["account_id"]: row["email"].strip() for row in rows if row["email"] and row["email"].strip()}
+            found: dict[str, dict[str, None]] = {}
+            faults: list[str] = []
+            for row in rows:
+                account = (row["account_id"] or "").strip()
+                where = f"{path}:{rows.line_num}"
+                if not account:
+                    faults.append(f"{where}: has no account_id")
+                    continue
+                if account in found:
+                    faults.append(f"{where}: account {account} has a row already; all its addresses are taken")
+                addresses = [one.strip() for one in re.split(r"[,;]", row["email"] or "") if one.strip()]
+                faults += [f"{where}: '{one}' is no address" for one in addresses if not is_address(one)]
+                found.setdefault(account, {}).update(dict.fromkeys(addresses))
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path}: is no CSV in UTF-8: {error}") from None
+    return Contacts({account: tuple(addresses) for account, addresses in found.items()}, tuple(faults))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.loaders.quiet import quiet
@@ -15,33 +17,58 @@ _MOST_READ = 4096
 def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> tuple[int, str]:
     """Return status and body of an answer of the 200s; redirects are not followed, for a body is signed for one place.
 
-    Raises RefusedError for any other answer and where nobody was reached, UncertainError where the connection broke or
-    fell silent once the request was on its way. The URL is in no message.
+    ``timeout_s`` is the deadline for all of it, the last byte of the answer included. Raises RefusedError for any other
+    answer and where nobody was reached, UncertainError where the connection broke, fell silent or went on too long
+    once the request was on its way. The URL is in no message.
     """
     import httpx
 
-    head = {"Content-Type": "application/json", "User-Agent": "polydoc-analytics", **headers}
+    progress = _Progress()
     try:
-        with (
-            quiet(),
-            httpx.Client(timeout=timeout_s) as client,
-            client.stream("POST", url, content=body, headers=head) as answer,
-        ):
-            text = b""
-            for part in answer.iter_bytes():
-                text += part
-                if len(text) > _MOST_READ:
-                    break
-            found = text[:_MOST_READ].decode("utf-8", "replace")
-            if not answer.is_success:
-                raise RefusedError(f"answered {answer.status_code}: {found[:200]}", _wait(answer.headers))
-            return answer.status_code, found
+        with quiet():
+            return asyncio.run(_within(url, body, headers, timeout_s, progress))
+    except TimeoutError:
+        if progress.has_begun:
+            raise UncertainError(f"no whole answer within {timeout_s:g} s after the request was sent") from None
+        raise RefusedError(f"cannot be reached within {timeout_s:g} s") from None
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
         raise RefusedError(f"cannot be reached: {type(error).__name__}") from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, ValueError):
         raise RefusedError("the URL in the environment variable cannot be used") from None
     except httpx.TransportError as error:
         raise UncertainError(f"no answer after the request was sent: {type(error).__name__}") from None
+
+
+class _Progress:
+    """How far a request has come, as httpcore tells it."""
+
+    has_begun = False
+
+    async def __call__(self, event: str, _: Any) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.has_begun = True
+
+
+async def _within(
+    url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, progress: _Progress
+) -> tuple[int, str]:
+    import httpx
+
+    head = {"Content-Type": "application/json", "User-Agent": "polydoc-analytics", **headers}
+    # Each of httpx's own limits is for one step, and begins anew with every byte.
+    async with asyncio.timeout(timeout_s):
+        async with httpx.AsyncClient(timeout=None) as client:
+            request = client.stream("POST", url, content=body, headers=head, extensions={"trace": progress})
+            async with request as answer:
+                text = b""
+                async for part in answer.aiter_bytes():
+                    text += part
+                    if len(text) > _MOST_READ:
+                        break
+                found = text[:_MOST_READ].decode("utf-8", "replace")
+                if not answer.is_success:
+                    raise RefusedError(f"answered {answer.status_code}: {found}", _wait(answer.headers))
+                return answer.status_code, found
 
 
 def _wait(headers: Mapping[str, str]) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
-from contextlib import suppress
-from typing import Any
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel
@@ -19,23 +21,29 @@ _CONTINUE, _OK = 354, 250
 def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
     """Hand the message over, and return what the server answered when it took responsibility for it (RFC 5321, 6.1).
 
-    Raises RefusedError where the server was not reached or did not take it, UncertainError where the connection broke
-    or fell silent after the data had begun to flow.
+    Addresses with letters beyond ASCII need a server that has SMTPUTF8 (RFC 6531). Raises RefusedError where the server
+    was not reached, has not that, or did not take it, UncertainError where the connection broke or fell silent after
+    the data had begun to flow.
     """
-    from polydoc_analytics.delivery.message import message
+    from polydoc_analytics.delivery.message import message, needs_utf8
 
     values = target.values
     content = message(values, delivery, parcel)
-    connection: Any = None
+    timeout = float(values["timeout"])
+    connection = _connection(target)
     under_way = False
     try:
-        connection = _connected(target)
-        _expect(connection.mail(values["from"]), (_OK,), "sender")
-        _expect(connection.rcpt(delivery.receiver), (_OK, 251), "receiver")
-        _expect(connection.docmd("DATA"), (_CONTINUE,), "data")
+        with _within(timeout, connection):
+            _connect(target, connection)
+        options = _utf8_options(connection) if needs_utf8(values["from"], delivery.receiver) else ()
+        with _within(timeout, connection):
+            _expect(connection.mail(values["from"], options), (_OK,), "sender")
+            _expect(connection.rcpt(delivery.receiver), (_OK, 251), "receiver")
+            _expect(connection.docmd("DATA"), (_CONTINUE,), "data")
         under_way = True
         connection.send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
-        code, text = connection.getreply()
+        with _within(timeout, connection):
+            code, text = connection.getreply()
         under_way = False
         _expect((code, text), (_OK,), "message")
     except (OSError, smtplib.SMTPException) as error:
@@ -45,34 +53,70 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
             raise UncertainError(f"the connection broke after the data was sent: {why}") from None
         raise RefusedError(f"{values['host']}: {why}") from None
     finally:
-        if connection is not None:
-            with suppress(OSError, smtplib.SMTPException):
-                connection.quit()
-            connection.close()
+        with suppress(OSError, smtplib.SMTPException), _within(timeout, connection):
+            connection.quit()
+        connection.close()
     return f"{code} {text.decode('utf-8', 'replace')}"
 
 
-def _connected(target: TargetPlan) -> smtplib.SMTP:
-    values = target.values
-    timeout = float(values["timeout"])
-    tls = None
-    if values["security"] != "none":
-        tls = ssl.create_default_context(cafile=values["ca_file"])
-    if values["security"] == "tls":
-        assert tls is not None
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(values["host"], values["port"] or 465, timeout=timeout, context=tls)
-    else:
-        connection = smtplib.SMTP(values["host"], values["port"] or 587, timeout=timeout)
+def _connection(target: TargetPlan) -> smtplib.SMTP:
+    timeout = float(target.values["timeout"])
+    if target.values["security"] == "tls":
+        return smtplib.SMTP_SSL(timeout=timeout, context=_tls(target))
+    return smtplib.SMTP(timeout=timeout)
+
+
+def _tls(target: TargetPlan) -> ssl.SSLContext:
     try:
-        if values["security"] == "starttls":
-            connection.starttls(context=tls)
-        connection.ehlo_or_helo_if_needed()
-        if values["user"]:
-            connection.login(values["user"], secret_of(target, "password_env"))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        return ssl.create_default_context(cafile=target.values["ca_file"])
+    except OSError as error:
+        raise RefusedError(f"{target.values['ca_file']}: {error.strerror or error}") from None
+
+
+def _connect(target: TargetPlan, connection: smtplib.SMTP) -> None:
+    values = target.values
+    # Where no host was given at first, smtplib checks the certificate for this name.
+    connection._host = values["host"]  # type: ignore[attr-defined]
+    _expect(
+        connection.connect(values["host"], values["port"] or (465 if values["security"] == "tls" else 587)),
+        (220,),
+        "connection",
+    )
+    if values["security"] == "starttls":
+        connection.starttls(context=_tls(target))
+    connection.ehlo_or_helo_if_needed()
+    if values["user"]:
+        connection.login(values["user"], secret_of(target, "password_env"))
+
+
+@contextmanager
+def _within(seconds: float, connection: smtplib.SMTP) -> Iterator[None]:
+    """End the connection when a step has not ended in time: a socket's own limit begins anew with every byte."""
+    is_late = threading.Event()
+
+    def end() -> None:
+        is_late.set()
+        with suppress(OSError, AttributeError):
+            connection.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Exception:
+        if not is_late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if is_late.is_set():  # whatever was made of half an answer
+        raise TimeoutError(f"no whole answer within {seconds:g} s")
+
+
+def _utf8_options(connection: smtplib.SMTP) -> tuple[str, ...]:
+    if not connection.has_extn("smtputf8"):
+        raise RefusedError("the server has no SMTPUTF8, which an address with letters beyond ASCII needs")
+    return ("SMTPUTF8", "BODY=8BITMIME")
 
 
 def _expect(reply: tuple[int, bytes], codes: tuple[int, ...], what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from functools import cache
 from typing import Any
 
@@ -42,7 +42,7 @@ def message(values: Mapping[str, Any], delivery: Delivery, parcel: Parcel) -> by
     from email.utils import format_datetime
 
     letter = parcel.letter
-    made = EmailMessage(policy=SMTP)
+    made = EmailMessage(policy=SMTPUTF8 if needs_utf8(values["from"], delivery.receiver) else SMTP)
     made["From"], made["To"] = values["from"], delivery.receiver
     made["Subject"] = " ".join(f"{letter.title} {letter.period}".split())
     made["Date"] = format_datetime(parcel.made_at)
@@ -58,6 +58,11 @@ def message(values: Mapping[str, Any], delivery: Delivery, parcel: Parcel) -> by
         main, sub = _TYPES.get(file.name.rpartition(".")[2], ("application", "octet-stream"))
         made.add_attachment(file.content, main, sub, filename=file.name)
     return made.as_bytes()
+
+
+def needs_utf8(*addresses: str) -> bool:
+    """Tell whether an address has letters beyond ASCII, which only servers with SMTPUTF8 take."""
+    return not all(address.isascii() for address in addresses)
 
 
 def message_id(delivery: Delivery, sender: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from polydoc_analytics.delivery.lanes import Errand, Lane, side_by_side
 from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel
-from polydoc_analytics.delivery.sending import Clock, deliver, deliveries_to
+from polydoc_analytics.delivery.sending import Clock, deliveries_to
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.plan import Plans
 
@@ -18,37 +19,61 @@ def put(shelf: Shelf, plans: Plans, identity: str, letter: Letter, targets: Iter
     """Put a notice into the outbox, unless that same notice is or was there."""
     if shelf.read(f"{_OPEN}/{identity}.json") or shelf.read(f"{_DONE}/{identity}.json"):
         return
-    to = deliveries_to([plans.targets[name] for name in targets], ("notice", identity, ""))
+    to = deliveries_to([plans.targets[name] for name in targets], ("notice", identity))
     content = {"id": identity, "made_at": now.isoformat(), "letter": letter.stored()}
     shelf.write(f"{_OPEN}/{identity}.json", content | {"deliveries": [one.stored() for one in to]})
 
 
 def deliver_all(shelf: Shelf, plans: Plans, clock: Clock) -> list[dict[str, Any]]:
     """Try what waits, if its time has come, and return what has ended without being sent."""
-    lost = []
-    for name in shelf.names(_OPEN):
-        notice = shelf.read(f"{_OPEN}/{name}.json")
-        if notice is None:
-            continue
-        made_at = datetime.fromisoformat(notice["made_at"])
-        parcel = Parcel(
-            Letter.of(notice["letter"]), made_at, places={"report": "notices", "period": f"{made_at:%Y-%m-%d}"}
-        )
-        to = [Delivery.of(one) for one in notice["deliveries"]]
-
-        def save(notice: dict[str, Any] = notice, to: list[Delivery] = to, name: str = name) -> None:
-            shelf.write(f"{_OPEN}/{name}.json", notice | {"deliveries": [one.stored() for one in to]})
-
-        for one in to:
-            target = plans.targets.get(one.target)
-            deliver(one, target, lambda parcel=parcel: parcel, save, clock, plans.schedule)  # type: ignore[misc]
-        if not any(one.is_open for one in to):
-            done = notice | {"deliveries": [one.stored() for one in to]}
-            shelf.write(f"{_DONE}/{name}.json", done)
-            shelf.remove(f"{_OPEN}/{name}.json")
-            if any(one.state != "sent" for one in to):
-                lost.append(done)
+    lost: list[dict[str, Any]] = []
+    side_by_side([lane_of(shelf, plans, lost)], clock, plans.schedule)
     return lost
+
+
+def lane_of(shelf: Shelf, plans: Plans, lost: list[dict[str, Any]]) -> Lane:
+    """Deliver all that waits side by side, and add what has ended without being sent to ``lost``."""
+    waiting = [_Waiting(shelf, name, notice) for name in shelf.names(_OPEN) if (notice := _open(shelf, name))]
+    yield [errand for one in waiting for errand in one.errands(plans)]
+    for one in waiting:
+        if (done := one.settled()) and any(to["state"] != "sent" for to in done["deliveries"]):
+            lost.append(done)
+
+
+def _open(shelf: Shelf, name: str) -> dict[str, Any] | None:
+    return shelf.read(f"{_OPEN}/{name}.json")
+
+
+class _Waiting:
+    """A notice of the outbox, and its deliveries."""
+
+    def __init__(self, shelf: Shelf, name: str, notice: dict[str, Any]) -> None:
+        self._shelf, self._name, self._notice = shelf, name, notice
+        self._to = [Delivery.of(one) for one in notice["deliveries"]]
+
+    def errands(self, plans: Plans) -> list[Errand]:
+        """Return what is to be tried."""
+        made_at = datetime.fromisoformat(self._notice["made_at"])
+        places = {"report": "notices", "period": f"{made_at:%Y-%m-%d}"}
+
+        def save() -> None:
+            self._save(_OPEN)
+
+        parcel = Parcel(Letter.of(self._notice["letter"]), made_at, places=places)
+        return [Errand(one, plans.targets.get(one.target), lambda: parcel, save) for one in self._to if one.is_open]
+
+    def settled(self) -> dict[str, Any] | None:
+        """Put the notice aside when nothing of it is to be tried any more, and return it then."""
+        if any(one.is_open for one in self._to):
+            return None
+        done = self._save(_DONE)
+        self._shelf.remove(f"{_OPEN}/{self._name}.json")
+        return done
+
+    def _save(self, folder: str) -> dict[str, Any]:
+        content = self._notice | {"deliveries": [one.stored() for one in self._to]}
+        self._shelf.write(f"{folder}/{self._name}.json", content)
+        return content
 
 
 def notices(shelf: Shelf) -> list[dict[str, Any]]:

@@ -1,9 +1,13 @@
-"""One try to deliver: recorded before and after, so that whatever breaks in between is known as uncertain."""
+"""One try to deliver: recorded before and after, so that whatever breaks in between is known as uncertain.
+
+Records are changed by :func:`begin` and :func:`finish`, in one thread; :func:`attempt` may run in another.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -12,7 +16,8 @@ from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel, Try, key_of
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.plan import SchedulePlan, TargetPlan
-from polydoc_analytics.safe_text import shown
+from polydoc_analytics.plan.keys import is_address
+from polydoc_analytics.safe_text import scrubbed, shown
 
 PUTS = ("folder", "store")
 """Kinds at which a repeat only puts the same bytes where they are: whether a try was the first need not be known."""
@@ -30,73 +35,88 @@ Save = Callable[[], None]
 
 
 def deliveries_to(
-    targets: Iterable[TargetPlan], parts: tuple[str, ...], contacts: Callable[[TargetPlan], str | None] | None = None
+    targets: Iterable[TargetPlan],
+    parts: tuple[str, ...],
+    account: str = "",
+    contacts: Callable[[TargetPlan], tuple[str, ...]] | None = None,
 ) -> list[Delivery]:
     """Return the deliveries to each receiver of some targets, keyed by the parts that name what is delivered.
 
-    With ``contacts`` a mail goes to what that gives for the target; where it gives none the delivery is skipped.
+    With ``contacts`` a mail goes to each address that gives for the target; where there is none the delivery is
+    skipped, and where what stands there is no address it has failed.
     """
     found = []
     for target in targets:
-        for receiver in _receivers(target, contacts):
-            key = key_of(*parts, target.name, receiver or "")
-            one = Delivery(target.name, target.kind, receiver or "", parts[-1], key)
-            if receiver is None:
+        for receiver in _receivers(target, contacts) or ("",):
+            one = Delivery(target.name, target.kind, receiver, account, key_of(*parts, account, target.name, receiver))
+            if not receiver:
                 one.state = "skipped"
                 one.tries.append(Try("", "skipped", "no address among the contacts"))
+            elif target.kind == "email" and not is_address(receiver):
+                one.state = "failed"
+                one.tries.append(Try("", "failed", f"'{receiver}' is no address"))
             found.append(one)
     return found
 
 
-def _receivers(target: TargetPlan, contacts: Callable[[TargetPlan], str | None] | None) -> tuple[str | None, ...]:
+def _receivers(target: TargetPlan, contacts: Callable[[TargetPlan], tuple[str, ...]] | None) -> tuple[str, ...]:
     if target.kind == "email":
-        return (contacts(target),) if contacts else tuple(target.values["to"])
+        return contacts(target) if contacts else tuple(target.values["to"])
     place = target.values.get("path") or target.values.get("uri") or target.values["url_env"]
     return (shown(place) if "://" in place else place,)
 
 
-def deliver(
-    delivery: Delivery,
-    target: TargetPlan | None,
-    parcel: Callable[[], Parcel],
-    save: Save,
-    clock: Clock,
-    schedule: SchedulePlan,
-) -> None:
-    """Try a delivery once, if its time has come; it counts as sent only when the other side has accepted it.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a try: sent, failed or uncertain, the answer, and how long the receiver asked to be left alone."""
 
-    ``save`` makes the record durable; it is called before anything leaves and again when the outcome is known.
+    outcome: str
+    answer: str
+    wait_s: float = 0.0
+
+
+def begin(delivery: Delivery, save: Save, now: datetime, schedule: SchedulePlan) -> bool:
+    """Record that a delivery is being tried, if its time has come; tell whether it is to be tried now.
+
+    ``save`` makes the record durable before anything leaves.
     """
-    now = clock()
     if delivery.state == "sending":  # found so: whoever tried was killed
         delivery.tries[-1].outcome, delivery.tries[-1].answer = "uncertain", _KILLED
         settle(delivery, now, schedule)
         save()
         if delivery.next_try_at is None:
-            return
+            return False
         delivery.next_try_at = now.isoformat()  # the wait is for a receiver in trouble, and none was
     if not delivery.is_open or (delivery.next_try_at and now < datetime.fromisoformat(delivery.next_try_at)):
-        return
+        return False
     delivery.state, delivery.next_try_at = "sending", None
     delivery.tries.append(Try(now.isoformat(), "sending"))
     save()
-    last, least_wait = delivery.tries[-1], 0.0
+    return True
+
+
+def attempt(delivery: Delivery, target: TargetPlan | None, parcel: Callable[[], Parcel]) -> Outcome:
+    """Try a delivery once. It counts as sent only when the other side has accepted it; no record is changed."""
     try:
         if target is None:
             raise RefusedError(f"the settings have no [delivery.{delivery.target}] any more")
-        last.answer = _send(target, delivery, parcel())
-        last.outcome = "sent"
+        found = Outcome("sent", _send(target, delivery, parcel()))
     except UncertainError as error:
-        last.outcome, last.answer = "uncertain", str(error)
+        found = Outcome("uncertain", str(error))
     except RefusedError as error:
-        last.outcome, last.answer, least_wait = "failed", str(error), error.wait_s
+        found = Outcome("failed", str(error), error.wait_s)
     except PolydocError as error:
-        last.outcome, last.answer = "failed", str(error)
+        found = Outcome("failed", str(error))
     except Exception as error:
         # Nobody knows how far it came, and the next receiver must not go without for it.
-        last.outcome, last.answer = "uncertain", f"internal error: {type(error).__name__}: {error}"
-    last.answer = scrubbed(last.answer, target)[:_MOST_ANSWER]
-    settle(delivery, now, schedule, least_wait)
+        found = Outcome("uncertain", f"internal error: {type(error).__name__}: {error}")
+    return replace(found, answer=_without_secrets(found.answer, target)[:_MOST_ANSWER])
+
+
+def finish(delivery: Delivery, found: Outcome, save: Save, now: datetime, schedule: SchedulePlan) -> None:
+    """Record what became of a try, durably."""
+    delivery.tries[-1].outcome, delivery.tries[-1].answer = found.outcome, found.answer
+    settle(delivery, now, schedule, found.wait_s)
     save()
 
 
@@ -141,12 +161,8 @@ def secret_of(target: TargetPlan, key: str) -> str:
     return value
 
 
-def scrubbed(text: str, target: TargetPlan | None) -> str:
+def _without_secrets(text: str, target: TargetPlan | None) -> str:
     """Return an answer on one line, without the secrets of the target, should the other side repeat them."""
     values: Mapping[str, Any] = target.values if target else {}
-    for key, variable in values.items():
-        secret = os.environ.get(variable or "", "") if key.endswith("_env") else ""
-        for part in {secret, secret.partition("://")[2], secret.rpartition("/")[2]}:
-            if len(part) >= 4:
-                text = text.replace(part, "***")
-    return " ".join(text.split())
+    secrets = [os.environ.get(variable or "", "") for key, variable in values.items() if key.endswith("_env")]
+    return " ".join(scrubbed(text, filter(None, secrets)).split())

@@ -3,42 +3,83 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from polydoc_analytics.counting import counted
 from polydoc_analytics.delivery.http import post
 from polydoc_analytics.delivery.outcomes import RefusedError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel
 from polydoc_analytics.delivery.sending import secret_of
 from polydoc_analytics.plan import TargetPlan
 
-_MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD = 150, 2900, 10, 1900
+_MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10, 2000, 50
+"""What Slack takes: characters of a header, of a section's text and of a field, fields of a section, blocks."""
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
     """Post the message; it counts as sent when Slack answers 200 and ok."""
-    letter = parcel.letter
-    title = f"{letter.title} {letter.period}".strip()
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": title[:_MOST_TITLE], "emoji": False}}
-    ]
-    lines = [*letter.text, *(f"{file.name} (SHA-256 {file.sha256})" for file in parcel.files)]
-    if lines:
-        blocks.append({"type": "section", "text": _mark("\n".join(lines), _MOST_TEXT)})
-    fields = [_mark(f"{label}: {value} {note}".strip(), _MOST_FIELD) for label, value, note in letter.figures]
-    for first in range(0, min(len(fields), 4 * _MOST_FIELDS), _MOST_FIELDS):
-        blocks.append({"type": "section", "fields": fields[first : first + _MOST_FIELDS]})
-    blocks.append({"type": "context", "elements": [_mark(f"ref {delivery.key}", _MOST_TEXT)]})
-    body = json.dumps({"text": _escaped(title), "blocks": blocks}, ensure_ascii=False).encode()
+    body = json.dumps(message(delivery, parcel), ensure_ascii=False).encode("utf-8", "replace")
     status, text = post(secret_of(target, "url_env"), body, {}, target.values["timeout"])
     if text.strip() != "ok":
-        raise RefusedError(f"answered {status} without ok: {text[:100]}")
+        raise RefusedError(f"answered {status} without ok: {text}")
     return f"{status} {text}".strip()
 
 
-def _mark(text: str, most: int) -> dict[str, str]:
-    cut = text if len(text) <= most else f"{text[: most - 1]}…"
-    return {"type": "mrkdwn", "text": _escaped(cut)}
+def message(delivery: Delivery, parcel: Parcel) -> dict[str, Any]:
+    """Return the message, every part of it within what Slack takes; what does not fit is counted in the last block."""
+    letter = parcel.letter
+    title = " ".join(f"{letter.title} {letter.period}".split())
+    head = {"type": "plain_text", "text": _cut(title, _MOST_TITLE, {}), "emoji": False}
+    lines = [*letter.text, *(f"{file.name} (SHA-256 {file.sha256})" for file in parcel.files)]
+    texts = [{"type": "section", "text": _mark(text)} for text in _packed(lines)]
+    fields = [_mark(_cut(f"{label}: {value} {note}".strip(), _MOST_FIELD)) for label, value, note in letter.figures]
+    parts = [fields[first : first + _MOST_FIELDS] for first in range(0, len(fields), _MOST_FIELDS)]
+    blocks: list[dict[str, Any]] = [*texts, *({"type": "section", "fields": part} for part in parts)]
+    ref = f"ref {delivery.key}"
+    if len(blocks) > _MOST_BLOCKS - 2:
+        left_out = len(blocks) - (_MOST_BLOCKS - 2)
+        blocks, ref = blocks[: _MOST_BLOCKS - 2], f"{counted(left_out, 'part')} did not fit; {ref}"
+    blocks = [{"type": "header", "text": head}, *blocks, {"type": "context", "elements": [_mark(ref)]}]
+    return {"text": _cut(title, _MOST_TEXT), "blocks": blocks}
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _mark(escaped: str) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": escaped}
+
+
+def _packed(lines: Iterable[str]) -> Iterable[str]:
+    """Yield escaped texts of as many lines as fit into one block each; a line that is longer goes on in the next."""
+    block = ""
+    for line in lines:
+        for piece in _pieces(line, _MOST_TEXT):
+            if block and _size(block) + 1 + _size(piece) > _MOST_TEXT:
+                yield block
+                block = ""
+            block = f"{block}\n{piece}" if block else piece
+    if block:
+        yield block
+
+
+def _pieces(text: str, most: int, entities: dict[str, str] = _ENTITIES) -> Iterable[str]:
+    """Yield a text escaped, in pieces that are not too long once they are, and cut through no entity."""
+    piece, size = "", 0
+    for character in text:
+        escaped = entities.get(character, character)
+        if size + _size(escaped) > most:
+            yield piece
+            piece, size = "", 0
+        piece, size = piece + escaped, size + _size(escaped)
+    yield piece
+
+
+def _cut(text: str, most: int, entities: dict[str, str] = _ENTITIES) -> str:
+    """Return a text escaped and, where it is too long then, cut."""
+    first, *rest = _pieces(text, most, entities)
+    return next(iter(_pieces(text, most - 1, entities))) + "…" if rest else first
+
+
+def _size(text: str) -> int:
+    """Return how long a text is to Slack, which counts UTF-16 units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -23,6 +23,7 @@ from polydoc_analytics.sql import quoted
 
 _QUARANTINE_TEXTS = ("raw", "reason", "source", "header")
 _EDITIONS = "editions/"
+_FIGURES = ".figures.json"
 
 
 def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | None:
@@ -141,7 +142,7 @@ def erase_from_schedule(place: Place, account: str, *, keep_documents: bool) -> 
     spelling, documents = Spelling(account), []
     with shelf.lock():
         for name in names:
-            is_document = name.startswith(_EDITIONS) and not name.endswith(".letter.json")
+            is_document = name.startswith(_EDITIONS) and not name.endswith((".letter.json", _FIGURES))
             content = None if is_document else shelf.read(name)
             if content is None:
                 continue
@@ -151,8 +152,10 @@ def erase_from_schedule(place: Place, account: str, *, keep_documents: bool) -> 
                 documents += [f"{SCHEDULE}/{file}" for file, is_letter in files.items() if not is_letter]
                 if keep_documents and (files or name.startswith(_EDITIONS)):
                     continue
+                if name.endswith(_FIGURES):
+                    before = [row for row in before if not any(map(spelling.is_in, row[1]))]
                 now = spelling.strike_all(before if not files else _without_documents(before, account))
-                if now != before:
+                if now != json.loads(content):
                     shelf.write(name, json.dumps(now, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
                 for file in files:
                     shelf.remove(file)
@@ -171,7 +174,8 @@ def _documents(job: Any, account: str) -> dict[str, bool]:
         for document in edition["documents"]:
             if document["account"] == account:
                 found |= {f"{edition['folder']}/{name}": False for name in document["files"]}
-                found |= dict.fromkeys([document["letter"], *document["charts"].values()], True)
+                beside = [document["letter"], document.get("figures", ""), *document["charts"].values()]
+                found |= dict.fromkeys(beside, True)
     return {name: is_letter for name, is_letter in found.items() if name}
 
 
@@ -179,7 +183,7 @@ def _without_documents(job: dict[str, Any], account: str) -> dict[str, Any]:
     """Return a job whose documents for one account have no files, and whose open deliveries to it are dropped."""
     for edition in _editions(job):
         edition["documents"] = [
-            {**one, "letter": "", "files": {}, "charts": {}} if one["account"] == account else one
+            {**one, "letter": "", "files": {}, "charts": {}, "figures": ""} if one["account"] == account else one
             for one in edition["documents"]
         ]
         edition["deliveries"] = [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 _SILENT = logging.NullHandler()
+_CHANGING = threading.Lock()
 
 
 @contextmanager
@@ -22,9 +24,16 @@ def quiet() -> Iterator[None]:
     # Where no logging is set up, records of retries would reach stderr without a word of what is meant.
     logging.getLogger("stamina").addHandler(_SILENT)
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(is_of_others)
+        _replace_filters(name, lambda filters: [*filters, is_of_others])
     try:
         yield
     finally:
         for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(is_of_others)
+            _replace_filters(name, lambda filters: [one for one in filters if one is not is_of_others])
+
+
+def _replace_filters(name: str, change: Callable[[list[Any]], list[Any]]) -> None:
+    """Change a logger's filters as a whole: another thread that goes through them must miss none."""
+    logger = logging.getLogger(name)
+    with _CHANGING:
+        logger.filters = change(list(logger.filters))

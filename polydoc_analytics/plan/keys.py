@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ _MINUTES = {"m": 1, "h": 60, "d": 1440, "w": 10080}
 _BYTES = {"KB": 1000, "MB": 1_000_000}
 _PLACE = re.compile(r"\{([^{}]*)\}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_LOCAL = re.compile(r"[^\s@<>()\[\]\\,;:\".]+(\.[^\s@<>()\[\]\\,;:\".]+)*")
+_LABEL = re.compile(r"[^\W_]([\w-]*[^\W_])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -24,8 +27,8 @@ class Key:
     """One key of a table: its kind, what it means, its default, and what its value may be.
 
     ``kind`` is name, text, variable (the name of an environment variable), length (12h), size (10MB), template (with
-    the places of ``choices`` in braces), flag, count (a whole number from ``least``), number, texts or numbers (a table
-    of numbers by text).
+    the places of ``choices`` in braces), flag, count (a whole number from ``least``), number, texts, numbers (a table
+    of numbers by text) or shares (a list of numbers above 0).
     """
 
     name: str
@@ -80,6 +83,12 @@ def _value(where: str, key: Key, value: Any) -> Any:
     if key.kind == "numbers":
         is_table = isinstance(value, Mapping) and all(isinstance(one, int | float) for one in value.values())
         return dict(_of(where, name, value, is_table, "a table of numbers"))
+    if key.kind == "shares":
+        is_list = isinstance(value, list | tuple) and all(
+            isinstance(one, int | float) and not isinstance(one, bool) and 0 < one < math.inf for one in value
+        )
+        shares = _of(where, name, value, is_list, "a list of shares, such as [0.5, 0.8]")
+        return tuple(sorted({float(one) for one in shares}))
     if key.kind == "texts":
         given = [value] if isinstance(value, str) else value
         is_list = isinstance(given, list | tuple) and all(isinstance(one, str) and one.strip() for one in given)
@@ -125,6 +134,15 @@ def _of(where: str, name: str, value: Any, is_right: bool, expected: str) -> Any
     return value
 
 
+def is_address(text: str) -> bool:
+    """Tell whether a text is one mail address and nothing else; letters of any script are (RFC 6531)."""
+    name, at, domain = text.rpartition("@")
+    if not (at and _LOCAL.fullmatch(name) and text.isprintable()):
+        return False
+    is_short = len(name.encode("utf-8", "replace")) <= 64 and len(text.encode("utf-8", "replace")) <= 254
+    return is_short and all(_LABEL.fullmatch(label) for label in domain.split("."))
+
+
 def filled(template: str, values: Mapping[str, str]) -> str:
     """Return a template with its places filled; what a value holds beyond letters, digits, . - and _ becomes -.
 
@@ -162,6 +180,7 @@ def _schema(key: Key) -> dict[str, Any]:
         "flag": {"type": "boolean"},
         "count": {"type": "integer", "minimum": key.least},
         "number": {"type": "number"},
+        "shares": {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}},
         "numbers": {"type": "object", "additionalProperties": {"type": "number"}},
         "length": {"type": "string", "pattern": f"^{LENGTH.pattern}$"},
         "size": {"type": "string", "pattern": f"^{_SIZE.pattern}$"},

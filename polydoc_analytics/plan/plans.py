@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.config import Settings
 from polydoc_analytics.configured import sources
-from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.errors import PolydocError, UsageError, nearest
 from polydoc_analytics.plan.cron import Cron
-from polydoc_analytics.plan.keys import NAME, checked
+from polydoc_analytics.plan.keys import NAME, checked, is_address
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, PERIODS, PRESETS, REPORT, SCHEDULE
+from polydoc_analytics.views.own import catalog_with
 from polydoc_analytics.zones import zone
 
 if TYPE_CHECKING:
@@ -92,25 +94,58 @@ class Plans:
 
 def plans(settings: Settings) -> Plans:
     """Return what the settings ask for; raises UsageError for what means nothing, with what would."""
-    known = sources(settings)
-    targets = {name: _target(name, table, settings) for name, table in settings.delivery.items()}
-    schedule = SchedulePlan(**checked("[schedule]", settings.schedule, SCHEDULE))
-    _known("[schedule]", "sync", schedule.sync, known, "source")
-    _known("[schedule]", "tell", schedule.tell, targets, "delivery")
-    reports = _by_name("reports", (_report(table, settings) for table in settings.reports))
-    alerts = _alerts(settings)
-    for one in reports.values():
+    found, errors = examined(settings)
+    if errors:
+        raise errors[0]
+    return found
+
+
+def examined(settings: Settings) -> tuple[Plans, list[PolydocError]]:
+    """Return what the settings ask for, without what means nothing, and the error of each of those."""
+    errors: list[PolydocError] = []
+
+    def attempt(make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except PolydocError as error:
+            errors.append(error)
+
+    known: dict[str, Any] = {}
+    for name, table in settings.sources.items():
+        known |= attempt(partial(sources, replace(settings, sources={name: table}))) or {}
+    made = {name: attempt(partial(_target, name, table, settings)) for name, table in settings.delivery.items()}
+    targets = {name: one for name, one in made.items() if one}
+    schedule = attempt(lambda: SchedulePlan(**checked("[schedule]", settings.schedule, SCHEDULE)))
+    reports = [attempt(partial(_report, table, settings)) for table in settings.reports]
+    views = attempt(partial(catalog_with, settings.views)) if settings.alerts else None
+    alerts = [attempt(partial(_alert, table, views)) for table in settings.alerts] if views is not None else []
+    found = Plans(
+        schedule or SchedulePlan(**checked("[schedule]", {}, SCHEDULE)),
+        attempt(partial(_by_name, "reports", filter(None, reports))) or {},
+        attempt(partial(_by_name, "alerts", filter(None, alerts))) or {},
+        targets,
+    )
+    for check in _references(found, settings.sources, settings.delivery):
+        attempt(check)
+    return found, errors
+
+
+def _references(found: Plans, known: Iterable[str], named: Iterable[str]) -> Iterator[Callable[[], None]]:
+    """Yield a check of each name that one table has of another."""
+    schedule, targets = found.schedule, found.targets
+    yield partial(_known, "[schedule]", "sync", schedule.sync, known, "source")
+    yield partial(_known, "[schedule]", "tell", schedule.tell, named, "delivery")
+    for one in found.reports.values():
         where = f"[[reports]] {one.name}"
-        _known(where, "needs", one.needs, known, "source")
-        _known(where, "deliver", one.deliver, targets, "delivery")
-        _receivers(one, targets)
-    for alert in alerts.values():
+        yield partial(_known, where, "needs", one.needs, known, "source")
+        yield partial(_known, where, "deliver", one.deliver, named, "delivery")
+        yield partial(_receivers, one, targets)
+    for alert in found.alerts.values():
         where = f"[[alerts]] {alert.name}"
-        _known(where, "deliver", alert.deliver, targets, "delivery")
-        _known(where, "sources", alert.values.get("sources") or (), known, "source")
-        _hear(where, alert.deliver, targets)
-    _hear("[schedule]", schedule.tell, targets)
-    return Plans(schedule, reports, alerts, targets)
+        yield partial(_known, where, "deliver", alert.deliver, named, "delivery")
+        yield partial(_known, where, "sources", alert.values.get("sources") or (), known, "source")
+        yield partial(_hear, where, alert.deliver, targets)
+    yield partial(_hear, "[schedule]", schedule.tell, targets)
 
 
 def _by_name(what: str, made: Iterable[Any]) -> dict[str, Any]:
@@ -131,16 +166,15 @@ def _known(where: str, key: str, names: Iterable[str], known: Iterable[str], wha
 
 
 def _receivers(one: ReportPlan, targets: Mapping[str, TargetPlan]) -> None:
-    for name in one.deliver:
-        target = targets[name]
+    for target in (targets[name] for name in one.deliver if name in targets):
         if target.kind == "email" and not (target.values["contacts"] if one.per_account else target.values["to"]):
             need = "contacts, to whom statements go" if one.per_account else "to, who gets reports"
-            raise UsageError(f"[[reports]] {one.name}: [delivery.{name}] has no {need}")
+            raise UsageError(f"[[reports]] {one.name}: [delivery.{target.name}] has no {need}")
 
 
 def _hear(where: str, names: Iterable[str], targets: Mapping[str, TargetPlan]) -> None:
     for name in names:
-        if targets[name].kind == "email" and not targets[name].values["to"]:
+        if name in targets and targets[name].kind == "email" and not targets[name].values["to"]:
             raise UsageError(f"{where}: [delivery.{name}] has no to, who hears of it")
 
 
@@ -161,7 +195,7 @@ def _target(name: str, table: Any, settings: Settings) -> TargetPlan:
         if values["user"] and values["security"] == "none":
             raise UsageError(f'{where}: a password needs a safe connection; give security = "starttls" or "tls"')
         for address in (values["from"], *values["to"]):
-            if not (address.isascii() and re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", address)):
+            if not is_address(address):
                 raise UsageError(f"{where}: '{address}' is no address; expected one such as ops@example.com")
     return TargetPlan(name, kind, values)
 
@@ -205,13 +239,6 @@ def _report(table: Any, settings: Settings) -> ReportPlan:
     if not values["output"] and not values["deliver"]:
         raise UsageError(f"{where}: goes nowhere; give output, a folder, or deliver, names of [delivery.NAME]")
     return ReportPlan(**{**values, "cron": cron, "timezone": timezone})
-
-
-def _alerts(settings: Settings) -> dict[str, AlertPlan]:
-    from polydoc_analytics.views.own import catalog_with
-
-    views = catalog_with(settings.views)
-    return _by_name("alerts", (_alert(table, views) for table in settings.alerts))
 
 
 def _alert(table: Any, views: Mapping[str, View]) -> AlertPlan:

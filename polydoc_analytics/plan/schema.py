@@ -46,6 +46,7 @@ _SOURCES = {
     "path": "folder, file, glob or URI, or a list of them",
     "input_format": "ndjson, json, csv, parquet or arrow; by default found out",
     "assume_utc": "take times without an offset for UTC",
+    "complete_after": "how late its rows come, such as 6h: so much past a period's end `needs` waits for",
     "correct": "take the files for the authority: what they say replaces what is stored",
 }
 

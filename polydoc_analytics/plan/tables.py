@@ -72,7 +72,13 @@ _ALERT = (
     Key("name", "name", "what the alert is called", is_required=True),
     Key("deliver", "texts", "names of [delivery.NAME] tables that hear of it", ()),
 )
-_MIN = Key("min_runs", "count", "windows with fewer runs (finished ones, for a rate) say nothing", 1)
+_MIN = Key(
+    "min_runs",
+    "count",
+    "windows with fewer runs (finished ones, for a rate) say nothing; default: 1, for counts 0",
+    None,
+)
+_NO_DATA = Key("no_data_after", "length", "after so long without data it is said that there are none", "3d")
 _LONG = Key("longer_than", "length", "how long is too long", is_required=True)
 _VIEW = Key("view", "text", "a usage view, or one of your own", is_required=True)
 _MEASURE = Key("measure", "text", "a column of it", is_required=True)
@@ -84,6 +90,7 @@ ALERT: dict[str, tuple[Key, ...]] = {
         Key("above", "number", "fires above this; a rate when it is so with 97.5 % confidence"),
         Key("below", "number", "fires below this; a rate likewise"),
         _MIN,
+        _NO_DATA,
         Key("for", "count", "so many windows in a row, up to the last that is whole", 1),
         Key("window", "text", "of a view without periods: 7d, whole local days before today", "1d"),
     ),
@@ -95,12 +102,15 @@ ALERT: dict[str, tuple[Key, ...]] = {
         Key("falls", "number", "fires when yesterday is more than this share below the median"),
         Key("weeks", "count", "how many earlier days of the same weekday the median is over", 6, least=3),
         _MIN,
+        _NO_DATA,
     ),
     "budget": (
         *_ALERT,
         Key("credits", "number", "credits that an account may use in a local month", is_required=True),
         Key("accounts", "numbers", "other budgets, by account id"),
+        Key("stages", "shares", "shares of the budget that are told of by themselves, besides passing it", (0.8,)),
         Key("projected", "flag", "fires too when the month would end above it, from the fourth day on", True),
+        _NO_DATA,
     ),
     "running": (*_ALERT, _LONG),
     "silent": (*_ALERT, Key("sources", "texts", "sources of the settings; default: all", ()), _LONG),
@@ -108,5 +118,6 @@ ALERT: dict[str, tuple[Key, ...]] = {
         *_ALERT,
         Key("above", "number", "share of the rows read", is_required=True),
         Key("window", "length", "over the loads of so long", "1d"),
+        _NO_DATA,
     ),
 }

@@ -1,86 +1,163 @@
-"""What an edition says that the one before did not: figures as of the one's load against the other's."""
+"""What an edition says that the one before did not: its figures against those that were kept with that one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from polydoc_analytics.config import Settings
 from polydoc_analytics.content import Column, Section, Table
+from polydoc_analytics.counting import counted
+from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.lake.lake import Lake
-from polydoc_analytics.plan import ReportPlan
+from polydoc_analytics.lake.ledger import Ledger
+from polydoc_analytics.lake.refusing import RefusedAccounts
+from polydoc_analytics.schedule.figures import BY_ACCOUNT, WHOLE, Row, loaded
 from polydoc_analytics.schedule.ledger import Edition, Job
 
-if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
-
-_MEASURES = ("runs", "succeeded_runs", "failed_runs", "credits", "total_tokens")
 _SHOWN = 50
+_TOLD = 20
+_SUMMARY = 3
 
-Figures = Mapping[str, Mapping[str, Any]]
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure that is other than before: in which table, of what, which measure, and both values.
+
+    ``account`` is whose document it stands in; empty: everybody's.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    measure: str
+    before: Any
+    now: Any
+    account: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        whose = self.account if self.account not in self.key else ""
+        where = ", ".join(filter(None, (self.table, whose, *self.key)))
+        measure = self.measure.replace("_", " ")
+        head = f"{where}: {measure}" if where else measure
+        return f"{head[:1].upper()}{head[1:]}: {_text(self.now)}, before {_text(self.before)}."
 
 
-@dataclass(frozen=True)
-class Changes:
-    """The measures of the whole (key empty) and of each account before and now, and the edition that was before."""
+@dataclass
+class Comparison:
+    """The edition before, and what is found to be other than in it, document by document.
 
-    before: Figures
-    now: Figures
+    ``notes`` say what else differs: the kind of the report, the zone of its days, accounts that were erased since.
+    """
+
+    shelf: Shelf
     edition: Edition
+    refused: RefusedAccounts
+    notes: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
     @classmethod
-    def between(
-        cls, lake: Lake, settings: Settings, plan: ReportPlan, job: Job, edition: Edition, db: Database
-    ) -> Changes:
-        """Return what changed since an edition, whose figures the lake still knows as of its load."""
-        from polydoc_analytics.schedule.making import opened
-
-        if edition.load is None:
-            return cls({}, _figures(db), edition)
-        with opened(lake, settings, plan, job, db.now, edition.load) as then:
-            return cls(_figures(then), _figures(db), edition)
-
-    def rows(self, account: str = "") -> list[tuple[str, str, int | None, int | None]]:
-        """Return account, measure, value before and now of whatever is other; of one account where it is given."""
-        found = []
-        for key in sorted({*self.before, *self.now}):
-            if account and key != account:
-                continue
-            for measure in _MEASURES:
-                old, new = (side.get(key, {}).get(measure, 0) for side in (self.before, self.now))
-                if old != new:
-                    found.append((key, measure, old, new))
+    def with_edition(cls, shelf: Shelf, lake: Lake, job: Job, before: Edition, now: Edition) -> Comparison:
+        """Return what is to be held against an edition."""
+        since = before.load or 0
+        erased = [row for row in Ledger(lake.place).rows if row.kind == "erase" and row.number > since]
+        notes = [f"Edition {before.number} kept no figures, so they are not compared."] if _kept_none(before) else []
+        sides = (
+            ("kind", before.kind, now.kind),
+            ("zone of days", before.timezone or job.timezone, now.timezone),
+            ("date basis", before.date_basis, now.date_basis),
+        )
+        notes += [f"The {what} is {new}, before {old}." for what, old, new in sides if old and old != new]
+        found = cls(shelf, before, lake.refused_accounts(), notes)
+        if erased:
+            which = counted(len(erased), "account was", "accounts were")
+            notes.append(f"{which} erased since edition {before.number}; the totals are now without what was theirs.")
         return found
 
+    def of(self, account: str, rows: Sequence[Row]) -> list[Change]:
+        """Return, and remember, what is other of one document than in the edition before."""
+        before = next((one for one in self.edition.documents if one.account == account), None)
+        if _kept_none(self.edition):
+            return []
+        kept = self._kept(before.figures) if before and before.figures else ()
+        found = [replace(one, account=account) for one in _changes(kept, rows)]
+        self.changes += found
+        return found
+
+    def gone(self, accounts: Iterable[str]) -> None:
+        """Remember the accounts that had a document in the edition before and have none now."""
+        now = set(accounts)
+        for document in self.edition.documents:
+            if document.account and document.account not in now and not self.refused.holds(document.account):
+                self.of(document.account, ())
+
     def sentences(self) -> list[str]:
-        """Return what changed of the whole, a sentence a measure."""
-        return [_sentence(measure, old, new) for key, measure, old, new in self.rows() if not key]
+        """Return what there is to say of the whole edition: totals first, and not more than can be read."""
+        ordered = sorted(self.changes, key=lambda one: (bool(one.account), one.table != WHOLE))
+        said = [*self.notes, *(str(one) for one in ordered[:_TOLD])]
+        if len(ordered) > _TOLD:
+            said.append(f"{counted(len(ordered) - _TOLD, 'further figure has', 'further figures have')} changed.")
+        return said
 
-    def section(self, account: str) -> Section:
-        """Return what a report, of one account or of all, says of the edition before."""
-        rows = self.rows(account)
+    def section(self, account: str, changes: Sequence[Change]) -> Section:
+        """Return what a document says of the edition before; everybody's names the changes of every account."""
+        shown = changes if account else self.changes
         first = f"This is a new edition; edition {self.edition.number} was made from {self.edition.snapshot}."
-        said = [_sentence(measure, old, new) for key, measure, old, new in rows if key == account]
+        totals = [str(one) for one in shown if one.table == WHOLE or (account and one.table == BY_ACCOUNT)]
+        rest = len(shown) - len(totals)
+        said = [*totals, *([f"{counted(rest, 'other figure has', 'other figures have')} changed."] if rest else [])]
+        if not shown and not _kept_none(self.edition):
+            said = ["No figure has changed."]
         columns = (
-            Column("account_id", "account", "text"),
+            Column("table", "table", "text"),
+            Column("what", "of", "text"),
             Column("measure", "figure", "text"),
-            Column("before", f"edition {self.edition.number}", "count"),
-            Column("now", "now", "count"),
+            Column("before", f"edition {self.edition.number}", "text"),
+            Column("now", "now", "text"),
         )
-        lines = tuple((key or "all", measure.replace("_", " "), old, new) for key, measure, old, new in rows)
+        lines = tuple(
+            (
+                one.table,
+                ", ".join(one.key) or one.account or "all",
+                one.measure.replace("_", " "),
+                _text(one.before),
+                _text(one.now),
+            )
+            for one in shown
+        )
         table = Table(columns, lines, _SHOWN, noun="changes") if lines else None
-        text = (first, *(said or ["No figure of the whole has changed."]))
-        return Section("editions", "What changed since the edition before", text, table=table)
+        return Section("editions", "What changed since the edition before", (first, *self.notes, *said), table=table)
+
+    def _kept(self, name: str) -> tuple[Row, ...]:
+        rows = loaded(self.shelf.read_bytes(name))
+        return tuple(row for row in rows if not any(map(self.refused.holds, row.key)))
 
 
-def _sentence(measure: str, old: int | None, new: int | None) -> str:
-    values = ["unknown" if value is None else f"{value:,}" for value in (old, new)]
-    return f"{measure.replace('_', ' ').capitalize()}: {values[1]}, before {values[0]}."
+def _changes(before: Iterable[Row], now: Iterable[Row]) -> Iterator[Change]:
+    old, new = ({(row.table, row.key): row.values for row in rows} for rows in (before, now))
+    for table, key in dict.fromkeys((*new, *old)):
+        was, is_now = old.get((table, key)), new.get((table, key))
+        if was is None or is_now is None:
+            yield Change(table, key, "row", _summary(was), _summary(is_now))
+            continue
+        for name in dict.fromkeys((*is_now, *was)):
+            if was.get(name) != is_now.get(name):
+                yield Change(table, key, name, was.get(name), is_now.get(name))
 
 
-def _figures(db: Database) -> dict[str, dict[str, Any]]:
-    names = ", ".join(_MEASURES)
-    whole = db.sql(f"select '' as account_id, {names} from usage").rows(named=True)
-    parts = db.sql(f"select account_id, {names} from usage_by_account").rows(named=True)
-    return {row["account_id"]: row for row in (*whole, *parts)}
+def _summary(values: Mapping[str, Any] | None) -> str:
+    if values is None:
+        return "not there"
+    return ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in list(values.items())[:_SUMMARY])
+
+
+def _kept_none(edition: Edition) -> bool:
+    return bool(edition.documents) and not any(one.figures for one in edition.documents)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

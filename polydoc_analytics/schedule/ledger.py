@@ -11,27 +11,31 @@ from polydoc_analytics.delivery.parcels import Delivery, Try
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.lake.lake import Lake
 
-FINAL = ("sent", "made", "uncertain", "failed", "skipped")
+FINAL = ("sent", "uncertain", "failed", "skipped")
 
 
 @dataclass(slots=True)
 class Document:
     """One document of an edition: whose (empty: everybody's), its letter, its files and the pictures of its charts.
 
-    ``files`` maps names to SHA-256 and bytes.
+    ``files`` maps names to SHA-256 and bytes. ``figures`` is the file of its figures as they were made, ``digest``
+    their SHA-256; both are empty in editions of before they were kept.
     """
 
     account: str
     letter: str
     files: dict[str, dict[str, Any]]
     charts: dict[str, str]
+    figures: str = ""
+    digest: str = ""
 
 
 @dataclass(slots=True)
 class Edition:
     """What was made of a period at an instant: from which snapshot, which files, and who was to get them.
 
-    ``load`` is the number of the lake's load, ``changes`` says what is other than in the edition before.
+    ``load`` is the number of the lake's load, ``changes`` says what is other than in the edition before. ``kind``,
+    ``since``, ``until``, ``timezone`` and ``date_basis`` are those of its report; empty: those of its job.
     """
 
     number: int
@@ -43,14 +47,27 @@ class Edition:
     documents: list[Document] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    kind: str = ""
+    since: str = ""
+    until: str = ""
+    timezone: str = ""
+    date_basis: str = ""
+
+    def paths(self) -> list[str]:
+        """Return its files on the shelf."""
+        found = [f"{self.folder}/{name}" for document in self.documents for name in document.files]
+        for document in self.documents:
+            found += [document.letter, *document.charts.values(), *filter(None, (document.figures,))]
+        return found
 
 
 @dataclass(slots=True)
 class Job:
     """One report over one period. Instants are ISO texts in UTC.
 
-    ``state`` is due, waiting (for data), held (data did not come), retrying, sending, sent, made (a rerun that is not
-    to be sent), uncertain, failed or skipped; ``tries`` are those to make it, ``note`` says what there is to know.
+    ``state`` is due, waiting (for data), held (data did not come), retrying, sending, sent, uncertain, failed or
+    skipped; ``tries`` are those to make it, ``note`` says what there is to know. ``id`` is made of the lake's own id,
+    the report's name and kind, and the period.
     """
 
     report: str
@@ -66,6 +83,7 @@ class Job:
     next_try_at: str | None = None
     tries: list[Try] = field(default_factory=list)
     editions: list[Edition] = field(default_factory=list)
+    id: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -95,10 +113,14 @@ class Job:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a report has come: the instant up to which what was due has a job, and the periods that are open."""
+    """How far a report has come: the instant up to which what was due has a job, and the periods that are open.
 
-    through: str
+    ``through`` is None until a scheduler has seen the report; ``start`` is the day of the settings that it honours.
+    """
+
+    through: str | None = None
     open: list[str] = field(default_factory=list)
+    start: str | None = None
 
 
 class Book:

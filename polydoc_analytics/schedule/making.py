@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +17,9 @@ from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import ReportPlan
+from polydoc_analytics.renderers import render
+from polydoc_analytics.schedule.changes import Comparison
+from polydoc_analytics.schedule.figures import Row, figures_of, headlines, stored
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
 
 if TYPE_CHECKING:
@@ -30,25 +33,26 @@ _FIGURES = 12
 
 @dataclass(frozen=True)
 class Made:
-    """A document before it is written: whose it is, the report, and the stem of its files' names."""
+    """A document before it is written: whose it is, the report, the stem of its files' names, and its figures."""
 
     account: str
     report: Report
     stem: str
+    figures: tuple[Row, ...] = ()
 
 
 @contextmanager
 def opened(
     lake: Lake, settings: Settings, plan: ReportPlan, job: Job, now: datetime, load: int | None
 ) -> Iterator[Database]:
-    """Yield the views over a job's period as of a load."""
+    """Yield the views over a job's period as of a load; its days are those of the job's zone."""
     from polydoc_analytics.engine import connect
 
     since, until = job.interval
     with connect(
         lake,
         as_of=load,
-        timezone=plan.timezone,
+        timezone=job.timezone,
         since=since,
         until=until,
         account=plan.accounts or None,
@@ -60,44 +64,108 @@ def opened(
         yield db
 
 
-def make(
-    shelf: Shelf,
-    lake: Lake,
-    settings: Settings,
-    plan: ReportPlan,
-    job: Job,
-    now: datetime,
-    *,
-    lacks: Sequence[str] = (),
-    pictures: bool = False,
-) -> Edition:
-    """Make the next edition of a job from the lake as it is, write its files to the shelf, and return it.
+@dataclass(frozen=True)
+class Maker:
+    """Makes the next edition of a job from the lake as it is.
 
-    ``lacks`` are the sources that have not been synced past the end of the period: then it is marked as incomplete.
-    With ``pictures`` the first charts are drawn for mails.
-    The same snapshot and instant give the same bytes. What was made before of the same number is replaced.
+    ``lacks`` are the sources that have not brought anything from past the end of the period: then it is marked as
+    incomplete. With ``pictures`` the first charts are drawn for mails. The same snapshot and instant give the same
+    bytes.
     """
-    from polydoc_analytics.schedule.changes import Changes
 
-    row = lake.snapshot().row
-    load = row.number if row else None
-    number = len(job.editions) + 1
-    before = job.editions[-1] if job.editions else None
-    folder = f"editions/{job.report}/{job.period}/{number}"
-    with opened(lake, settings, plan, job, now, load) as db:
-        changes = Changes.between(lake, settings, plan, job, before, db) if before else None
-        edition = Edition(number, now.isoformat(), db.snapshot or "", load, bool(lacks), folder)
-        edition.changes = list(changes.sentences()) if changes else []
-        for made in _documents(db, settings, plan, job):
-            report = _marked(made.report, number, lacks, changes.section(made.account) if changes else None)
-            stem = made.stem if number == 1 else f"{made.stem}_edition-{number}"
-            edition.documents.append(
-                _written(shelf, folder, replace(made, report=report, stem=stem), plan, job, number, pictures)
-            )
-    return edition
+    shelf: Shelf
+    lake: Lake
+    settings: Settings
+    plan: ReportPlan
+    job: Job
+    now: datetime
+    lacks: Sequence[str] = ()
+    pictures: bool = False
+
+    def make(self) -> Edition:
+        """Write the edition's files to the shelf, and return it. What was made before of its number is replaced."""
+        edition = self._edition()
+        for made in self.documents(edition):
+            edition.documents.append(self._written(made, edition))
+        return edition
+
+    def preview(self, write: Callable[[str, bytes], None]) -> Edition:
+        """Give the names and bytes of the files that the edition would have to ``write``; the shelf is left alone."""
+        edition = self._edition()
+        for made in self.documents(edition):
+            for form in self.plan.formats:
+                write(f"{made.stem}.{form}", render(made.report, form))
+        return edition
+
+    def documents(self, edition: Edition) -> Iterator[Made]:
+        """Yield the documents of an edition, everybody's last, and enter into it what has changed."""
+        job = self.job
+        before = job.editions[-1] if job.editions else None
+        compared = Comparison.with_edition(self.shelf, self.lake, job, before, edition) if before else None
+        row = self.lake.snapshot().row
+        edition.load = row.number if row else None
+        with opened(self.lake, self.settings, self.plan, job, self.now, edition.load) as db:
+            edition.snapshot = db.snapshot or ""
+            totals = headlines(db)
+            for made in _documents(db, self.settings, self.plan, job, edition.number):
+                names_accounts = any(
+                    column.name == "account_id"
+                    for section in made.report.sections
+                    if section.table
+                    for column in section.table.columns
+                )
+                own = [totals[made.account]] if made.account in totals else []
+                if not made.account and not names_accounts:
+                    own = list(totals.values())
+                figures = figures_of(made.report, own)
+                section = None
+                if compared:
+                    if not made.account:
+                        compared.gone(one for one in totals if one)
+                    section = compared.section(made.account, compared.of(made.account, figures))
+                report = _marked(made.report, edition.number, self.lacks, section)
+                yield replace(made, report=report, figures=figures)
+        edition.changes = compared.sentences() if compared else []
+
+    def _edition(self) -> Edition:
+        job, number = self.job, len(self.job.editions) + 1
+        folder = f"editions/{job.report}/{job.period}/{number}"
+        return Edition(
+            number,
+            self.now.isoformat(),
+            "",
+            None,
+            bool(self.lacks),
+            folder,
+            kind=self.plan.kind,
+            since=job.since,
+            until=job.until,
+            timezone=job.timezone,
+            date_basis=self.settings.date_basis,
+        )
+
+    def _written(self, made: Made, edition: Edition) -> Document:
+        shelf, folder = self.shelf, edition.folder
+        files = {}
+        for form in self.plan.formats:
+            file = Enclosed(f"{made.stem}.{form}", render(made.report, form))
+            shelf.write_bytes(f"{folder}/{file.name}", file.content)
+            files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
+        charts = {}
+        if self.pictures:
+            from polydoc_analytics.delivery.pictures import pictures
+
+            for name, picture in pictures(made.report, _CHARTS).items():
+                charts[name] = f"{folder}/{made.stem}.{name}.png"
+                shelf.write_bytes(charts[name], picture)
+        letter = f"{folder}/{made.stem}.letter.json"
+        shelf.write(letter, _letter(made.report, self.plan, self.job, edition.number, charts).stored())
+        figures = Enclosed(f"{made.stem}.figures.json", stored(made.figures))
+        shelf.write_bytes(f"{folder}/{figures.name}", figures.content)
+        return Document(made.account, letter, files, charts, f"{folder}/{figures.name}", figures.sha256)
 
 
-def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job) -> Iterator[Made]:
+def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job, number: int) -> Iterator[Made]:
     from polydoc_analytics.branding import branding
     from polydoc_analytics.reporting import context
     from polydoc_analytics.reports import builder
@@ -106,14 +174,15 @@ def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job) -> 
     names = {**db.account_names, **account_names(settings.accounts)}
     found: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=names)
     stem = f"{plan.name}_{job.period}"
+    edition = f"_edition-{number}" if number > 1 else ""
     if not plan.per_account:
-        yield Made("", builder(plan.kind)(found), stem)
+        yield Made("", builder(plan.kind)(found), f"{stem}{edition}")
         return
     accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
-    stems = {account: f"{stem}_{_file_name(account)}" for account in accounts}
+    stems = {account: f"{stem}_{_file_name(account)}{edition}" for account in accounts}
     for data in account_data(found, accounts):
         yield Made(data.account_id, statement_of(found, data), stems[data.account_id])
-    yield Made("", index(found, stems), stem)
+    yield Made("", index(found, stems), f"{stem}{edition}")
 
 
 def _file_name(account: str) -> str:
@@ -128,34 +197,12 @@ def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section 
     marks = [f"Edition {number}"] if number > 1 else []
     facts = report.facts
     if lacks:
-        said = f"{', '.join(lacks)} had not been synced past the end of the period"
+        said = f"{', '.join(lacks)} had brought nothing from past the end of the period"
         marks.append(f"Incomplete: {said}")
         facts = (("Incomplete", f"{said} when this was made; figures may still grow."), *facts)
     sections = (changes, *report.sections) if changes else report.sections
     subtitle = ". ".join(filter(None, (*marks, report.subtitle)))
     return replace(report, subtitle=subtitle, facts=facts, sections=sections)
-
-
-def _written(
-    shelf: Shelf, folder: str, made: Made, plan: ReportPlan, job: Job, number: int, with_pictures: bool
-) -> Document:
-    from polydoc_analytics.renderers import render
-
-    files = {}
-    for form in plan.formats:
-        file = Enclosed(f"{made.stem}.{form}", render(made.report, form))
-        shelf.write_bytes(f"{folder}/{file.name}", file.content)
-        files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
-    charts = {}
-    if with_pictures:
-        from polydoc_analytics.delivery.pictures import pictures
-
-        for name, picture in pictures(made.report, _CHARTS).items():
-            charts[name] = f"{folder}/{made.stem}.{name}.png"
-            shelf.write_bytes(charts[name], picture)
-    letter = f"{folder}/{made.stem}.letter.json"
-    shelf.write(letter, _letter(made.report, plan, job, number, charts).stored())
-    return Document(made.account, letter, files, charts)
 
 
 def _letter(report: Report, plan: ReportPlan, job: Job, number: int, charts: Mapping[str, str]) -> Letter:
@@ -171,7 +218,7 @@ def _letter(report: Report, plan: ReportPlan, job: Job, number: int, charts: Map
         "period": job.period,
         "since": job.since,
         "until": job.until,
-        "timezone": plan.timezone,
+        "timezone": job.timezone,
         "edition": number,
         "snapshot": report.snapshot,
     }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from polydoc_analytics.delivery.parcels import key_of
+from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.periods import Interval
 from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.plan.cron import period_of
 from polydoc_analytics.schedule.ledger import Book, Job, Progress
@@ -22,40 +26,51 @@ def begins(plan: ReportPlan, now: datetime) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=first - 1)
 
 
-def missing(book: Book, plan: ReportPlan, now: datetime) -> list[Job]:
-    """Return the jobs that are due and not in the ledger, in order; of too many the older are skipped."""
-    progress = book.progress(plan.name)
-    after = datetime.fromisoformat(progress.through) if progress else begins(plan, now)
-    found: dict[str, Job] = {}
-    for due in plan.cron.between(after, now):
-        name, interval = period_of(plan.period, due, plan.timezone)
-        assert interval.since is not None
-        assert interval.until is not None
-        since, until = interval.since.isoformat(), interval.until.isoformat()
-        found.setdefault(name, Job(plan.name, name, since, until, plan.timezone, due.isoformat()))
-    new = [job for job in found.values() if book.job(plan.name, job.period) is None]
+def new_job(lake: Lake, plan: ReportPlan, period: str, interval: Interval, due_at: datetime) -> Job:
+    """Return a job that is due at an instant and not in the ledger yet."""
+    assert interval.since is not None
+    assert interval.until is not None
+    since, until = interval.since.isoformat(), interval.until.isoformat()
+    identity = key_of("job", lake.id, plan.name, plan.kind, period)
+    return Job(plan.name, period, since, until, plan.timezone, due_at.isoformat(), id=identity)
+
+
+def missing(lake: Lake, book: Book, plan: ReportPlan, now: datetime) -> list[Job]:
+    """Return the jobs that are due and not in the ledger, in order; of too many the older are skipped.
+
+    A job whose only editions were made before its period had ended is due nevertheless.
+    """
+    new = []
+    for period, interval, due in _due(book.progress(plan.name), plan, now):
+        job = book.job(plan.name, period)
+        if job is None:
+            new.append(new_job(lake, plan, period, interval, due))
+        elif not job.is_open and job.editions and _came_early(job):
+            job.state, job.due_at, job.note, job.finished_at = "due", due.isoformat(), "", None
+            new.append(job)
     for job in new[: -plan.catch_up]:
         job.state = "skipped"
-        job.note = f"missed, and catch_up is {plan.catch_up}; `polydoc-analytics report --rerun` makes it"
+        job.note = f"missed, and catch_up is {plan.catch_up}; `polydoc-analytics report --rerun --send` sends it"
     return new
 
 
-def enrol(book: Book, plan: ReportPlan, now: datetime) -> list[Job]:
+def enrol(lake: Lake, book: Book, plan: ReportPlan, now: datetime) -> list[Job]:
     """Enter what is due into the ledger, and return the report's open jobs in the order in which they were due.
 
     A job's record is written before the report's progress: whoever is killed in between enrols the same jobs again.
     """
-    progress = book.progress(plan.name) or Progress((begins(plan, now)).isoformat())
-    through = datetime.fromisoformat(progress.through)
-    if through > now:  # a clock that went back, or a rehearsal with a later one
-        return opened(book, plan, progress)
-    periods = [period_of(plan.period, due, plan.timezone)[0] for due in plan.cron.between(through, now)]
-    for new in missing(book, plan, now):
+    before = book.progress(plan.name)
+    progress = before or Progress()
+    if progress.through and datetime.fromisoformat(progress.through) > now:
+        return opened(book, plan, progress)  # a clock that went back, or a rehearsal with a later one
+    periods = [period for period, _, _ in _due(progress, plan, now)]
+    for new in missing(lake, book, plan, now):
         book.save(new)
     known = list(dict.fromkeys([*progress.open, *periods]))
     jobs = [job for period in known if (job := book.job(plan.name, period)) and job.is_open]
-    after = Progress(now.isoformat(), [job.period for job in jobs])
-    if periods or after.open != progress.open or book.progress(plan.name) is None:
+    start = plan.start.isoformat() if plan.start else None
+    after = Progress(now.isoformat(), [job.period for job in jobs], start)
+    if periods or before is None or not before.through or (after.open, after.start) != (before.open, before.start):
         book.save_progress(plan.name, after)
     return sorted(jobs, key=lambda job: job.due_at)
 
@@ -64,3 +79,26 @@ def opened(book: Book, plan: ReportPlan, progress: Progress | None) -> list[Job]
     """Return the open jobs of a report in the order in which they were due."""
     jobs = [book.job(plan.name, period) for period in (progress.open if progress else ())]
     return sorted((job for job in jobs if job and job.is_open), key=lambda job: job.due_at)
+
+
+def _due(progress: Progress | None, plan: ReportPlan, now: datetime) -> Iterator[tuple[str, Interval, datetime]]:
+    """Yield each period that came due since the last time, with its interval and when it was first due.
+
+    A ``start`` that is new in the settings is where it begins, however far the report has come.
+    """
+    after = begins(plan, now)
+    if progress and progress.through:
+        through = datetime.fromisoformat(progress.through)
+        is_new = plan.start is not None and progress.start != plan.start.isoformat()
+        after = min(after, through) if is_new else through
+    seen = set()
+    for due in plan.cron.between(after, now):
+        period, interval = period_of(plan.period, due, plan.timezone)
+        if period not in seen:
+            seen.add(period)
+            yield period, interval, due
+
+
+def _came_early(job: Job) -> bool:
+    until = job.interval[1]
+    return all(datetime.fromisoformat(edition.made_at) < until for edition in job.editions)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from polydoc_analytics.alerts.checking import Checked, check
 from polydoc_analytics.config import Settings
-from polydoc_analytics.delivery.outbox import deliver_all, put
+from polydoc_analytics.delivery.lanes import Errand, Lane, side_by_side
+from polydoc_analytics.delivery.outbox import deliver_all, lane_of, put
 from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel, Try, key_of
-from polydoc_analytics.delivery.sending import OUTPUT, PUTS, Clock, back_off, deliver, deliveries_to, output_target
+from polydoc_analytics.delivery.sending import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import PolydocError, SourceError
+from polydoc_analytics.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import Plans, ReportPlan, TargetPlan
 from polydoc_analytics.schedule.ledger import Book, Document, Edition, Job, Progress
-from polydoc_analytics.schedule.making import make, parcel
-from polydoc_analytics.schedule.planning import enrol, missing, opened
+from polydoc_analytics.schedule.making import Maker, parcel
+from polydoc_analytics.schedule.planning import enrol, missing, new_job, opened
 
 Tell = Callable[[str], None]
 _SUMMARIES = ("slack", "webhook")
@@ -58,30 +60,37 @@ class Scheduler:
         """Do what is due, as the one scheduler of the lake, and return what was done.
 
         The sources of ``[schedule] sync`` are synced first; one that fails is said, and the jobs that need it wait.
-        Jobs are done in the order in which they were due; a report's later job waits for an earlier one that is to be
-        tried again. Raises LakeError where there is no lake.
+        Each report's jobs are done in the order in which they were due; a later one waits for an earlier one that is to
+        be tried again. Deliveries are made side by side. Raises LakeError where there is no lake.
         """
-        self._sync()
         self.lake.raise_if_none()
+        self._sync()
         with self.shelf.lock(self.tell):
-            done = Pass(lost=list(deliver_all(self.shelf, self.plans, self.clock)))
-            jobs = [job for plan in self.plans.reports.values() for job in enrol(self.book, plan, self.clock())]
-            waiting: set[str] = set()
-            for job in sorted(jobs, key=lambda job: (job.due_at, job.report)):
-                if job.report in waiting or self.stop():
-                    continue
-                self._advance(self.plans.reports[job.report], job)
-                done.jobs.append(job)
-                if not job.is_open:
-                    self._close(job)
-                elif job.state != "held":
-                    waiting.add(job.report)
+            done = Pass()
+            jobs = {plan.name: enrol(self.lake, self.book, plan, self.clock()) for plan in self.plans.reports.values()}
+            lanes = [lane_of(self.shelf, self.plans, done.lost)]
+            for name in sorted((name for name in jobs if jobs[name]), key=lambda name: (jobs[name][0].due_at, name)):
+                lanes.append(self._lane(self.plans.reports[name], jobs[name], done))
+            side_by_side(lanes, self.clock, self.plans.schedule, self.stop)
+            done.jobs.sort(key=lambda job: (job.due_at, job.report))
             if self.plans.schedule.alerts and not self.stop():
                 done.alerts = check(self.lake, self.settings, self.plans, self.clock)
                 done.lost += done.alerts.lost
             else:
                 done.lost += deliver_all(self.shelf, self.plans, self.clock)
         return done
+
+    def _lane(self, plan: ReportPlan, jobs: list[Job], done: Pass) -> Lane:
+        """Do a report's jobs one after the other: each is made, its deliveries go out, and it is settled."""
+        for job in jobs:
+            done.jobs.append(job)
+            if self._is_ready(plan, job):
+                yield self._errands(plan, job)
+                self._settle(job, job.editions[-1])
+            if not job.is_open:
+                self._close(job)
+            elif job.state != "held":
+                return
 
     def _sync(self) -> None:
         from polydoc_analytics.configured import sources
@@ -101,7 +110,7 @@ class Scheduler:
         now = self.clock()
         found = []
         for plan in self.plans.reports.values():
-            found += opened(self.book, plan, self.book.progress(plan.name)) + missing(self.book, plan, now)
+            found += opened(self.book, plan, self.book.progress(plan.name)) + missing(self.lake, self.book, plan, now)
         return sorted(found, key=lambda job: (job.due_at, job.report))
 
     def wakes_at(self) -> datetime | None:
@@ -113,54 +122,92 @@ class Scheduler:
             found += [datetime.fromisoformat(job.next_try_at) for job in jobs if job.next_try_at]
         return min(found, default=None)
 
-    def rerun(self, name: str, period: str, *, send: bool) -> Job:
-        """Make a new edition of a period, which says what changed against the one before, and send it if asked to.
+    def preview(
+        self, name: str, period: str, write: Callable[[str, bytes], None], *, timezone: str | None = None
+    ) -> Edition:
+        """Give the files of what the next edition of a period would be to ``write``, by their names, and return it.
 
-        Its files go to the report's ``output`` in any case. Raises UsageError for a report or period that means
-        nothing, SourceError where the edition before is still being sent.
+        It is no edition: the ledger is left alone, and what is due stays due. Raises UsageError for a report or period
+        that means nothing.
         """
-        from polydoc_analytics.plan.cron import interval_named
+        plan = self.plans.report(name)
+        self.lake.raise_if_none()
+        job = self._job(plan, period, timezone)
+        return self._maker(plan, job, self._lacks(plan, job)).preview(write)
 
+    def rerun(self, name: str, period: str, *, everybody: bool = False, timezone: str | None = None) -> Job:
+        """Make a new edition of a period, and send it to those whose figures are other than what they were sent.
+
+        With ``everybody`` it goes to all. Its days are those of the edition that it repeats, or of ``timezone``. Where
+        nobody's figures have changed nothing is made. Raises UsageError for a report or period that means nothing,
+        SourceError where the edition before is still being sent.
+        """
         plan = self.plans.report(name)
         self.lake.raise_if_none()
         with self.shelf.lock(self.tell):
-            job = self.book.job(name, period)
-            now = self.clock()
-            if job is None:
-                found = interval_named(period, plan.timezone)
-                assert found.since is not None
-                assert found.until is not None
-                job = Job(
-                    name, period, found.since.isoformat(), found.until.isoformat(), plan.timezone, now.isoformat()
-                )
-            elif job.is_open and job.editions:
+            job = self._job(plan, period, timezone)
+            if job.is_open and job.editions:
                 raise SourceError(
                     f"{name} {period}: is still being sent; try again when `schedule show {name}` says sent"
                 )
-            edition = self._edition(plan, job, now, self._lacks(plan, job), send=send)
+            edition = self._edition(plan, job, self._lacks(plan, job))
+            if job.editions and not everybody:
+                edition.deliveries = [one for one in edition.deliveries if _is_news(job, edition, one)]
+                if not any(one.is_open for one in edition.deliveries):
+                    for path in edition.paths():
+                        self.shelf.remove(path)
+                    self.tell(f"{name} {period}: nobody's figures have changed, so nothing is sent; --all sends it")
+                    return job
             job.editions.append(edition)
             job.state = "sending"
-            progress = self.book.progress(name) or Progress(now.isoformat())
+            progress = self.book.progress(name) or Progress()
+            # The period is open before it is a job: whoever is killed in between has begun nothing.
+            open_ = list(dict.fromkeys([*progress.open, period]))
+            self.book.save_progress(name, Progress(progress.through, open_, progress.start))
             self.book.save(job)
-            self.book.save_progress(name, Progress(progress.through, list(dict.fromkeys([*progress.open, period]))))
-            self._send(plan, job)
+
+            def lane() -> Lane:
+                yield self._errands(plan, job)
+                self._settle(job, edition)
+
+            side_by_side([lane()], self.clock, self.plans.schedule, self.stop)
             if not job.is_open:
                 self._close(job)
+        return job
+
+    def _job(self, plan: ReportPlan, period: str, timezone: str | None) -> Job:
+        """Return the job of a period, or a new one; its days are those of its last edition unless a zone is given."""
+        from polydoc_analytics.plan.cron import interval_named
+
+        job = self.book.job(plan.name, period)
+        if job is None:
+            interval = interval_named(period, timezone or plan.timezone)
+            return new_job(self.lake, replace(plan, timezone=timezone or plan.timezone), period, interval, self.clock())
+        if timezone and timezone != job.timezone:
+            interval = interval_named(period, timezone)
+            assert interval.since is not None
+            assert interval.until is not None
+            self.tell(f"{plan.name} {period}: days are those of {timezone}, before of {job.timezone}")
+            job.timezone, job.since, job.until = timezone, interval.since.isoformat(), interval.until.isoformat()
+        elif not timezone and plan.timezone != job.timezone:
+            self.tell(
+                f"{plan.name} {period}: days are those of {job.timezone}, as before, though the settings now say "
+                f"{plan.timezone}; --timezone takes another"
+            )
         return job
 
     def _close(self, job: Job) -> None:
         progress = self.book.progress(job.report)
         if progress and job.period in progress.open:
             left = [period for period in progress.open if period != job.period]
-            self.book.save_progress(job.report, Progress(progress.through, left))
+            self.book.save_progress(job.report, Progress(progress.through, left, progress.start))
 
-    def _advance(self, plan: ReportPlan, job: Job) -> None:
+    def _is_ready(self, plan: ReportPlan, job: Job) -> bool:
+        """Tell whether there is an edition to be sent now; it is made if its time has come."""
         now = self.clock()
         if job.next_try_at and now < datetime.fromisoformat(job.next_try_at):
-            return
-        if job.state != "sending" and not self._make(plan, job, now):
-            return
-        self._send(plan, job)
+            return False
+        return job.state == "sending" or self._make(plan, job, now)
 
     def _make(self, plan: ReportPlan, job: Job, now: datetime) -> bool:
         """Make the first edition, if its data are there; tell whether there is one to be sent."""
@@ -172,7 +219,7 @@ class Scheduler:
         if lacks and now < datetime.fromisoformat(job.due_at) + plan.wait:
             return self._waits(job, "waiting", f"waits for {', '.join(lacks)}")
         if lacks and plan.incomplete == "hold":
-            said = f"held: {', '.join(lacks)} not synced past the end of the period"
+            said = f"held: {', '.join(lacks)} brought nothing from past the end of the period"
             if job.state != "held":
                 self._notify(job, said)
             return self._waits(job, "held", said)
@@ -181,7 +228,7 @@ class Scheduler:
         job.state, job.next_try_at = "due", None
         self.book.save(job)
         try:
-            edition = self._edition(plan, job, now, lacks, send=True)
+            edition = self._edition(plan, job, lacks)
         except Exception as error:
             # Whatever it is, the next report must not fall with this one, and somebody is to hear of it.
             why = str(error) if isinstance(error, PolydocError) else f"{type(error).__name__}: {error}"
@@ -199,10 +246,13 @@ class Scheduler:
         self.book.save(job)
         return True
 
-    def _edition(self, plan: ReportPlan, job: Job, now: datetime, lacks: list[str], *, send: bool) -> Edition:
-        pictures = send and any(self.plans.targets[name].kind == "email" for name in plan.deliver)
-        edition = make(self.shelf, self.lake, self.settings, plan, job, now, lacks=lacks, pictures=pictures)
-        edition.deliveries = self._deliveries(plan, job, edition, send=send)
+    def _maker(self, plan: ReportPlan, job: Job, lacks: list[str], *, pictures: bool = False) -> Maker:
+        return Maker(self.shelf, self.lake, self.settings, plan, job, self.clock(), lacks, pictures)
+
+    def _edition(self, plan: ReportPlan, job: Job, lacks: list[str]) -> Edition:
+        pictures = any(self.plans.targets[name].kind == "email" for name in plan.deliver)
+        edition = self._maker(plan, job, lacks, pictures=pictures).make()
+        edition.deliveries = self._deliveries(plan, job, edition)
         return edition
 
     def _waits(self, job: Job, state: str, note: str) -> bool:
@@ -221,55 +271,50 @@ class Scheduler:
         return True
 
     def _lacks(self, plan: ReportPlan, job: Job) -> list[str]:
-        """Return the sources that a job needs and that were not synced past the end of its period."""
-        until = job.interval[1]
-        found = []
-        for name in plan.needs:
-            state = self.lake.source_state(name)
-            cursor = state.get("cursor") or {}
-            synced = cursor.get("synced_to") or state.get("last_success_at")
-            if synced is None or datetime.fromisoformat(synced) < until:
-                found.append(name)
-        return found
+        """Return the sources that a job needs and that have brought nothing from past the end of its period."""
+        from polydoc_analytics.configured import sources
+
+        known = sources(self.settings)
+        until, now = job.interval[1], self.clock()
+        return [name for name in plan.needs if not brought(self.lake, name, now).reaches(until + known[name].lag)]
 
     def _targets(self, plan: ReportPlan) -> dict[str, TargetPlan]:
         targets = {name: self.plans.targets[name] for name in plan.deliver}
         return ({OUTPUT: output_target(plan.output)} if plan.output else {}) | targets
 
-    def _deliveries(self, plan: ReportPlan, job: Job, edition: Edition, *, send: bool) -> list[Delivery]:
-        from polydoc_analytics.delivery.contacts import contact_of
+    def _deliveries(self, plan: ReportPlan, job: Job, edition: Edition) -> list[Delivery]:
+        from polydoc_analytics.delivery.contacts import contacts_of
 
         targets = self._targets(plan)
+        # The lake's id and the kind keep two lakes, or two kinds of one name, apart at whoever takes both.
+        parts = ("report", self.lake.id, job.report, plan.kind, job.period, str(edition.number))
         found = []
         for document in edition.documents:
-            chosen = [one for name, one in targets.items() if send or name == OUTPUT]
+            chosen = list(targets.values())
             contacts = None
             if plan.per_account:
                 # The index is for those who send; a mail with everybody's figures would go to nobody.
                 without = _SUMMARIES if document.account else ("email",)
                 chosen = [one for one in chosen if one.kind not in without]
-                contacts = contact_of(document.account)
-            parts = ("report", job.report, job.period, str(edition.number), document.account)
-            found += deliveries_to(chosen, parts, contacts)
+                contacts = contacts_of(document.account)
+            found += deliveries_to(chosen, parts, document.account, contacts)
         return found
 
-    def _send(self, plan: ReportPlan, job: Job) -> None:
+    def _errands(self, plan: ReportPlan, job: Job) -> list[Errand]:
         edition, targets = job.editions[-1], self._targets(plan)
         documents = {one.account: one for one in edition.documents}
-        for delivery in edition.deliveries:
-            if self.stop():
-                return
-            document = documents[delivery.account]
 
-            def load(document: Document = document) -> Parcel:
+        def errand(delivery: Delivery, document: Document) -> Errand:
+            def load() -> Parcel:
                 return parcel(self.shelf, job, edition, document)
 
-            def save(delivery: Delivery = delivery) -> None:
+            def save() -> None:
                 if delivery.kind not in PUTS:  # of those :meth:`_settle` saves what became of them, all at once
                     self.book.save(job)
 
-            deliver(delivery, targets.get(delivery.target), load, save, self.clock, self.plans.schedule)
-        self._settle(job, edition)
+            return Errand(delivery, targets.get(delivery.target), load, save)
+
+        return [errand(one, documents[one.account]) for one in edition.deliveries if one.is_open]
 
     def _settle(self, job: Job, edition: Edition) -> None:
         still = [one for one in edition.deliveries if one.is_open]
@@ -280,8 +325,6 @@ class Scheduler:
             return
         states = {one.state for one in edition.deliveries}
         state = "uncertain" if "uncertain" in states else "failed" if "failed" in states else "sent"
-        if state == "sent" and all(one.target == OUTPUT for one in edition.deliveries):
-            state = "made" if self.plans.reports[job.report].deliver else "sent"
         bad = [one for one in edition.deliveries if one.state in ("uncertain", "failed")]
         note = "; ".join(f"{one.target}: {one.state}: {one.tries[-1].answer}" for one in bad)
         job.note = note or ("incomplete" if edition.is_incomplete else "")
@@ -296,7 +339,22 @@ class Scheduler:
         self.tell(said)
         if not self.plans.schedule.tell:
             return
-        identity = key_of("failure", job.report, job.period, str(len(job.editions)), text)
+        identity = key_of("failure", self.lake.id, job.report, job.period, str(len(job.editions)), text)
         data = {"report": job.report, "period": job.period, "note": text}
         letter = Letter("failure", f"Report {job.report} {job.period} needs attention", "", (said,), (), (), data)
         put(self.shelf, self.plans, identity, letter, self.plans.schedule.tell, self.clock())
+
+
+def _is_news(job: Job, edition: Edition, delivery: Delivery) -> bool:
+    """Tell whether the figures of a document are other than those of the last edition that reached its receiver."""
+    digest = {one.account: one.digest for one in edition.documents}[delivery.account]
+    for before in reversed(job.editions):
+        for one in before.deliveries:
+            if (one.target, one.receiver, one.account, one.state) == (
+                delivery.target,
+                delivery.receiver,
+                delivery.account,
+                "sent",
+            ):
+                return digest not in {old.digest for old in before.documents if old.account == delivery.account}
+    return True

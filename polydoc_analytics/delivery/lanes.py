@@ -1,0 +1,105 @@
+"""Deliveries side by side: a slow receiver holds up what is in its own lane, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from polydoc_analytics.delivery.parcels import Delivery, Parcel
+from polydoc_analytics.delivery.sending import Clock, Outcome, Save, attempt, begin, finish
+from polydoc_analytics.plan import SchedulePlan, TargetPlan
+
+AT_ONCE = 8
+AT_ONCE_TO_ONE = 4
+"""So many tries at most are under way at once, and to one target: a slow one leaves room for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A delivery that is to be tried: its target, what loads its parcel, and what makes its record durable."""
+
+    delivery: Delivery
+    target: TargetPlan | None
+    parcel: Callable[[], Parcel]
+    save: Save
+
+
+Lane = Generator[Sequence[Errand], None, None]
+"""Yields the errands that may be done side by side, and goes on when all of them are done."""
+
+
+@dataclass
+class _Progress:
+    lane: Lane
+    left: deque[Errand] = field(default_factory=deque)
+    under_way: int = 0
+    is_cut: bool = False
+
+
+def side_by_side(
+    lanes: Iterable[Lane], clock: Clock, schedule: SchedulePlan, stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Do the errands of all lanes, a bounded number at once, in turn between the lanes.
+
+    Lanes are gone on with, and records changed, in the calling thread alone. Where ``stop`` tells so, what is under way
+    is finished and nothing else is begun; a lane of which something was left is not gone on with.
+    """
+    active = [_Progress(lane) for lane in lanes]
+    running: dict[Future[Outcome], tuple[_Progress, Errand]] = {}
+    busy: Counter[str] = Counter()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="polydoc-delivery") as pool:
+        while True:
+            active = [one for one in active if _goes_on(one)]
+            for one in _in_turn(active, busy, len(running)):
+                errand = one.left.popleft()
+                if stop():
+                    one.is_cut = True
+                elif begin(errand.delivery, errand.save, clock(), schedule):
+                    one.under_way += 1
+                    busy[errand.delivery.target] += 1
+                    running[pool.submit(attempt, errand.delivery, errand.target, errand.parcel)] = one, errand
+            if running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    one, errand = running.pop(future)
+                    one.under_way -= 1
+                    busy[errand.delivery.target] -= 1
+                    finish(errand.delivery, future.result(), errand.save, clock(), schedule)
+            elif not active:
+                return
+
+
+def _goes_on(one: _Progress) -> bool:
+    """Take the next errands of a lane whose last ones are done; tell whether it has any."""
+    while not one.left and not one.under_way:
+        if one.is_cut:
+            return False
+        found = next(one.lane, None)
+        if found is None:
+            return False
+        one.left.extend(found)
+    return True
+
+
+def _in_turn(active: Sequence[_Progress], busy: Counter[str], under_way: int) -> list[_Progress]:
+    """Return the lanes whose next errand has a place, one after the other until all places are taken."""
+    taken, targets, found = under_way, busy.copy(), []
+    position = {id(one): 0 for one in active}
+    while taken < AT_ONCE:
+        before = taken
+        for one in active:
+            at = position[id(one)]
+            if (
+                taken < AT_ONCE
+                and at < len(one.left)
+                and targets[name := one.left[at].delivery.target] < AT_ONCE_TO_ONE
+            ):
+                position[id(one)] += 1
+                targets[name] += 1
+                taken += 1
+                found.append(one)
+        if taken == before:
+            break
+    return found
