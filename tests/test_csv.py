@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import random
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, cast
 
+import polars as pl
 import pytest
 from conftest import SHARED
 
@@ -306,3 +308,55 @@ def test_a_row_of_quarantine_that_was_made_blank_is_still_a_row(file, tmp_path) 
     out.write_text(out.read_text().replace('"raw": "b,c"', '"raw": ",,"'))
     again = pda.load(str(out))
     assert (again.counts.read, again.quarantine["reason"].to_list()) == (1, ["is blank"])
+
+
+RUN = "id,account_id,created_at,finished_at,status,target_language,credits,input_tokens,input_file_id,output_file_id"
+
+
+@pytest.mark.parametrize("word", ["NULL", "\\N"])
+def test_null_as_databases_write_it_is_null(word: str, file) -> None:
+    content = f"""{RUN}
+a,acme,{AT},{word},Running,de,{word},5,f,{word}
+b,acme,{AT},{AT},Failed,"{word}",7,{word},f,out
+{word},acme,{AT},,Running,de,,,f,out
+d,acme,{AT},,Running,{word},,,f,out
+"""
+    found = pda.load(file(content.encode(), "runs.csv"))
+    first, second = found.runs.sort("id").iter_rows(named=True)
+    assert [first[key] for key in ("finished_at", "credits", "input_tokens", "output_file_id")] == [None, None, 5, None]
+    assert [second[key] for key in ("target_language", "input_tokens", "output_file_id")] == [word, None, "out"]
+    assert found.quarantine["line"].to_list() == [4, 5]
+    assert found.quarantine["reason"].to_list() == [
+        "id: is required, but missing or null",
+        "target_language: is required, but missing or null",
+    ]
+
+
+def test_null_beside_empty_fields_of_one_column_is_text_there_alone(file) -> None:
+    rows = [f"a,acme,{AT},NULL,Running,de,NULL,,f,NULL", f"b,acme,{AT},,Running,de,,5,f,", ",,,,,,,,,"]
+    found = pda.load(file("\n".join([RUN, *rows]).encode(), "runs.csv"))
+    assert found.runs.sort("id").select("output_file_id", "credits", "finished_at").rows() == [
+        ("NULL", None, None),
+        (None, None, None),
+    ]
+    blank = pda.load(file("\n".join([RUN, rows[0], rows[2]]).encode(), "runs.csv"))
+    assert blank.runs["output_file_id"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [
+        ("2026-10-01 08:00:00 UTC", 0),
+        ("2026-10-01 08:00:00.5 UTC", 500_000),
+        ("2026-10-01 08:00:00.123456 UTC", 123_456),
+        ("2026-10-01 08:00:00.123456789 UTC", 123_456),
+    ],
+)
+@pytest.mark.parametrize("beside", ["2026-10-01T08:00:00Z", "2026-02-30 08:00:00 UTC", "2026-10-01 08:00:00+00 UTC"])
+def test_times_as_bigquery_writes_them_are_read(text: str, microseconds: int, beside: str, file) -> None:
+    content = "\n".join([HEADER, row("a").replace(AT, text), row("b").replace(AT, beside)])
+    found = pda.load(file(content.encode(), "runs.csv"))
+    assert found.runs.filter(pl.col("id") == "a")["created_at"][0] == datetime(
+        2026, 10, 1, 8, 0, 0, microseconds, tzinfo=UTC
+    )
+    assert found.counts.runs == (2 if beside.endswith("Z") else 1)

@@ -21,7 +21,7 @@ import pytest
 from conftest import SAMPLE, ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.schema import NAMES
+from polydoc_analytics.schema import NAMES, REQUIRED
 
 ROWS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
 
@@ -562,3 +562,24 @@ def test_folders_of_any_name_are_read(name: str, tmp_path: Path, file) -> None:
     else:
         with pytest.raises(pda.LakeError, match="choose another folder"):
             pda.Lake(place)
+
+
+def test_nanoseconds_are_cut_towards_the_past_on_both_sides_of_1970(tmp_path: Path) -> None:
+    # By hand: -1 ns lies in the last microsecond of 1969, -1000 ns is its beginning, -1001 ns lies in the one before.
+    nanoseconds = {-1: -1, -1_000: -1, -1_001: -2, 0: 0, 999: 0, 1_000: 1, -(10**18) - 1: -(10**15) - 1}
+    table = pa.table(
+        {
+            "id": [str(n) for n in nanoseconds],
+            "created_at": pa.array(list(nanoseconds), pa.timestamp("ns", "UTC")),
+            **{
+                name: ["Failed" if name == "status" else "x"] * len(nanoseconds)
+                for name in REQUIRED
+                if name not in ("id", "created_at")
+            },
+        }
+    )
+    pq.write_table(table, tmp_path / "runs.parquet")
+    for source in (table, str(tmp_path / "runs.parquet")):
+        runs = pda.load(source).runs
+        found = dict(zip(runs["id"].to_list(), runs["created_at"].dt.epoch("us").to_list(), strict=True))
+        assert found == {str(n): us for n, us in nanoseconds.items()}

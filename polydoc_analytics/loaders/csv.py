@@ -33,22 +33,29 @@ from polydoc_analytics.loaders.batches import (
 from polydoc_analytics.loaders.csv_records import BOM, Records, line_ends, without_bom
 from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import BY_KEY, INTEGERS, NAMES, REQUIRED, Column
+from polydoc_analytics.schema import BY_KEY, COLUMNS, INTEGERS, NAMES, REQUIRED, Column
 
 _DELIMITERS = (",", ";", "\t", "|")
 _PLAIN_INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.0+)?$"
 _LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\r|\n|\Z)")
+_EMPTY = [""]
+_NULLS = ["", "NULL", "\\N"]
+"""What is null where it is not quoted: as most write it, and as PostgreSQL and MySQL may."""
 _LONGEST_HEADER = 1024 * 1024
 _UPPER = {column.name.upper(): column for key, column in BY_KEY.items() if key == column.name}
 
 
 class Header(NamedTuple):
-    """The first record of a CSV file: its text, delimiter, field names, and which field fills which column."""
+    """The first record of a CSV file: its text, delimiter, field names, and which field fills which column.
+
+    ``literal`` are the columns in which an unquoted word for null is a text.
+    """
 
     text: str
     delimiter: str
     names: tuple[str, ...]
     fields: dict[str, int]
+    literal: frozenset[str] = frozenset()
 
     @property
     def mark(self) -> bytes:
@@ -72,6 +79,7 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
             header, block, line = _with_header(block or bytearray(), source, line)
             if header is None:
                 continue
+            header = header._replace(literal=_literal_nulls(block, header, source))
         is_last = block is None or isinstance(block, LongLine)
         if block is not None and not isinstance(block, LongLine):
             if not rest and csv_records.is_line_by_line(block, header.mark):
@@ -129,6 +137,28 @@ def _with_header(block: bytearray, source: str, line: int) -> tuple[Header | Non
                 raise SourceError(f"{source}:{line - 1}: its header is {len(text):,} bytes long")
             return parse_header(text.decode("utf-8", "replace"), source), block[at:], line
     return None, block[:0], line
+
+
+def _literal_nulls(sample: bytearray, header: Header, source: str) -> frozenset[str]:
+    """Return the columns of text in which a word for null stands beside empty fields, so that it is a text there.
+
+    A program writes null in one way; the first MiB of a file shows in which.
+    """
+    if not _has_null_word(sample):
+        return frozenset()
+    reader = _Reader(header, source, 1, False, _longest(sample))
+    found = csv_records.records(sample, header.mark, len(header.names), reader.longest, is_last=True)
+    raws = reader.good(sample, found)
+    tables = [_parse_kind(b"\n".join([*raws, b""]), header, pa.binary(), nulls) for nulls in (_EMPTY, _NULLS)]
+    if not raws or tables[0] is None or tables[1] is None:
+        return frozenset()
+    empty, all_nulls = ({name: table[name].null_count for name in NAMES} for table in tables if table is not None)
+    texts = (column.name for column in COLUMNS if column.kind == "text")
+    return frozenset(name for name in texts if 0 < empty[name] < all_nulls[name])
+
+
+def _has_null_word(block: bytes | bytearray) -> bool:
+    return b"NULL" in block or b"\\N" in block
 
 
 def parse_header(text: str, source: str) -> Header:
@@ -202,11 +232,7 @@ class _Reader:
 
     def read_records(self, block: bytes | bytearray, found: Records) -> list[Batch]:
         """Read records of a block."""
-        good = np.flatnonzero(found.fields == len(self.header.names))
-        spans = zip(found.starts[good].tolist(), found.ends[good].tolist(), strict=True)
-        raws = [bytes(block[a:b]) for a, b in spans]
-        if BOM in block:
-            raws = [without_bom(raw) for raw in raws]
+        raws = self.good(block, found)
         texts, refused = self._texts(raws)
         bad = np.flatnonzero(found.fields != len(self.header.names))
         rejected = [
@@ -219,7 +245,7 @@ class _Reader:
             )
             for row in bad.tolist()
         ]
-        lines = found.at_line[good]
+        lines = found.at_line[found.fields == len(self.header.names)]
         place = Place(
             self.source,
             lambda row: self.first_line + int(lines[row]),
@@ -227,6 +253,13 @@ class _Reader:
             self.header.text,
         )
         return [_batch(texts, place, refused, self.assume_utc, rejected)]
+
+    def good(self, block: bytes | bytearray, found: Records) -> list[bytes]:
+        """Return the records that have as many fields as the header."""
+        good = found.fields == len(self.header.names)
+        spans = zip(found.starts[good].tolist(), found.ends[good].tolist(), strict=True)
+        raws = [bytes(block[a:b]) for a, b in spans]
+        return [without_bom(raw) for raw in raws] if BOM in block else raws
 
     def _reason(self, fields: int) -> str:
         if fields == csv_records.TOO_LONG:
@@ -262,6 +295,15 @@ class _Reader:
 def _parse(block: bytes | bytearray, header: Header, kind: pa.DataType | None = None) -> pa.Table | None:
     """Return the known fields of a block of good records as texts; None where it is none, or not UTF-8."""
     kind = kind or pa.string()
+    table = _parse_kind(block, header, kind, _NULLS)
+    if table is not None and header.literal and _has_null_word(block):
+        texts = _parse_kind(block, header, kind, _EMPTY)
+        assert texts is not None
+        table = pa.table({name: (texts if name in header.literal else table)[name] for name in NAMES})
+    return table
+
+
+def _parse_kind(block: bytes | bytearray, header: Header, kind: pa.DataType, nulls: list[str]) -> pa.Table | None:
     places = [str(place) for place in range(len(header.names))]
     known = {name: str(place) for name, place in header.fields.items()}
     try:
@@ -274,7 +316,7 @@ def _parse(block: bytes | bytearray, header: Header, kind: pa.DataType | None = 
                 include_columns=list(known.values()),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
-                null_values=[""],
+                null_values=nulls,
             ),
         )
     except pa.ArrowInvalid:

@@ -30,6 +30,8 @@ def instants(
     plain = texts.str.contains(pattern)
     if not plain.all(ignore_nulls=True):
         cut = texts.str.replace(_LONG_FRACTION, "$1")
+        if table:
+            cut = cut.str.replace(" UTC$", "Z")  # as BigQuery writes it
         plain = cut.str.contains(pattern)
         if not plain.all(ignore_nulls=True):
             return _mixed(texts, cut, plain, assume_utc=assume_utc, table=table)

@@ -21,8 +21,8 @@ _DAYS_IN_2000_YEARS = 730_485
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 _OFFSET = r"Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d"
 _WIRE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?({_OFFSET})", re.ASCII)
-# CSV also carries what PostgreSQL and pandas write: a space for T, and an offset of whole hours.
-_TABLE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]{_TIME})(\.\d+)?({_OFFSET}|[+-](?:[01]\d|2[0-3]))?", re.ASCII)
+# CSV also carries what PostgreSQL, pandas and BigQuery write: a space for T, an offset of whole hours, or " UTC".
+_TABLE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]{_TIME})(\.\d+)?({_OFFSET}|[+-](?:[01]\d|2[0-3])| UTC)?", re.ASCII)
 _WITHOUT_OFFSET = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?()", re.ASCII)
 _NUMBER = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?", re.ASCII)
 _MOST_DIGITS_OF_POWER = 12
@@ -93,7 +93,7 @@ def instant(text: str, *, assume_utc: bool = False, table: bool = False) -> int:
         raise Refusal(f"{show(text)} is not a real date and time") from None
     days = whole.days - _DAYS_IN_2000_YEARS * is_year_0
     value = (days * 86_400 + whole.seconds) * 1_000_000 + int((fraction or ".0")[1:7].ljust(6, "0"))
-    if offset and offset != "Z":
+    if offset and offset not in ("Z", " UTC"):
         digits = offset[1:].replace(":", "").ljust(4, "0")
         shift = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000_000
         value += shift if offset[0] == "-" else -shift
