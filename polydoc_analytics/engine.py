@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.engines.scope import DateBasis, Engine, Filters, Scope
-from polydoc_analytics.errors import UsageError, nearest, translated, translating
+from polydoc_analytics.errors import SnapshotGoneError, UsageError, nearest, translated, translating
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import opened_for_cluster, opened_runs
-from polydoc_analytics.periods import Interval, interval
+from polydoc_analytics.periods import Interval, instant_of, interval
 from polydoc_analytics.views import own
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DATE_BASES = ("created", "finished")
 ENGINES = ("duckdb", "spark")
+_MOST_TRIES = 5
+"""An erasure may remove a lake's files between the choice of a snapshot and the look into its files."""
 RESULT_BYTES = 1_000_000_000
 """How large a query's result may be, as Arrow holds it."""
 
@@ -42,7 +44,7 @@ def connect(
     account: str | Iterable[str] | None = None,
     language: str | Iterable[str] | None = None,
     date_basis: DateBasis = "created",
-    now: datetime | None = None,
+    now: str | datetime | None = None,
     input_format: str | None = None,
     assume_utc: bool = False,
     partial: bool = False,
@@ -80,39 +82,41 @@ def connect(
         hint = nearest(date_basis, DATE_BASES)
         raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
     known = own.catalog_with(views)
-    now = now or datetime.now(UTC)
+    now = instant_of(now)
     chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
     filters = Filters(_names(account), _names(language))
-    with ExitStack() as stack:
-        if _is_spark(engine, remote):
-            from polydoc_analytics.spark_session import checked
+    for left in reversed(range(_MOST_TRIES)):
+        with ExitStack() as stack, suppress(*([SnapshotGoneError] if left else [])):
+            if _is_spark(engine, remote):
+                from polydoc_analytics.spark_session import checked
 
-            _refuse(
-                input_format=input_format,
-                assume_utc=assume_utc,
-                partial=partial,
-                strict=strict,
-                quarantine_to=quarantine_to,
-            )
-            address = checked(remote)
-            runs = stack.enter_context(opened_for_cluster(source, as_of=as_of, timezone=timezone))
-            made: Callable[[Scope], Engine] = functools.partial(_spark, address)
-        else:
-            runs = stack.enter_context(
-                opened_runs(
-                    source,
+                _refuse(
                     input_format=input_format,
                     assume_utc=assume_utc,
                     partial=partial,
                     strict=strict,
                     quarantine_to=quarantine_to,
-                    progress=progress,
-                    as_of=as_of,
-                    timezone=timezone,
                 )
-            )
-            made = _duckdb
-        return Database(Scope(runs, chosen, filters, date_basis, now, known), made, stack)
+                address = checked(remote)
+                runs = stack.enter_context(opened_for_cluster(source, as_of=as_of, timezone=timezone))
+                made: Callable[[Scope], Engine] = functools.partial(_spark, address)
+            else:
+                runs = stack.enter_context(
+                    opened_runs(
+                        source,
+                        input_format=input_format,
+                        assume_utc=assume_utc,
+                        partial=partial,
+                        strict=strict,
+                        quarantine_to=quarantine_to,
+                        progress=progress,
+                        as_of=as_of,
+                        timezone=timezone,
+                    )
+                )
+                made = _duckdb
+            return Database(Scope(runs, chosen, filters, date_basis, now, known), made, stack)
+    raise AssertionError("the last try raises")
 
 
 def _is_spark(engine: str, remote: str | None) -> bool:

@@ -47,6 +47,10 @@ class LakeError(PolydocError):
     """A lake that is damaged, of another format, or cannot be written to; the message names the way back."""
 
 
+class SnapshotGoneError(LakeError):
+    """A snapshot of a lake of which files were removed, by an erasure or a compaction, since it was taken."""
+
+
 class RejectedRowsError(PolydocError):
     """Rows were quarantined where the caller asked for none (``strict``)."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.configured import source_named
-from polydoc_analytics.errors import SourceError, UsageError, refuse_blank, translated
+from polydoc_analytics.errors import SnapshotGoneError, SourceError, UsageError, refuse_blank, translated
 from polydoc_analytics.loaders import Progress, as_source, is_table
 from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, TEXTS, Column
@@ -63,6 +63,16 @@ class Runs:
     def is_local(self) -> bool:
         """Whether the files are on this machine."""
         return self.lake is None or self.lake.place.is_local
+
+    def raise_if_gone(self) -> None:
+        """Raise SnapshotGoneError where the files are a lake's and not all there any more."""
+        if self.lake is None:
+            return
+        place = self.lake.place
+        if not all(place.exists(file.removeprefix(place.path("")).lstrip("/\\")) for file in self.files):
+            raise SnapshotGoneError(
+                f"{place.shown}: an erasure or a compaction has removed files of this snapshot; connect again"
+            )
 
 
 @contextmanager

@@ -74,6 +74,25 @@ class Interval:
         return max(days, default=date.min)
 
 
+def instant_of(now: str | datetime | None) -> datetime:
+    """Return the instant taken for now: one given, a text of one such as 2026-10-31T12:00:00Z, or for None the present.
+
+    Raises UsageError for what is none, and for one without an offset.
+    """
+    if now is None:
+        return datetime.now(UTC)
+    if isinstance(now, str):
+        try:
+            now = datetime.fromisoformat(now)
+        except ValueError:
+            raise UsageError(f"now '{now}' is no instant; expected one such as 2026-10-31T12:00:00Z") from None
+    if not isinstance(now, datetime):
+        raise UsageError(f"now is an instant or a text of one such as 2026-10-31T12:00:00Z, not {type(now).__name__}")
+    if now.utcoffset() is None:
+        raise UsageError(f"now ({now.isoformat()}) has no offset; give one, such as 2026-10-31T12:00:00Z")
+    return now
+
+
 def interval(
     *,
     since: str | date | datetime | None = None,
@@ -81,7 +100,7 @@ def interval(
     last: str | None = None,
     period: str | None = None,
     timezone: str = "UTC",
-    now: datetime | None = None,
+    now: str | datetime | None = None,
 ) -> Interval:
     """Return the interval that the arguments choose, in ``timezone``; all of time where they choose none.
 
@@ -95,10 +114,7 @@ def interval(
     Raises UsageError where an argument means nothing, two contradict each other, or nothing lies in between.
     """
     tz = zone(timezone)
-    now = now or datetime.now(UTC)
-    if now.utcoffset() is None:
-        raise UsageError(f"now ({now.isoformat()}) has no offset; give one, such as 2026-10-31T12:00:00Z")
-    now_us = _to_us(now)
+    now_us = _to_us(instant_of(now))
     today = local_date(now_us, tz)
     given = {"period": period, "last": last, "since": since, "until": until}
     given = {name: value for name, value in given.items() if value is not None}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Report
 from polydoc_analytics.errors import SourceError, UsageError, translated
 from polydoc_analytics.loaders import as_source
+from polydoc_analytics.periods import instant_of
 from polydoc_analytics.renderers import FORMATS, render
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def report(
     branding: Mapping[str, Any] | Branding | None = None,
     accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
     all_accounts: bool = False,
-    now: datetime | None = None,
+    now: str | datetime | None = None,
     **choices: Any,
 ) -> list[Path]:
     """Write a report over a source into the folder ``out`` and return the paths, one a format.
@@ -64,7 +65,7 @@ def report(
     from polydoc_analytics.reports import builder
 
     wanted = checked_formats(formats)
-    now = now or datetime.now(UTC)
+    now = instant_of(now)
     if isinstance(source, Iterable) and not isinstance(source, str):
         source = as_source(source)  # it is gone through twice
     with (

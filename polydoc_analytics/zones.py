@@ -32,12 +32,18 @@ _RULES_ONLY_S = 4_102_444_800
 _TWO_YEARS_S = 2 * 366 * _DAY_S  # that long without a change, once only rules are left, and there is none
 
 
-@cache
 def zone(name: str) -> ZoneInfo:
     """Return an IANA time zone by its exact name, such as Europe/Lisbon.
 
     Raises UsageError, with the nearest name, where there is none.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"a time zone is a name such as UTC or Europe/Lisbon, not {name!r}")
+    return _zone(name)
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
     file = _file(name)
     if file is not None:
         try:

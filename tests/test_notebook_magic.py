@@ -162,7 +162,7 @@ def test_bars_over_months_end_where_the_next_month_begins(connected: Interactive
         ("%polydoc connect", "UsageError: %polydoc connect: the following arguments are required: SOURCE; "),
         ("%polydoc conect x", "UsageError: unknown command 'conect'; did you mean connect?; expected connect, views"),
         ("%polydoc connect missing.ndjson", "SourceError: missing.ndjson: "),
-        ("%polydoc connect {sample} --now soon", "UsageError: --now soon: expected an instant"),
+        ("%polydoc connect {sample} --now soon", "UsageError: now 'soon' is no instant; expected one such as"),
         ("%polydoc connect '{sample}", "closing quot"),
         ("%polydoc connect {sample} -o 2", "UsageError: -o 2: expected the name of a variable"),
     ],

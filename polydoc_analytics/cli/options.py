@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -114,16 +114,9 @@ def width() -> int:
 
 def parsed_now(text: str | None) -> datetime:
     """Return the instant that ``--now`` (or POLYDOC_ANALYTICS_NOW) gives, else the present one."""
-    text = text or os.environ.get("POLYDOC_ANALYTICS_NOW")
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        now = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"now '{text}' is no instant; expected one such as 2026-10-31T12:00:00Z") from None
-    if now.tzinfo is None:
-        raise UsageError(f"now '{text}' has no offset; give one, such as {text}Z")
-    return now
+    from polydoc_analytics.periods import instant_of
+
+    return instant_of(text or os.environ.get("POLYDOC_ANALYTICS_NOW"))
 
 
 def one_of(name: str, value: str, valid: tuple[str, ...]) -> str:

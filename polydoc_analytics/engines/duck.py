@@ -73,7 +73,8 @@ class DuckEngine:
                     self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
             shift = scope.shift_us(f"epoch_us({scope.dated_by})", "//")
             self._con.execute(f"create or replace view run_facts as {_run_facts(scope, shift)}")
-            self._observe()
+            with self._errors():
+                self._observe()
             self._stack = stack.pop_all()
 
     def fetch(self, sql: str) -> pl.DataFrame:
@@ -102,7 +103,7 @@ class DuckEngine:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raise what fails in a query as QueryError, on one line."""
+        """Raise what fails in a query as QueryError, on one line, or as SnapshotGoneError where files have gone."""
         import pyarrow as pa
 
         try:
@@ -110,6 +111,7 @@ class DuckEngine:
         except MemoryError:
             raise QueryError("out of memory: the query, or a single value of it, needs more than there is") from None
         except (duckdb.Error, pa.ArrowException, OSError) as error:
+            self._scope.runs.raise_if_gone()
             raise QueryError(self._shown(first_line(error))) from None
 
     def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -114,6 +114,7 @@ class SparkEngine:
         thread.join(min(timeout_s, threading.TIMEOUT_MAX))
         if thread.is_alive():
             self._session.spark.interruptAll()
+            thread.join(2)  # it may import what tells of the end, which must not go on while Python ends
             raise QueryError(f"the query took longer than {timeout_s:g} s and was stopped; see --timeout")
         if failed:
             raise failed[0]

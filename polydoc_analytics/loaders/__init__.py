@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
+from importlib import import_module
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, UsageError, translated
@@ -77,12 +79,12 @@ def read_batches(
     Raises SourceError where a file is missing, empty, unreadable or cut off; rows already yielded are then not to be
     kept.
     """
-    is_ready = _import_pandera_meanwhile()
     from polydoc_analytics.loaders.work import side_by_side
 
     if isinstance(source, Reading):
-        for batches, _ in side_by_side(source.work, is_ready):
-            yield from batches
+        with _importing_meanwhile() as is_ready:
+            for batches, _ in side_by_side(source.work, is_ready):
+                yield from batches
         return
     if is_table(source):
         for batches, _ in side_by_side(_work_of_table(source, assume_utc)):
@@ -97,24 +99,37 @@ def read_batches(
     if files and total == 0 and all(one.is_local for one in files):
         raise SourceError(f"{files[0].name}: is empty" + (f", and so are {len(files) - 1} more" if files[1:] else ""))
     done = 0
-    for batches, size in side_by_side(_work_of_files(files, assume_utc, partial), is_ready):
-        yield from batches
-        done += size
-        if progress:
-            progress(min(done, total), total)
+    with _importing_meanwhile() as is_ready:
+        for batches, size in side_by_side(_work_of_files(files, assume_utc, partial), is_ready):
+            yield from batches
+            done += size
+            if progress:
+                progress(min(done, total), total)
 
 
-def _import_pandera_meanwhile() -> Callable[[], bool]:
-    """Import what is needed later beside the reading of the first blocks; return what tells whether that is done."""
+@contextmanager
+def _importing_meanwhile() -> Iterator[Callable[[], bool]]:
+    """Import what is needed later beside the reading of the first blocks; yield what tells whether that is done.
+
+    Python waits for the thread before it ends, for one that still imports then would abort the process; so what is not
+    needed any more, for the reading has failed, is not begun.
+    """
+    is_over = Event()
 
     def load() -> None:
-        import duckdb  # noqa: F401 - for the merging at the end
+        # duckdb is for the merging at the end; pandera takes a good part of a second.
+        for name in ("duckdb", "polars", "pandera.polars"):
+            if is_over.is_set():
+                return
+            import_module(name)
+        pandera_schema()
 
-        pandera_schema()  # imports pandera, which takes a good part of a second
-
-    thread = Thread(target=load, name="polydoc-import", daemon=True)
+    thread = Thread(target=load, name="polydoc-import")
     thread.start()
-    return lambda: not thread.is_alive()
+    try:
+        yield lambda: not thread.is_alive()
+    finally:
+        is_over.set()
 
 
 def _work_of_table(table: Any, assume_utc: bool) -> Iterable[Any]:

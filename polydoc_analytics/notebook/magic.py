@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from datetime import datetime
 from typing import Any, NoReturn
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -86,8 +85,6 @@ class PolydocMagics(Magics):
         source, name = chosen.pop("source"), _checked(chosen.pop("name"))
         source = self._names.get(source, source) if source.isidentifier() else source
         arguments = {option: value for option, value in chosen.items() if value not in (None, False)}
-        if "now" in arguments:
-            arguments["now"] = _instant(arguments["now"])
         if "as_of" in arguments and arguments["as_of"].isdigit():
             arguments["as_of"] = int(arguments["as_of"])
         if isinstance(source, Database):
@@ -155,13 +152,6 @@ def _checked(name: str | None) -> str | None:
     if name is not None and not name.isidentifier():
         raise UsageError(f"-o {name}: expected the name of a variable")
     return name
-
-
-def _instant(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--now {text}: expected an instant such as 2026-10-31T12:00:00Z") from None
 
 
 def _summary(db: Any) -> str:
