@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import SourceError, UsageError, nearest
+from polydoc_analytics.errors import SourceError, UsageError, nearest, not_utf8
 
 FILE_NAME = "polydoc-analytics.toml"
 PREFIX = "POLYDOC_ANALYTICS_"
@@ -126,23 +126,36 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from None
+    except tomllib.TOMLDecodeError as error:
         raise SourceError(f"{path}: is not TOML: {error}") from None
 
 
 def account_names(path: str | None) -> dict[str, str]:
     """Return names by account id from a CSV with the columns account_id and name (or account_name)."""
-    if path is None:
-        return {}
+    return {} if path is None else by_account(path, ("name", "account_name"))
+
+
+def by_account(path: str, columns: tuple[str, ...]) -> dict[str, str]:
+    """Return by account id the values of a CSV's column, the first of ``columns`` that it has; blank ones are left out.
+
+    Raises SourceError where the file cannot be read, is not UTF-8 or lacks a column.
+    """
     import csv
 
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            columns = rows.fieldnames or []
-            name = next((column for column in ("name", "account_name") if column in columns), None)
-            if "account_id" not in columns or name is None:
-                raise SourceError(f"{path}: expected the columns account_id and name, found {', '.join(columns)}")
-            return {row["account_id"]: row[name] for row in rows if row[name]}
+            found = rows.fieldnames or []
+            wanted = next((column for column in columns if column in found), None)
+            if "account_id" not in found or wanted is None:
+                raise SourceError(f"{path}: expected the columns account_id and {columns[0]}, found {', '.join(found)}")
+            values = ((row["account_id"], (row[wanted] or "").strip()) for row in rows)
+            return {account: value for account, value in values if account and value}
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from None
+    except csv.Error as error:
+        raise SourceError(f"{path}: cannot be read as CSV: {error}") from None

@@ -38,13 +38,17 @@ class _Late:
 
 @dataclass(frozen=True, slots=True)
 class ApiSource(_Late):
-    """The service's REST API. It is the authority on the present; every sync fetches the whole list."""
+    """The service's REST API. It is the authority on the present; every sync fetches the whole list.
+
+    With ``allow_http`` the token may go unencrypted to another machine.
+    """
 
     kind: ClassVar[str] = "api"
     is_authority: ClassVar[bool] = True
     name: str
     base: str = "https://api.polydoc.ai"
     token_env: str = "POLYDOC_BEARER_AUTH"
+    allow_http: bool = False
     complete_after: str | None = None
 
     def opened(
@@ -54,7 +58,9 @@ class ApiSource(_Late):
         from polydoc_analytics.loaders import api
 
         token = secret(self.token_env, self.name)
-        path = api.fetched(self.base, token, folder, is_partial=partial, progress=progress, tell=tell)
+        path = api.fetched(
+            self.base, token, folder, allow_http=self.allow_http, is_partial=partial, progress=progress, tell=tell
+        )
         return Reading(self.name, api.read(path, source=self.name, is_partial=partial))
 
 

@@ -83,6 +83,11 @@ def refuse_blank(path: object, what: str) -> None:
         raise UsageError(f"{what} is an empty text; give a path or a URI, . for the working folder")
 
 
+def not_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError) -> SourceError:
+    """Return the error for a text file in another encoding."""
+    return SourceError(f"{os.fspath(path)}: is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8")
+
+
 def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
     """Return the error for a path that cannot be written: a mistake in the call, or a device that is full."""
     kind = OutputError if error.errno in FULL_OR_FAILED else UsageError

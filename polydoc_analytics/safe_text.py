@@ -112,6 +112,7 @@ def _variants(part: str) -> Iterator[str]:
     for plain in {part, unquote(part), unquote_plus(part)}:
         once = quote(plain, safe="")
         yield from (plain, once, quote(plain), quote_plus(plain), quote(once, safe=""), html.escape(plain))
+        yield plain.replace("/", "\\/")
         escaped = json.dumps(plain)[1:-1]
         yield from (escaped, escaped.replace("/", "\\/"), json.dumps(plain, ensure_ascii=False)[1:-1])
         octets = plain.encode("utf-8", "surrogateescape")

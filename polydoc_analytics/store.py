@@ -9,7 +9,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import SourceError, UsageError, unwritable
+from polydoc_analytics.errors import FULL_OR_FAILED, SourceError, UsageError, unwritable
 from polydoc_analytics.loaders.sources import MANIFEST
 from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 
@@ -104,7 +104,24 @@ class PartWriter:
         self.finished_us: tuple[int, int] | None = None
 
     def write(self, runs: pa.Table, which: Mask | None = None) -> None:
-        """Take runs in, all or some of them; a month's rows are written when they fill a row group."""
+        """Take runs in, all or some of them; a month's rows are written when they fill a row group.
+
+        Raises OSError, with the folder as its file name, where there is no space.
+        """
+        with self._named():
+            self._write(runs, which)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Name the folder in an error that pyarrow raises without a name, for it may be on a disk of its own."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in FULL_OR_FAILED:
+                raise
+            raise OSError(error.errno, os.strerror(error.errno), str(self._folder)) from None
+
+    def _write(self, runs: pa.Table, which: Mask | None) -> None:
         if which is None:
             which = np.ones(runs.num_rows, bool)
         if self._load is not None and runs.num_columns < len(self._schema):
@@ -132,14 +149,14 @@ class PartWriter:
         self._rows[path] += self._held_rows.pop(month)
         writer.write_table(pa.concat_tables(self._held.pop(month)), row_group_size=ROW_GROUP_ROWS * 2)
         if self._load is not None and self._rows[path] + ROW_GROUP_ROWS > FILE_ROWS:
-            self._open.pop(month)[1].close()
+            _close(self._open.pop(month)[1])
 
     def _open_file(self, month: str) -> None:
         if month in self._open:
             self._open.move_to_end(month)
             return
         if len(self._open) >= _MOST_OPEN_FILES:
-            self._open.popitem(last=False)[1][1].close()
+            _close(self._open.popitem(last=False)[1][1])
         path = self._new_path(month)
         self._open[month] = (path, pq.ParquetWriter(self._folder / path, self._schema, **WRITE_OPTIONS))
         self._rows[path] = 0
@@ -156,6 +173,11 @@ class PartWriter:
 
     def flush(self) -> list[str]:
         """Write all that is held, close every file, and return their paths."""
+        with self._named():
+            self._flush_all()
+        return [str(self._folder / path) for path in self._rows]
+
+    def _flush_all(self) -> None:
         months = list(self._held)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="polydoc-write") as pool:
             for at in range(0, len(months), _MOST_OPEN_FILES):
@@ -164,22 +186,20 @@ class PartWriter:
                     self._open_file(month)
                 list(pool.map(self._write_held, some))  # each to a file of its own
         while self._open:
-            self._open.popitem()[1][1].close()
-        return [str(self._folder / path) for path in self._rows]
+            _close(self._open.popitem()[1][1])
 
     def abandon(self) -> None:
         """Let go of files that could not be written to their end; they are of no use."""
         while self._open:
-            writer = self._open.popitem()[1][1]
             with suppress(OSError):
-                writer.close()
-            writer.is_open = False  # or it would try, and complain, once more when it is collected
+                _close(self._open.popitem()[1][1])
 
     def remove(self, path: str, ids: pa.Array) -> None:
         """Write a closed file again without the runs of some ids."""
         name = str(Path(path).relative_to(self._folder)).replace(os.sep, "/")
         kept = 0
         with (
+            self._named(),
             pq.ParquetFile(path) as old,
             pq.ParquetWriter(f"{path}.new", self._schema, **WRITE_OPTIONS) as new,
         ):
@@ -206,6 +226,13 @@ class PartWriter:
             Part(path, rows, (self._folder / path).stat().st_size) for path, rows in sorted(self._rows.items())
         )
         return Manifest(parts, counts, self.created_us, self.finished_us, tuple(sorted(self.languages)))
+
+
+def _close(writer: pq.ParquetWriter) -> None:
+    try:
+        writer.close()
+    finally:
+        writer.is_open = False  # or it would try, and complain, once more when it is collected
 
 
 def _wider(seen: tuple[int, int] | None, instants: pa.ChunkedArray) -> tuple[int, int] | None:
@@ -322,10 +349,12 @@ class NewFolder:
             raise unwritable(self._destination, error) from None
         return self._half
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         """Put the folder in its place, or remove it where something went wrong."""
         if kind is not None:
             shutil.rmtree(self._half, ignore_errors=True)
+            if isinstance(error, OSError) and str(error.filename or "").startswith(str(self._half)):
+                raise unwritable(self._destination, error) from None
             return
         os.chmod(self._half, 0o755)
         if self._destination.exists():

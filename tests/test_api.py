@@ -462,7 +462,7 @@ def test_a_host_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pyte
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert "no host of that name; check the base URL" in refused("http://no-such-host.invalid", tmp_path)
+    assert "no host of that name; check the base URL" in refused("https://no-such-host.invalid", tmp_path)
 
 
 @pytest.mark.parametrize(

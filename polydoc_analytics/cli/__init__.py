@@ -6,6 +6,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import sys
 
 _NAME = "polydoc-analytics"
@@ -19,9 +20,23 @@ def main() -> None:
     # second; the arrays in which runs are held are freed without it.
     gc.set_threshold(100_000, 20, 100)
     _ready_streams()
+    _end_in_order()
     exit_code = run(sys.argv[1:])
     gc.freeze()
     sys.exit(exit_code)
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM and SIGHUP end the program as an error does, so that temporary files are removed."""
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        sys.exit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, end)
 
 
 def _ready_streams() -> None:
@@ -36,6 +51,13 @@ def _ready_streams() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line on some arguments and return its exit code."""
+    from polydoc_analytics.cli.terminal import guarded
+
+    with guarded():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     import typer
 
     # They put their commands on the app, in the order of the help; schedule brings alerts.
@@ -93,7 +115,7 @@ def _other(error: BaseException) -> int:
 
     import typer
 
-    from polydoc_analytics.errors import FULL_OR_FAILED, internal
+    from polydoc_analytics.errors import FULL_OR_FAILED, internal, unwritable
 
     # typer carries its own copy of click, whose exceptions say how they want to be shown.
     if isinstance(error, typer.Exit) or type(error).__name__ == "Exit":
@@ -109,10 +131,15 @@ def _other(error: BaseException) -> int:
         return _say(str(error.format_message()) + hint, int(error.exit_code))
     if isinstance(error, OSError) and error.errno in FULL_OR_FAILED:
         _discard_output()
+        if isinstance(error.filename, str) and not error.filename.startswith(tempfile.gettempdir()):
+            return _say(str(unwritable(error.filename, error)), 3)
         where = f"temporary files are in {tempfile.gettempdir()}, TMPDIR names another folder"
         return _say(f"cannot write: {os.strerror(error.errno)}; {where}", 3)
     if os.environ.get(_TRACEBACK):
-        raise error
+        import traceback
+
+        traceback.print_exception(error)
+        return 3
     return _say(internal(error), 3)
 
 
@@ -123,6 +150,8 @@ def _discard_output() -> None:
 
 
 def _say(text: str, exit_code: int) -> int:
+    from polydoc_analytics.safe_text import without_credentials
+
     with contextlib.suppress(OSError):
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {without_credentials(text)}", file=sys.stderr)
     return exit_code

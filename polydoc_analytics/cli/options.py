@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from polydoc_analytics.cli.terminal import unguarded
 from polydoc_analytics.config import Settings, choose, settings
 from polydoc_analytics.errors import UsageError, nearest
 
@@ -93,8 +94,10 @@ class Output:
     def warn(self, text: str) -> None:
         """Say something that must not be missed."""
         if not self.quiet:
-            mark = ("\x1b[33m", "\x1b[0m") if self.color and sys.stderr.isatty() else ("", "")
-            print(f"{mark[0]}{text}{mark[1]}", file=sys.stderr)
+            is_colored = self.color and sys.stderr.isatty()
+            unguarded(sys.stderr).write("\x1b[33m" if is_colored else "")
+            sys.stderr.write(text)
+            unguarded(sys.stderr).write("\x1b[0m\n" if is_colored else "\n")
 
 
 def output(json: bool, csv: bool, markdown: bool, quiet: bool, no_color: bool) -> Output:
@@ -180,4 +183,4 @@ def _bar() -> Any:
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    return Progress("{task.description}", *columns, console=Console(stderr=True), transient=True)
+    return Progress("{task.description}", *columns, console=Console(file=unguarded(sys.stderr)), transient=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import connected, one_or_many
+from polydoc_analytics.cli.terminal import print_bytes
 from polydoc_analytics.config import Settings
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
@@ -125,7 +125,7 @@ def report(
             return 0
         made = make(found)
     if out_folder == "-":
-        sys.stdout.buffer.write(render(made, wanted[0]))
+        print_bytes(render(made, wanted[0]))
         return 0
     for path in write(made, wanted, Path(out_folder)):
         out.say(str(path))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.terminal import print_exact
 from polydoc_analytics.counting import counted, noun
+from polydoc_analytics.safe_text import json_escaped
 
 if TYPE_CHECKING:
     import polars as pl
@@ -122,7 +123,7 @@ def envelope(
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print JSON and nothing else."""
-    _print_utf8(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    print_exact(json_escaped(json.dumps(content, ensure_ascii=False, indent=1)) + "\n")
 
 
 def print_json_rows(content: Mapping[str, Any], frame: pl.DataFrame) -> None:
@@ -130,13 +131,13 @@ def print_json_rows(content: Mapping[str, Any], frame: pl.DataFrame) -> None:
     from polydoc_analytics.cli.tables import json_rows
 
     head, _, end = json.dumps({**content, "data": []}, ensure_ascii=False, indent=1).rpartition("]")
-    _print_utf8(head)
+    print_exact(json_escaped(head))
     comma = ""
     for part in frame.iter_slices(_ROWS_AT_A_TIME):
         rows = json.dumps(json_rows(part), ensure_ascii=False, indent=1)[1:-2]
-        _print_utf8(comma + rows.replace("\n", "\n "))
+        print_exact(json_escaped(comma + rows.replace("\n", "\n ")))
         comma = ","
-    _print_utf8(("\n ]" if frame.height else "]") + end + "\n")
+    print_exact(("\n ]" if frame.height else "]") + json_escaped(end) + "\n")
 
 
 def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
@@ -144,17 +145,11 @@ def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
     from polydoc_analytics.cli.tables import csv_text, markdown_table
 
     if out.format != "csv":
-        _print_utf8(markdown_table(frame) + "\n")
+        print_exact(markdown_table(frame) + "\n")
         return
-    _print_utf8(csv_text(frame[:_ROWS_AT_A_TIME]))
+    print_exact(csv_text(frame[:_ROWS_AT_A_TIME]))
     for part in frame[_ROWS_AT_A_TIME:].iter_slices(_ROWS_AT_A_TIME):
-        _print_utf8(csv_text(part, with_header=False))
-
-
-def _print_utf8(text: str) -> None:
-    """Print data, which are UTF-8 with plain line ends wherever they go."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        print_exact(csv_text(part, with_header=False))
 
 
 def named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.safe_text import on_one_line
 from polydoc_analytics.wording import UNKNOWN, plain
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def terminal_table(
     out where the width does not suffice, and of usage the measures of lesser interest; the title says so.
     """
     names = [*keys, *(name for name in _USAGE_PRIORITY if name in frame.columns)] if is_usage else frame.columns
+    title = on_one_line(title)
     columns = [_column(frame, name, last, name in keys) for name in names]
     shown = _that_fit(columns, width)
     left_out = len(frame.columns) - len(shown)
@@ -128,7 +130,7 @@ def _column(frame: pl.DataFrame, name: str, last: Sequence[Mapping[str, Any]], i
     else:
         cells = [cell(value) for value in values]
     is_whole = is_number or frame.schema[name].is_temporal()
-    return _Column(name, _LABELS.get(name, name), cells, is_number, is_whole, is_key)
+    return _Column(name, _LABELS.get(name) or on_one_line(name), cells, is_number, is_whole, is_key)
 
 
 def _decimals(values: Sequence[float | None], factor: int, digits: int) -> list[str]:
@@ -148,12 +150,7 @@ def cell(value: Any) -> str:
         if value.tzinfo is not None:
             return cell(value.astimezone(UTC).replace(tzinfo=None)) + "Z"
         return value.isoformat(sep=" ", timespec="seconds")
-    return printable(bytes_text(value) if isinstance(value, bytes) else str(value))
-
-
-def printable(text: str) -> str:
-    """Return a text without anything that could move a terminal's cursor or reorder its line."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return on_one_line(bytes_text(value) if isinstance(value, bytes) else str(value))
 
 
 def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
@@ -213,7 +210,8 @@ def _line(cells: Sequence[str], columns: Sequence[_Column]) -> str:
 def markdown_table(frame: pl.DataFrame) -> str:
     """Return a frame as a Markdown table, numbers grouped and aligned right, unknown values as an en dash."""
     rule = ["---:" if frame.schema[name].is_numeric() else "---" for name in frame.columns]
-    lines = [frame.columns, rule, *([_escaped(cell(value)) for value in row] for row in frame.iter_rows())]
+    names = [_escaped(on_one_line(name)) for name in frame.columns]
+    lines = [names, rule, *([_escaped(cell(value)) for value in row] for row in frame.iter_rows())]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

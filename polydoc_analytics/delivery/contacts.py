@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from polydoc_analytics.errors import SourceError
+from polydoc_analytics.errors import SourceError, not_utf8
 from polydoc_analytics.plan import TargetPlan
 from polydoc_analytics.plan.keys import is_address
 
@@ -52,6 +52,8 @@ def contacts(path: str) -> Contacts:
                 found.setdefault(account, {}).update(dict.fromkeys(addresses))
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path}: is no CSV in UTF-8: {error}") from None
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from None
+    except csv.Error as error:
+        raise SourceError(f"{path}: cannot be read as CSV: {error}") from None
     return Contacts({account: tuple(addresses) for account, addresses in found.items()}, tuple(faults))

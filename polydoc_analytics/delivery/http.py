@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.loaders.quiet import quiet
 
 _MOST_READ = 4096
+_LAST_WORD = re.compile(r"\S+\Z")
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> tuple[int, str]:
@@ -19,7 +21,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) ->
 
     ``timeout_s`` is the deadline for all of it, the last byte of the answer included. Raises RefusedError for any other
     answer and where nobody was reached, UncertainError where the connection broke, fell silent or went on too long
-    once the request was on its way. The URL is in no message.
+    once the request was on its way. The URL is in no message, but an answer may
+    repeat it.
     """
     import httpx
 
@@ -66,6 +69,8 @@ async def _within(
                     if len(text) > _MOST_READ:
                         break
                 found = text[:_MOST_READ].decode("utf-8", "replace")
+                if len(text) > _MOST_READ:  # half a word may be half a secret, which nothing would recognise
+                    found = _LAST_WORD.sub("", found)
                 if not answer.is_success:
                     raise RefusedError(f"answered {answer.status_code}: {found}", _wait(answer.headers))
                 return answer.status_code, found

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+from polydoc_analytics import safe_text
 from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel, Try, key_of
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.plan import SchedulePlan, TargetPlan
 from polydoc_analytics.plan.keys import is_address
-from polydoc_analytics.safe_text import scrubbed, shown
+from polydoc_analytics.safe_text import shown, visible
 
 PUTS = ("folder", "store")
 """Kinds at which a repeat only puts the same bytes where they are: whether a try was the first need not be known."""
@@ -165,4 +166,6 @@ def _without_secrets(text: str, target: TargetPlan | None) -> str:
     """Return an answer on one line, without the secrets of the target, should the other side repeat them."""
     values: Mapping[str, Any] = target.values if target else {}
     secrets = [os.environ.get(variable or "", "") for key, variable in values.items() if key.endswith("_env")]
-    return " ".join(scrubbed(text, filter(None, secrets)).split())
+    if user := values.get("user"):  # a login sends both in one word, encoded
+        secrets += [f"{start}{user}{mark}{secret}" for secret in secrets for start, mark in (("\0", "\0"), ("", ":"))]
+    return " ".join(visible(safe_text.scrubbed(text, secrets)).split())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -58,6 +59,7 @@ def fetched(
     token: str,
     folder: Path,
     *,
+    allow_http: bool = False,
     is_partial: bool = False,
     patience: Patience | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -74,14 +76,21 @@ def fetched(
     unknown), from 0 again at each try; ``tell`` with a line for each try that failed and is followed by another.
 
     The token goes as a bearer token, left alone where it begins with "bearer " already, and never to another host, port
-    or scheme than that of ``base`` (but http may become https). Answers 429, 500, 502, 503 and 504, broken connections
-    and bodies cut off are tried again with growing, jittered waits, or the wait that Retry-After asks for.
+    or scheme than that of ``base`` (but http may become https). A ``base`` of plain http on another machine, where
+    anyone on the way could read it, is refused unless ``allow_http`` is given. Answers 429, 500, 502, 503 and 504,
+    broken connections and bodies cut off are tried again with growing, jittered waits, or the wait that Retry-After
+    asks for.
 
     Raises SourceError, in one line, without the token, where the service cannot be reached, refuses, or answers
     something else than a JSON array, or an object with one.
     """
     patience = patience or Patience()
     url = _address(base)
+    if not (allow_http or _is_private(url)):
+        raise SourceError(
+            f"{shown_address(url)}: the token would be sent unencrypted; use https, or set allow_http = true for this "
+            "source"
+        )
     path = folder / _FILE
     with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
         _try(fetch, patience, tell)
@@ -165,6 +174,18 @@ def _address(base: str) -> str:
             f"the token alone, from {TOKEN_VARIABLE}, says who asks"
         )
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/v1/runs", parts.query, ""))
+
+
+def _is_private(url: str) -> bool:
+    """Whether what is sent to a URL is encrypted, or stays on this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _header(token: str) -> str:

@@ -38,6 +38,7 @@ _BRANDING = {
 _SOURCES = {
     "base": "URL of the service; runs are at {base}/v1/runs",
     "token_env": "environment variable that holds the bearer token",
+    "allow_http": "send the token over plain http to another machine, where anyone on the way can read it",
     "dsn_env": "environment variable that holds the connection string",
     "table": "table or view of runs; default: public.run",
     "query": "a SELECT of the Run's columns, in the place of a table",

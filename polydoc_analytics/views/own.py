@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import QueryError, SourceError, UsageError
+from polydoc_analytics.errors import QueryError, SourceError, UsageError, not_utf8
 from polydoc_analytics.statements import refusal, serialised
 from polydoc_analytics.views import View, catalog, parse_header
 
@@ -112,7 +112,7 @@ def _read(path: Path, words: set[str]) -> View:
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise not_utf8(path, error) from None
     title, grain, columns, sql = parse_header(text, str(path))
     return View(name, title, grain, columns, sql.rstrip().rstrip(";").rstrip(), file=str(path))
 
