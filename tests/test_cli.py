@@ -385,6 +385,11 @@ def test_a_terminal_table_aligns_groups_and_hides_nothing_dangerous() -> None:
     )
 
 
+def test_a_label_wider_than_the_terminal_is_cut() -> None:
+    text = terminal_table(pl.DataFrame({"x" * 200: ["a"], "n": [1]}), title="t", width=40)
+    assert max(map(len, text.splitlines())) <= 40
+
+
 def test_csv_guards_texts_that_a_spreadsheet_would_run() -> None:
     frame = pl.DataFrame({"text": ["=cmd", "+1", "-1", "@x", "\tx", "ok"], "number": [-1] * 6})
     lines = csv_text(frame).splitlines()

@@ -177,7 +177,7 @@ def _narrowed(columns: list[_Column], width: int) -> list[_Column]:
         column = columns[at]
         target = max(least[at], column.width - over)
         cells = [_cut(text, target) for text in column.cells]
-        columns[at] = replace(column, cells=cells)
+        columns[at] = replace(column, cells=cells, label=_cut(column.label, target))
     return columns
 
 
