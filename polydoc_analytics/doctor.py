@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.counting import counted, duration
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.freshness import brought
+from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.keeping import MANY_FILES
-from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.lake.lake import Lake, Snapshot
 from polydoc_analytics.lake.tables import FormatError
+from polydoc_analytics.loading import scratch
 from polydoc_analytics.quarantine import kind_of
+from polydoc_analytics.schema import TEXTS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,6 +66,7 @@ def examine(
         return _damaged(lake, str(error))
     row = snapshot.row
     findings = [Finding("good", "every file that the newest load pins is there and whole")]
+    findings += _of_texts(snapshot)
     findings += _of_files(lake)
     running, running_findings = _running(lake, now)
     states, source_findings = _sources(lake, sources or {}, now)
@@ -122,6 +126,23 @@ def _damaged(lake: Lake, message: str) -> Examination:
     finding = Finding("bad", what, f"{way_back}; {good}; sources to be loaded again after it: {lost}")
     rows = [{"file": name} for name in (*found.entries, *found.files)]
     return Examination({"lake": lake.place.shown}, {"damaged": rows}, [finding])
+
+
+def _of_texts(snapshot: Snapshot) -> list[Finding]:
+    """Read every text of the runs: a lake filled by an older version may hold some that is not UTF-8."""
+    import duckdb
+
+    if not snapshot.files:
+        return []
+    hashes = ", ".join(f"max(hash({name}))" for name in TEXTS)
+    with scratch() as work, connection(work) as con:
+        snapshot.place.prepare(con)
+        try:
+            con.execute(f"select {hashes} from (select {snapshot.columns} from {snapshot.relation})")
+        except duckdb.Error as error:
+            what = f"the runs cannot be read: {first_line(error)}"
+            return [Finding("bad", what, "load the sources again, into a new lake")]
+    return []
 
 
 def _of_files(lake: Lake) -> list[Finding]:

@@ -506,3 +506,18 @@ def test_an_export_whose_text_was_spoilt_is_named_in_one_line(
     assert run(["check", str(tmp_path / "out"), "--quiet"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert str(part) in line
+
+
+def test_doctor_names_text_that_an_older_version_let_into_a_lake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from polydoc_analytics.loaders import columnar
+
+    lake = pda.Lake(tmp_path / "lake")
+    with monkeypatch.context() as patch:
+        patch.setattr(columnar, "validated", lambda values: (values, []))
+        lake.ingest(with_bad("account_id"))
+    assert run(["doctor", "--lake", str(tmp_path / "lake")]) == 1
+    said = capsys.readouterr().out
+    assert "the runs cannot be read: " in said
+    assert "is not valid UTF8" in said
