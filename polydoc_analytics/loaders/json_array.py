@@ -45,7 +45,13 @@ def read(
     while mark:
         if mark == b"[":
             text.at += 1
-            yield from map(elements.work, elements.pieces())
+            for piece in elements.pieces():
+                if json_envelope.holds_arrays_of_runs(piece):
+                    raise SourceError(
+                        f"{source}: its array holds arrays of runs, or pages with some, where it should hold the runs; "
+                        "save the arrays one behind another"
+                    )
+                yield elements.work(piece)
         else:
             text.remember(limits.longest_row())
             page = json_envelope.Envelope(text, elements, is_partial=is_partial)

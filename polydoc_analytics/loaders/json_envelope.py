@@ -73,6 +73,20 @@ def _holds_runs(value: Any) -> bool:
     return False
 
 
+def holds_arrays_of_runs(piece: Piece | Work) -> bool:
+    """Tell whether the first element of a piece is no run, but an array of some, or a page with one."""
+    if isinstance(piece, Work) or piece.first > 1:
+        return False
+    element = next(piece.elements())
+    if len(element) > _MOST_LOOKED_AT_BYTES or not element.startswith((b"[", b"{")):
+        return False
+    try:
+        value = wire.parse(element)
+    except wire.Refusal:
+        return False
+    return _holds_runs(value) and not (isinstance(value, dict) and required_keys(value) >= _OF_A_RUN)
+
+
 class Envelope:
     """An object that is walked through from its {, in search of the one array of runs in it, at any depth.
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from polydoc_analytics.loaders import deep_json
 from polydoc_analytics.loaders.deep_json import Number as Number
 from polydoc_analytics.loaders.deep_json import Refusal as Refusal
+from polydoc_analytics.safe_text import on_one_line
 from polydoc_analytics.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
 
 _EPOCH = datetime(1970, 1, 1)
@@ -38,9 +39,10 @@ def well_formed(text: str) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value as it may stand in a reason: quoted, cut short, and a text that UTF-8 can hold."""
+    """Return a value as it may stand in a reason: quoted, cut short, on one line, and a text that UTF-8 can hold."""
     text = well_formed(str(value))
-    return f"'{text[:_SHOWN_CHARACTERS]}…'" if len(text) > _SHOWN_CHARACTERS else f"'{text}'"
+    cut = f"{text[:_SHOWN_CHARACTERS]}…" if len(text) > _SHOWN_CHARACTERS else text
+    return f"'{on_one_line(cut)}'"
 
 
 def integer(text: str) -> int:
