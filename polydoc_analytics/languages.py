@@ -40,7 +40,7 @@ class Language:
 
 
 def language(text: str) -> Language:
-    """Recognise the language that a text means; it never raises and never guesses.
+    """Recognise the language that a text means, and return it; it never raises and never guesses.
 
     The first that applies decides: a valid tag, standardised (``pt_br`` is pt-BR, ``iw`` is he); a POSIX locale
     (``en_US.UTF-8``); an English name; the language's name for itself; its name in another language. A qualifier

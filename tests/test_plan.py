@@ -218,12 +218,17 @@ accounts = { a = 1, y = 2 }
     assert said == [
         "[delivery.mail]: contacts.csv:2: 'nobody' is no address",
         "[delivery.mail]: contacts.csv:4: account a has a row already; all its addresses are taken",
+        "names.csv: several rows of account a",
         "[delivery.mail]: contacts name accounts that the lake does not know: x",
         "[delivery.mail]: no contact for account b",
-        "names.csv: several rows of account a",
         "names.csv: names name accounts that the lake does not know: z",
         "[[alerts]] budgets: budgets name accounts that the lake does not know: y",
     ]
+    # What may be meant so is said, and is no fault.
+    Path("names.csv").write_text("account_id,name\nz,Z\n")
+    Path("contacts.csv").write_text("account_id,email\nx,x@x.org\n")
+    assert run(["config", "check"]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 5
 
 
 def test_locale_is_that_of_reports_unless_branding_names_another(tmp_path: Path) -> None:

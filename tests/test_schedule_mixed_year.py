@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import ndjson, wire
 from receivers import DROP, LATER, OK, Hook, hook, mailbox
-from test_schedule_year import END, REPORT, TEXT, Fate, Killed, count_of_runs
+from test_schedule_year import REPORT, TEXT, Fate, Killed, count_of_runs
 
 import polydoc_analytics as pda
 from polydoc_analytics.config import settings
@@ -22,7 +22,8 @@ from polydoc_analytics.plan import plans
 from polydoc_analytics.schedule.ledger import Job
 from polydoc_analytics.schedule.working import Scheduler
 
-BUDGET = 100
+BUDGET = 40
+ERASED_ON = date(2026, 2, 12)
 ACCOUNTS = ("ann", "bob", "cleo", "dan")
 ALERTS = f"""
 [[alerts]]
@@ -98,7 +99,7 @@ class World:
                 self.slow.append(state)
 
 
-def lived(world: World, text: str) -> list[Job]:
+def lived(world: World, text: str, until: date) -> list[Job]:
     Path("polydoc-analytics.toml").write_text(text)
     found = settings("polydoc-analytics.toml", {})
     wanted = plans(found)
@@ -108,14 +109,14 @@ def lived(world: World, text: str) -> list[Job]:
     def scheduler() -> Scheduler:
         return Scheduler(pda.Lake("lake"), found, wanted, lambda: now)
 
-    while now < END:
+    while now.date() < until:
         if day < now.date():
             day = now.date()
             if world.chance.random() < 0.6:
                 world.ingest(now, day - timedelta(days=1), 3, world.chance.choice([10, 200]))
             if world.chance.random() < 0.3:
                 world.ingest(now, max(date(2026, 1, 1), day - timedelta(days=world.chance.randint(2, 60))), 2)
-            if day >= date(2026, 6, 1) and not world.erased:
+            if day >= ERASED_ON and not world.erased:
                 pda.Lake("lake").erase("dan")
                 world.erased["dan"] = now
             again(world, scheduler())
@@ -202,8 +203,9 @@ def check(world: World, found: list[Job], server: Hook, mails: Counter[str], tol
     assert slow == world.slow
 
 
+@pytest.mark.parametrize("until", [date(2026, 3, 20), pytest.param(date(2027, 1, 1), marks=pytest.mark.slow)])
 def test_a_year_with_looks_late_rows_budgets_days_without_data_and_an_erasure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: date
 ) -> None:
     monkeypatch.chdir(tmp_path)
     world = World(20261127)
@@ -220,12 +222,10 @@ def test_a_year_with_looks_late_rows_budgets_days_without_data_and_an_erasure(
         text = text.replace("[schedule]", "[schedule]\nalerts = true") + ALERTS
         for name, cron, period in (("weekly", "0 7 * * 1", "last-week"), ("monthly", "monthly", "last-month")):
             text += REPORT.format(name=name, cron=cron, period=period)
-        found = lived(world, text)
+        found = lived(world, text, until)
     monkeypatch.setattr(Shelf, "write", fate.write)
-    assert sum(fate.kills.values()) > 5
-    assert world.looks > 5
-    assert world.sent_again > 5
-    assert world.passed
-    assert len(world.slow) > 5
-    assert len(found) == 52 + 12
+    # The year was not too kind to show anything, and no period of it is missing.
+    assert min(sum(fate.kills.values()), world.looks, world.sent_again, len(world.passed), len(world.slow)) > 0
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range((until - date(2026, 1, 1)).days)]
+    assert len(found) == sum(day.weekday() == 0 for day in days) + sum(day.day == 1 for day in days)
     check(world, found, server, Counter(box.ids), notices(Shelf(pda.Lake("lake"))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import shlex
 import ssl
 import sys
@@ -45,6 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     accounts = pda.load(SAMPLE).runs["account_id"].unique().sort().to_list()
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / "runs.ndjson").write_bytes(SAMPLE.read_bytes())
+    written = datetime(2026, 11, 1, 6, 30, tzinfo=UTC).timestamp()
+    os.utime(tmp_path / "exports" / "runs.ndjson", (written, written))
     (tmp_path / "accounts.csv").write_text("account_id,name\n" + "".join(f"{one},Firm {one[:4]}\n" for one in accounts))
     (tmp_path / "contacts.csv").write_text(f"account_id,email\n{accounts[0]},first@example.com\n")
     return tmp_path

@@ -64,7 +64,8 @@ def show(config: opt.Config = None, json: opt.Json = False) -> None:
 def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
     """Check the whole configuration, and say all that is wrong with it: exit 2 where a table means nothing.
 
-    Exit 1 where the environment lacks a secret that it names, or contacts, names and budgets do not fit the lake.
+    Exit 1 where the environment lacks a secret that it names, or contacts or names are wrong. Accounts without contact,
+    and contacts, names and budgets of accounts that the lake does not know, are said alone.
 
     Example: polydoc-analytics config check
     """
@@ -73,7 +74,7 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.plan.plans import examined
     from polydoc_analytics.safe_text import on_one_line
-    from polydoc_analytics.schedule.accounts import account_doubts, speaks_of_accounts
+    from polydoc_analytics.schedule.accounts import check_accounts, speaks_of_accounts
 
     out = opt.output(False, False, False, quiet, False)
     settings = opt.configured(config)
@@ -100,10 +101,10 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
         except PolydocError as error:
             out.say(f"accounts are not held against the lake: {error}")
             lake = None
-    doubts = account_doubts(lake, settings, found)
-    for doubt in doubts:
-        out.warn(doubt)
-    return 1 if missing or doubts else 0
+    checked = check_accounts(lake, settings, found)
+    for said in (*checked.faults, *checked.doubts):
+        out.warn(said)
+    return 1 if missing or checked.faults else 0
 
 
 def _variables(settings: Any, found: Any) -> list[tuple[str, str]]:

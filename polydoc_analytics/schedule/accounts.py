@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from polydoc_analytics.config import Settings, account_names
@@ -18,10 +19,25 @@ from polydoc_analytics.plan import Plans
 _NAMED = 5
 
 
-def account_doubts(lake: Lake | None, settings: Settings, plans: Plans) -> list[str]:
-    """Return what is wrong with the accounts of the settings, a sentence a fault; the lake's where there is one."""
+@dataclass(frozen=True)
+class AccountCheck:
+    """What is wrong with the accounts of the settings, and what may be meant so but is to be known, in sentences."""
+
+    faults: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+
+def check_accounts(lake: Lake | None, settings: Settings, plans: Plans) -> AccountCheck:
+    """Check contacts, names and budgets; against the accounts of the lake where there is one."""
+    found = AccountCheck()
     known = _accounts_of(lake) if lake else None
-    return [*_of_contacts(plans, known), *_of_names(settings, known), *_of_plans(plans, known)]
+    _check_contacts(plans, known, found)
+    _check_names(settings, known, found)
+    for alert in plans.alerts.values():
+        found.doubts.extend(_unknown(f"[[alerts]] {alert.name}: budgets", alert.values.get("accounts") or (), known))
+    for report in plans.reports.values():
+        found.doubts.extend(_unknown(f"[[reports]] {report.name}: accounts", report.accounts, known))
+    return found
 
 
 def speaks_of_accounts(settings: Settings, plans: Plans) -> bool:
@@ -37,7 +53,7 @@ def _accounts_of(lake: Lake) -> set[str]:
         return {row[0] for row in con.sql(f"select distinct account_id from {lake.snapshot().relation}").fetchall()}
 
 
-def _of_contacts(plans: Plans, known: set[str] | None) -> Iterator[str]:
+def _check_contacts(plans: Plans, known: set[str] | None, check: AccountCheck) -> None:
     used = {name for one in plans.reports.values() if one.per_account for name in one.deliver}
     for target in plans.targets.values():
         if not target.values.get("contacts"):
@@ -46,16 +62,16 @@ def _of_contacts(plans: Plans, known: set[str] | None) -> Iterator[str]:
         try:
             found = contacts(target.values["contacts"])
         except PolydocError as error:
-            yield f"{where}: {error}"
+            check.faults.append(f"{where}: {error}")
             continue
-        yield from (f"{where}: {fault}" for fault in found.faults)
-        yield from _unknown(f"{where}: contacts", found.addresses, known)
+        check.faults.extend([f"{where}: {fault}" for fault in found.faults])
+        check.doubts.extend(_unknown(f"{where}: contacts", found.addresses, known))
         if target.name in used:
             without = sorted(account for account in known or () if not found.addresses.get(account))
-            yield from _said(f"{where}: no contact for", without)
+            check.doubts.extend(_said(f"{where}: no contact for", without))
 
 
-def _of_names(settings: Settings, known: set[str] | None) -> Iterator[str]:
+def _check_names(settings: Settings, known: set[str] | None, check: AccountCheck) -> None:
     if not settings.accounts:
         return
     try:
@@ -63,17 +79,11 @@ def _of_names(settings: Settings, known: set[str] | None) -> Iterator[str]:
         with open(settings.accounts, encoding="utf-8-sig", newline="") as file:
             counts = Counter(row["account_id"] for row in csv.DictReader(file))
     except PolydocError as error:
-        yield str(error)
+        check.faults.append(str(error))
         return
-    yield from _said(f"{settings.accounts}: several rows of", [name for name, count in counts.items() if count > 1])
-    yield from _unknown(f"{settings.accounts}: names", names, known)
-
-
-def _of_plans(plans: Plans, known: set[str] | None) -> Iterator[str]:
-    for alert in plans.alerts.values():
-        yield from _unknown(f"[[alerts]] {alert.name}: budgets", alert.values.get("accounts") or (), known)
-    for report in plans.reports.values():
-        yield from _unknown(f"[[reports]] {report.name}: accounts", report.accounts, known)
+    several = [name for name, count in counts.items() if count > 1]
+    check.faults.extend(_said(f"{settings.accounts}: several rows of", several))
+    check.doubts.extend(_unknown(f"{settings.accounts}: names", names, known))
 
 
 def _unknown(what: str, accounts: Iterable[str], known: set[str] | None) -> Iterator[str]:
