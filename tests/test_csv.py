@@ -178,6 +178,11 @@ def test_any_file_is_read_as_one_character_after_the_other_says() -> None:
     fuzzed(1, 200)
 
 
+def test_blocks_of_very_many_lines_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv, "_MOST_LINES_AT_ONCE", 2)
+    fuzzed(3, 40)
+
+
 @pytest.mark.slow
 def test_many_files_are_read_as_one_character_after_the_other_says() -> None:
     fuzzed(2, 10_000)

@@ -41,6 +41,8 @@ _LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\r|\n|\Z)")
 _EMPTY = [""]
 _NULLS = ["", "NULL", "\\N"]
 """What is null where it is not quoted: as most write it, and as PostgreSQL and MySQL may."""
+_MOST_LINES_AT_ONCE = 400_000
+"""Usual blocks have a tenth of that; of lines with hardly anything in them, what is known of each would fill memory."""
 _LONGEST_HEADER = 1024 * 1024
 _UPPER = {column.name.upper(): column for key, column in BY_KEY.items() if key == column.name}
 
@@ -213,6 +215,16 @@ class _Reader:
 
     def read_block(self, block: bytes | bytearray) -> list[Batch]:
         """Read a block of whole records."""
+        if line_ends(block) > _MOST_LINES_AT_ONCE:
+            at = max(block.rfind(b"\n", 0, len(block) // 2), block.rfind(b"\r", 0, len(block) // 2)) + 1
+            at += block[at - 1 : at + 1] == b"\r\n"
+            behind = _Reader(
+                self.header, self.source, self.first_line + line_ends(block[:at]), self.assume_utc, self.longest
+            )
+            return [*self.read_block(block[:at]), *behind.read_block(block[at:])] if at else self._read_lines(block)
+        return self._read_lines(block)
+
+    def _read_lines(self, block: bytes | bytearray) -> list[Batch]:
         texts = None
         if len(block) <= self.longest and BOM not in block and block.count(b"\r") == block.count(b"\r\n"):
             texts = _parse(block, self.header)
