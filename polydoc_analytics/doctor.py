@@ -59,13 +59,16 @@ def examine(
     """
     now = now or datetime.now(UTC)
     try:
-        snapshot, superseded, rejected = lake.snapshot(), lake.history(), lake.quarantine()
+        snapshot = lake.snapshot()
+        if changed := lake.changed_files():
+            return _damaged(lake, f"{lake.place.shown}/{changed[0]}: is not as it was written, its checksum differs")
+        superseded, rejected = lake.history(), lake.quarantine()
     except LakeError as error:
         if not lake.exists or isinstance(error, FormatError):
             raise
         return _damaged(lake, str(error))
     row = snapshot.row
-    findings = [Finding("good", "every file that the newest load pins is there and whole")]
+    findings = [Finding("good", "every file that the newest load pins is there and whole, and as it was written")]
     findings += _of_texts(snapshot)
     findings += _of_files(lake)
     running, running_findings = _running(lake, now)
@@ -121,6 +124,9 @@ def _damaged(lake: Lake, message: str) -> Examination:
     lost = ", ".join(f"{row.number} ({row.source})" for row in found.lost) or "none"
     if found.gone:
         lost += "; rows in damaged files: " + ", ".join(f"{rows:,} of {name}" for name, rows in found.gone.items())
+    if found.taken:
+        lost += "; found in files of another writer: "
+        lost += ", ".join(f"{rows:,} of {name}" for name, rows in found.taken.items())
     what = message.partition("; `polydoc-analytics")[0]
     way_back = f"`polydoc-analytics lake repair --lake {lake.place.shown} --run`"
     finding = Finding("bad", what, f"{way_back}; {good}; sources to be loaded again after it: {lost}")

@@ -171,6 +171,23 @@ def test_nulls_are_found_in_files_whose_statistics_show_one_value(tmp_path: Path
         assert found == [(50,)]
 
 
+def test_a_cluster_refuses_erased_accounts_and_counts_them(sail: str, export: Export, tmp_path: Path) -> None:
+    lake = pda.Lake(tmp_path / "lake")
+    uuid = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"
+    rows = [wire("a", account_id=uuid), wire("b", account_id="zeta"), wire("c"), wire("d", account_id=uuid.upper())]
+    lake.ingest(export(rows))
+    lake.erase(uuid)
+    lake.erase("acme")
+    folders = [export([*rows, wire("e", account_id="zeta")]), export(rows[:2])]
+    result = lake.ingest(folders, engine="spark", remote=sail)
+    assert (result.read, result.erased, result.inserted, result.unchanged, result.duplicates) == (7, 4, 1, 1, 1)
+    assert lake.accounts() == ["zeta"]
+    lake.readmit("acme")
+    again = lake.ingest(folders, engine="spark", remote=sail)
+    assert (again.erased, again.inserted) == (3, 1)
+    assert lake.accounts() == ["acme", "zeta"]
+
+
 def test_an_empty_export_changes_nothing(sail: str, export: Export, tmp_path: Path) -> None:
     lake = pda.Lake(tmp_path / "lake")
     empty = export([])

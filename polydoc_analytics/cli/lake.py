@@ -231,6 +231,8 @@ def repair(
     print(f"{'went' if run else 'would go'} back to {good}")
     for name, rows in found.gone.items():
         print(f"{'taken' if run else 'to be taken'} out with their files: {counted(rows, 'row')} of {name}")
+    for name, rows in found.taken.items():
+        print(f"{'taken' if run else 'to be taken'} in from files of another writer: {counted(rows, 'row')} of {name}")
     for row in reversed(found.lost):
         print(f"to be loaded again: {row.source} (load {row.number}, {row.committed_at:%Y-%m-%d %H:%M} UTC)")
     if not run:

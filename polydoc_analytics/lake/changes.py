@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.merge import ORDER, merge_queries
+from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.sql import quoted, without_progress_bar
 
@@ -102,6 +105,21 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
     columns = [f"cast(null as {types[str(field.type)]}) as {field.name}" for field in table_schema(table)]
     columns += ["cast(null as varchar) as filename"] if with_file else []
     return f"(select {', '.join(columns)} where false)"
+
+
+@contextmanager
+def reading(place: Place, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection that reads a lake's files; what DuckDB cannot read of them is a LakeError of one line."""
+    import duckdb
+
+    with connection(work) as con:
+        place.prepare(con)
+        try:
+            yield con
+        except duckdb.OutOfMemoryException as error:
+            raise LakeError(f"{place.shown}: cannot be read: {first_line(error, 300)}") from None
+        except duckdb.Error as error:
+            raise LakeError(f"{place.shown}: cannot be read: {first_line(error, 200)}; {way_back(place)}") from None
 
 
 def connection(work: Path, memory: str = "1GB") -> duckdb.DuckDBPyConnection:

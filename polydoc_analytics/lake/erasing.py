@@ -10,7 +10,7 @@ from typing import Any
 
 from polydoc_analytics.counting import counted
 from polydoc_analytics.lake import health
-from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.keeping import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Place, json_of, json_text
@@ -227,8 +227,7 @@ def _log_names(place: Place, name: str, spelling: Spelling) -> bool:
 def _renamed_sources(place: Place, spelling: Spelling) -> dict[str, str]:
     """Return the sources of quarantined rows whose names hold the id, with the names that they are to have."""
     rows = scan(Table(place, "quarantine").open().paths(), "quarantine")
-    with connection(Path()) as con:
-        place.prepare(con)
+    with reading(place, Path()) as con:
         names = [row[0] for row in con.sql(f"select distinct source from {rows}").fetchall()]
     return {name: spelling.strike(name) for name in names if spelling.is_in(name)}
 
@@ -236,8 +235,7 @@ def _renamed_sources(place: Place, spelling: Spelling) -> dict[str, str]:
 def _states_by_load(place: Place, condition: str) -> list[tuple[str, str | None, int]]:
     """Return how many states that meet a condition came with which load and were superseded by which."""
     runs, history = (scan(Table(place, name).open().paths(), name) for name in ("runs", "history"))
-    with connection(Path()) as con:
-        place.prepare(con)
+    with reading(place, Path()) as con:
         return con.sql(f"""
             select load, null, count(*) from {runs} where {condition} group by all
             union all
@@ -247,8 +245,7 @@ def _states_by_load(place: Place, condition: str) -> list[tuple[str, str | None,
 def _files_with(table: Table, condition: str) -> tuple[list[str], int]:
     """Return the files with rows that meet a condition, and how many rows those are."""
     paths = table.paths()
-    with connection(Path()) as con:
-        table.place.prepare(con)
+    with reading(table.place, Path()) as con:
         found = con.sql(
             f"select filename, count(*) from {scan(paths, table.name, with_file=True)} where {condition} group by all"
         ).fetchall()
@@ -257,8 +254,7 @@ def _files_with(table: Table, condition: str) -> tuple[list[str], int]:
 
 def _languages_left(place: Place) -> set[str]:
     left: set[str] = set()
-    with connection(Path()) as con:
-        place.prepare(con)
+    with reading(place, Path()) as con:
         for name in ("runs", "history"):
             rows = scan(Table(place, name).open().paths(), name)
             left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())

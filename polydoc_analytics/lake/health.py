@@ -15,7 +15,7 @@ from polydoc_analytics.lake.tables import LOG, Table, entry_name
 
 _ENTRY = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
-_PART = re.compile(r"(?:part|past)-(\d{8}-\d{6}-[0-9a-f]{6})(?:-\d+|-ledger)?\.parquet(?:#\d+)?")
+_PART = re.compile(r"(?:part|past)-(\d{8}-\d{6}-[0-9a-f]{6})(?:-\d+|-ledger)?(?:-[0-9a-f]{8})?\.parquet(?:#\d+)?")
 _HALF_WRITTEN = re.compile(r"_commit_.*\.tmp|.*#\d+")
 _NEWEST = 3
 """So many of the newest log entries are read to see that they are whole; what is older was on the disk long ago."""
@@ -124,10 +124,24 @@ def put_aside(place: Place, table: str, names: Iterable[str], since: int | None)
             place.remove(name)
 
 
+def is_ours(file: str) -> bool:
+    """Tell whether a data file has a name that this program gives."""
+    return _PART.fullmatch(file) is not None
+
+
 def damaged_files(place: Place, table: Table) -> list[str]:
     """Return the data files of the open version that are missing or have another size."""
     sizes = {file.name: file.size for file in place.files(table.name)}
     return [file.name for file in table.files() if sizes.get(file.name) != file.size]
+
+
+def changed_files(place: Place, table: Table) -> list[str]:
+    """Return the data files of the open version whose bytes have changed since they were written; all are read.
+
+    Those that are missing or of another size are not among them.
+    """
+    damaged = set(damaged_files(place, table))
+    return [file.name for file in table.files() if file.name not in damaged and not table.is_as_written(file.name)]
 
 
 def is_whole(content: bytes | None) -> bool:

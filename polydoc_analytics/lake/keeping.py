@@ -11,7 +11,7 @@ from polydoc_analytics import __version__
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake import health
-from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
@@ -127,11 +127,11 @@ def new_load() -> str:
 def rewrite(table: Table, names: list[str], condition: str, folder: Path, load: str, columns: str = "*") -> None:
     """Replace files of a table by files of their rows that meet a condition."""
     place = table.place
+    table.raise_if_not_as_written(names)
     paths = [place.path(f"{table.name}/{name}") for name in names]
     work = folder / f"rewritten-{table.name}"
     work.mkdir()
-    with connection(folder) as con:
-        place.prepare(con)
+    with reading(place, folder) as con:
         sql = f"select {columns} from {scan(paths, table.name)} where {condition} order by {_ORDER[table.name]}"
         written = write_table(con.sql(sql), table.name, work, load)
     table.add(load, written, names, is_rewrite=condition == "true")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics import __version__
 from polydoc_analytics.errors import LakeError, UsageError, nearest, translating
 from polydoc_analytics.lake import erasing, health, keeping, repairing
-from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.changes import connection, reading, scan
 from polydoc_analytics.lake.cluster import ClusterLoad
 from polydoc_analytics.lake.exports import exports_of
 from polydoc_analytics.lake.finding import may_be_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
@@ -284,6 +284,17 @@ class Lake:
         self.raise_if_none()
         return repairing.damage(self.place)
 
+    def changed_files(self) -> list[str]:
+        """Return the data files whose bytes have changed since they were written, by their names in the lake.
+
+        All that the newest load pins is read for it. A reader does not look, for it would take it too long: see to it
+        with ``doctor``.
+        """
+        last = self.snapshot().row
+        tables = [Table(self.place, name).open(last.version_of(name) if last else 0) for name in health.PINNED]
+        tables.append(Table(self.place, "loads").open())
+        return [f"{table.name}/{file}" for table in tables for file in health.changed_files(self.place, table)]
+
     def repair(self) -> repairing.Repair:
         """Make the lake whole again: put aside what is damaged, and go back to the last load that is whole.
 
@@ -416,16 +427,14 @@ class Lake:
         sql = f"""
             select id, account_id, created_at from {snapshot.relation}
             where status = 'Running' {when} order by created_at, id"""
-        with connection(Path()) as con:
-            self.place.prepare(con)
+        with reading(self.place, Path()) as con:
             rows: list[dict[str, Any]] = con.sql(sql).to_arrow_table().to_pylist()
         return rows
 
     def accounts(self) -> list[str]:
         """Return the ids of the accounts that have runs in the lake, in order."""
         snapshot = self.snapshot()
-        with connection(Path()) as con:
-            self.place.prepare(con)
+        with reading(self.place, Path()) as con:
             rows = con.sql(f"select distinct account_id from {snapshot.relation} order by account_id").fetchall()
         return [row[0] for row in rows]
 
@@ -484,8 +493,7 @@ class Lake:
         version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
         table = Table(self.place, name).open(version)
         health.raise_if_files_damaged(self.place, table)
-        with connection(Path()) as con:
-            self.place.prepare(con)
+        with reading(self.place, Path()) as con:
             found = con.sql(f"select * from {scan(table.paths(), name)} order by {order}").to_arrow_table()
         frame = pl.from_arrow(found)
         assert isinstance(frame, pl.DataFrame)

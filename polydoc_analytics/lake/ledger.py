@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polydoc_analytics.errors import LakeError, UsageError, first_line
-from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
 from polydoc_analytics.lake.tables import Table
@@ -99,8 +99,7 @@ def rows_of_ledger(place: Place, paths: Sequence[str]) -> tuple[LedgerRow, ...]:
     if not paths:
         return ()
     try:
-        with connection(Path()) as con:
-            place.prepare(con)
+        with reading(place, Path()) as con:
             found = con.sql(f"select * from {scan(paths, 'loads')}").to_arrow_table()
     except (duckdb.Error, OSError) as error:
         raise LakeError(f"{place.shown}/loads: cannot be read: {first_line(error, 200)}; {way_back(place)}") from None

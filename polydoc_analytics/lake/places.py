@@ -67,6 +67,9 @@ class Place(Protocol):
     def open_file(self, name: str) -> Any:
         """Return what pyarrow opens to read a file of the lake."""
 
+    def open_bytes(self, name: str) -> Any:
+        """Open a file of the lake to read its bytes from their start."""
+
     def settle(self, names: Iterable[str]) -> None:
         """Make files, and the folders that list them, durable."""
 
@@ -155,6 +158,10 @@ class LocalPlace:
     def open_file(self, name: str) -> str:
         """Return the path of a file."""
         return self.path(name)
+
+    def open_bytes(self, name: str) -> Any:
+        """Open a file."""
+        return open(self.path(name), "rb")
 
     def settle(self, names: Iterable[str]) -> None:
         """Sync files and their folders."""

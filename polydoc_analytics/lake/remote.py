@@ -101,6 +101,10 @@ class RemotePlace:
         """Return a file that reads ranges of an object."""
         return self._filesystem().open(self.path(name))
 
+    def open_bytes(self, name: str) -> Any:
+        """Open an object."""
+        return self.open_file(name)
+
     def _put(self, put: Callable[[], Any]) -> None:
         try:
             put()

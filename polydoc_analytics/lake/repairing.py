@@ -12,13 +12,19 @@ from pathlib import Path
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import health
+from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.keeping import entry
 from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
 from polydoc_analytics.lake.places import LocalPlace, Place
-from polydoc_analytics.lake.schemas import TABLES, LedgerRow
+from polydoc_analytics.lake.refusing import RefusedAccounts
+from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
+from polydoc_analytics.lake.spelling import canonical_sql
 from polydoc_analytics.lake.tables import LOG, DataFile, FormatError, Table
+from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.sql import quoted
 
-_LEDGER_FILE = re.compile(r"part-.*-ledger\.parquet")
+_LEDGER_FILE = re.compile(r"part-.*-ledger(?:-[0-9a-f]{8})?\.parquet")
+_KEYS = {"runs": ["id"], "history": ["id", "load", "superseded_by"], "quarantine": ["load", "source", "line", "reason"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,8 @@ class Repair:
     """What is damaged, and what a repair does, or would do.
 
     ``entries`` are parts of logs, ``files`` data files. The lake goes back to the load ``good`` (None: to the empty
-    lake), and ``lost`` are the loads after it; ``gone`` counts by table the rows of damaged files that are taken out.
+    lake), and ``lost`` are the loads after it; ``gone`` counts by table the rows of damaged files that are lost,
+    ``taken`` those that were found in files of another writer, which has put them together.
     """
 
     entries: list[str]
@@ -34,6 +41,7 @@ class Repair:
     good: LedgerRow | None
     lost: list[LedgerRow]
     gone: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_needed(self) -> bool:
@@ -50,6 +58,7 @@ class _Plan:
     rows: list[LedgerRow]
     last_number: int
     files: dict[str, list[DataFile]]
+    foreign: dict[str, list[DataFile]]
 
 
 def damage(place: Place) -> Repair:
@@ -70,6 +79,8 @@ def repair(place: Place, folder: Path, load: str) -> Repair:
         return done
     for name, (names, since) in plan.logs.items():
         health.put_aside(place, name, names, since)
+    for name, files in plan.foreign.items():
+        plan.files[name] += _taken_in(place, name, plan, folder, load) if files else []
     versions = {f"{name}_version": _set(place, name, load, files) for name, files in plan.files.items()}
     rows = plan.rows
     if done.good or done.lost:
@@ -87,9 +98,35 @@ def _row(done: Repair, plan: _Plan, load: str) -> LedgerRow:
         empty = {"runs": 0, "languages": [], "created_low": None, "created_high": None}
         last = replace(done.lost[-1], finished_low=None, finished_high=None, **empty)  # type: ignore[arg-type]
     said = [f"{counted(rows, 'row')} of {name} lost with damaged files" for name, rows in done.gone.items()]
+    said += [f"{counted(rows, 'row')} of {name} taken in from another writer" for name, rows in done.taken.items()]
     said += [f"load {row.number} was lost ({row.source or row.kind})" for row in reversed(done.lost)]
     row = entry(last, load, "repair", "; ".join(said) or "parts of logs were put aside")
     return replace(row, number=plan.last_number + 1)
+
+
+def _rows_of_foreign(
+    place: Place, name: str, rows: list[LedgerRow], kept: list[DataFile], files: list[DataFile]
+) -> str:
+    """Return SQL for the rows of another writer's files that are of known loads, and not in files that are kept."""
+    columns, keys = ", ".join(table_schema(name).names), ", ".join(_KEYS[name])
+    theirs, ours = (scan([place.path(f"{name}/{file.name}") for file in some], name) for some in (files, kept))
+    loads = ", ".join(quoted(row.load) for row in rows)
+    account = RefusedAccounts(place, rows).refuse_sql(canonical_sql("account_id"), "account_id")
+    admitted = "true" if name == "quarantine" else f"not ({account})"
+    return f"""
+        select {columns} from {theirs} as theirs
+        anti join (select {keys} from {ours}) as ours using ({keys})
+        where load in ({loads}) and {admitted}
+        qualify row_number() over (partition by {keys}) = 1"""
+
+
+def _taken_in(place: Place, name: str, plan: _Plan, folder: Path, load: str) -> list[DataFile]:
+    """Write rows of another writer's files as files of the lake."""
+    work = folder / f"taken-{name}"
+    work.mkdir()
+    with reading(place, folder) as con:
+        sql = _rows_of_foreign(place, name, plan.rows, plan.files[name], plan.foreign[name])
+        return Table(place, name).adopt(write_table(con.sql(sql), name, work, load))
 
 
 def _set(place: Place, name: str, load: str, files: list[DataFile]) -> int:
@@ -123,7 +160,7 @@ def _plan(place: Place) -> _Plan:
         raise LakeError(f"{place.shown}: the log of a table is damaged from its start; ingest into a new lake")
     with _readable(place, logs) as readable:
         ledger = Table(readable, "loads").open()
-        bad = set(health.damaged_files(place, ledger))
+        bad = {*health.damaged_files(place, ledger), *health.changed_files(place, ledger)}
         used = {file.name for file in ledger.files()}
         rows = list(rows_of_ledger(place, [place.path(f"loads/{name}") for name in sorted(used - bad)]))
         last_number = max((row.number for row in rows), default=0)
@@ -137,14 +174,23 @@ def _plan(place: Place) -> _Plan:
         gone = {
             name: sum(file.rows for file in state.damaged(good, name)) for name in health.PINNED if good is not None
         }
-        gone = {name: count for name, count in gone.items() if count}
         keep = {
             name: [file for file in state.files(good, name) or () if file not in state.damaged(good, name)]
             for name in health.PINNED
         }
+        foreign = {name: state.foreign(good, name) if gone.get(name) else [] for name in health.PINNED}
+        kept = [row for row in rows if row not in lost]
+        taken = {name: _count(place, name, kept, keep[name], files) for name, files in foreign.items() if files}
+        taken = {name: count for name, count in taken.items() if count}
+        gone = {name: count - taken.get(name, 0) for name, count in gone.items() if count > taken.get(name, 0)}
     damaged = sorted({*files, *(f"loads/{name}" for name in bad)})
-    kept = [row for row in rows if row not in lost]
-    return _Plan(Repair(entries, damaged, good, lost, gone), logs, kept, last_number, keep)
+    return _Plan(Repair(entries, damaged, good, lost, gone, taken), logs, kept, last_number, keep, foreign)
+
+
+def _count(place: Place, name: str, rows: list[LedgerRow], kept: list[DataFile], files: list[DataFile]) -> int:
+    with reading(place, Path()) as con:
+        [(found,)] = con.sql(f"select count(*) from ({_rows_of_foreign(place, name, rows, kept, files)})").fetchall()
+    return int(found)
 
 
 def _saved(place: Place, used: set[str], after: int) -> list[LedgerRow]:
@@ -169,6 +215,7 @@ class _State:
         self._rows = rows
         self._sizes = {name: {file.name: file.size for file in place.files(name)} for name in health.PINNED}
         self._known: dict[tuple[str, int], list[DataFile] | None] = {}
+        self._is_changed: dict[str, bool] = {}
 
     def files(self, row: LedgerRow | None, name: str) -> list[DataFile] | None:
         """Return the files of a table that a row pins; None where its log does not reach so far."""
@@ -185,8 +232,32 @@ class _State:
         return self._known[key]
 
     def damaged(self, row: LedgerRow | None, name: str) -> list[DataFile]:
-        """Return those of them that are missing or have another size."""
-        return [file for file in self.files(row, name) or () if self._sizes[name].get(file.name) != file.size]
+        """Return those of them that are missing, have another size, or other bytes than were written."""
+        return [file for file in self.files(row, name) or () if not self._is_whole(name, file)]
+
+    def _is_whole(self, name: str, file: DataFile) -> bool:
+        if self._sizes[name].get(file.name) != file.size:
+            return False
+        path = f"{name}/{file.name}"
+        if path not in self._is_changed:
+            self._is_changed[path] = not Table(self._place, name).is_as_written(file.name)
+        return not self._is_changed[path]
+
+    def foreign(self, row: LedgerRow | None, name: str) -> list[DataFile]:
+        """Return whole files that another writer has committed to a table after what a row pins, of its columns."""
+        pinned = {file.name for file in self.files(row, name) or ()}
+        try:
+            newest = Table(self._readable, name).open().files()
+        except LakeError:
+            return []
+        theirs = [file for file in newest if file.name not in pinned and not health.is_ours(file.name)]
+        return [file for file in theirs if self._is_whole(name, file) and self._has_columns(name, file)]
+
+    def _has_columns(self, name: str, file: DataFile) -> bool:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self._place.open_file(f"{name}/{file.name}")) as parquet:
+            return set(table_schema(name).names) <= set(parquet.schema_arrow.names)
 
     def to_go_back_to(self) -> tuple[LedgerRow | None, list[LedgerRow], set[str]]:
         """Return the load to go back to, the loads after it, newest first, and the names of all damaged files."""
@@ -196,13 +267,22 @@ class _State:
             lost.append(rows.pop(0))
         newest = rows[0] if rows else None
         files: set[str] = set()
+        of_newest: set[str] = set()
         later: list[LedgerRow] = []
         for row in rows:
+            if any(self.files(row, name) is None for name in health.PINNED):  # its log begins later
+                break
             found = {f"{name}/{file.name}" for name in health.PINNED for file in self.damaged(row, name)}
             if not found:
                 return row, [*lost, *later], files
             files |= found
+            if row is newest:
+                of_newest = found
+                if any(self.damaged(row, name) and self.foreign(row, name) for name in health.PINNED):
+                    return newest, lost, files
             if not any(row.load in file for file in found):  # it was whole by itself, and would be lost for another's
                 return newest, lost, files
             later.append(row)
-        return None, [*lost, *later], files
+        if newest and len(self.damaged(newest, "runs")) < len(self.files(newest, "runs") or ()):
+            return newest, lost, of_newest  # no state is whole, as after an erasure; what is left of the newest stays
+        return None, [*lost, *rows], files

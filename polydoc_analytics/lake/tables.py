@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
+import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, first_line
@@ -28,6 +30,7 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "50",
 }
 LOG = "_delta_log"
+_CHECKSUM = re.compile(r"-([0-9a-f]{8})\.parquet")
 
 
 class ConflictError(Exception):
@@ -133,10 +136,36 @@ class Table:
 
     def add(self, load: str, paths: Sequence[Path], remove: Iterable[str] = (), *, is_rewrite: bool = False) -> None:
         """Move files of this machine into the table, and commit them in the place of those that are named."""
-        added = [data_file(path) for path in paths]
-        for path in paths:
-            self.place.adopt(path, f"{self.name}/{path.name}")
+        added = self.adopt(paths)
         self._commit(load, added, remove, is_rewrite=is_rewrite)
+
+    def adopt(self, paths: Sequence[Path]) -> list[DataFile]:
+        """Move files of this machine into the table's folder, each named with the checksum of its bytes."""
+        adopted = []
+        for path in paths:
+            with open(path, "rb") as content:
+                name = f"{path.stem}-{_checksum(content)}.parquet"
+            adopted.append(replace(data_file(path), name=name))
+            self.place.adopt(path, f"{self.name}/{name}")
+        return adopted
+
+    def is_as_written(self, name: str) -> bool:
+        """Tell whether a file's bytes have the checksum in its name, or where it has none, whether its pages do.
+
+        All of it is read. Pages without a checksum, as some clusters write, need only be readable.
+        """
+        match = _CHECKSUM.search(name)
+        path = f"{self.name}/{name}"
+        if match is None:
+            return _is_readable(self.place.open_file(path))
+        with self.place.open_bytes(path) as content:
+            return _checksum(content) == match.group(1)
+
+    def raise_if_not_as_written(self, names: Iterable[str]) -> None:
+        """Raise LakeError where one of these files is not as it was written; before its rows are written again."""
+        for name in names:
+            if not self.is_as_written(name):
+                raise not_as_written(self.place, f"{self.name}/{name}")
 
     def add_staged(self, load: str, staged: Sequence[tuple[str, DataFile]], remove: Iterable[str] = ()) -> None:
         """Commit files that lie elsewhere in the lake, under the names that they are to have in the table."""
@@ -198,6 +227,30 @@ class Table:
         if self.place.is_local and self.place.exists(checkpoint):
             names += [checkpoint, f"{self.name}/{LOG}/_last_checkpoint"]
         self.place.settle(names)
+
+
+def not_as_written(place: Place, name: str) -> LakeError:
+    """Return the error for a file whose bytes have changed since it was written."""
+    return LakeError(f"{place.shown}/{name}: is not as it was written, its checksum differs; {way_back(place)}")
+
+
+def _checksum(content: IO[bytes]) -> str:
+    found = 0
+    while block := content.read(1 << 20):
+        found = zlib.crc32(block, found)
+    return f"{found:08x}"
+
+
+def _is_readable(file: Any) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            rows = sum(batch.num_rows for batch in parquet.iter_batches(use_threads=False))
+            return bool(rows == parquet.metadata.num_rows)
+    except (OSError, ValueError, pa.ArrowException):
+        return False
 
 
 def entry_name(table: str, version: int) -> str:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from polydoc_analytics import __version__
 from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.lake.changes import Changes, Comparison, connection, scan
+from polydoc_analytics.lake.changes import Changes, Comparison, reading, scan
 from polydoc_analytics.lake.ledger import Ledger, write_rows
 from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.refusing import RefusedAccounts
@@ -94,8 +94,7 @@ class Load(Origin):
         refusing = RefusedAccounts(place, ledger.rows)
         staged = self.staged if refusing.erasures.keys() <= self.refused else _without(refusing, self.staged, self.work)
         counted, manifest = staged.counts, staged.manifest
-        with connection(self.work) as con:
-            place.prepare(con)
+        with reading(place, self.work) as con:
             runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
             stored = runs.paths()
             staged_files = [str(staged.folder / part.path) for part in manifest.parts]
@@ -123,6 +122,8 @@ class Load(Origin):
             )
             if not (changes.inserted or changes.updated or rejected):
                 return result
+            touched = [base_name(file) for file in changes.touched]
+            runs.raise_if_not_as_written(touched)
             if rejected:
                 path = self.work / f"part-{self.name}.parquet"
                 write_rows([{"load": self.name, **row._asdict()} for row in rejected], path, "quarantine")
@@ -135,7 +136,7 @@ class Load(Origin):
                 rows = compared.new_rows()
                 written = write_table(rows, "runs", self._folder("merged"), self.name)
             if changes.inserted or changes.updated:
-                runs.add(self.name, written, [base_name(file) for file in changes.touched])
+                runs.add(self.name, written, touched)
         versions = (runs.version, history.version, quarantine.version)
         origin = replace(self, source=refusing.strike(self.source))
         row = ledger_row(origin, result, last, manifest, versions, new_quarantined=len(rejected), content=self.content)
