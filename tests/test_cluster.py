@@ -167,8 +167,12 @@ def test_nulls_are_found_in_files_whose_statistics_show_one_value(tmp_path: Path
         path = str(tmp_path / f"{table}.parquet")
         pq.write_table(rows, path, use_dictionary=False, compression="zstd")
         with connection(tmp_path) as con:
-            found = con.sql(f"select count(*) from {scan([path], table)} where output_file_id is null").fetchall()
-        assert found == [(50,)]
+            rows_without = f"select id from {scan([path], table)} where output_file_id is null"
+            assert con.sql(f"select count(*) from ({rows_without})").fetchall() == [(50,)]
+            # Later DuckDBs answer right by themselves: so that the question is kept from the statistics is looked at.
+            asked = con.sql(f"explain {rows_without}").fetchall()[0][1].lower()
+        assert "substr" in asked
+        assert "filters: output_file_id" not in " ".join(asked.replace("│", " ").split())
 
 
 def test_a_cluster_refuses_erased_accounts_and_counts_them(sail: str, export: Export, tmp_path: Path) -> None:

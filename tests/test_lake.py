@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,33 @@ def test_a_correction_replaces_a_greater_state_for_good(lake, file) -> None:
     assert credits_of(lake) == {"a": 2, "b": 3, "c": 3}
     lake.ingest(file([wire("a", credits=8)], "news.ndjson"))
     assert credits_of(lake)["a"] == 8, "a state that was never corrected is news"
+
+
+def test_a_state_that_was_superseded_but_not_corrected_is_news_after_a_correction(lake, file) -> None:
+    old, greater = file([wire("a", credits=5)], "old.ndjson"), file([wire("a", credits=9)], "greater.ndjson")
+    lake.ingest(old)
+    lake.ingest(greater)
+    lake.ingest(file([wire("a", credits=2)], "correction.ndjson"), correct=True)
+    assert lake.history().sort("credits").select("credits", "is_corrected").rows() == [(5, False), (9, True)]
+    # The same states in other bytes, so that they are merged again: nine were corrected away, five never were.
+    again = lake.ingest(file([wire("a", credits=9), wire("b")], "greater again.ndjson"))
+    assert (again.updated, again.unchanged, credits_of(lake)["a"]) == (0, 1, 2)
+    again = lake.ingest(file([wire("a", credits=5), wire("c")], "old again.ndjson"))
+    assert (again.updated, credits_of(lake)["a"]) == (1, 5)
+
+
+def test_a_clock_that_was_set_back_keeps_the_loads_in_their_order(lake, file, monkeypatch) -> None:
+    ahead = datetime(2099, 1, 1, tzinfo=UTC)
+    with monkeypatch.context() as patched:
+        patched.setattr(taking, "committed_after", lambda last: ahead)
+        lake.ingest(file([wire("a", credits=1)]))
+    lake.ingest(file([wire("a", credits=2)], "2.ndjson"))
+    lake.ingest(file([wire("a", credits=3)], "3.ndjson"))
+    lake.compact()
+    later = [ahead + timedelta(microseconds=n) for n in range(4)]
+    assert lake.loads()["committed_at"].to_list() == later
+    assert [credits_of(lake, as_of=instant)["a"] for instant in later] == [1, 2, 3, 3]
+    assert credits_of(lake, as_of=ahead - timedelta(microseconds=1)) == {}
 
 
 def test_conflicts_are_counted_and_named(lake, file) -> None:

@@ -140,8 +140,8 @@ def changed_files(place: Place, table: Table) -> list[str]:
 
     Those that are missing or of another size are not among them.
     """
-    damaged = set(damaged_files(place, table))
-    return [file.name for file in table.files() if file.name not in damaged and not table.is_as_written(file.name)]
+    damaged, stored = set(damaged_files(place, table)), Table(place, table.name)
+    return [file.name for file in table.files() if file.name not in damaged and not stored.is_as_written(file.name)]
 
 
 def is_whole(content: bytes | None) -> bool:

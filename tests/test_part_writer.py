@@ -1,0 +1,85 @@
+"""What a manifest says of rows and bounds, however often a file is flushed and in whatever order rows come."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from polydoc_analytics import store
+from polydoc_analytics.schema import arrow_schema
+from polydoc_analytics.store import PartWriter
+
+START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def runs(*created_us: int, finished: bool = True) -> pa.Table:
+    """Runs created at instants (µs since 1970), each finished a second later."""
+
+    def row(us: int) -> dict[str, Any]:
+        created = START + timedelta(microseconds=us)
+        return {
+            "id": f"r{us}",
+            "account_id": "acme",
+            "created_at": created,
+            "finished_at": created + timedelta(seconds=1) if finished else None,
+            "status": "Succeeded",
+            "target_language": f"l{us % 3}",
+            "input_file_id": "in",
+        }
+
+    return pa.Table.from_pylist([row(us) for us in created_us], schema=arrow_schema())
+
+
+DAY = 86_400_000_000
+
+
+@pytest.mark.parametrize("load", [None, "20260101-000000-abcdef"])
+@pytest.mark.parametrize("order", [(5, 1, 9), (9, 5, 1), (1, 5, 9), (5, 9, 1)])
+def test_rows_and_bounds_hold_all_that_was_written(tmp_path: Path, load: str | None, order: tuple[int, ...]) -> None:
+    parts = PartWriter(tmp_path, load=load)
+    for month in order:
+        parts.write(runs(month * 31 * DAY, month * 31 * DAY + 7))
+        parts.flush()
+    manifest = parts.manifest({})
+    assert manifest.rows == parts.rows == 6
+    assert manifest.created_us == (31 * DAY, 9 * 31 * DAY + 7)
+    assert manifest.finished_us == (31 * DAY + 1_000_000, 9 * 31 * DAY + 1_000_007)
+    assert {part.path: part.rows for part in manifest.parts} == {
+        part.path: pq.read_metadata(tmp_path / part.path).num_rows for part in manifest.parts
+    }
+
+
+@pytest.mark.parametrize("load", [None, "20260101-000000-abcdef"])
+def test_a_file_that_is_flushed_twice_counts_all_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: str | None
+) -> None:
+    monkeypatch.setattr(store, "ROW_GROUP_ROWS", 4)
+    chance = random.Random(31)
+    left = [n * DAY // 40 + n for n in range(60)]
+    chance.shuffle(left)
+    parts, known = PartWriter(tmp_path, load=load), sorted(left)
+    while left:
+        parts.write(runs(*left[:3]))
+        del left[:3]
+    manifest = parts.manifest({})
+    assert (manifest.rows, len(manifest.parts)) == (60, 1)
+    assert pq.read_metadata(tmp_path / manifest.parts[0].path).num_row_groups > 2
+    assert manifest.created_us == (known[0], known[-1])
+    assert manifest.parts[0].bytes == (tmp_path / manifest.parts[0].path).stat().st_size
+    assert manifest.languages == ("l0", "l1", "l2")
+
+
+def test_rows_without_a_finish_leave_its_bounds(tmp_path: Path) -> None:
+    parts = PartWriter(tmp_path)
+    parts.write(runs(5, finished=False))
+    assert parts.manifest({}).finished_us is None
+    parts.write(runs(9))
+    parts.write(runs(1, finished=False))
+    manifest = parts.manifest({})
+    assert (manifest.created_us, manifest.finished_us) == ((1, 9), (1_000_009, 1_000_009))
