@@ -63,7 +63,7 @@ def test_files_read_together_give_what_each_gives_alone(
 def test_a_thousand_files_of_a_row_are_a_few_pieces_of_work(tmp_path: Path) -> None:
     for number in range(1000):
         (tmp_path / f"{number}.ndjson").write_bytes(ndjson([wire(str(number))]))
-    assert len(list(_work_of_files(inputs(tmp_path), assume_utc=False))) == 1
+    assert len(list(_work_of_files(inputs(tmp_path), assume_utc=False, partial=False))) == 1
     assert pda.load(tmp_path).counts.runs == 1000
 
 
