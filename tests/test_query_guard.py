@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -321,3 +322,29 @@ def test_a_statement_that_reads_is_told_by_duckdbs_own_tree() -> None:
         check_reads_only(con, "select 1")
         with pytest.raises(pda.QueryError, match="COPY is refused"):
             check_reads_only(con, "with x as (copy (select 1) to 'f') select 1")
+
+
+ODD = {
+    "interval 3 month + interval 4 day": "3 months 4 days",
+    "timestamptz '2026-03-02' - timestamptz '2026-03-01'": "1 day",
+    "'infinity'::timestamptz": "infinity",
+    "date '0044-03-15 (BC)'": "0044-03-15 (BC)",
+    "timestamp '12000-01-01 00:00:00'": "12000-01-01 00:00:00",
+    r"'\xff\x00a'::blob": r"\xFF\x00a",
+    "'0101'::bit": "0101",
+    "340282366920938463463374607431768211455::uhugeint": "340282366920938463463374607431768211455",
+    "170141183460469231731687303715884105727::hugeint": "170141183460469231731687303715884105727",
+    "time '24:00:00'": "24:00:00",
+    "'10:00:00+05'::timetz": "10:00:00+05",
+    "1::union(n int, s varchar)": "1",
+}
+
+
+def test_values_that_python_lacks_are_printed_as_duckdb_writes_them(cli, file) -> None:
+    source = file([wire("a")])
+    sql = "select " + ", ".join(f"{value} as c{at}" for at, value in enumerate(ODD))
+    [row] = json.loads(cli("query", source, sql, "--json", "-q").out)["data"]
+    assert list(row.values()) == list(ODD.values())
+    assert cli("query", source, sql, "--csv", "-q").out.splitlines()[1] == ",".join(ODD.values())
+    for flags in ([], ["--markdown"]):
+        assert cli("query", source, sql, "-q", *flags).code == 0
