@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         QueryError,
         RejectedRowsError,
         SourceError,
+        SumError,
         UsageError,
     )
     from polydoc_analytics.lake.lake import Lake
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "content": ("Report",),
     "engine": ("Database", "connect"),
-    "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "UsageError"),
+    "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "SumError", "UsageError"),
     "lake.lake": ("Lake",),
     "lake.taking": ("LoadResult",),
     "languages": ("Language", "language"),
@@ -74,6 +75,7 @@ __all__ = [
     "Report",
     "SourceError",
     "Staged",
+    "SumError",
     "UsageError",
     "arrow_schema",
     "build",

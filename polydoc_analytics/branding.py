@@ -17,6 +17,7 @@ KEYS = ("title", "logo", "accent", "warm", "currency", "price_per_credit", "loca
 _LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 _MOST_LOGO_BYTES = 500_000
 _LEAST_CONTRAST = 3.0
+_LEAST_TOO_DEAR, _MOST_DECIMALS, _MOST_DIGITS = 1_000_000_000, 18, 27
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
 
@@ -76,6 +77,10 @@ def _price(table: Mapping[str, Any]) -> tuple[str, Decimal | None]:
         price = Decimal("NaN")
     if not price.is_finite() or price < 0:
         raise UsageError(f"branding: price_per_credit '{text}' is no price; expected one such as \"0.02\"")
+    _, digits, exponent = price.normalize().as_tuple()
+    if price >= _LEAST_TOO_DEAR or int(exponent) < -_MOST_DECIMALS or len(digits) > _MOST_DIGITS:
+        expected = f"one below {_LEAST_TOO_DEAR:,} with at most {_MOST_DECIMALS} decimals"
+        raise UsageError(f"branding: price_per_credit '{text[:40]}' has too many digits; expected {expected}")
     return currency, price
 
 

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from polydoc_analytics.money import Money
 from polydoc_analytics.wording import Words
 
 Kind = Literal[
@@ -21,7 +22,7 @@ Kind = Literal[
 percentage points, ``seconds`` and ``ratio`` are numbers with two digits, ``mark`` true is a small sample, ``instant``
 is UTC."""
 
-Scalar = str | int | float | bool | Decimal | date | datetime | None
+Scalar = str | int | float | bool | Decimal | Money | date | datetime | None
 NUMBERS: tuple[Kind, ...] = ("count", "rate", "change", "points", "seconds", "ratio", "money")
 
 
@@ -65,7 +66,8 @@ class Column:
 class Table:
     """Rows of raw values. Formats for reading show the first ``shown`` of them, then ``others`` and ``total``.
 
-    ``others`` stands for all rows that are not shown. XLSX and JSON hold every row, and no ``others``.
+    ``others`` stands for all rows that are not shown; ``on_pages`` is how many rows a page shows, where those are more
+    than on paper, and what stands for the others there. XLSX and JSON hold every row, and no ``others``.
     """
 
     columns: tuple[Column, ...]
@@ -74,6 +76,7 @@ class Table:
     others: tuple[Scalar, ...] | None = None
     total: tuple[Scalar, ...] | None = None
     noun: str = "rows"
+    on_pages: tuple[int, tuple[Scalar, ...] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -13,10 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.engines.scope import DateBasis, Engine, Filters, Scope
-from polydoc_analytics.errors import SnapshotGoneError, UsageError, nearest, translated, translating
+from polydoc_analytics.errors import (
+    QueryError,
+    SnapshotGoneError,
+    SumError,
+    UsageError,
+    nearest,
+    translated,
+    translating,
+)
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.opening import opened_for_cluster, opened_runs
 from polydoc_analytics.periods import Interval, instant_of, interval
+from polydoc_analytics.schema import INTEGERS
 from polydoc_analytics.views import own
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ _MOST_TRIES = 5
 """An erasure may remove a lake's files between the choice of a snapshot and the look into its files."""
 RESULT_BYTES = 1_000_000_000
 """How large a query's result may be, as Arrow holds it."""
+_OVERFLOW = re.compile(r"(?i)overflow|out of range|out_of_range")
 
 
 @translated()
@@ -261,6 +272,12 @@ class Database:
         """Return the views over the same runs for another interval; close it before this one."""
         return Database(replace(self._scope, interval=interval), self._make, ExitStack())
 
+    def without(self, accounts: Iterable[str]) -> Database:
+        """Return the views over the same runs but for those of some accounts; close it before this one."""
+        left_out = (*self.filters.without_accounts, *accounts)
+        filters = replace(self.filters, without_accounts=left_out)
+        return Database(replace(self._scope, filters=filters), self._make, ExitStack())
+
     def view(self, name: str) -> pl.DataFrame:
         """Return the whole view ``name`` as a Polars frame, ordered by its keys.
 
@@ -268,7 +285,7 @@ class Database:
         """
         view = catalog.view(name, self.catalog)
         order = f" order by {', '.join(view.ordered_by)}" if view.ordered_by else ""
-        return self._engine.fetch(f"select * from {view.name}{order}")
+        return self._fetched(lambda: self._engine.fetch(f"select * from {view.name}{order}"))
 
     def sql(self, text: str, *, timeout_s: float | None = None, max_bytes: int | None = RESULT_BYTES) -> pl.DataFrame:
         """Return the result of one SELECT, ``text``, over the views as a Polars frame.
@@ -279,7 +296,30 @@ class Database:
         Raises QueryError with the engine's own words where the query fails, does more than read, takes longer than
         ``timeout_s`` seconds, or has a result of more than ``max_bytes``; None is for any size.
         """
-        return self._engine.query(text, timeout_s, max_bytes)
+        return self._fetched(lambda: self._engine.query(text, timeout_s, max_bytes))
+
+    def _fetched(self, fetch: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Return a result; where a number is too great for it, name the run that makes it so."""
+        try:
+            return fetch()
+        except QueryError as error:
+            runs = self._unlikely_runs() if _OVERFLOW.search(str(error)) else []
+            if not runs:
+                raise
+            first = max(runs, key=lambda run: max(abs(run[name] or 0) for name in INTEGERS))
+            name = max(INTEGERS, key=lambda name: abs(first[name] or 0))
+            accounts = tuple(dict.fromkeys(run["account_id"] for run in runs))
+            raise SumError(
+                f"a sum does not fit into 64 bits: run '{first['id']}' of account '{first['account_id']}' has "
+                f"{first[name]:,} {name}; load it again with the right number, or choose accounts without such runs "
+                f"({error})",
+                accounts,
+            ) from None
+
+    def _unlikely_runs(self) -> list[dict[str, Any]]:
+        names = ", ".join(INTEGERS)
+        sql = f"select id, account_id, {names} from run_facts where {catalog.is_unlikely()} order by account_id, id"
+        return list(self._engine.fetch(sql).iter_rows(named=True))
 
     def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
         """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""
@@ -289,7 +329,8 @@ class Database:
         same = " and ".join(f"facts.{column} = shown_rows.{key}" for key, column in columns.items())
         rest = f"(select facts.* from {facts} as facts anti join shown_rows on {same})"
         sql = catalog.render(catalog.view("usage"), replace(setting, facts=rest))
-        return self._engine.over_rows(sql, "shown_rows", shown.select(view.keys)).row(0, named=True)
+        keys = shown.select(view.keys)
+        return self._fetched(lambda: self._engine.over_rows(sql, "shown_rows", keys)).row(0, named=True)
 
     def guard(self) -> None:
         """Put up the guard rails of :meth:`sql` for all that follows, for :attr:`duckdb` as well."""

@@ -43,6 +43,14 @@ class QueryError(PolydocError):
     """SQL that the engine or the guard rails refuse."""
 
 
+class SumError(QueryError):
+    """A sum that does not fit into 64 bits, for the numbers of a run are not likely; ``accounts`` have such runs."""
+
+    def __init__(self, message: str, accounts: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.accounts = accounts
+
+
 class LakeError(PolydocError):
     """A lake that is damaged, of another format, or cannot be written to; the message names the way back."""
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Report
-from polydoc_analytics.errors import SourceError, UsageError, translated
+from polydoc_analytics.counting import counted
+from polydoc_analytics.errors import SourceError, SumError, UsageError, translated
 from polydoc_analytics.loaders import as_source
 from polydoc_analytics.periods import instant_of
 from polydoc_analytics.renderers import FORMATS, render
@@ -111,12 +112,14 @@ def context(
     from polydoc_analytics.branding import branding as parsed
     from polydoc_analytics.config import account_names
     from polydoc_analytics.reports.context import Context
+    from polydoc_analytics.reports.labels import Labels
     from polydoc_analytics.wording import Words
 
     brand = branding if isinstance(branding, Branding) else parsed(branding or {})
     names = accounts if isinstance(accounts, Mapping) else account_names(os.fspath(accounts) if accounts else None)
     words = Words(brand.locale, db.timezone, brand.currency)
-    return Context(db, words, brand, {**db.account_names, **names}, tuple(files), db.now)
+    names = {**db.account_names, **names}
+    return Context(db, words, brand, names, tuple(files), db.now, Labels(db, names))
 
 
 def checked_formats(formats: str | Iterable[str]) -> tuple[str, ...]:
@@ -153,7 +156,8 @@ def statements(
 ) -> list[Path]:
     """Write one statement for each account of a context, in parallel, and then an index of them; return the paths.
 
-    The paths of the index are the first. Memory holds the runs of a few accounts at a time.
+    The paths of the index are the first. Memory holds the runs of a few accounts at a time. Raises SumError where a sum
+    of some accounts does not fit, once the statements of the others and the index are written.
     """
     from polydoc_analytics.reports.statement import account_data, index
 
@@ -161,6 +165,7 @@ def statements(
     workers = os.cpu_count() or 1
     paths: list[Path] = []
     named: dict[str, str] = {}
+    unfit: SumError | None = None
     pending: deque[Future[list[Path]]] = deque()
 
     def take() -> None:
@@ -169,14 +174,22 @@ def statements(
             progress(len(paths), len(accounts) * len(formats))
 
     with ThreadPoolExecutor(workers) as pool:
-        for data in account_data(context, accounts):
-            named[data.account_id] = f"statement_{context.slug_of(data.account_id)}"
-            pending.append(pool.submit(_one, context, data, formats, folder))
-            if len(pending) > 4 * workers:
-                take()
+        try:
+            for data in account_data(context, accounts):
+                named[data.account_id] = f"statement_{context.slug_of(data.account_id)}"
+                pending.append(pool.submit(_one, context, data, formats, folder))
+                if len(pending) > 4 * workers:
+                    take()
+        except SumError as error:
+            unfit = error
         while pending:
             take()
-    return [*write(index(context, named), formats, folder), *paths]
+    paths = [*write(index(context, named, unfit), formats, folder), *paths]
+    if unfit is not None:
+        without = counted(len(unfit.accounts), "account has", "accounts have")
+        written = counted(len(named), "statement is", "statements are")
+        raise SumError(f"{without} no statement, {written} written in {folder}: {unfit}", unfit.accounts)
+    return paths
 
 
 def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path) -> list[Path]:

@@ -78,7 +78,11 @@ SOFT_RULES = {
     "replaced_characters": "a text holds U+FFFD, the sign for bytes that were not valid text",
     "unknown_language": "target_language is no language that can be recognised",
     "charged_twice": "two Succeeded runs with credits for one account, input file and language",
+    "unlikely_number": "credits or a token count is beyond 10^15, above or below 0",
 }
+
+MOST_LIKELY_NUMBER = 10**15
+"""The greatest number of credits or tokens, above or below 0, that a run is likely to have."""
 
 
 @cache

@@ -6,15 +6,17 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache, lru_cache
 from typing import Any
 
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.money import Money
 from polydoc_analytics.zones import zone
 
 UNKNOWN = "–"
 _MOST_CHARACTERS = 120
+_DIGITS = 100
 _KEPT_FORMATS = "\u200c\u200d"
 """Joiners, without which words of some scripts and some emoji fall apart."""
 
@@ -42,7 +44,7 @@ class Words:
         if kind == "instant":
             return self.instant(value)
         if kind == "money":
-            return self._money(value)
+            return self._currency(value.shown if isinstance(value, Money) else value)
         return _number(value, kind, self.locale)
 
     def instant(self, value: datetime) -> str:
@@ -54,10 +56,15 @@ class Words:
         """Return a day."""
         return _day(value, self.locale)
 
-    def _money(self, value: Decimal) -> str:
+    def price(self, value: Decimal) -> str:
+        """Write a price with all its digits, and at least the decimals of its currency."""
+        return self._currency(value.normalize())
+
+    def _currency(self, value: Decimal) -> str:
         from babel.numbers import format_currency
 
-        return str(format_currency(value, self.currency, locale=self.locale))
+        with localcontext(prec=_DIGITS):
+            return str(format_currency(value, self.currency, locale=self.locale, decimal_quantization=False))
 
 
 def plain(value: Any) -> str | None:

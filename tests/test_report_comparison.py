@@ -86,7 +86,7 @@ def test_a_month_in_progress_is_compared_to_date_and_says_so(file) -> None:
     [figure] = [one for one in section(report, "key_figures").figures if one.name == "runs"]
     assert (figure.value.number, figure.before.number, figure.change.text) == (6, 4, "+50.0%")
     assert section(report, "key_figures").text == (
-        "The period is in progress. Changes compare it, up to 12 Nov 2026, 10:30, with the same days before: "
+        "The period is in progress. Changes compare its 12 days up to 12 Nov 2026, 10:30 with the same 12 days before: "
         "1 Oct 2026 to 12 Oct 2026, 10:30.",
     )
     table = section(report, "changes").table

@@ -141,7 +141,7 @@ def test_rows_quarantined_and_unknown_values_are_said(file) -> None:
     report = built(source)
     assert ("Rows", "3 read: 2 runs, 0 duplicates, 1 quarantined; 0 runs in conflict") in report.facts
     credits = next(one for one in section(report, "key_figures").figures if one.name == "credits")
-    assert (credits.value.number, credits.note) == (3, "unknown for 1 finished runs")
+    assert (credits.value.number, credits.note) == (3, "unknown for 1 finished run")
 
 
 def test_unknown_is_a_dash_and_never_zero(file) -> None:

@@ -277,6 +277,7 @@ def test_soft_rules_count_the_runs_that_they_concern(file) -> None:
         wire("und", target_language="und"),
         *(wire(f"twice{n}", input_file_id="same", target_language=text) for n, text in enumerate(["fr", "French"])),
         wire("free", input_file_id="same", target_language="fr", credits=0),
+        wire("much", credits=10**15 + 1),
     ]
     for number, row in enumerate(rows):
         if row["input_file_id"] == "in":
@@ -296,7 +297,16 @@ def test_soft_rules_count_the_runs_that_they_concern(file) -> None:
         "replaced_characters": (1, "rep"),
         "unknown_language": (2, "lang"),
         "charged_twice": (2, "twice0"),
+        "unlikely_number": (1, "much"),
     }
+
+
+def test_a_blank_output_file_is_an_empty_text_and_not_a_missing_file(file) -> None:
+    rows = [wire("blank", output_file_id=" "), wire("empty", output_file_id=""), wire("none", output_file_id=None)]
+    with pda.connect(file(rows), now=datetime(2026, 11, 1, tzinfo=UTC)) as db:
+        found = {row["rule"]: (row["runs"], row["example_id"]) for row in db.view("data_quality").iter_rows(named=True)}
+    assert found["succeeded_without_output_file"] == (1, "none")
+    assert found["empty_text"] == (2, "blank")
 
 
 def test_coverage_says_how_many_finished_runs_know_a_field(connect) -> None:

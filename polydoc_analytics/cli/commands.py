@@ -24,7 +24,7 @@ from polydoc_analytics.cli.shared import (
     say_passed_over,
 )
 from polydoc_analytics.counting import counted
-from polydoc_analytics.errors import QueryError, UsageError
+from polydoc_analytics.errors import QueryError, SumError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,7 +75,7 @@ def usage(
 
     Example: polydoc-analytics usage exports/ --by account --period last-month --timezone Europe/Lisbon
     """
-    from polydoc_analytics.usage import check_arguments, usage_table
+    from polydoc_analytics.usage import check_arguments
 
     out = opt.output(json, csv, markdown, quiet, no_color)
     keys = tuple(key.strip() for key in ",".join(by).split(",")) if by else ()
@@ -100,18 +100,38 @@ def usage(
         quarantine=quarantine,
         **settings.cluster,
     ) as db:
-        is_table = out.format == "table"
-        if not keys and every is None and out.format in ("table", "markdown"):
-            _print_overview(db, out, settings.accounts, top or _MOST_SECTION_ROWS, order)
-            return
-        most = top or ((_MOST_PERIODS if every else _MOST_ROWS) if is_table else None)
-        table = usage_table(db, by=keys, every=every, order=order, top=most, with_others=is_table)
-        if out.format == "json":
-            print_json(envelope("usage", db, table.frame, truncated=table.truncated))
-        elif is_table:
-            _print_usage(db, table, out, settings.accounts)
-        else:
-            print_plain(named(table.frame, db, settings.accounts) if markdown else table.frame, out)
+        try:
+            _show_usage(db, out, settings.accounts, keys, every, order, top)
+        except SumError as error:
+            # The figures of the other accounts are no worse for it.
+            with db.without(error.accounts) as rest:
+                _show_usage(rest, out, settings.accounts, keys, every, order, top)
+            raise
+
+
+def _show_usage(
+    db: Database,
+    out: opt.Output,
+    accounts: str | None,
+    keys: Sequence[str],
+    every: str | None,
+    order: str | None,
+    top: int | None,
+) -> None:
+    from polydoc_analytics.usage import usage_table
+
+    is_table = out.format == "table"
+    if not keys and every is None and out.format in ("table", "markdown"):
+        _print_overview(db, out, accounts, top or _MOST_SECTION_ROWS, order)
+        return
+    most = top or ((_MOST_PERIODS if every else _MOST_ROWS) if is_table else None)
+    table = usage_table(db, by=keys, every=every, order=order, top=most, with_others=is_table)
+    if out.format == "json":
+        print_json(envelope("usage", db, table.frame, truncated=table.truncated))
+    elif is_table:
+        _print_usage(db, table, out, accounts)
+    else:
+        print_plain(named(table.frame, db, accounts) if out.format == "markdown" else table.frame, out)
 
 
 @app.command()
@@ -272,7 +292,11 @@ def check(
         quarantine=quarantine,
         watched=out,
     ) as db:
-        rules, identities = db.view("data_quality"), db.view("conservation")
+        rules = db.view("data_quality")
+        try:
+            identities, unfit = db.view("conservation"), None
+        except SumError as error:
+            identities, unfit = None, error
         rejected = db.quarantine
         kinds = _by_reason(rejected)
         if json:
@@ -280,8 +304,10 @@ def check(
                 "quarantine_by_reason": kinds,
                 "quarantine": rejected,
                 "data_quality": rules,
-                "conservation": identities,
+                "conservation": pl.DataFrame() if identities is None else identities,
             }
+            if unfit is not None:
+                out.warn(f"identities are not worked out: {unfit}")
             print_json(envelope("check", db, None, sections=sections))
         else:
             counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
@@ -295,9 +321,12 @@ def check(
                 tables.append(terminal_table(ids, title="Finished in more than one way, the first", width=out.width))
             concerned = rules.filter(pl.col("runs") > 0)
             tables.append(terminal_table(concerned, title="Valid, but suspicious", width=out.width))
-            holds = identities["holds"]
             print("\n\n".join(tables))
-            print(f"\n{holds.sum()} of {len(holds)} identities hold (days, accounts and languages sum to the total).")
+            if identities is None:
+                print(f"\nNo identity is worked out: {unfit}.")
+            else:
+                held = f"{identities['holds'].sum()} of {identities.height} identities hold"
+                print(f"\n{held} (days, accounts and languages sum to the total).")
         return 1 if db.counts.quarantined else 0
 
 
@@ -404,6 +433,8 @@ def _print_usage(db: Database, table: Any, out: opt.Output, accounts: str | None
     from polydoc_analytics.cli.tables import terminal_table
 
     title = f"{catalog.view(table.view).title.split(':')[0]}, {_period_text(db)}{as_of_text(db)}"
+    if left_out := db.filters.without_accounts:
+        title += f", without {counted(len(left_out), 'account')}"
     last: list[dict[str, Any]] = []
     if table.keys:
         if table.others is not None:
@@ -423,14 +454,17 @@ def _print_overview(db: Database, out: opt.Output, accounts: str | None, rows: i
     from polydoc_analytics.usage import usage_table
 
     is_table = out.format == "table"
-    for at, by in enumerate(((), ("account",), ("language",))):
-        table = usage_table(
+    tables = [
+        usage_table(
             db,
             by=by,
             order=order if by else None,
             top=rows if by and is_table else None,
             with_others=is_table,
         )
+        for by in ((), ("account",), ("language",))
+    ]
+    for at, table in enumerate(tables):
         if at:
             print()
         if is_table:

@@ -110,7 +110,7 @@ def envelope(
         "until": instant_text(until) if until else None,
         "date_basis": db.date_basis,
         "snapshot": db.snapshot,
-        "filters": {"account": list(db.filters.accounts), "language": list(db.filters.languages)},
+        "filters": _filters(db),
         "counts": dict(db.counts),
         "truncated": truncated,
     }
@@ -119,6 +119,12 @@ def envelope(
     if sections is not None:
         content["sections"] = [{"name": name, "data": json_rows(part)} for name, part in sections.items()]
     return content
+
+
+def _filters(db: Database) -> dict[str, list[str]]:
+    chosen = {"account": list(db.filters.accounts), "language": list(db.filters.languages)}
+    left_out = list(db.filters.without_accounts)
+    return chosen | ({"without_account": left_out} if left_out else {})
 
 
 def print_json(content: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.counting import noun
 from polydoc_analytics.safe_text import on_one_line
 from polydoc_analytics.wording import UNKNOWN, plain
 
@@ -98,7 +99,7 @@ def terminal_table(
     columns = [_column(frame, name, last, name in keys) for name in names]
     shown = _that_fit(columns, width)
     left_out = len(frame.columns) - len(shown)
-    note = f"  ({left_out} more column{'s' if left_out > 1 else ''} with --json or --csv)" if left_out else ""
+    note = f"  ({left_out} more {noun(left_out, 'column')} with --json or --csv)" if left_out else ""
     shown = _narrowed(shown, width)
     rule = "─" * min(width, sum(c.width + _GAP for c in shown) - _GAP)
     lines = [_cut(title + note, width) if width < len(title + note) else title + note, rule]

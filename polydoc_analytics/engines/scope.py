@@ -27,10 +27,11 @@ _CYCLE_US = 146_097 * DAY_US
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which accounts and languages the views are confined to; empty means all."""
+    """Which accounts and languages the views are confined to; empty means all. Some accounts may be left out."""
 
     accounts: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    without_accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Scope:
             conditions.append(f"{basis} < {instant(self.interval.until)}")
         if self.filters.accounts:
             conditions.append(f"account_id in ({', '.join(map(quoted, self.filters.accounts))})")
+        if self.filters.without_accounts:
+            conditions.append(f"account_id not in ({', '.join(map(quoted, self.filters.without_accounts))})")
         if self.filters.languages:
             texts = [text for text, found in self.languages.items() if found.tag in self.filters.languages]
             conditions.append(f"target_language in ({', '.join(map(quoted, texts))})" if texts else "false")

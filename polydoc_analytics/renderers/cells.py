@@ -20,11 +20,18 @@ class Lines:
 
 
 def lines(report: Report, table: Table, most: int | None = None) -> Lines:
-    """Return the lines that a drawn format shows of a table: at most ``most`` rows where nothing sums up the others."""
-    shown = table.shown if table.others is not None or most is None else most
+    """Pick the lines that a drawn format shows of a table.
+
+    A page shows at most ``most`` rows where nothing sums up the others, and paper as many as the table says.
+    """
+    shown, others = table.shown, table.others
+    if most is not None and table.on_pages is not None:
+        shown, others = table.on_pages
+    elif most is not None and others is None:
+        shown = most
     at = [place for place, column in enumerate(table.columns) if not column.only_data]
     columns = tuple(table.columns[place] for place in at)
-    last = [one for one in (table.others, table.total) if one is not None]
+    last = [one for one in (others, table.total) if one is not None]
     raw = tuple(tuple(row[place] for place in at) for row in (*table.rows[:shown], *last))
     rows = tuple(tuple(report.words.text(v, c.kind) for v, c in zip(row, columns, strict=True)) for row in raw)
     note = ""

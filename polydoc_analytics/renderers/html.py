@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from polydoc_analytics.content import Chart, Cube, Report, Scalar, Section
+from polydoc_analytics.money import Money
 from polydoc_analytics.renderers import colours, fonts, vega
 from polydoc_analytics.renderers.cells import Lines, is_number, lines, small_sample_note
 
@@ -92,6 +93,8 @@ def _logo(report: Report) -> str:
 
 
 def _sort_key(value: Scalar) -> str:
+    if isinstance(value, Money):
+        value = value.shown
     return "" if value is None else str(value)
 
 

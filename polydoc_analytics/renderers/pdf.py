@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -15,13 +16,18 @@ from polydoc_analytics.renderers.cells import is_number, lines, small_sample_not
 from polydoc_analytics.renderers.grid import grid
 from polydoc_analytics.wording import code_point
 
+_NO_TEXTS = ("name", "family", "accent", "language")
+_BREAK = "\u200b"
+_LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d]{17,}")
+"""Such as an id of 64 digits: Typst breaks lines at blanks and hyphens alone."""
+
 
 def render(report: Report) -> bytes:
     """Return the PDF; the same report and the same fonts give the same bytes."""
     import typst
 
     drawn = _Drawn(report.look.fonts)
-    content = drawn.all(_content(report))
+    content = _breakable(drawn.all(_content(report)))
     logo = report.look.logo
     try:
         made = typst.compile(
@@ -42,6 +48,15 @@ def render(report: Report) -> bytes:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error.message}") from None
     assert isinstance(made, bytes)
     return made
+
+
+def _breakable(part: Any) -> Any:
+    """Return nested values with places in every long word at which a line may end."""
+    if isinstance(part, str):
+        return _LONG_WORD.sub(lambda word: _BREAK.join(re.findall(".{1,4}", word.group(), re.DOTALL)), part)
+    if isinstance(part, Mapping):
+        return {key: value if key in _NO_TEXTS else _breakable(value) for key, value in part.items()}
+    return [_breakable(value) for value in part] if isinstance(part, list | tuple) else part
 
 
 class _Drawn:

@@ -54,7 +54,7 @@ def bundle(snippet: str) -> str:
     return _alone(lambda drawer: str(drawer.javascript_bundle(snippet)))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _compiled(spec: str) -> dict[str, Any]:
     """Return a specification without rows as one of Vega; the statements of many accounts differ in rows alone."""
     return as_vega(json.loads(spec))

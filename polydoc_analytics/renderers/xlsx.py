@@ -10,6 +10,7 @@ from typing import Any
 
 from polydoc_analytics.content import Chart, Column, Kind, Report, Scalar, Section, Table
 from polydoc_analytics.errors import PolydocError
+from polydoc_analytics.money import Money, decimals
 from polydoc_analytics.renderers.cells import small_sample_note
 from polydoc_analytics.wording import UNKNOWN, shown
 from polydoc_analytics.zones import zone
@@ -18,6 +19,8 @@ MOST_ROWS = 1_048_576
 MOST_CHARACTERS = 32_767
 _A4 = 9
 _LARGEST_EXACT = 2**53
+_DIGITS = 15
+_FEW = 5
 _FORMATS: dict[Kind, str] = {
     "count": "#,##0",
     "rate": "0.0%",
@@ -168,6 +171,8 @@ class _Writer:
         made.set_title({"name": native.title or chart.title, "name_font": {"size": 12, "bold": True}, "overlay": False})
         made.set_legend({"none": True} if len(native.values) == 1 else {"position": "top"})
         made.set_size({"width": 560, "height": max(300, 60 + 22 * rows) if native.form == "bar" else 300})
+        if native.form == "column" and _are_few(table, [names.index(value) for value in native.values], rows):
+            made.set_y_axis({"major_unit": 1})
         if native.form == "bar":
             made.set_y_axis({"reverse": True})
             made.set_x_axis({"major_gridlines": {"visible": False}, "visible": False})
@@ -176,6 +181,8 @@ class _Writer:
     def _write(self, sheet: Any, row: int, at: int, value: Scalar, kind: Kind, *, is_bold: bool = False) -> None:
         form = self._format(kind, is_bold)
         code: int | None = 0
+        if isinstance(value, Money):
+            value = value.shown
         if value is None:
             code = sheet.write_string(row, at, UNKNOWN, self._format("unknown", is_bold))
         elif kind in ("mark", "yes") or isinstance(value, bool):
@@ -187,7 +194,7 @@ class _Writer:
         elif isinstance(value, date):
             code = self._moment(sheet, row, at, value, form)
         elif isinstance(value, int | float | Decimal):
-            is_exact = not isinstance(value, int) or abs(value) <= _LARGEST_EXACT
+            is_exact = _is_exact(value)
             code = sheet.write_number(row, at, value, form) if is_exact else sheet.write_string(row, at, str(value))
         else:
             code = sheet.write_string(row, at, shown(value, MOST_CHARACTERS) if value else "", form)
@@ -207,7 +214,7 @@ class _Writer:
             if kind == "unknown":
                 options["align"] = "right"
             elif kind == "money":
-                options["num_format"] = f'#,##0.00 "{self._report.words.currency}"'
+                options["num_format"] = _money_format(self._report.words.currency)
             elif kind in _FORMATS:
                 options["num_format"] = _FORMATS[kind]
             # What stands on the right must not touch the text of the next column.
@@ -233,6 +240,24 @@ class _Writer:
         sheet.set_landscape()
         sheet.fit_to_pages(1, 0)
         return sheet
+
+
+def _are_few(table: Table, columns: list[int], rows: int) -> bool:
+    """Decide whether all counts are so small that an axis would have fractions between them."""
+    counts = [value for row in table.rows[:rows] for at in columns if isinstance(value := row[at], int)]
+    return all(value <= _FEW for value in counts)
+
+
+def _money_format(currency: str) -> str:
+    places = decimals(currency)
+    return f'#,##0{"." if places else ""}{"0" * places} "{currency}"'
+
+
+def _is_exact(value: float | Decimal) -> bool:
+    """Decide whether a sheet's number, which has 15 digits, is this one."""
+    if isinstance(value, Decimal):
+        return len(value.as_tuple().digits) <= _DIGITS
+    return isinstance(value, float) or abs(value) <= _LARGEST_EXACT
 
 
 def _label(column: Column, columns: tuple[Column, ...]) -> str:

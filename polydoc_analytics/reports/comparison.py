@@ -25,6 +25,11 @@ class Comparison:
     unit: str
     is_to_date: bool
 
+    @property
+    def days(self) -> tuple[int, int]:
+        """The numbers of local days that each of the two intervals touches."""
+        return _days(self.now), _days(self.before)
+
 
 def comparison(interval: Interval, now: datetime) -> Comparison | None:
     """Return what an interval is compared with; None where it has no beginning, or begins after ``now``.
@@ -77,6 +82,14 @@ def _unit(first: date, last: date) -> tuple[str, date]:
     if days == 7 and first.weekday() == 0:
         return "week", first - timedelta(days=7)
     return ("day" if days == 1 else f"{days} days"), first - timedelta(days=days)
+
+
+def _days(of: Interval) -> int:
+    assert of.since is not None
+    assert of.until is not None
+    tz = zone(of.timezone)
+    last = local_date(_us(of.until) - 1, tz)
+    return (last - local_date(_us(of.since), tz)).days + 1
 
 
 def _us(instant: datetime) -> int:

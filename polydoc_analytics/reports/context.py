@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
 from polydoc_analytics.counting import noun
+from polydoc_analytics.filenames import file_name
+from polydoc_analytics.money import Money, cost, rounded, unit
 from polydoc_analytics.periods import Interval
 from polydoc_analytics.reports.comparison import Comparison, comparison
+from polydoc_analytics.reports.labels import Labels
 from polydoc_analytics.reports.sourcing import file_lines
 from polydoc_analytics.wording import Words, shown
 from polydoc_analytics.zones import zone
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from polydoc_analytics.engine import Database
 
+NO_RUNS = "There are no runs in the period."
 _SMALL_SAMPLE = 0.2
 """How wide the interval of a rate may be, 20 points, before its sample is called small."""
 
@@ -38,7 +40,8 @@ def is_small(low: float | None, high: float | None) -> bool:
 class Context:
     """The runs of a report, and what is needed to speak of them.
 
-    ``db`` has the views over the period; ``names`` are accounts' names by id; ``made_at`` is when the report is made.
+    ``db`` has the views over the period; ``names`` are accounts' names by id, ``labels`` what accounts and languages
+    are called; ``made_at`` is when the report is made.
     """
 
     db: Database
@@ -47,6 +50,7 @@ class Context:
     names: Mapping[str, str]
     files: tuple[SourceFile, ...]
     made_at: datetime
+    labels: Labels
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -67,12 +71,12 @@ class Context:
         return self.db.view("usage").row(0, named=True)
 
     def account(self, account_id: str) -> str:
-        """Return an account as readers know it: its name, else its id."""
-        return self.names.get(account_id) or account_id
+        """Return an account as readers know it: its name, else its id; no two are called alike."""
+        return self.labels.account(account_id)
 
     def language(self, tag: str) -> str:
-        """Return a language as readers know it: its English name, else the text that was sent."""
-        return self.db.language_names.get(tag) or tag
+        """Return a language as readers know it: its English name, else the text that was sent; no two alike."""
+        return self.labels.language(tag)
 
     def value(self, number: Scalar, kind: Kind) -> Value:
         """Return a typed value with its text."""
@@ -82,10 +86,17 @@ class Context:
         """Return a number's text, for a sentence."""
         return self.words.text(number, kind)
 
-    def money(self, amount: int | None) -> Decimal | None:
-        """Return what an amount of credits costs, exactly; None where they or the price are unknown."""
+    def money(self, amount: int | None) -> Money | None:
+        """Price an amount of credits; None where it or the price is unknown."""
         price = self.branding.price_per_credit
-        return None if amount is None or price is None else amount * price
+        if amount is None or price is None:
+            return None
+        return rounded(cost(amount, price), self.branding.currency)
+
+    def cost_figure(self, credits_: int | None) -> Figure:
+        """Make the key figure of what an amount of credits costs."""
+        price = self.words.price(self.branding.price_per_credit or Decimal(0))
+        return self.figure("cost", "Cost", self.money(credits_), "money", note=f"at {price} per credit")
 
     def figure(self, name: str, label: str, number: Scalar, kind: Kind, before: Scalar = None, **more: Any) -> Figure:
         """Return a key figure with its change against ``before``: relative, but in points where it is a rate."""
@@ -141,10 +152,8 @@ class Context:
         return str(first) if first == last else f"{first}_{last}"
 
     def slug_of(self, account_id: str) -> str:
-        """Return the period and an account as part of a file's name; two accounts never share one."""
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", account_id)[:64]
-        told_apart = hashlib.sha256(account_id.encode("utf-8", "replace")).hexdigest()[:12]
-        return f"{self.slug}_{plain}" if plain == account_id else f"{self.slug}_{plain}-{told_apart}"
+        """Make the period and an account part of a file's name; two accounts never share one."""
+        return f"{self.slug}_{file_name(account_id)}"
 
     def report(
         self,
@@ -183,12 +192,26 @@ class Context:
             counts={} if only_account is not None else dict(db.counts),
             made_at=self.made_at,
             version=__version__,
-            facts=(*self._facts(only_account is not None), *facts),
+            facts=(*self._facts(only_account is not None), *self._amounts(sections), *facts),
             sections=tuple(sections),
             words=self.words,
             look=self.branding.look,
             cube=cube,
         )
+
+    def _amounts(self, sections: Sequence[Section]) -> list[tuple[str, str]]:
+        """Say how amounts of money are rounded, where a table shows some."""
+        tables = [section.table for section in sections if section.table is not None]
+        price = self.branding.price_per_credit
+        if price is None or not any(column.kind == "money" for table in tables for column in table.columns):
+            return []
+        least = f"{unit(self.branding.currency):f} {self.branding.currency}"
+        said = (
+            f"An amount is its credits times {self.words.price(price)}, rounded to {least}, halves to the even digit. "
+            "Where the rounded lines of a table would not add up to its total, those that rounding changed most carry "
+            f"the difference, {least} each. So the lines of each table add up to its total."
+        )
+        return [("Amounts", said)]
 
     def _facts(self, is_for_one_account: bool) -> list[tuple[str, str]]:
         from polydoc_analytics.reports.sourcing import combined
@@ -245,12 +268,25 @@ class Context:
                 return "No comparison: the period has no beginning, so none precedes it."
             return "No comparison: the source holds no whole preceding period."
         before = self.period_text(found.before)
+        now_days, before_days = found.days
         if found.is_to_date:
+            same = "same " if now_days == before_days else ""
+            differ = "" if same else " The numbers of days differ, and so do sums for that alone."
             return (
-                f"The period is in progress. Changes compare it, up to {self.words.instant(self.made_at)}, with the "
-                f"same days before: {before}."
+                f"The period is in progress. Changes compare its {self.counted(now_days, 'day')} up to "
+                f"{self.words.instant(self.made_at)} with the {same}{self.counted(before_days, 'day')} before: "
+                f"{before}.{differ}"
             )
-        return f"Changes are against the preceding {found.unit}: {before}."
+        if found.unit == "time":
+            return f"Changes are against the same length of time before: {before}."
+        if now_days == before_days:
+            return (
+                f"Changes are against the preceding {found.unit}: {before} ({self.counted(before_days, 'day')} each)."
+            )
+        return (
+            f"Changes are against the preceding {found.unit}: {before}, which has "
+            f"{self.counted(before_days, 'day')}; this one has {self.text(now_days, 'count')}."
+        )
 
     def compared(self) -> tuple[Database, Database] | None:
         """Return the views over the period (to date) and over the one before; the caller closes both."""

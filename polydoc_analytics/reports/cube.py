@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from polydoc_analytics.content import Cube
 from polydoc_analytics.reports.context import Context
-from polydoc_analytics.reports.labels import distinct
+from polydoc_analytics.reports.labels import IN_CHARTS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,10 +97,10 @@ def _as_cube(
     place = {period: at for at, period in enumerate(periods)}
     columns = {"period": tuple(place[day] for day in frame["day"].to_list())}
     columns |= {name: tuple(frame[name].to_list()) for name in ("account", "language", *MEASURES)}
-    names = distinct([context.account(account) for account in accounts])
+    names = [context.labels.account(account, IN_CHARTS) for account in accounts]
     if all_accounts > len(accounts):
         names.append(f"{OTHERS} ({all_accounts - len(accounts):,})")
-    tongues = distinct([context.language(language) for language in languages[:_TOP]])
+    tongues = [context.labels.language(language, IN_CHARTS) for language in languages[:_TOP]]
     if len(languages) > _TOP:
         tongues.append(f"{OTHERS} ({len(languages) - _TOP:,})")
     return Cube(every, tuple(periods), tuple(names), tuple(tongues), columns)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.content import Chart
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.context import Context, records
+from polydoc_analytics.reports.labels import IN_CHARTS
 
 if TYPE_CHECKING:
     from polydoc_analytics.engine import Database
@@ -48,6 +49,8 @@ def _sentence(context: Context) -> str:
     usage = context.usage
     if usage["p50_duration_s"] is None:
         return "No run has succeeded with a known finishing time."
+    if usage["succeeded_runs"] == 1:
+        return f"The one succeeded run took {context.text(usage['max_duration_s'], 'seconds')} s."
     half, most, longest = (
         context.text(usage[name], "seconds") for name in ("p50_duration_s", "p95_duration_s", "max_duration_s")
     )
@@ -56,13 +59,11 @@ def _sentence(context: Context) -> str:
 
 def ranges(context: Context, languages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return median and 95th percentile of the languages that know them, for a chart; the slowest first."""
-    from polydoc_analytics.reports.labels import distinct
-
     timed = sorted(
         (one for one in languages if one["p50_duration_s"] is not None),
         key=lambda one: (-one["p50_duration_s"], one["language"]),
     )
-    labels = distinct([context.language(one["language"]) for one in timed])
+    labels = [context.labels.language(one["language"], IN_CHARTS) for one in timed]
     return [
         {
             "label": label,

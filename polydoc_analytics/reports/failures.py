@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polydoc_analytics.content import Chart
+from polydoc_analytics.counting import noun
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.context import Context, is_small
-from polydoc_analytics.reports.labels import MOST, distinct
+from polydoc_analytics.reports.labels import IN_CHARTS
 from polydoc_analytics.reports.tables import TOP
-from polydoc_analytics.wording import shown
 
 _LEAST_FAILURES = 3
 _MULTIPLES = {2: "doubled", 3: "tripled", 4: "quadrupled"}
@@ -20,7 +20,7 @@ def failure_chart(context: Context, languages: Sequence[Mapping[str, Any]]) -> C
     """Return rates with their intervals for the languages that have most runs, the worst first."""
     rated = [one for one in languages if one["failure_rate"] is not None][:TOP]
     rated.sort(key=lambda one: (-one["failure_rate"], one["language"]))
-    labels = distinct([context.language(one["language"]) for one in rated])
+    labels = [_name(context, one) for one in rated]
     rows = [
         {
             "label": label,
@@ -46,11 +46,13 @@ def worst(context: Context, languages: Sequence[Mapping[str, Any]]) -> str:
     beyond = [one for one in languages if one["failure_rate_low"] > overall]
     if not context.usage["failed_runs"]:
         return "No run failed."
+    if overall == 1:
+        return "Every finished run failed."
     if not beyond:
         return f"No language fails beyond chance more often than all runs do ({context.text(overall, 'rate')})."
     said = [f"{_name(context, one)} ({context.text(one['failure_rate'], 'rate')})" for one in beyond[:3]]
     more = f" and {len(beyond) - 3} more" if len(beyond) > 3 else ""
-    verb = "fails" if len(beyond) == 1 else "fail"
+    verb = noun(len(beyond), "fails", "fail")
     return (
         f"{_joined(said)}{more} {verb} more often than all runs together ({context.text(overall, 'rate')}), "
         "beyond what chance explains."
@@ -83,7 +85,7 @@ def risen(context: Context, weeks: Sequence[Mapping[str, Any]]) -> str:
 
 def _of(context: Context, one: Mapping[str, Any]) -> str:
     rate = context.text(one["failure_rate"], "rate")
-    return f"{_count(context, one['failed_runs'])} of {_count(context, _finished(one))} finished runs ({rate})"
+    return f"{_count(context, one['failed_runs'])} of {context.counted(_finished(one), 'finished run')} ({rate})"
 
 
 def _finished(one: Mapping[str, Any]) -> int:
@@ -91,7 +93,7 @@ def _finished(one: Mapping[str, Any]) -> int:
 
 
 def _name(context: Context, one: Mapping[str, Any]) -> str:
-    return shown(context.language(one["language"]), MOST)
+    return context.labels.language(one["language"], IN_CHARTS)
 
 
 def _count(context: Context, number: int) -> str:

@@ -80,10 +80,8 @@ def coverage(context: Context) -> Section:
         text = "Every finished run knows every field, so no total leaves a run out."
     else:
         worst = max(lacking, key=lambda one: one["unknown_runs"])
-        text = (
-            f"Most often unknown is the {_FIELDS[worst['field']]}, in {context.text(worst['unknown_runs'], 'count')} "
-            "finished runs. Totals are over known values."
-        )
+        runs = context.counted(worst["unknown_runs"], "finished run")
+        text = f"Most often unknown: {_FIELDS[worst['field']]}, in {runs}. Totals are over known values."
     table = tuple(tuple({**one, "meaning": _FIELDS[one["field"]]}[c.name] for c in columns) for one in rows)
     return Section("coverage", "What is known", (text,), table=Table(columns, table, len(table), noun="fields"))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from polydoc_analytics.content import Chart
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.context import Context, texts
-from polydoc_analytics.reports.labels import distinct
+from polydoc_analytics.reports.labels import IN_CHARTS
+
+_IN_COLUMNS = 24
 
 
 def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> list[Chart]:
@@ -17,8 +19,8 @@ def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> 
         f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
     )
     runs = {(account, language): count for account, language, count in frame.rows()}
-    lines = dict(zip(accounts, distinct([context.account(one) for one in accounts]), strict=True))
-    columns = dict(zip(languages, distinct([context.language(one) for one in languages]), strict=True))
+    lines = {one: context.labels.account(one, IN_CHARTS) for one in accounts}
+    columns = {one: context.labels.language(one, _IN_COLUMNS) for one in languages}
     grid = {(a, b): runs.get((a, b), 0) for a in accounts for b in languages}
     cells = [
         {"line": lines[a], "column": columns[b], "value": count, "text": context.text(count, "count")}

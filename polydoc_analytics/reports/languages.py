@@ -6,12 +6,11 @@ from typing import Any
 
 from polydoc_analytics.content import Chart, Column, Report, Section, Table
 from polydoc_analytics.reports import specs
-from polydoc_analytics.reports.context import Context, records
+from polydoc_analytics.reports.context import NO_RUNS, Context, records
 from polydoc_analytics.reports.durations import duration_chart, ranges
-from polydoc_analytics.reports.failures import failure_chart, risen
-from polydoc_analytics.reports.labels import distinct
+from polydoc_analytics.reports.labels import IN_CHARTS
 from polydoc_analytics.reports.over_time import by_period, span, suitable
-from polydoc_analytics.reports.overview import failures_table, multiples, ranking_chart
+from polydoc_analytics.reports.overview import failures_section, multiples, ranking_chart
 from polydoc_analytics.reports.tables import TOP, keys, ranked, row
 
 _DURATIONS = (
@@ -43,14 +42,14 @@ def languages(context: Context) -> Report:
     weeks = by_period(db, "week", by="language")
     charts = [ranking_chart(context, volume, "language")] if by_runs else []
     sections = [
-        Section("volume", "Volume", charts=(*charts, *multiples(context, by_runs, every)), table=volume),
         Section(
-            "failures",
-            "Failures",
-            (risen(context, weeks),) if len({one["period"] for one in weeks}) > 1 else (),
-            charts=(failure_chart(context, by_runs),) if context.usage["failure_rate"] is not None else (),
-            table=failures_table(context, by_runs),
+            "volume",
+            "Volume",
+            () if by_runs else (NO_RUNS,),
+            charts=(*charts, *multiples(context, by_runs, every)),
+            table=volume if by_runs else None,
         ),
+        failures_section(context, by_runs, weeks),
         _durations(context, by_runs),
         _expansion(context, by_runs),
     ]
@@ -99,7 +98,7 @@ def _expansion(context: Context, by_runs: list[dict[str, Any]]) -> Section:
     if not known:
         return Section("expansion", "Expansion and price", (text,), table=table if rows else None)
     known.sort(key=lambda one: (-one["expansion"], one["language"]))
-    labels = distinct([context.language(one["language"]) for one in known])
+    labels = [context.labels.language(one["language"], IN_CHARTS) for one in known]
     bars = [
         {"label": label, "expansion": one["expansion"], "text": context.text(one["expansion"], "ratio")}
         for label, one in zip(labels, known, strict=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.content import Chart, Column, SheetChart, Table
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.context import Context, records
-from polydoc_analytics.reports.tables import ADDITIVE, keys, measures, row
+from polydoc_analytics.reports.tables import ADDITIVE, keys, measures, with_sums
 
 if TYPE_CHECKING:
     from polydoc_analytics.engine import Database
@@ -69,9 +69,7 @@ def period_table(
         *(replace(one, only_data=True) for one in measures(context, *_RATE)),
         *measures(context, "runs_without_credits", "runs_without_tokens"),
     )
-    table = tuple(row(context, columns, one) for one in rows)
-    total = row(context, columns, usage, period="total") if table else None
-    return Table(columns, table, shown, None, total, f"{every}s")
+    return with_sums(context, columns, rows, usage, shown=shown, noun=f"{every}s")
 
 
 def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) -> tuple[Chart, Chart]:
@@ -106,15 +104,21 @@ def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: 
     known = [one for one in rows if one[measure] is not None]
     if not known:
         return f"No {measure} are known." if rows else f"There are no {measure}."
+    noun = measure.removesuffix("s")
+    most, least = (most_of(one[measure] for one in known) for most_of in (max, min))
+    whole = sum(one[measure] for one in known)
+    if most == least == 0:
+        return f"All known {measure} are 0."
     top = max(known, key=lambda one: (one[measure], one["period"]))
     when = _when(context, top["period"], every)
-    whole = sum(one[measure] for one in known)
     if len(known) == 1:
-        return f"All {context.text(whole, 'count')} {measure} are of {when}."
+        return f"The one {noun} is of {when}." if whole == 1 else f"All {context.counted(whole, noun)} are of {when}."
+    if most == least:
+        return f"Each of the {context.counted(len(known), every)} has {context.counted(most, noun)}."
     mean = whole / len(known)
     return (
-        f"The busiest {every} was {when}, with {context.text(top[measure], 'count')} {measure}; "
-        f"the mean of {len(known):,} {every}s is {context.text(mean, 'count')}."
+        f"The busiest {every} was {when}, with {context.counted(most, noun)}; the mean of "
+        f"{context.counted(len(known), every)} is {context.text(mean, 'ratio' if abs(mean) < 1 else 'count')}."
     )
 
 

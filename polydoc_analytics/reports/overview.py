@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.content import Chart, Column, Figure, Report, Section, SheetChart, Table
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.changes import changes
-from polydoc_analytics.reports.context import Context, is_small, records
+from polydoc_analytics.reports.context import NO_RUNS, Context, is_small, records
 from polydoc_analytics.reports.cube import cube
 from polydoc_analytics.reports.durations import duration_chart, statuses
-from polydoc_analytics.reports.failures import failure_chart, risen
+from polydoc_analytics.reports.failures import failure_chart, risen, worst
 from polydoc_analytics.reports.health import coverage, running_too_long, soft_rules
 from polydoc_analytics.reports.heat import heat_charts
-from polydoc_analytics.reports.labels import distinct
+from polydoc_analytics.reports.labels import IN_CHARTS
+from polydoc_analytics.reports.lacking import FIELDS, Known, lacking, reason
 from polydoc_analytics.reports.over_time import by_period, period_table, span, suitable, time_charts
 from polydoc_analytics.reports.tables import TOP, measures, plain, ranked
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from polydoc_analytics.engine import Database
+
 _MULTIPLES = 8
+_IN_MULTIPLES = 22
 _HEAT = 8
 
 
@@ -39,18 +44,10 @@ def overview(context: Context) -> Report:
         compared = context.compared()
         for one in compared or ():
             stack.enter_context(one)
-        before = None
-        if compared is not None:
-            current, earlier = (one.view("usage").row(0, named=True) for one in compared)
-            before = {name: (current[name], earlier[name]) for name in current}
+        before = None if compared is None else Compared.of(*compared)
         sections = [
             Section("key_figures", "Key figures", (context.comparison_text(),), key_figures(context, before)),
-            Section(
-                "usage_over_time",
-                "Usage over time",
-                charts=time_charts(context, periods, every),
-                table=period_table(context, periods, every, context.usage),
-            ),
+            _over_time(context, periods, every),
             _accounts(context, accounts),
             *_languages(context, ids[:_HEAT], languages, every),
             _durations(context),
@@ -61,17 +58,37 @@ def overview(context: Context) -> Report:
     return context.report("overview", "Usage overview", sections, cube=cube(context, ids, tags))
 
 
-def key_figures(context: Context, before: dict[str, tuple[Any, Any]] | None) -> tuple[Figure, ...]:
-    """Return runs, failure rate, credits, tokens and durations; ``before`` has what each is compared as, and with."""
+@dataclass(frozen=True)
+class Compared:
+    """Measures of the period (to date) and of the one before, by name, and how many runs lack a value in each."""
+
+    measures: Mapping[str, tuple[Any, Any]]
+    known: tuple[Known, Known]
+
+    @classmethod
+    def of(cls, now: Database, before: Database) -> Compared:
+        """Return what two periods are compared by."""
+        current, earlier = (one.view("usage").row(0, named=True) for one in (now, before))
+        return cls({name: (current[name], earlier[name]) for name in current}, (lacking(now), lacking(before)))
+
+
+def key_figures(context: Context, compared: Compared | None) -> tuple[Figure, ...]:
+    """Return runs, failure rate, credits, tokens and durations, with their changes where there is a comparison."""
     usage = context.usage
 
-    def of(name: str, label: str, kind: Any, **more: Any) -> Figure:
-        now, then = before[name] if before else (None, None)
-        figure = context.figure(name, label, usage[name], kind, **more)
+    def of(name: str, label: str, kind: Any, note: str = "", **more: Any) -> Figure:
+        figure = context.figure(name, label, usage[name], kind, note=note, **more)
+        if compared is None:
+            return figure
+        now, then = compared.measures[name]
+        why = reason(context, name, *compared.known) if name in FIELDS else ""
+        if why:
+            note = "; ".join(filter(None, (note, why)))
+            return replace(figure, before=context.value(then, kind), change=context.value(None, "change"), note=note)
         if now is None or then is None:
             return figure
         change = context.figure(name, label, now, kind, then)
-        return Figure(name, label, figure.value, figure.unit, change.before, change.change, figure.note, figure.measure)
+        return replace(figure, before=change.before, change=change.change)
 
     rate = ""
     if usage["failure_rate"] is not None:
@@ -89,31 +106,41 @@ def key_figures(context: Context, before: dict[str, tuple[Any, Any]] | None) -> 
         of("p95_duration_s", "95th percentile", "seconds", unit="s", note="of succeeded runs"),
     ]
     if context.branding.currency:
-        price = context.words.text(context.branding.price_per_credit, "money")
-        cost = context.figure("cost", "Cost", context.money(usage["credits"]), "money", note=f"at {price} per credit")
-        figures.insert(3, cost)
+        figures.insert(3, context.cost_figure(usage["credits"]))
     return tuple(figures)
+
+
+def _over_time(context: Context, periods: list[dict[str, Any]], every: str) -> Section:
+    if not periods:
+        return Section("usage_over_time", "Usage over time", (NO_RUNS,))
+    table = period_table(context, periods, every, context.usage)
+    return Section("usage_over_time", "Usage over time", charts=time_charts(context, periods, every), table=table)
 
 
 def _unknown(context: Context, name: str) -> str:
     count = context.usage[name]
-    return f"unknown for {context.text(count, 'count')} finished runs" if count else "known for every finished run"
+    return f"unknown for {context.counted(count, 'finished run')}" if count else "known for every finished run"
 
 
 def _accounts(context: Context, frame: pl.DataFrame) -> Section:
+    if not frame.height:
+        return Section("accounts", "Accounts", (NO_RUNS,))
     table = ranked(context, "account_id", frame, view="usage_by_account")
     chart = ranking_chart(context, table, "account")
-    return Section("accounts", "Accounts", charts=(chart,) if table.rows else (), table=table)
+    return Section("accounts", "Accounts", charts=(chart,), table=table)
 
 
 def ranking_chart(context: Context, table: Table, key: str) -> Chart:
     """Return bars of runs for the rows that a table shows, and for the others; the sentence says how they share."""
-    at = [column.name for column in table.columns].index("runs")
+    names = [column.name for column in table.columns]
+    at, keyed = names.index("runs"), names.index("account_id" if key == "account" else "language")
+    label = context.labels.account if key == "account" else context.labels.language
     drawn = [*table.rows[: table.shown], *([table.others] if table.others else [])]
-    labels = distinct([str(row[0]) for row in drawn])
+    labels = [label(str(row[keyed]), IN_CHARTS) for row in table.rows[: table.shown]]
+    labels += [str(table.others[0])] if table.others else []
     rows = [
-        {"label": label, "runs": row[at], "text": context.text(row[at], "count")}
-        for label, row in zip(labels, drawn, strict=True)
+        {"label": name, "runs": row[at], "text": context.text(row[at], "count")}
+        for name, row in zip(labels, drawn, strict=True)
     ]
     return Chart(
         f"runs_by_{key}",
@@ -129,12 +156,14 @@ def _share(context: Context, runs: Sequence[int], labels: Sequence[str], key: st
     total = sum(runs)
     if not total:
         return "There are no runs."
+    if total == 1:
+        return f"The one run is of the {key} {labels[0]}."
     if len(runs) == 1:
         return f"All runs are of one {key}, {labels[0]}."
     text = f"{labels[0]} has {context.text(runs[0] / total, 'rate')} of all runs"
     if len(runs) > 4:
         top = context.text(sum(runs[:3]) / total, "rate")
-        text += f"; the first three of {context.text(len(runs), 'count')} {key}s have {top}"
+        text += f"; the first three of {context.counted(len(runs), key)} have {top}"
     return text + "."
 
 
@@ -145,14 +174,18 @@ def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every
     charts += heat_charts(context, accounts, [one["language"] for one in by_runs[:_HEAT]])
     charts += multiples(context, by_runs, every)
     weeks = by_period(context.db, "week", by="language")
-    failures = Section(
-        "failures",
-        "Failures",
-        (risen(context, weeks),) if len({one["period"] for one in weeks}) > 1 else (),
-        charts=(failure_chart(context, by_runs),) if context.usage["failure_rate"] is not None else (),
-        table=failures_table(context, by_runs),
-    )
-    return [Section("languages", "Languages", charts=tuple(charts), table=table), failures]
+    text = () if table.rows else (NO_RUNS,)
+    languages = Section("languages", "Languages", text, charts=tuple(charts), table=table if table.rows else None)
+    return [languages, failures_section(context, by_runs, weeks)]
+
+
+def failures_section(context: Context, by_runs: list[dict[str, Any]], weeks: list[dict[str, Any]]) -> Section:
+    """Return the section on failures: where they rose, and the rates of languages."""
+    if context.usage["failure_rate"] is None:
+        return Section("failures", "Failures", (worst(context, by_runs),))
+    text = (risen(context, weeks),) if len({one["period"] for one in weeks}) > 1 else ()
+    charts = (failure_chart(context, by_runs),)
+    return Section("failures", "Failures", text, charts=charts, table=failures_table(context, by_runs))
 
 
 def multiples(context: Context, by_runs: list[dict[str, Any]], every: str) -> list[Chart]:
@@ -162,7 +195,7 @@ def multiples(context: Context, by_runs: list[dict[str, Any]], every: str) -> li
     periods = sorted({one["period"] for one in rows})
     if len(chosen) < 2 or len(periods) < 3:
         return []
-    labels = dict(zip(chosen, distinct([context.language(one) for one in chosen]), strict=True))
+    labels = {one: context.labels.language(one, _IN_MULTIPLES) for one in chosen}
     runs = {(one["language"], one["period"]): one["runs"] for one in rows}
     filled = [
         {"label": labels[tag], "period": str(period), "runs": runs.get((tag, period), 0)}
@@ -211,11 +244,7 @@ def _durations(context: Context) -> Section:
     )
     rows = [tuple(one[column.name] for column in columns) for one in statuses(context.db)]
     notes = ("Percentiles are exact, with linear interpolation; none is averaged.",)
+    if not rows:
+        return Section("durations", "Durations", ("No run has finished with a known finishing time.",))
     charts = (duration_chart(context),) if context.usage["p50_duration_s"] is not None else ()
-    return Section(
-        "durations",
-        "Durations",
-        charts=charts,
-        table=plain(columns, rows, noun="statuses") if rows else None,
-        notes=notes,
-    )
+    return Section("durations", "Durations", charts=charts, table=plain(columns, rows, noun="statuses"), notes=notes)

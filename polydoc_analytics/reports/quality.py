@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from polydoc_analytics.content import Column, Report, Section
 from polydoc_analytics.counting import noun
+from polydoc_analytics.errors import SumError
 from polydoc_analytics.quarantine import kind_of
 from polydoc_analytics.reports.context import Context, records
 from polydoc_analytics.reports.health import coverage, running_too_long, soft_rules
@@ -79,7 +80,11 @@ def _quarantine(context: Context) -> Section:
 
 
 def _conservation(context: Context) -> Section:
-    rows = records(context.db.view("conservation"))
+    title = "The parts sum to the whole"
+    try:
+        rows = records(context.db.view("conservation"))
+    except SumError as error:
+        return Section("conservation", title, (f"No identity is worked out: {error}.",))
     columns = (
         Column("identity", "identity", "text"),
         Column("measure", "measure", "text"),
@@ -90,4 +95,4 @@ def _conservation(context: Context) -> Section:
     held = sum(bool(one["holds"]) for one in rows)
     text = f"{held} of {len(rows)} identities hold: days, weeks, months, accounts and languages sum to the whole."
     table = plain(columns, [tuple(one[column.name] for column in columns) for one in rows], noun="identities")
-    return Section("conservation", "The parts sum to the whole", (text,), table=table)
+    return Section("conservation", title, (text,), table=table)

@@ -7,6 +7,7 @@ are those named here, which the page replaces by its own for the dark.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 INK = "#1b2733"
@@ -26,6 +27,10 @@ _ONE_ROW: Spec = {"values": [{}]}
 _WHOLE: Spec = {"labelLimit": 0}
 """For labels that are never long: nothing to measure before they are measured again to be placed."""
 Rows = Sequence[Mapping[str, Any]]
+_MOST_LABELS = 7
+_HALF_MS = {"day": 43_200_000, "week": 302_400_000, "month": 1_296_000_000}
+_RATE: Spec = {"tickMinStep": 0.01, "format": ".0%"}
+_LABEL_WIDTH = 240
 
 
 def specification(rows: Rows, height: Any, body: Spec, width: Any = WIDTH) -> Spec:
@@ -56,12 +61,37 @@ def _config() -> Spec:
     }
 
 
-def _time(every: str, *, is_small: bool = False) -> Spec:
+def _time(rows: Rows, every: str, *, are_bars: bool = False, is_small: bool = False) -> Spec:
     form = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}[every]
     axis: Spec = {"format": form, "labelOverlap": True, "title": None, "tickCount": 6, **_WHOLE}
+    periods = sorted({str(row["period"]) for row in rows})
     if is_small:
-        axis |= {"tickCount": 2, "labelFontSize": 10, "labelFlush": True}
+        axis |= {"labelFontSize": 10, "labelFlush": True}
+        periods = [periods[0], periods[-1]] if periods else []
+    if periods and (is_small or len(periods) <= _MOST_LABELS or every == "week"):
+        # Labels at periods that there are, for on a short axis Vega writes one day several times, and weeks of Sundays.
+        step = -(-len(periods) // _MOST_LABELS)
+        half = _HALF_MS[every] if are_bars and len(periods) <= _MOST_LABELS else 0
+        axis["values"] = [_utc(period, half) for period in periods[::step]]
+        axis["labelExpr"] = f"utcFormat(datum.value - {half}, '{form}')"
     return {"field": "period", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
+
+
+def _utc(period: str, later_ms: int) -> Spec:
+    """Return an instant part by part: a page's interpreter takes a single number for a year."""
+    at = datetime.combine(date.fromisoformat(period), time()) + timedelta(milliseconds=later_ms)
+    return {"year": at.year, "month": at.month, "date": at.day, "hours": at.hour, "utc": True}
+
+
+def _counts(rows: Rows, *measures: str, most: int = 4) -> Spec:
+    """Return an axis of counts, which has no labels and no lines between whole numbers."""
+    greatest = max((row[name] or 0 for row in rows for name in measures), default=0)
+    return {
+        "tickCount": min(most, max(greatest, 1)),
+        "tickMinStep": 1,
+        "format": "~s",
+        "labelExpr": "datum.value % 1 ? '' : datum.label",
+    }
 
 
 def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str = "runs", brush: bool = False) -> Spec:
@@ -69,8 +99,8 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
 
     Failed runs stand at the foot of the bars of runs.
     """
-    y: Spec = {"type": "quantitative", "axis": {"title": label, "tickCount": 4, "format": "~s", **_WHOLE}}
-    x, end = _time(every), {"field": "end"}
+    y: Spec = {"type": "quantitative", "axis": {"title": label, **_counts(rows, measure), **_WHOLE}}
+    x, end = _time(rows, every, are_bars=True), {"field": "end"}
     tooltip = [
         {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
         {"field": measure, "type": "quantitative", "title": label, "format": ","},
@@ -99,7 +129,7 @@ def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
 
     The order is that of the rows.
     """
-    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170}}
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": _LABEL_WIDTH}}
     tooltip = [
         {"field": "label", "type": "nominal", "title": key},
         {"field": "text", "type": "nominal", "title": label},
@@ -141,11 +171,16 @@ def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of 
 
     Small samples are hollow; a line marks the overall rate.
     """
-    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170, "offset": 8}}
+    y = {
+        "field": "label",
+        "type": "nominal",
+        "sort": None,
+        "axis": {"title": None, "labelLimit": _LABEL_WIDTH, "offset": 8},
+    }
     x = {
         "field": "low",
         "type": "quantitative",
-        "axis": {"format": ".0%", "title": label, "grid": True, "tickCount": 5},
+        "axis": {**_RATE, "title": label, "grid": True, "tickCount": 5},
         "scale": {"domainMin": 0},
     }
     tooltip = [
@@ -177,11 +212,11 @@ def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: st
     inner = {
         "mark": {"type": "area", "fill": ACCENT, "fillOpacity": 0.25, "line": {"stroke": ACCENT, "strokeWidth": 1.5}},
         "encoding": {
-            "x": _time(every, is_small=True),
+            "x": _time(rows, every, is_small=True),
             "y": {
                 "field": measure,
                 "type": "quantitative",
-                "axis": {"title": None, "tickCount": 2, "format": "~s", "labelFontSize": 10},
+                "axis": {"title": None, **_counts(rows, measure, most=2), "labelFontSize": 10},
             },
             "tooltip": [
                 {"field": "label", "type": "nominal", "title": "language"},
@@ -235,7 +270,7 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
         "encoding": {
             "x": x,
             "x2": {"field": "high"},
-            "y": {"field": "runs", "type": "quantitative", "axis": {"title": "runs", "tickCount": 4, "format": "~s"}},
+            "y": {"field": "runs", "type": "quantitative", "axis": {"title": "runs", **_counts(rows, "runs")}},
             "y2": {"datum": 0},
             "tooltip": tooltip,
         },
@@ -245,14 +280,16 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
         at = {"datum": mark["value"], "type": "quantitative"}
         rule = {"type": "rule", "stroke": INK, "strokeDash": [3, 3], "aria": False}
         layers.append({"data": _ONE_ROW, "mark": rule, "encoding": {"x": at}})
-        text = {"type": "text", "align": "left", "dx": 4, "y": 6 + 14 * place, "fill": INK, "text": mark["text"]}
-        layers.append({"data": _ONE_ROW, "mark": text, "encoding": {"x": at}})
+        text = {"type": "text", "align": "left", "dx": 4, "y": 6 + 14 * place, "text": mark["text"], "aria": False}
+        # On paper of its own, for a bar may be behind it.
+        halo = {**text, "fill": PAPER, "stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
+        layers += [{"data": _ONE_ROW, "mark": one, "encoding": {"x": at}} for one in (halo, {**text, "fill": INK})]
     return specification(rows, 150, {"layer": layers})
 
 
 def duration_ranges(rows: Rows) -> Spec:
     """Return a line from the median to the 95th percentile for each row: label, p50, p95, text."""
-    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 170}}
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": _LABEL_WIDTH}}
     x: Spec = {
         "field": "p50",
         "type": "quantitative",
@@ -287,9 +324,9 @@ def heat_map(rows: Rows, *, columns: Sequence[str], lines: Sequence[str], label:
         "field": "column",
         "type": "nominal",
         "sort": list(columns),
-        "axis": {"title": None, "orient": "top", "labelAngle": -35, "labelLimit": 110, "labelAlign": "left"},
+        "axis": {"title": None, "orient": "top", "labelAngle": -35, "labelLimit": 150, "labelAlign": "left"},
     }
-    y = {"field": "line", "type": "nominal", "sort": list(lines), "axis": {"title": None, "labelLimit": 170}}
+    y = {"field": "line", "type": "nominal", "sort": list(lines), "axis": {"title": None, "labelLimit": _LABEL_WIDTH}}
     top = max((row["value"] or 0 for row in rows), default=0) or 1
     tooltip = [
         {"field": "line", "type": "nominal", "title": "account"},
@@ -323,7 +360,7 @@ def heat_map(rows: Rows, *, columns: Sequence[str], lines: Sequence[str], label:
 
 def cumulative(rows: Rows, *, every: str, label: str = "credits so far") -> Spec:
     """Return a stepped line of a running total; rows have period and value."""
-    y = {"field": "value", "type": "quantitative", "axis": {"title": label, "tickCount": 4, "format": "~s"}}
+    y = {"field": "value", "type": "quantitative", "axis": {"title": label, **_counts(rows, "value")}}
     tooltip = [
         {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
         {"field": "value", "type": "quantitative", "title": label, "format": ","},
@@ -335,4 +372,4 @@ def cumulative(rows: Rows, *, every: str, label: str = "credits so far") -> Spec
         "fillOpacity": 0.12,
         "line": {"stroke": ACCENT, "strokeWidth": 2},
     }
-    return specification(rows, 130, {"mark": mark, "encoding": {"x": _time(every), "y": y, "tooltip": tooltip}})
+    return specification(rows, 130, {"mark": mark, "encoding": {"x": _time(rows, every), "y": y, "tooltip": tooltip}})

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.content import Chart, Column, Figure, Report, Section, SheetChart, Table
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import SumError, UsageError
+from polydoc_analytics.money import total as sum_of
 from polydoc_analytics.reports import specs
-from polydoc_analytics.reports.context import Context, records, texts
+from polydoc_analytics.reports.context import NO_RUNS, Context, records, texts
 from polydoc_analytics.reports.over_time import after, chart_rows, peak, period_table, suitable
-from polydoc_analytics.reports.tables import ADDITIVE, keys, measures, row
+from polydoc_analytics.reports.tables import ADDITIVE, keys, measures, row, summed
 from polydoc_analytics.wording import shown
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class AccountData:
     usage: Mapping[str, Any]
     days: Sequence[dict[str, Any]]
     languages: Sequence[dict[str, Any]]
-    runs: Sequence[tuple[Any, ...]]
+    runs: Sequence[dict[str, Any]]
 
 
 def statement(context: Context) -> Report:
@@ -67,21 +68,39 @@ def statement(context: Context) -> Report:
 
 
 def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
-    """Yield the data of some accounts that have runs, a batch of accounts at a time, so that memory holds."""
+    """Yield the data of some accounts that have runs, a batch of accounts at a time, so that memory holds.
+
+    Raises SumError at the end where a sum of some accounts does not fit; the others have been yielded then.
+    """
     counted = context.db.sql("select account_id, runs from usage_by_account order by account_id")
     wanted = set(accounts)
-    batch: list[str] = []
+    batches: list[list[str]] = [[]]
     size = 0
     for account_id, runs in counted.rows():
         if account_id not in wanted:
             continue
-        if batch and size + runs > _BATCH_RUNS:
-            yield from _batch(context, batch)
-            batch, size = [], 0
-        batch.append(account_id)
+        if batches[-1] and size + runs > _BATCH_RUNS:
+            batches.append([])
+            size = 0
+        batches[-1].append(account_id)
         size += runs
-    if batch:
-        yield from _batch(context, batch)
+    failed: list[tuple[str, SumError]] = []
+    for batch in filter(None, batches):
+        try:
+            yield from _batch(context, batch)
+        except SumError:
+            yield from _each(context, batch, failed)
+    if failed:
+        raise SumError(str(failed[0][1]), tuple(account for account, _ in failed))
+
+
+def _each(context: Context, accounts: Sequence[str], failed: list[tuple[str, SumError]]) -> Iterator[AccountData]:
+    """Yield the data of accounts one by one; those with a sum that does not fit are added to ``failed``."""
+    for account in accounts:
+        try:
+            yield from list(_batch(context, [account]))
+        except SumError as error:
+            failed.append((account, error))
 
 
 def _batch(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
@@ -95,10 +114,10 @@ def _batch(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
     )
     tongues = _parts(select(f"select * from usage_by_account_language {where} order by runs desc, language"))
     runs = _parts(select(f"select account_id, {runs_columns} from runs {where} order by created_at, id"))
-    for account in accounts:
-        yield AccountData(
-            account, usage[account], records(days[account]), records(tongues[account]), runs[account].rows()
-        )
+    return (
+        AccountData(account, usage[account], records(days[account]), records(tongues[account]), records(runs[account]))
+        for account in accounts
+    )
 
 
 def _parts(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -109,7 +128,8 @@ def _parts(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 def statement_of(context: Context, data: AccountData) -> Report:
     """Return the statement of an account from its own data alone."""
-    name = context.account(data.account_id)
+    # Its plain name: what tells it from other accounts' names is nothing to its reader.
+    name = context.names.get(data.account_id) or data.account_id
     context = replace(context, names={data.account_id: name} if name != data.account_id else {})
     days = [{**one, "end": after(one["period"], "day")} for one in data.days]
     sections = [
@@ -126,11 +146,13 @@ def statement_of(context: Context, data: AccountData) -> Report:
 
 def _figures(context: Context, usage: Mapping[str, Any]) -> tuple[Figure, ...]:
     def unknown(name: str) -> str:
-        return f"unknown for {context.text(usage[name], 'count')} finished runs" if usage[name] else ""
+        return f"unknown for {context.counted(usage[name], 'finished run')}" if usage[name] else ""
 
     runs = f"{context.text(usage['succeeded_runs'], 'count')} succeeded, {context.text(usage['failed_runs'], 'count')}"
     runs += f" failed, {context.text(usage['running_runs'], 'count')} running"
-    failed = f"of these {context.text(usage['credits_on_failed_runs'], 'count')} on failed runs"
+    failed = ""
+    if usage["credits"] is not None and usage["credits_on_failed_runs"] is not None:
+        failed = f"of these {context.text(usage['credits_on_failed_runs'], 'count')} on failed runs"
     figures = [
         context.figure("runs", "Runs", usage["runs"], "count", note=runs),
         context.figure(
@@ -142,9 +164,7 @@ def _figures(context: Context, usage: Mapping[str, Any]) -> tuple[Figure, ...]:
         ),
     ]
     if context.branding.currency:
-        price = context.words.text(context.branding.price_per_credit, "money")
-        cost = context.money(usage["credits"])
-        figures.append(context.figure("cost", "Cost", cost, "money", note=f"at {price} per credit"))
+        figures.append(context.cost_figure(usage["credits"]))
     tokens = unknown("runs_without_tokens")
     figures.append(context.figure("input_tokens", "Tokens in", usage["input_tokens"], "count", note=tokens))
     figures.append(context.figure("output_tokens", "Tokens out", usage["output_tokens"], "count", note=tokens))
@@ -154,7 +174,7 @@ def _figures(context: Context, usage: Mapping[str, Any]) -> tuple[Figure, ...]:
 def _by_day(context: Context, days: list[dict[str, Any]], usage: Mapping[str, Any]) -> Section:
     table = period_table(context, days, "day", usage, shown=92)
     if not days:
-        return Section("days", "Credits by day", ("There are no runs in the period.",))
+        return Section("days", "Credits by day", (NO_RUNS,))
     every = suitable(days[0]["period"], days[-1]["period"])
     drawn = days if every == "day" else _coarser(days, every)
     rows = chart_rows(drawn, "credits")
@@ -187,30 +207,49 @@ def _by_language(context: Context, data: AccountData) -> Section:
     columns = (*keys(context, "language"), *measures(context, *names))
     rows = tuple(row(context, columns, one) for one in data.languages)
     if not rows:
-        return Section("languages", "Credits by language", ("There are no runs in the period.",))
+        return Section("languages", "Credits by language", (NO_RUNS,))
     total = row(context, columns, data.usage, **{columns[0].name: "total"})
-    top = min(data.languages, key=lambda one: (-(one["credits"] or 0), one["language"]))
-    share = f"Most credits went to {shown(context.language(top['language']))}: {context.text(top['credits'], 'count')}."
-    return Section(
-        "languages", "By language", (share,), table=Table(columns, rows, len(rows), None, total, "languages")
-    )
+    share = _most_credits(context, data.languages)
+    table = summed(context, Table(columns, rows, len(rows), None, total, "languages"))
+    return Section("languages", "By language", (share,), table=table)
+
+
+def _most_credits(context: Context, languages: Sequence[Mapping[str, Any]]) -> str:
+    known = [one for one in languages if one["credits"] is not None]
+    if not known:
+        return "No credits are known."
+    if not any(one["credits"] for one in known):
+        return "All known credits are 0."
+    top = min(known, key=lambda one: (-one["credits"], one["language"]))
+    name, credits_ = shown(context.language(top["language"])), context.text(top["credits"], "count")
+    return f"{'All known' if len(known) == 1 else 'Most'} credits went to {name}: {credits_}."
 
 
 def _runs(context: Context, data: AccountData) -> Section:
-    columns, rows = tuple(column for column in _RUN if column.name != "cost"), tuple(data.runs)
-    if context.branding.currency:
-        place = [column.name for column in columns].index("credits") + 1
-        rows = tuple((*one[:place], context.money(one[place - 1]), *one[place:]) for one in rows)
-        columns = _RUN
+    if not data.runs:
+        return Section("runs", "Runs", (NO_RUNS,))
+    columns = tuple(column for column in _RUN if column.kind != "money" or context.branding.currency)
+    rows = tuple(row(context, columns, one) for one in data.runs)
+    table = summed(context, Table(columns, rows, _LISTED, noun="runs"), context.money(data.usage["credits"]))
     text = f"{context.counted(len(rows), 'run')}, in the order in which they were created."
-    table = Table(columns, rows, _LISTED, noun="runs")
-    return Section(
-        "runs", "Runs", (text,) if rows else ("There are no runs in the period.",), table=table if rows else None
+    return Section("runs", "Runs", (text,), table=table)
+
+
+def index(context: Context, names: Mapping[str, str], unfit: SumError | None = None) -> Report:
+    """Return the index of the statements of all accounts, for whoever sends them; ``names`` are their files' names.
+
+    The accounts of ``unfit`` have no statement, and are left out; the index says so.
+    """
+    if unfit is None:
+        return _index(context, names)
+    lacking = context.counted(
+        len(unfit.accounts), "account has no statement and is", "accounts have no statement and are"
     )
+    with context.db.without(unfit.accounts) as rest:
+        return _index(replace(context, db=rest), names, f"{lacking} left out here: {unfit}.")
 
 
-def index(context: Context, names: Mapping[str, str]) -> Report:
-    """Return the index of the statements of all accounts, for whoever sends them; ``names`` are their files' names."""
+def _index(context: Context, names: Mapping[str, str], *more: str) -> Report:
     columns = (
         *keys(context, "account_id"),
         *measures(context, "runs", "credits", "cost"),
@@ -218,9 +257,11 @@ def index(context: Context, names: Mapping[str, str]) -> Report:
     )
     frame = context.db.sql("select account_id, runs, credits from usage_by_account order by account_id")
     rows = tuple(row(context, columns, one, file=names[one["account_id"]]) for one in records(frame))
-    total = row(context, columns, context.usage, **{columns[0].name: "total"})
+    # What is due is what the statements say, so the whole is their sum.
+    due = sum_of([context.money(credits_) for credits_ in frame["credits"]])
+    total = row(context, columns, context.usage, **{columns[0].name: "total"}, cost=due)
     text = f"{context.counted(len(rows), 'account has', 'accounts have')} runs in the period, and a statement each."
     table = Table(columns, rows, 1000, None, total if rows else None, "accounts")
     return context.report(
-        "statements", "Index of statements", [Section("accounts", "Statements", (text,), table=table)]
+        "statements", "Index of statements", [Section("accounts", "Statements", (text, *more), table=table)]
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.content import Column, Kind, Scalar, Table
+from polydoc_analytics.money import Money, allotted
+from polydoc_analytics.money import total as sum_of
 from polydoc_analytics.reports.context import Context, is_small, records
 
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 TOP = 15
 """How many accounts or languages a table shows before it sums up the others."""
+_ON_PAGES = 500
 
 MEASURES = (
     Column("runs", "runs", "count"),
@@ -73,7 +77,7 @@ def keys(context: Context, *names: str) -> tuple[Column, ...]:
 def row(context: Context, columns: Sequence[Column], usage: Mapping[str, Any], **given: Scalar) -> tuple[Scalar, ...]:
     """Return one row of a usage view as the columns' values."""
     known: dict[str, Scalar] = {**usage}
-    if "account_id" in usage:
+    if "account_id" in usage and any(column.name == "account_name" for column in columns):
         known["account_name"] = context.account(str(usage["account_id"]))
     if "language" in usage:
         known["language_name"] = context.language(str(usage["language"]))
@@ -105,7 +109,66 @@ def ranked(
     total = row(context, chosen, context.usage, **{chosen[0].name: "total"})
     rows = tuple(row(context, chosen, record) for record in records(ordered))
     noun = "accounts" if key == "account_id" else "languages"
-    return Table(chosen, rows, top, others, total if rows else None, noun)
+    return summed(context, Table(chosen, rows, top, others, total if rows else None, noun))
+
+
+def summed(context: Context, table: Table, whole: Scalar = None) -> Table:
+    """Let a table's lines of money, as they are shown, sum to its total, or to ``whole`` where it shows none."""
+    for at, column in enumerate(table.columns):
+        total = whole if table.total is None else table.total[at]
+        if column.kind == "money" and isinstance(total, Money):
+            table = _with_lines_that_sum(
+                table, at, allotted(_amounts(table, at), total.shown, context.branding.currency)
+            )
+    return table
+
+
+def _amounts(table: Table, at: int) -> list[Money | None]:
+    return [one if isinstance(one := line[at], Money) else None for line in table.rows]
+
+
+def _with_lines_that_sum(table: Table, at: int, lines: Sequence[Money | None]) -> Table:
+    def put(row_: tuple[Scalar, ...], amount: Money | None) -> tuple[Scalar, ...]:
+        return (*row_[:at], amount, *row_[at + 1 :])
+
+    def others(row_: tuple[Scalar, ...] | None, shown: int) -> tuple[Scalar, ...] | None:
+        return None if row_ is None else put(row_, sum_of(lines[shown:]))
+
+    pages = table.on_pages
+    return replace(
+        table,
+        rows=tuple(map(put, table.rows, lines)),
+        others=others(table.others, table.shown),
+        on_pages=None if pages is None else (pages[0], others(pages[1], pages[0])),
+    )
+
+
+def with_sums(
+    context: Context,
+    columns: Sequence[Column],
+    additive: Sequence[Mapping[str, Any]],
+    usage: Mapping[str, Any],
+    *,
+    shown: int,
+    noun: str,
+) -> Table:
+    """Make a table of rows of additive measures: those not shown are summed up, ``usage`` is the total."""
+    first = columns[0].name
+
+    def others(start: int) -> tuple[Scalar, ...] | None:
+        rest = additive[start:]
+        return row(context, columns, _sums(rest), **{first: f"others ({len(rest):,})"}) if rest else None
+
+    rows = tuple(row(context, columns, one) for one in additive)
+    total = row(context, columns, usage, **{first: "total"}) if rows else None
+    table = Table(tuple(columns), rows, shown, others(shown), total, noun, (_ON_PAGES, others(_ON_PAGES)))
+    return summed(context, table)
+
+
+def _sums(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sum the additive measures; None where no row knows one."""
+    known = {name: [one[name] for one in rows if one[name] is not None] for name in ADDITIVE}
+    return {name: sum(values) if values else None for name, values in known.items()}
 
 
 def plain(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +12,8 @@ from polydoc_analytics.config import Settings, account_names
 from polydoc_analytics.content import Report, Section
 from polydoc_analytics.delivery.parcels import Enclosed, Letter, Parcel
 from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, SumError
+from polydoc_analytics.filenames import file_name
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.renderers import render
@@ -179,18 +178,14 @@ def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job, num
         yield Made("", builder(plan.kind)(found), f"{stem}{edition}")
         return
     accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
-    stems = {account: f"{stem}_{_file_name(account)}{edition}" for account in accounts}
-    for data in account_data(found, accounts):
-        yield Made(data.account_id, statement_of(found, data), stems[data.account_id])
-    yield Made("", index(found, stems), f"{stem}{edition}")
-
-
-def _file_name(account: str) -> str:
-    """Return an account as part of a file's name; two never share one, on disks that ignore case either."""
-    plain = re.sub(r"[^a-z0-9_-]+", "-", account.lower())[:64]
-    return (
-        plain if plain == account else f"{plain}-{hashlib.sha256(account.encode('utf-8', 'replace')).hexdigest()[:12]}"
-    )
+    stems = {account: f"{stem}_{file_name(account)}{edition}" for account in accounts}
+    unfit: SumError | None = None
+    try:
+        for data in account_data(found, accounts):
+            yield Made(data.account_id, statement_of(found, data), stems[data.account_id])
+    except SumError as error:
+        unfit = error  # the index says so; the other accounts get their statements
+    yield Made("", index(found, stems, unfit), f"{stem}{edition}")
 
 
 def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section | None) -> Report:
@@ -245,7 +240,7 @@ def parcel(shelf: Shelf, job: Job, edition: Edition, document: Document) -> Parc
         "report": job.report,
         "period": job.period,
         "edition": str(edition.number),
-        "account": document.account or "all",
+        "account": file_name(document.account) if document.account else "all",
     }
     stored = shelf.read(document.letter)
     if stored is None:

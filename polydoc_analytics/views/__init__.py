@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from polydoc_analytics.errors import UsageError, nearest
-from polydoc_analytics.schema import SOFT_RULES
+from polydoc_analytics.schema import INTEGERS, MOST_LIKELY_NUMBER, SOFT_RULES
 
 KEYS = ("account", "language")
 EVERY = {"day": "daily", "week": "weekly", "month": "monthly"}
@@ -185,6 +185,7 @@ def render(view: View, setting: Setting) -> str:
         "facts_with_language": setting.facts_with_language,
         "now": setting.now,
         "soft_rules": _soft_rules(),
+        "is_unlikely": is_unlikely(),
     }
     sql = view.template
     for place, content in places.items():
@@ -199,6 +200,12 @@ def _is_partial(every: str, setting: Setting) -> str:
     if setting.end_of_whole_days is not None:
         sides.append(f"period >= date '{setting.end_of_whole_days[every]}'")
     return f"({' or '.join(sides)})" if sides else "false"
+
+
+def is_unlikely() -> str:
+    """Return SQL for whether a run has a number beyond what is likely; null or false where it has none."""
+    most = MOST_LIKELY_NUMBER
+    return " or ".join(f"{name} > {most} or {name} < -{most}" for name in INTEGERS)
 
 
 def _soft_rules() -> str:

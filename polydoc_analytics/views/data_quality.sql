@@ -16,6 +16,7 @@ flagged as (
         status = 'Succeeded' and (input_tokens is null or output_tokens is null) as succeeded_without_tokens,
         credits < 0 or input_tokens < 0 or output_tokens < 0 as negative_number,
         created_at > {{now}} as created_in_future,
+        {{is_unlikely}} as unlikely_number,
         case
             when id < '!' or account_id < '!' or target_language < '!' or input_file_id < '!' or output_file_id < '!'
                 then
@@ -49,6 +50,8 @@ measured as (
         min(id) filter (where negative_number) as negative_number_id,
         count(*) filter (where created_in_future) as created_in_future_runs,
         min(id) filter (where created_in_future) as created_in_future_id,
+        count(*) filter (where unlikely_number) as unlikely_number_runs,
+        min(id) filter (where unlikely_number) as unlikely_number_id,
         count(*) filter (where empty_text) as empty_text_runs,
         min(id) filter (where empty_text) as empty_text_id,
         count(*) filter (where replaced_characters) as replaced_characters_runs,
@@ -117,6 +120,8 @@ counted as (
     select 'unknown_language', runs, example_id from unknown_language
     union all
     select 'charged_twice', runs, example_id from charged_twice
+    union all
+    select 'unlikely_number', unlikely_number_runs, unlikely_number_id from measured
 )
 
 select

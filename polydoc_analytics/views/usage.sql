@@ -13,7 +13,7 @@
 -- failure_rate_high: upper bound of its Wilson 95 % interval
 -- input_tokens: sum of known input tokens; null when there are runs and none is known
 -- output_tokens: sum of known output tokens; null when there are runs and none is known
--- total_tokens: sum of input and output tokens where either is known
+-- total_tokens: sum of input and output tokens where either is known; any sum beyond 64 bits raises
 -- runs_without_tokens: finished runs that lack either token count
 -- credits: sum of known credits; null when there are runs and none is known
 -- runs_without_credits: finished runs whose credits are unknown
