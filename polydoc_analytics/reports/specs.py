@@ -31,6 +31,7 @@ _MOST_LABELS = 7
 _HALF_MS = {"day": 43_200_000, "week": 302_400_000, "month": 1_296_000_000}
 _RATE: Spec = {"tickMinStep": 0.01, "format": ".0%"}
 _LABEL_WIDTH = 240
+_BETWEEN = 22
 
 
 def specification(rows: Rows, height: Any, body: Spec, width: Any = WIDTH) -> Spec:
@@ -209,6 +210,7 @@ def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of 
 
 def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: str = "runs") -> Spec:
     """Return one small area chart for each label, all on one scale; rows have label, period and the measure."""
+    across = max(1, min(4, len(order)))
     inner = {
         "mark": {"type": "area", "fill": ACCENT, "fillOpacity": 0.25, "line": {"stroke": ACCENT, "strokeWidth": 1.5}},
         "encoding": {
@@ -224,7 +226,8 @@ def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: st
                 {"field": measure, "type": "quantitative", "title": measure, "format": ","},
             ],
         },
-        "width": 118,
+        # As wide together as four are, for on paper the whole is drawn across the page.
+        "width": (4 * 118 + 3 * _BETWEEN - (across - 1) * _BETWEEN) // across,
         "height": 56,
     }
     spec = specification(rows, 0, {})
@@ -232,7 +235,7 @@ def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: st
         del spec[key]
     return spec | {
         "columns": 4,
-        "spacing": {"row": 14, "column": 22},
+        "spacing": {"row": 14, "column": _BETWEEN},
         "facet": {
             "field": "label",
             "type": "nominal",
