@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.content import Report, Table
+from polydoc_analytics.errors import SumError
 
 if TYPE_CHECKING:
     from polydoc_analytics.engine import Database
@@ -39,7 +40,18 @@ def figures_of(report: Report, headlines: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def headlines(db: Database) -> dict[str, Row]:
-    """Return the headline measures of the whole (key empty) and of each account, by account id."""
+    """Return the headline measures of the whole (key empty) and of each account, by account id.
+
+    Accounts with numbers that no sum holds are left out.
+    """
+    try:
+        return _headlines(db)
+    except SumError as error:
+        with db.without(error.accounts) as rest:
+            return _headlines(rest)
+
+
+def _headlines(db: Database) -> dict[str, Row]:
     names = ", ".join(HEADLINE)
     whole = db.sql(f"select '' as account_id, {names} from usage").rows(named=True)
     parts = db.sql(f"select account_id, {names} from usage_by_account order by account_id").rows(named=True)
