@@ -233,10 +233,13 @@ def findings(*arguments: Any, **keywords: Any) -> dict[str, str]:
 def test_the_doctor_finds_nothing_in_a_healthy_lake(cli, file) -> None:
     lake = pda.Lake("lake")
     lake.ingest(file([wire("a")]))
-    assert findings(lake) == {"every file that the newest load pins is there and whole": "good"}
+    assert findings(lake) == {"every file that the newest load pins is there and whole, and as it was written": "good"}
     result = cli("doctor", "--lake", "lake")
     assert result.code == 0
-    assert result.out.splitlines()[-1] == "ok    every file that the newest load pins is there and whole"
+    assert (
+        result.out.splitlines()[-1]
+        == "ok    every file that the newest load pins is there and whole, and as it was written"
+    )
 
 
 def test_the_doctor_finds_what_is_in_doubt_and_says_what_to_do(cli, file, monkeypatch) -> None:
@@ -271,7 +274,14 @@ def test_the_doctor_finds_what_is_in_doubt_and_says_what_to_do(cli, file, monkey
     assert "+00:00" not in result.out
     content = json.loads(cli("doctor", "--now", "2026-03-03T10:00:01Z", "--json").out)
     sections = {section["name"]: section["data"] for section in content["sections"]}
-    assert list(sections) == ["lake", "findings", "sources", "quarantine_by_reason", "running_too_long"]
+    assert list(sections) == [
+        "lake",
+        "findings",
+        "sources",
+        "quarantine_by_reason",
+        "running_too_long",
+        "erased_accounts",
+    ]
     assert (sections["lake"][0]["runs"], sections["lake"][0]["quarantined_rows"]) == (5, 2)
     assert sections["lake"][0]["superseded_states"] == 3
     assert [source["source"] for source in sections["sources"]] == ["folder", "never", "service"]
