@@ -62,7 +62,7 @@ def _check_contacts(plans: Plans, known: set[str] | None, check: AccountCheck) -
         try:
             found = contacts(target.values["contacts"])
         except PolydocError as error:
-            check.faults.append(f"{where}: {error}")
+            check.doubts.append(f"{where}: {error}")
             continue
         check.faults.extend([f"{where}: {fault}" for fault in found.faults])
         check.doubts.extend(_unknown(f"{where}: contacts", found.addresses, known))
@@ -79,7 +79,7 @@ def _check_names(settings: Settings, known: set[str] | None, check: AccountCheck
         with open(settings.accounts, encoding="utf-8-sig", newline="") as file:
             counts = Counter(row["account_id"] for row in csv.DictReader(file))
     except PolydocError as error:
-        check.faults.append(str(error))
+        check.doubts.append(str(error))
         return
     several = [name for name, count in counts.items() if count > 1]
     check.faults.extend(_said(f"{settings.accounts}: several rows of", several))
