@@ -26,3 +26,7 @@ bench runs="1000000":
 docs:
     python docs/generate.py
     zensical build --clean --strict
+
+# Change single places of the code that matters most, and print the changes that no test notices.
+mutants *subjects:
+    python tests/mutants.py {{ subjects }}

@@ -1,0 +1,238 @@
+"""Single changes to the code that matters most, each of which some test must notice.
+
+``just mutants`` makes each change in a copy of the package, runs the tests of its subject until the first failure, and
+prints the changes that no test noticed. ``just mutants zones`` tries those of one subject.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "polydoc_analytics"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Changes to one subject: the files, the tests that must notice, and (file, before, after) of each change.
+
+    ``equivalent`` explains the changes that make no difference, by what they put in.
+    """
+
+    name: str
+    tests: tuple[str, ...]
+    changes: tuple[tuple[str, str, str], ...]
+    equivalent: tuple[tuple[str, str], ...] = ()
+
+
+ZONES, PERIODS, MERGING = "zones.py", "periods.py", "merging.py"
+USAGE, CONSERVATION, QUALITY = "views/usage.sql", "views/conservation.sql", "views/data_quality.sql"
+COVERAGE, DURATIONS, LAKE_MERGE = "views/coverage.sql", "views/durations.sql", "lake/merge.sql"
+JUDGING, SENDING, OUTBOX = "alerts/judging.py", "delivery/sending.py", "delivery/outbox.py"
+PLANNING, LEDGER = "schedule/planning.py", "lake/ledger.py"
+
+SUBJECTS = (
+    Subject(
+        "zones",
+        ("test_zones.py", "test_views.py", "test_laws.py"),
+        (
+            (ZONES, "if until is None or first < until:", "if until is None or first <= until:"),
+            (ZONES, "first = max(at, midnight - offset)", "first = midnight - offset"),
+            (ZONES, "at = midnight - DAY_US", "at = midnight"),
+            (ZONES, "case when {basis} < {pieces", "case when {basis} <= {pieces"),
+            (ZONES, "key=lambda s: _offset(tz, s) != offset)", "key=lambda s: _offset(tz, s) == offset)"),
+            (ZONES, "pieces.append((following * _SECOND_US", "pieces.append(((following + 1) * _SECOND_US"),
+            (ZONES, "max(following, _RULES_ONLY_S) + _TWO_YEARS_S", "following + _DAY_S"),
+            (ZONES, "// _DAY_S + _EPOCH.toordinal()", "// _DAY_S + 1 + _EPOCH.toordinal()"),
+        ),
+    ),
+    Subject(
+        "periods",
+        ("test_periods.py",),
+        (
+            (PERIODS, "return day - timedelta(days=day.weekday())", "return day - timedelta(days=day.isoweekday())"),
+            (PERIODS, "day.month - (day.month - 1) % 3", "day.month - day.month % 3"),
+            (PERIODS, '3 * part["quarter"] - 2', '3 * part["quarter"] - 1'),
+            (PERIODS, "today - timedelta(days=days - 1)", "today - timedelta(days=days)"),
+            (PERIODS, "count * (7 if", "count * (5 if"),
+            (PERIODS, "upper <= lower:", "upper < lower:"),
+            (PERIODS, "value + timedelta(days=1), tz))", "value, tz))"),
+            (PERIODS, "if start_of_day(day, tz) >= since)", "if start_of_day(day, tz) > since)"),
+            (PERIODS, "if start_of_day(day, tz) <= until)", "if start_of_day(day, tz) < until)"),
+            (PERIODS, '"quarter": 3, "year": 12', '"quarter": 4, "year": 12'),
+            (PERIODS, "if start == stop:", "if start > stop:"),
+            ("errors.py", "difflib.get_close_matches(wrong.lower()", "difflib.get_close_matches(wrong"),
+        ),
+    ),
+    Subject(
+        "merging",
+        ("test_laws.py", "test_merging.py"),
+        (
+            (MERGING, "(status <> 'Running') desc,", "(status <> 'Running') asc,"),
+            (MERGING, "finished_at desc nulls last,", "finished_at asc nulls last,"),
+            (MERGING, "(status = 'Succeeded') desc,", "(status = 'Succeeded') asc,"),
+            (MERGING, "created_at desc,", "created_at asc,"),
+            (MERGING, "credits desc nulls last,", "credits asc nulls last,"),
+            (MERGING, "credits desc nulls last,", "credits desc nulls first,"),
+            (MERGING, "output_tokens desc nulls last,", "output_tokens asc nulls last,"),
+            (MERGING, "output_tokens desc nulls last,", "output_tokens desc nulls first,"),
+            (MERGING, "input_tokens desc nulls last,", "input_tokens asc nulls last,"),
+            (MERGING, "output_file_id desc nulls last,", "output_file_id asc nulls last,"),
+            (MERGING, "output_file_id desc nulls last,", "output_file_id desc nulls first,"),
+            (MERGING, "account_id desc,", "account_id asc,"),
+            (MERGING, "target_language desc,", "target_language asc,"),
+            (MERGING, "input_file_id desc\n", "input_file_id asc\n"),
+            (MERGING, "self._insert(piece[piece != 0])", "self._insert(piece[piece == 0])"),
+            (MERGING, "is_first = np.ones(len(hashes), bool)", "is_first = np.zeros(len(hashes), bool)"),
+            (MERGING, "is_new[left[is_empty & is_settled]] = True", "is_new[left[is_settled]] = True"),
+            (MERGING, "self._spilled.append(path)", "pass"),
+            (MERGING, "filter (where status <> 'Running') > 1", "> 1"),
+            (MERGING, "hash(id) % {passes} = {part}", "hash(id) % {passes} >= {part}"),
+            (MERGING, "where place = 1 and (is_held or is_conflict)", "where is_held or is_conflict"),
+        ),
+    ),
+    Subject(
+        "views",
+        ("test_views.py", "test_laws.py", "test_llmperf.py"),
+        (
+            (CONSERVATION, "from usage_weekly", "from usage_daily"),
+            (CONSERVATION, "from usage_monthly", "from usage_weekly"),
+            (CONSERVATION, "from usage_by_language", "from usage_by_account"),
+            (CONSERVATION, "parts is not distinct from whole as holds", "parts is not null as holds"),
+            (CONSERVATION, "succeeded_runs + failed_runs + running_runs", "runs"),
+            (USAGE, "where status = 'Failed') as credits_on", "where status <> 'Running') as credits_on"),
+            (USAGE, "(input_tokens is null or output_tokens is null)", "(input_tokens is null)"),
+            (USAGE, "status <> 'Running' and credits is null", "credits is null"),
+            (USAGE, "case when status = 'Succeeded' then duration_us end", "duration_us"),
+            (USAGE, "when runs = 0 then 0 else credits end", "when runs = 0 then null else credits end"),
+            (USAGE, "when failed_runs = 0 then 0 else", "when runs = 0 then 0 else"),
+            (USAGE, "1.959963984540054", "1.96"),
+            (
+                USAGE,
+                "coalesce(input_tokens + output_tokens, input_tokens, output_tokens)",
+                "input_tokens + output_tokens",
+            ),
+            (USAGE, "[0.5, 0.9, 0.95, 0.99]", "[0.5, 0.9, 0.94, 0.99]"),
+            (USAGE, "nullif(timed_runs, 0)", "nullif(runs, 0)"),
+            (COVERAGE, "where status <> 'Running'", ""),
+            (DURATIONS, "min(duration_us)", "max(duration_us)"),
+            (DURATIONS, "[0.5, 0.9, 0.95, 0.99]", "[0.5, 0.9, 0.95, 0.98]"),
+        ),
+    ),
+    Subject(
+        "thresholds",
+        ("test_alerts.py",),
+        (
+            (JUDGING, "value > above if above", "value >= above if above"),
+            (JUDGING, "else value < below", "else value <= below"),
+            (JUDGING, 'row["runs"] < least_runs', 'row["runs"] <= least_runs'),
+            (JUDGING, "finished < max(least_runs, 1)", "finished <= max(least_runs, 1)"),
+            (JUDGING, "tail(failed, finished, above) < ONE_SIDED", "True"),
+            (JUDGING, 'bool(row["failure_rate_low"] > above)', 'bool(row["failure_rate"] > above)'),
+            (JUDGING, "tail(finished - failed, finished, 1 - below)", "tail(failed, finished, below)"),
+            (JUDGING, "total += term\n        term *=", "term *="),
+        ),
+    ),
+    Subject(
+        "deliveries",
+        ("test_delivery.py", "test_schedule.py"),
+        (
+            (SENDING, 'if delivery.state == "sending":', 'if delivery.state == "never":'),
+            (
+                SENDING,
+                'delivery.state = "uncertain" if "uncertain" in outcomes',
+                'delivery.state = "failed" if not outcomes',
+            ),
+            (SENDING, "if len(outcomes) < schedule.attempts:", "if len(outcomes) <= schedule.attempts:"),
+            (SENDING, "2 ** min(tries - 1, 20)", "2 ** min(tries, 20)"),
+            (SENDING, "max(back_off(schedule, len(outcomes)), ", "min(back_off(schedule, len(outcomes)), "),
+            (SENDING, 'if "sent" in outcomes:', 'if outcomes and outcomes[-1] == "sent" and len(outcomes) == 1:'),
+            (SENDING, 'found = Outcome("uncertain", str(error))', 'found = Outcome("failed", str(error))'),
+            (OUTBOX, "if any(one.is_open for one in self._to):", "if all(one.is_open for one in self._to):"),
+            (OUTBOX, 'or shelf.read(f"{_DONE}/{identity}.json")', ""),
+        ),
+    ),
+    Subject(
+        "schedules",
+        ("test_schedule.py", "test_schedule_year.py"),
+        (
+            (PLANNING, "microseconds=first - 1", "microseconds=first"),
+            (PLANNING, "new[: -plan.catch_up]", "new[: -plan.catch_up - 1]"),
+            (PLANNING, "return now - _FIRST_SEEN", "return now"),
+        ),
+    ),
+    Subject(
+        "lake",
+        ("test_lake.py", "test_lake_laws.py", "test_lake_keeping.py"),
+        (
+            (LAKE_MERGE, "past.is_corrected and not", "not"),
+            (LAKE_MERGE, "and (place = 1 or {is_authority})", "and place = 1"),
+            (LAKE_MERGE, "{winner_order}, is_staged) as place", "{winner_order}) as place"),
+            (LAKE_MERGE, "having bool_and(status <> 'Running')", ""),
+            (LAKE_MERGE, "having count(*) > 1", "having count(*) > 2"),
+            (LEDGER, "if row.committed_at <= instant", "if row.committed_at < instant"),
+            (LEDGER, "later.number > row.number", "later.number >= row.number"),
+            (LEDGER, "microseconds=next_day - 1", "microseconds=next_day"),
+        ),
+    ),
+)
+
+
+def _changed(folder: Path, file: str, before: str, after: str) -> Path:
+    shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    path = folder / PACKAGE / file
+    text = path.read_text("utf-8")
+    if before not in text:
+        raise SystemExit(f"{file}: does not hold {before!r} any more; put the change right in tests/mutants.py")
+    path.write_text(text.replace(before, after, 1), "utf-8")
+    return folder
+
+
+def _is_noticed(subject: Subject, change: tuple[str, str, str]) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        changed = _changed(Path(folder), *change)
+        tests = [str(path) for name in subject.tests if (path := ROOT / "tests" / name).exists()]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
+        environ = os.environ | {"PYTHONPATH": str(changed), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, 1):
+            raise SystemExit(f"{change}: the tests did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.returncode == 1
+
+
+def _tried(subject: Subject) -> Iterator[tuple[tuple[str, str, str], bool]]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from zip(
+            subject.changes, pool.map(lambda change: _is_noticed(subject, change), subject.changes), strict=True
+        )
+
+
+def main(chosen: list[str]) -> int:
+    """Try the changes of the chosen subjects, print the survivors, and return 1 if one has no explanation."""
+    unexplained = 0
+    for subject in SUBJECTS:
+        if chosen and subject.name not in chosen:
+            continue
+        started = time.monotonic()
+        survivors = [change for change, is_noticed in _tried(subject) if not is_noticed]
+        seconds = time.monotonic() - started
+        noticed = len(subject.changes) - len(survivors)
+        print(f"{subject.name}: {noticed} of {len(subject.changes)} noticed, {seconds:.0f} s", flush=True)
+        reasons = dict(subject.equivalent)
+        for file, before, after in survivors:
+            print(f"  {file}: {before.strip()!r} -> {after.strip()!r}: {reasons.get(after, 'NOT NOTICED')}")
+            unexplained += after not in reasons
+    return 1 if unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
