@@ -295,7 +295,9 @@ def test_the_ledger_says_what_each_load_was(lake, file) -> None:
     path = file([wire("a", target_language="de"), wire("b", target_language="fr"), "nope"])
     result = lake.ingest(path)
     [row] = lake.loads().to_dicts()
-    assert list(row) == list(LedgerRow.__dataclass_fields__)
+    stored = list(LedgerRow.__dataclass_fields__)
+    assert list(row) == [*stored[:16], "erased", *stored[16:]], "erased follows from the other counts"
+    assert stored[16] == "conflicts"
     assert (row["number"], row["load"], row["kind"], row["source"]) == (1, result.load, "ingest", path)
     assert row["content_hash"] == hashlib.sha256(Path(path).read_bytes()).hexdigest()
     assert {name: row[name] for name in result} == dict(result)
