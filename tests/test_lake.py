@@ -51,6 +51,7 @@ def test_a_load_says_what_became_of_each_row(lake, file) -> None:
         "unchanged": 0,
         "duplicates": 2,
         "quarantined": 1,
+        "erased": 0,
         "conflicts": 0,
     }
     second = lake.ingest(file([wire("a"), wire("b", credits=9), wire("c")], "second.ndjson"))
