@@ -7,6 +7,9 @@ import random
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
 import pytest
 from conftest import ndjson, wire
 from polars.testing import assert_frame_equal
@@ -31,14 +34,103 @@ def content(number: int, draw: random.Random) -> tuple[str, bytes]:
     if form == 1:
         return "json", ndjson(rows[:1])
     if form == 2:
-        names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id"]
-        table = [names, *([str(row[name]) for name in names] for row in rows), ["short"]]
-        return "csv", "\n".join(",".join(fields) for fields in table).encode()
+        return "csv", csv(rows, draw)
     if form == 3:
         return "json", b"[" + b",".join(ndjson([row]) for row in rows) + b"]"
     if form == 4:
         return "ndjson", b"\xef\xbb\xbf" + text
     return "ndjson", text[:-1] if form == 5 else text
+
+
+def csv(rows: list[dict], draw: random.Random) -> bytes:
+    """Make a CSV file: fields that are quoted, go on to other lines, never close, or stand for null, and bad rows."""
+    names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id", "credits"]
+    if draw.random() < 0.2:
+        names.remove("credits")
+    lines = []
+    for row in rows:
+        row["account_id"] = draw.choice(
+            ["acc", '"a, ""b"""', '"two\nlines"', "NULL", "", '5" disk', '"never closed', "\xff"]
+        )
+        row["target_language"] = draw.choice(["de", "\\N", "", '""'])
+        lines.append(",".join(str(row[name]) for name in names))
+    lines += draw.sample(["short", "", '"', ",,,,,,", "x,y,2026-10-01T08:00:00,Done,de,f,1.5"], draw.randint(0, 3))
+    draw.shuffle(lines)
+    before = draw.choice(["", "", "\n", "\ufeff"])
+    end = draw.choice(["\n", "\n", "\r\n"])
+    text = before + ",".join(names) + end + end.join(lines) + end
+    return text.encode().replace("\xff".encode(), b"\xff")
+
+
+def table(rows: list[dict], draw: random.Random) -> pa.Table:
+    """Make a table of which a value may be wrong, and a type another than usual."""
+    for row in rows:
+        row["status"] = draw.choice(["Succeeded", "Succeeded", "Done", None])
+        row["account_id"] = draw.choice(["acc", "\xff"])
+    texts = ("id", "created_at", "finished_at", "status", "target_language", "input_file_id", "output_file_id")
+    columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in texts}
+    columns["account_id"] = pa.array(
+        [row["account_id"].encode().replace("\xff".encode(), b"\xff") for row in rows], pa.binary()
+    ).view(pa.string())
+    if draw.random() < 0.2:
+        columns["status"] = columns["status"].dictionary_encode()
+    kind = draw.choice([pa.int64(), pa.int64(), pa.float64()])
+    return pa.table(columns | {"credits": pa.array([row["credits"] for row in rows], kind)})
+
+
+def tables(kind: str, made: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    if kind == "parquet":
+        pq.write_table(made, sink)
+    else:
+        with pyarrow.ipc.new_file(sink, made.schema) as writer:
+            writer.write_table(made)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+@pytest.mark.parametrize("seed", range(4))
+def test_tables_read_together_give_what_each_gives_alone(
+    kind: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(seed)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(40):
+        rows = [wire(f"{number}-{row}", credits=draw.randint(0, 9)) for row in range(draw.randint(0, 3))]
+        content = csv(rows, draw) if kind == "csv" else tables(kind, table(rows, draw))
+        (folder / f"{number:03}.{kind}").write_bytes(content)
+    pieces = len(list(_work_of_files(inputs(folder), assume_utc=False, partial=False)))
+    assert pieces < 40
+    together = pda.load(folder)
+    monkeypatch.setattr(small, "MOST_BYTES", -1)
+    alone = [pda.load(file) for file in sorted(folder.iterdir())]
+    assert together.counts.read == sum(one.counts.read for one in alone) > 40
+    assert_frame_equal(together.runs, pl.concat([one.runs for one in alone]).sort("created_at", "id"))
+    assert_frame_equal(together.quarantine, pl.concat([one.quarantine for one in alone]))
+    assert together.quarantine["source"].n_unique() > 5
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+def test_a_thousand_tables_of_a_row_are_one_piece_of_work(kind: str, tmp_path: Path) -> None:
+    names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id"]
+    for number in range(1000):
+        row = {name: wire(str(number))[name] for name in names}
+        text = ",".join(names) + "\n" + ",".join(row.values())
+        content = text.encode() if kind == "csv" else tables(kind, pa.table({name: [row[name]] for name in names}))
+        (tmp_path / f"{number}.{kind}").write_bytes(content)
+    assert len(list(_work_of_files(inputs(tmp_path), assume_utc=False, partial=False))) == 1
+    assert pda.load(tmp_path).counts.runs == 1000
+
+
+def test_a_damaged_table_among_many_is_named(tmp_path: Path) -> None:
+    names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id"]
+    for number in range(9):
+        made = pa.table({name: [wire(str(number))[name]] for name in names})
+        content = tables("parquet", made)
+        (tmp_path / f"{number}.parquet").write_bytes(content[:-9] if number in (4, 6) else content)
+    with pytest.raises(pda.SourceError, match=r"4\.parquet: cannot be read as Parquet"):
+        pda.load(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(4))

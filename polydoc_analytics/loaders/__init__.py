@@ -15,6 +15,7 @@ from polydoc_analytics.errors import SourceError, UsageError, translated
 from polydoc_analytics.loaders.finding import inputs
 from polydoc_analytics.loaders.sources import Input, as_local_file, opened, sniffed
 from polydoc_analytics.loaders.streams import as_utf8
+from polydoc_analytics.pyspark_notice import hush
 from polydoc_analytics.schema import pandera_schema
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def _importing_meanwhile() -> Iterator[Callable[[], bool]]:
     is_over = Event()
 
     def load() -> None:
+        hush()
         # duckdb is for the merging at the end; pandera takes a good part of a second.
         for name in ("duckdb", "polars", "pandera.polars"):
             if is_over.is_set():
@@ -143,30 +145,29 @@ def _work_of_table(table: Any, assume_utc: bool) -> Iterable[Any]:
 
 
 def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> Iterator[Work]:
-    """Yield the work of reading files in their order; small ones of lines are put together."""
+    """Yield the work of reading files in their order; small ones of a kind are put together."""
     from polydoc_analytics.loaders import small
-    from polydoc_analytics.loaders.ndjson import BLOCK_BYTES
 
-    held: list[small.Lines] = []
-    held_bytes = 0
+    finder, group = small.Finder(assume_utc), small.Group(assume_utc)
     for one in files:
         if one.is_local and not one.size:
             continue
-        content = small.content_of(one)
-        is_lines = content is not None and small.is_lines(one, content)
-        if content is not None and is_lines:
-            held.append(small.Lines(one.name, content, one.size))
-            held_bytes += len(content)
-        if held and (not is_lines or held_bytes >= BLOCK_BYTES):
-            yield small.together(held, assume_utc)
-            held, held_bytes = [], 0
-        if not is_lines:
-            reading = functools.partial(translated, SourceError, f"{one.name}: cannot be read")
-            with reading():
-                for at, piece in enumerate(_work(one, content, assume_utc, partial)):
-                    yield piece._replace(run=reading()(piece.run), is_first=not at)
-    if held:
-        yield small.together(held, assume_utc)
+        try:
+            content = small.content_of(one)
+        except SourceError:
+            yield from group.work()
+            raise
+        found = None if content is None else finder.small(one, content)
+        if found is None or not group.takes(found):
+            yield from group.work()
+        if found is not None:
+            group.add(found)
+            continue
+        reading = functools.partial(translated, SourceError, f"{one.name}: cannot be read")
+        with reading():
+            for at, piece in enumerate(_work(one, content, assume_utc, partial)):
+                yield piece._replace(run=reading()(piece.run), is_first=not at)
+    yield from group.work()
 
 
 def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) -> Iterator[Work]:

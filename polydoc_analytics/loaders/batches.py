@@ -91,13 +91,13 @@ class Batch:
             self._place = self._place._replace(line=lambda row: line(row) + lines)
             self.unreadable = [row._replace(line=row.line + lines) for row in self.unreadable]
 
-    def divide(self, sources: Sequence[str], lines: Sequence[int]) -> None:
-        """Say that the lines come from several sources, so many from each."""
+    def divide(self, sources: Sequence[str], lines: Sequence[int], before: Sequence[int]) -> None:
+        """Say that the lines come from several sources: so many from each, and what stands before them there."""
         ends = list(accumulate(lines))
 
         def placed(row: Rejected) -> Rejected:
             at = bisect_left(ends, row.line)
-            return row._replace(source=sources[at], line=row.line - (ends[at] - lines[at]))
+            return row._replace(source=sources[at], line=row.line - (ends[at] - lines[at]) + before[at])
 
         self._placed = placed
 

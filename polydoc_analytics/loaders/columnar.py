@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +28,7 @@ from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
 
 BATCH_ROWS = 65_536
+_MOST_SMALL_BYTES = 1024 * 1024
 _US_PER = {"s": 1_000_000, "ms": 1_000, "us": 1}
 # Arrow raises what Python has for it: a name that is not UTF-8, a file that ends too early, a size beyond all memory.
 _FAULTS = (OSError, ValueError, LookupError, ArithmeticError)
@@ -43,21 +45,30 @@ def read_parquet(path: str, source: str, *, assume_utc: bool = False) -> Iterato
         yield from _work(batches, columns, source, assume_utc, reading)
 
 
-def _parquet_file(path: str) -> pq.ParquetFile:
-    # INT96, the old form of Spark and Hive, holds any year; in nanoseconds those outside of 1677 to 2262 would wrap.
-    opened = partial(pq.ParquetFile, path, coerce_int96_timestamp_unit="us", page_checksum_verification=True)
+def _parquet_file(source: str | bytes) -> pq.ParquetFile:
+    """Open a Parquet file at a path, or one whose content is given."""
+
+    def opened(metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+        return pq.ParquetFile(
+            pa.BufferReader(source) if isinstance(source, bytes) else source,
+            metadata=metadata,
+            # INT96, the old form of Spark and Hive, holds any year; in nanoseconds those outside of 1677 to 2262 wrap.
+            coerce_int96_timestamp_unit="us",
+            page_checksum_verification=True,
+        )
+
     file = opened()
     if not any(pa.types.is_dictionary(field.type) for field in file.schema_arrow):
         return file
     # Texts that were dictionaries in Arrow are made ones again, which fails where one is not UTF-8; as texts they are
     # read. So the Arrow schema that the file's footer carries gets another name, by which Arrow does not know it.
     file.close()
-    with open(path, "rb") as raw:
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as raw:
         raw.seek(-8, os.SEEK_END)
         end = raw.read()
         raw.seek(-8 - int.from_bytes(end[:4], "little"), os.SEEK_END)
         footer = raw.read().replace(b"ARROW:schema", b"ARROW:unused")
-    return opened(metadata=pq.read_metadata(pa.BufferReader(b"PAR1" + footer)))
+    return opened(pq.read_metadata(pa.BufferReader(b"PAR1" + footer)))
 
 
 def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
@@ -95,6 +106,60 @@ def read_record_batches(
     columns = columns_of(schema, source, assume_utc=assume_utc)
     reading = partial(translated, SourceError, f"{source}: holds what cannot be read", _FAULTS)
     yield from _work(iter(batches), columns, source, assume_utc, reading)
+
+
+class SmallTables:
+    """Small files of Parquet and Arrow IPC as tables that can be checked together."""
+
+    def __init__(self, assume_utc: bool) -> None:
+        self._assume_utc = assume_utc
+        self._schema: pa.Schema | None = None
+        self._columns: dict[str, str] = {}
+
+    def table(self, content: bytes, source: str, *, is_parquet: bool) -> pa.Table | None:
+        """Read a file's columns of runs; None where it is damaged, lacks one, or is large once it is unpacked."""
+        try:
+            table = self._parquet(content, source) if is_parquet else self._ipc(content, source)
+            # Also that texts are UTF-8, for what is wrong in one file must not be looked for in all of them.
+            table.validate(full=True)
+        except Exception:  # the reading of the file by itself says what is wrong
+            return None
+        # What dictionaries stand for can be much larger than they are.
+        if any(pa.types.is_dictionary(field.type) for field in table.schema) or table.nbytes > _MOST_SMALL_BYTES:
+            return None
+        return table.replace_schema_metadata()
+
+    def _parquet(self, content: bytes, source: str) -> pa.Table:
+        with _parquet_file(content) as file:
+            columns = self._used(file.schema_arrow, source)
+            metadata = file.metadata
+            unpacked = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
+            # A text can stand once in the file for all rows.
+            if metadata.num_rows * unpacked > 16 * _MOST_SMALL_BYTES:
+                raise ValueError("can be large once it is unpacked")
+            return file.read(list(columns.values()), use_threads=False)
+
+    def _ipc(self, content: bytes, source: str) -> pa.Table:
+        opened = pyarrow.ipc.open_file if content.startswith(b"ARROW1") else pyarrow.ipc.open_stream
+        with opened(content) as file:
+            schema = file.schema
+        used = sorted(schema.get_field_index(name) for name in self._used(schema, source).values())
+        with opened(content, options=pyarrow.ipc.IpcReadOptions(included_fields=used)) as file:
+            return file.read_all()
+
+    def _used(self, schema: pa.Schema, source: str) -> dict[str, str]:
+        if self._schema is None or not schema.equals(self._schema):
+            self._columns = columns_of(schema, source, assume_utc=self._assume_utc)
+            self._schema = schema
+        return self._columns
+
+
+def read_together(tables: Sequence[pa.Table], assume_utc: bool) -> list[Batch]:
+    """Check the rows of several small tables of one schema, counted through."""
+    columns = columns_of(tables[0].schema, "tables", assume_utc=assume_utc)
+    reading = partial(translated, SourceError, "tables: hold what cannot be read", _FAULTS)
+    together = pa.concat_tables(tables).combine_chunks().to_batches()
+    return [one for batch in together for one in _read_batch(batch, columns, "", 1, assume_utc, reading)]
 
 
 def _stream_of(table: Any) -> pa.RecordBatchReader:

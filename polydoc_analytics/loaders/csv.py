@@ -78,15 +78,14 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
         if header is None:
             if isinstance(block, LongLine):
                 raise SourceError(f"{source}:{line}: its header is {len(block):,} bytes long or longer")
-            header, block, line = _with_header(block or bytearray(), source, line)
+            header, block, line = begun(block or bytearray(), source, line)
             if header is None:
                 continue
-            header = header._replace(literal=_literal_nulls(block, header, source))
         is_last = block is None or isinstance(block, LongLine)
         if block is not None and not isinstance(block, LongLine):
             if not rest and csv_records.is_line_by_line(block, header.mark):
                 if block:
-                    reader = _Reader(header, source, line, assume_utc, _longest(block))
+                    reader = Reader(header, source, line, assume_utc, _longest(block))
                     yield Work(partial(reader.read_block, block), len(block))
                     line += line_ends(block)
                 continue
@@ -94,7 +93,7 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
         if rest and (is_last or len(rest) >= 2 * looked_at or len(rest) > _longest(rest)):
             longest = _longest(rest)
             found = csv_records.records(rest, header.mark, len(header.names), longest, is_last=is_last)
-            reader = _Reader(header, source, line, assume_utc, longest)
+            reader = Reader(header, source, line, assume_utc, longest)
             for piece in _pieces(found, block_bytes):
                 size = int(piece.ends[-1] - piece.starts[0])
                 yield Work(partial(reader.read_records, rest, piece), size)
@@ -106,6 +105,39 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
             line += 1
     if header is None:
         raise SourceError(f"{source}: has no header; a run needs {', '.join(REQUIRED)}")
+
+
+def read_together(blocks: Sequence[bytes], header: Header, assume_utc: bool) -> list[Batch]:
+    """Read the rows behind one and the same header in several files, whose lines are counted through.
+
+    Each block must end in a line end; no field goes on from one to the next.
+    """
+    whole = b"".join(blocks)
+    if not whole:
+        return []
+    reader = Reader(header, "", 1, assume_utc, _longest(whole))
+    if csv_records.is_line_by_line(whole, header.mark):
+        return reader.read_block(whole)
+    found = [
+        csv_records.records(part, header.mark, len(header.names), reader.longest, is_last=True)
+        for part in _parted(blocks, header)
+    ]
+    return reader.read_records(whole, csv_records.joined(found))
+
+
+def _parted(blocks: Sequence[bytes], header: Header) -> Iterator[bytes]:
+    """Yield blocks by themselves where a mark may be open at their end, and together where none is."""
+    plain: list[bytes] = []
+    for block in filter(None, blocks):
+        if csv_records.is_line_by_line(block, header.mark):
+            plain.append(block)
+            continue
+        if plain:
+            yield b"".join(plain)
+            plain = []
+        yield block
+    if plain:
+        yield b"".join(plain)
 
 
 def _longest(block: bytes | bytearray) -> int:
@@ -125,8 +157,11 @@ def _pieces(found: Records, block_bytes: int) -> Iterator[Records]:
         begin = end
 
 
-def _with_header(block: bytearray, source: str, line: int) -> tuple[Header | None, bytearray, int]:
-    """Read the header, the first line that is not blank; return it, what is behind it, and the line that this is."""
+def begun(block: bytearray, source: str, line: int) -> tuple[Header | None, bytearray, int]:
+    """Read the header, the first line that is not blank; return it, what is behind it, and the line that this is.
+
+    Raises SourceError where it is none of runs.
+    """
     at = 0
     while at < len(block):
         found = _LINE.match(block, at)
@@ -137,7 +172,8 @@ def _with_header(block: bytearray, source: str, line: int) -> tuple[Header | Non
         if text.strip(b" ,;\t|"):
             if len(text) > _LONGEST_HEADER:
                 raise SourceError(f"{source}:{line - 1}: its header is {len(text):,} bytes long")
-            return parse_header(text.decode("utf-8", "replace"), source), block[at:], line
+            header, rest = parse_header(text.decode("utf-8", "replace"), source), block[at:]
+            return header._replace(literal=_literal_nulls(rest, header, source)), rest, line
     return None, block[:0], line
 
 
@@ -148,7 +184,7 @@ def _literal_nulls(sample: bytearray, header: Header, source: str) -> frozenset[
     """
     if not _has_null_word(sample):
         return frozenset()
-    reader = _Reader(header, source, 1, False, _longest(sample))
+    reader = Reader(header, source, 1, False, _longest(sample))
     found = csv_records.records(sample, header.mark, len(header.names), reader.longest, is_last=True)
     raws = reader.good(sample, found)
     tables = [_parse_kind(b"\n".join([*raws, b""]), header, pa.binary(), nulls) for nulls in (_EMPTY, _NULLS)]
@@ -203,7 +239,7 @@ def _camel() -> dict[str, Column]:
     return {key: column for key, column in BY_KEY.items() if key == column.camel}
 
 
-class _Reader:
+class Reader:
     """The reading of records of one file, whose lines are counted from ``first_line``."""
 
     def __init__(self, header: Header, source: str, first_line: int, assume_utc: bool, longest: int) -> None:
@@ -218,7 +254,7 @@ class _Reader:
         if line_ends(block) > _MOST_LINES_AT_ONCE:
             at = max(block.rfind(b"\n", 0, len(block) // 2), block.rfind(b"\r", 0, len(block) // 2)) + 1
             at += block[at - 1 : at + 1] == b"\r\n"
-            behind = _Reader(
+            behind = Reader(
                 self.header, self.source, self.first_line + line_ends(block[:at]), self.assume_utc, self.longest
             )
             return [*self.read_block(block[:at]), *behind.read_block(block[at:])] if at else self._read_lines(block)
@@ -376,7 +412,7 @@ def integers(texts: pl.Series) -> tuple[pa.Array | pa.ChunkedArray, dict[int, st
 def read_mended(raw: bytes, header_text: str, source: str, line: int, *, assume_utc: bool) -> list[Batch]:
     """Read one record from a quarantine file under the header that it came with."""
     header = parse_header(header_text, source)
-    batches = _Reader(header, source, line, assume_utc, _longest(raw)).read_block(raw)
+    batches = Reader(header, source, line, assume_utc, _longest(raw)).read_block(raw)
     if not any(batch.read for batch in batches):  # it was a row once, so it must not vanish as a blank line
         return [no_runs(Rejected(source, line, "is blank", cut(raw), header.text))]
     return batches

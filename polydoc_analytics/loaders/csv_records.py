@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -155,6 +156,20 @@ def records(block: bytes | bytearray, delimiter: bytes, fields: int, longest: in
     chosen = np.flatnonzero(is_record[:decided])
     size = int(lines.starts[decided]) if decided < count else len(block)
     return Records(lines.starts[chosen], ends[chosen], chosen, field_counts[chosen], size, decided)
+
+
+def joined(parts: Sequence[Records]) -> Records:
+    """Put together the records of blocks that follow each other."""
+    offsets = np.cumsum([0, *(part.size for part in parts)])
+    lines = np.cumsum([0, *(part.lines for part in parts)])
+    return Records(
+        np.concatenate([part.starts + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
+        np.concatenate([part.ends + offset for part, offset in zip(parts, offsets[:-1], strict=True)]),
+        np.concatenate([part.at_line + line for part, line in zip(parts, lines[:-1], strict=True)]),
+        np.concatenate([part.fields for part in parts]),
+        int(offsets[-1]),
+        int(lines[-1]),
+    )
 
 
 def is_line_by_line(block: bytes | bytearray, delimiter: bytes) -> bool:

@@ -3,33 +3,78 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from polydoc_analytics.loaders import json_envelope, mended, ndjson
+from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders import csv, json_envelope, mended, ndjson
 from polydoc_analytics.loaders.batches import Batch
+from polydoc_analytics.loaders.csv_records import line_ends
+from polydoc_analytics.loaders.lines import BLOCK_BYTES
 from polydoc_analytics.loaders.sources import Input, opened
-from polydoc_analytics.loaders.streams import encoding_of
+from polydoc_analytics.loaders.streams import archive_of, encoding_of
 from polydoc_analytics.loaders.work import Work
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_BYTES = 64 * 1024
 """A file of so many bytes is small."""
 _MOST_UNPACKED = 16 * MOST_BYTES
+_MOST_FILES = 2_000
+"""Small tables take several times their bytes in memory."""
 _BOM = b"\xef\xbb\xbf"
+_TABLES = ("parquet", "arrow")
 
 
-class Lines(NamedTuple):
-    """A small file of lines of JSON: its name, its content, and the bytes that it takes where it is stored."""
+class Small(NamedTuple):
+    """A small file that can be read together with others of its kind.
+
+    ``rows`` is what is to be read, of ``nbytes``, and ``before`` how many lines stand before that; ``kind`` is what
+    files must have in common: the format, a header, a schema. ``size`` is what the file takes where it is stored.
+    """
 
     name: str
-    content: bytes
     size: int
+    kind: Any
+    rows: Any
+    nbytes: int
+    read: Callable[[Sequence[Small], bool], list[Batch]]
+    before: int = 0
+
+
+class Group:
+    """Small files that follow each other and are of one kind, until they are as large as a block."""
+
+    def __init__(self, assume_utc: bool) -> None:
+        self._assume_utc = assume_utc
+        self._files: list[Small] = []
+        self._nbytes = 0
+
+    def takes(self, one: Small) -> bool:
+        """Whether a file belongs to the group."""
+        if not self._files:
+            return True
+        is_full = self._nbytes >= BLOCK_BYTES or len(self._files) >= _MOST_FILES
+        return not is_full and bool(self._files[0].kind == one.kind)
+
+    def add(self, one: Small) -> None:
+        """Take a file in."""
+        self._files.append(one)
+        self._nbytes += one.nbytes
+
+    def work(self) -> list[Work]:
+        """Return the work of reading the files, if there are any; the group is empty then."""
+        files, self._files, self._nbytes = self._files, [], 0
+        if not files:
+            return []
+        return [Work(partial(files[0].read, tuple(files), self._assume_utc), sum(file.size for file in files))]
 
 
 def content_of(one: Input) -> bytes | None:
-    """Read a small local file as a whole; None where it is binary or not small, compressed or not."""
-    if one.format in ("parquet", "arrow") or not one.is_local or one.size > MOST_BYTES:
+    """Read a small local file as a whole, unpacked if it is compressed; None where it is not small."""
+    if not one.is_local or one.size > MOST_BYTES:
         return None
     with opened(one) as stream:
         content = _read(stream)
@@ -43,28 +88,81 @@ def _read(stream: BinaryIO) -> bytes:
     return pieces.getvalue()
 
 
-def is_lines(one: Input, content: bytes) -> bool:
-    """Recognise NDJSON beyond doubt, so that lines of several such files can be read together."""
+class Finder:
+    """Finds the files that can be read together with others."""
+
+    def __init__(self, assume_utc: bool) -> None:
+        self._assume_utc = assume_utc
+        self._tables: Any = None
+
+    def small(self, one: Input, content: bytes) -> Small | None:
+        """Return a file as a small one; None where it is to be read by itself, also to say what is wrong with it."""
+        if one.format == "ndjson" and _is_lines(content):
+            lines = _ended(content.removeprefix(_BOM))
+            return Small(one.name, one.size, "ndjson", lines, len(lines), _read_lines)
+        if one.format == "csv" and not encoding_of(content) and not archive_of(content):
+            return _small_csv(one, content)
+        if one.format in _TABLES:
+            return self._small_table(one, content)
+        return None
+
+    def _small_table(self, one: Input, content: bytes) -> Small | None:
+        from polydoc_analytics.loaders import columnar
+
+        if self._tables is None:
+            self._tables = columnar.SmallTables(self._assume_utc)
+        table: pa.Table | None = self._tables.table(content, one.name, is_parquet=one.format == "parquet")
+        if table is None:
+            return None
+        return Small(one.name, one.size, table.schema, table, table.nbytes, _read_tables)
+
+
+def _is_lines(content: bytes) -> bool:
+    """Recognise NDJSON beyond doubt."""
     return (
-        one.format == "ndjson"
-        and content.removeprefix(_BOM).startswith(b"{")
+        content.removeprefix(_BOM).startswith(b"{")
         and not encoding_of(content)
         and not json_envelope.is_answer(content)
         and not mended.begins(content)
     )
 
 
-def together(files: Sequence[Lines], assume_utc: bool) -> Work:
-    """Return the work of reading the lines of some files as one block."""
-    return Work(partial(_read_together, tuple(files), assume_utc), sum(file.size for file in files))
+def _ended(content: bytes) -> bytes:
+    return content if content.endswith(b"\n") or not content else content + b"\n"
 
 
-def _read_together(files: Sequence[Lines], assume_utc: bool) -> list[Batch]:
-    contents = [file.content.removeprefix(_BOM) for file in files]
-    contents = [content if content.endswith(b"\n") else content + b"\n" for content in contents]
-    batches = ndjson.read_block(b"".join(contents), "", 1, assume_utc)
-    names = [file.name for file in files]
-    lines = [content.count(b"\n") for content in contents]
-    for batch in batches:
-        batch.divide(names, lines)
+def _read_lines(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
+    batches = ndjson.read_block(b"".join([file.rows for file in files]), "", 1, assume_utc)
+    _divide(batches, files, [file.rows.count(b"\n") for file in files])
     return batches
+
+
+def _small_csv(one: Input, content: bytes) -> Small | None:
+    try:
+        header, rest, line = csv.begun(bytearray(content), one.name, 1)
+    except SourceError:
+        return None
+    if header is None:
+        return None
+    rows = _ended(bytes(rest))
+    return Small(one.name, one.size, header, rows, len(rows), _read_csv, line - 1)
+
+
+def _read_csv(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
+    batches = csv.read_together([file.rows for file in files], files[0].kind, assume_utc)
+    _divide(batches, files, [line_ends(file.rows) for file in files])
+    return batches
+
+
+def _read_tables(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
+    from polydoc_analytics.loaders import columnar
+
+    batches = columnar.read_together([file.rows for file in files], assume_utc)
+    _divide(batches, files, [file.rows.num_rows for file in files])
+    return batches
+
+
+def _divide(batches: Sequence[Batch], files: Sequence[Small], lines: Sequence[int]) -> None:
+    names, before = [file.name for file in files], [file.before for file in files]
+    for batch in batches:
+        batch.divide(names, lines, before)
