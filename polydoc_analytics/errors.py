@@ -12,7 +12,7 @@ from functools import cached_property
 from types import FunctionType
 from typing import TypeVar
 
-from polydoc_analytics.safe_text import visible, without_credentials
+from polydoc_analytics.safe_text import shown, visible, without_credentials
 
 
 class PolydocError(Exception):
@@ -82,6 +82,7 @@ _C = TypeVar("_C", bound=type)
 _ENGINES = frozenset({"_duckdb", "_internal", "deltalake", "duckdb", "pandera", "polars", "pyarrow", "pyo3_runtime"})
 _HINTS = ("Did you mean", "Candidate bindings")
 _CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
+_SCHEME = re.compile(r"\s*([a-zA-Z][\w+.-]+):/+")  # a drive of Windows has one letter; Path makes one / of two
 FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
@@ -89,6 +90,16 @@ def refuse_blank(path: object, what: str) -> None:
     """Raise UsageError for an empty text as a path, which would name the working folder."""
     if isinstance(path, str | os.PathLike) and not os.fspath(path).strip():
         raise UsageError(f"{what} is an empty text; give a path or a URI, . for the working folder")
+
+
+def refuse_address(path: object) -> None:
+    """Raise UsageError for a URI as the place where files are written, which would be taken for a local folder."""
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+    if isinstance(text, str) and (scheme := _SCHEME.match(text)):
+        raise UsageError(
+            f"{shown(f'{scheme[1]}://{text[scheme.end() :]}')}: is an address; give a path on this machine, for files "
+            "are written there alone"
+        )
 
 
 def not_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError) -> SourceError:

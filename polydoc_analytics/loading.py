@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from polydoc_analytics.configured import opened
 from polydoc_analytics.counting import counted, noun
-from polydoc_analytics.errors import RejectedRowsError, SourceError
+from polydoc_analytics.errors import RejectedRowsError
 from polydoc_analytics.loaders import Progress, as_source, read_batches
 from polydoc_analytics.loaders.finding import PassedOver, files_of
 from polydoc_analytics.loaders.work import in_background
@@ -141,7 +141,7 @@ def stage(
 
     source, known_format, is_utc = opened(as_source(source), work, progress, partial=partial)
     input_format, assume_utc = input_format or known_format, assume_utc or is_utc
-    if isinstance(source, str | os.PathLike) and Path(source).is_dir():
+    if isinstance(source, str | os.PathLike) and os.path.isdir(source):
         read_manifest(Path(source))  # an export of which a part is missing is refused
     files = files_of(source, input_format)
     quarantine = Quarantine(work)
@@ -173,13 +173,7 @@ def stage(
 
     with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
         con.execute("set enable_external_file_cache = false")  # each file is read once
-        try:
-            settled = merge.settle(con, written)
-        except duckdb.OutOfMemoryException:
-            raise SourceError(
-                "runs that were seen more than once, or are Running, are too long to be compared in memory; "
-                "set a lower longest_row, so that the longest rows go to quarantine"
-            ) from None
+        settled = merge.settle(con, written)
     expected = parts.rows - sum(settled.files.values()) + settled.late.num_rows
     for path in sorted(settled.files):
         parts.remove(path, settled.late["id"].combine_chunks())

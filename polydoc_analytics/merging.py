@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from polydoc_analytics.schema import NAMES, TEXTS, arrow_schema
+from polydoc_analytics.schema import NAMES, arrow_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,9 +43,6 @@ _MOST_LOAD = 0.75
 _FIRST_SLOTS = 1 << 21
 _SLOTS_AT_ONCE = 1 << 17
 _SETTLED_AT_ONCE = 200_000
-_SETTLED_BYTES = 64 * 1024 * 1024
-_LONG_ROW_BYTES = 1024 * 1024
-_LONG_ROWS_MEMORY = "1GB"
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -154,11 +151,7 @@ class Merge:
         # On disk where it is large; then a part of the ids at a time, for what ranks them stays in memory as a whole.
         con.execute(f"create temp table seen as {seen}")
         [(ids,)] = con.execute("select count(*) from held_ids").fetchall()
-        lengths = " + ".join(f"coalesce(strlen({name}), 0)" for name in TEXTS)
-        [(size, longest)] = con.execute(f"select sum({lengths}), max({lengths}) from seen").fetchall()
-        passes = max(-(-ids // _SETTLED_AT_ONCE), -(-int(size) // _SETTLED_BYTES))
-        if longest > _LONG_ROW_BYTES:  # each thread would hold several copies of such rows
-            con.execute(f"set threads = 1; set memory_limit = '{_LONG_ROWS_MEMORY}'")
+        passes = -(-ids // _SETTLED_AT_ONCE)
         for part in range(passes):
             con.execute(f"""
                 {"insert into" if part else "create temp table"} settled {"" if part else "as"}
@@ -176,8 +169,7 @@ class Merge:
                 select ranked.*, files.file as written_in, files.is_conflict
                 from ranked join files using (id)
                 where place = 1 and (is_held or is_conflict)""")
-        late = con.sql(f"select {names} from settled where is_held").to_arrow_table()
-        late = late.sort_by([("created_at", "ascending"), ("id", "ascending")])
+        late = con.sql(f"select {names} from settled where is_held order by created_at, id").to_arrow_table()
         replaced = con.execute("""
             select written_in, count(*) from settled where is_held and written_in is not null group by written_in""")
         files: dict[str, int] = dict(replaced.fetchall())

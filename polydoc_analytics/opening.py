@@ -198,7 +198,7 @@ def _export(source: Any) -> Runs | None:
     from polydoc_analytics.loaders.finding import files_in
     from polydoc_analytics.store import read_manifest
 
-    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
+    if not isinstance(source, str | os.PathLike) or not os.path.isdir(source):
         return None
     folder = Path(source)
     manifest = read_manifest(folder)

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from polydoc_analytics.errors import unwritable
+from polydoc_analytics.errors import refuse_address, unwritable
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.mended import line_of
 from polydoc_analytics.loaders.wire import well_formed
@@ -102,6 +102,7 @@ def write_rejected(path: str, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _write(path: str, lines: Iterable[str]) -> None:
+    refuse_address(path)
     half = f"{path}.half"
     try:
         with open(half, "w", encoding="utf-8", errors="replace") as file:

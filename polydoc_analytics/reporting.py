@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Report
 from polydoc_analytics.counting import counted
-from polydoc_analytics.errors import SourceError, SumError, UsageError, translated
+from polydoc_analytics.errors import SourceError, SumError, UsageError, refuse_address, translated
 from polydoc_analytics.loaders import as_source
 from polydoc_analytics.periods import instant_of
 from polydoc_analytics.renderers import FORMATS, render
@@ -66,6 +66,7 @@ def report(
     from polydoc_analytics.reports import builder
 
     wanted = checked_formats(formats)
+    refuse_address(out)
     now = instant_of(now)
     if isinstance(source, Iterable) and not isinstance(source, str):
         source = as_source(source)  # it is gone through twice

@@ -19,6 +19,9 @@ _CONTROL = re.compile(
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.:-]*://[^\s'\"<>`]+")
+# An address that was typed wrong, or a connection string, is no URI, and keeps its password to itself all the same.
+_LOGIN = re.compile(r"(?<![^\s/'\"<>`(=,;])[^\s/@:'\"<>`]+:[^\s/@'\"<>`]+@(?=[\w\[])")
+_PASSWORD = re.compile(r"(?i)\b(\w*(?:password|passwd|passphrase|secret|token))=('[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)")
 _BRACKETED = re.compile(r"\[[^\]]*\]")
 
 
@@ -61,8 +64,9 @@ def shown(address: str) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Strip user, password, query and fragment from every URI in a text."""
-    return _ADDRESS.sub(lambda match: _shown_in_text(match[0]), text) if "://" in text else text
+    """Strip user, password, query and fragment from every URI in a text, and passwords from what is none."""
+    text = _ADDRESS.sub(lambda match: _shown_in_text(match[0]), text) if "://" in text else text
+    return _PASSWORD.sub(rf"\1={HIDDEN}", _LOGIN.sub("", text))
 
 
 def _shown_in_text(found: str) -> str:

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from polydoc_analytics.errors import UsageError, translated, unwritable
+from polydoc_analytics.errors import UsageError, refuse_address, translated, unwritable
 
 UNTIL = date(2026, 10, 31)
 DAYS = 400
@@ -111,6 +111,7 @@ def write_sample(
     if not (1 <= runs <= _MOST_RUNS and 1 <= days <= min(_MOST_DAYS, until.toordinal()) and broken >= 0 <= seed):
         most = f"at most {_MOST_RUNS:,} runs and {_MOST_DAYS:,} days"
         raise UsageError(f"a sample needs at least one run and one day, {most}, and no negative number")
+    refuse_address(out)
     service = _Service(runs, seed, until, days)
 
     def fill(file: BinaryIO) -> None:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polydoc_analytics import __version__
-from polydoc_analytics.errors import FULL_OR_FAILED, SourceError, UsageError, unwritable
+from polydoc_analytics.errors import FULL_OR_FAILED, SourceError, UsageError, refuse_address, unwritable
 from polydoc_analytics.loaders.sources import MANIFEST
 from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 
@@ -331,6 +331,7 @@ class NewFolder:
     """A folder that appears under its name only when it is whole: written beside it, renamed at the end."""
 
     def __init__(self, destination: Path, *, overwrite: bool = False) -> None:
+        refuse_address(destination)
         self._destination = destination
         if destination.exists() and not destination.is_dir():
             raise UsageError(f"{destination}: is a file; an export is a folder")
@@ -344,7 +345,8 @@ class NewFolder:
         """Return the folder to write into."""
         try:
             self._destination.parent.mkdir(parents=True, exist_ok=True)
-            self._half = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+            half = tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent)
+            self._half = Path(half).absolute()  # Arrow takes a relative path with a colon in it for an address
         except OSError as error:
             raise unwritable(self._destination, error) from None
         return self._half

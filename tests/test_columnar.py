@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -299,6 +299,11 @@ class Broken:
         raise ZeroDivisionError("no rows today")
 
 
+def failing() -> Iterator[Any]:
+    yield wire("a")
+    raise ValueError("no rows\ntoday")
+
+
 UNREADABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "a column twice": (
         lambda: pa.Table.from_arrays([*with_columns().columns, pa.array(["b"])], [*NAMES, "account_id"]),
@@ -325,7 +330,9 @@ UNREADABLE: dict[str, tuple[Callable[[], Any], str]] = {
     "a stream that fails": (Broken, "cannot be read as a table: no rows today"),
     "a column alone": (lambda: pl.Series("id", ["a"]), "cannot be read as a table"),
     "a column of pandas": (lambda: pd.Series(["a"]), "cannot be read as a table"),
-    "an array": (lambda: pa.array(["a"]), "not a list of StringScalar"),
+    "an array": (lambda: pa.array(["a"]), "cannot be read as a table"),
+    "an open file": (lambda: io.BytesIO(b"{}"), "not an open file"),
+    "a generator that fails": (failing, "rows: end with an error, ValueError: no rows"),
     "numbers": (lambda: [1, 2], "not a list of int"),
     "a number": (lambda: 5, "not int"),
     "nothing": (lambda: None, "not NoneType"),
@@ -352,6 +359,13 @@ def test_parquet_with_names_that_differ_in_case_alone_is_read_as_it_says(tmp_pat
     pq.write_table(table, tmp_path / "runs.parquet")
     with pda.connect(tmp_path / "runs.parquet") as db:
         assert db.view("runs")["id"].item() == "a"
+
+
+def test_an_array_of_structs_is_a_table() -> None:
+    table = with_columns()
+    loaded = pda.load(table.to_struct_array().combine_chunks())
+    assert loaded.counts.runs == table.num_rows
+    assert loaded.runs.equals(pda.load(table).runs)
 
 
 def test_a_list_of_dicts_is_judged_as_lines_of_json_are(file, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from conftest import SHARED, ndjson, wire
 from test_cli import cli  # noqa: F401 - a fixture
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders.finding import passed_over_text
+from polydoc_analytics.loaders.finding import inputs, passed_over_text
 
 HEADER = "id,account_id,created_at,status,target_language,input_file_id"
 CSV = f"{HEADER}\nr,acme,2026-03-02T10:00:00Z,Failed,de,in\n".encode()
@@ -199,6 +199,17 @@ def test_links_to_ancestors_and_to_each_other_are_followed_once(linked: Path) ->
     assert pda.load(linked / "a" / "b" / "up").counts.read == 4
 
 
+@pytest.mark.parametrize("pattern", ["**/*.ndjson", "**", "**/b/**/*.nd*", "a/**/runs.ndjson", "**/**/runs.ndjson"])
+def test_a_glob_below_links_to_ancestors_ends_and_finds_each_file_once(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "runs.ndjson").write_bytes(row("r"))
+    for at, link in enumerate(
+        (tmp_path / "self", tmp_path / "a" / "up", tmp_path / "a" / "b" / "up", tmp_path / "there")
+    ):
+        link.symlink_to(tmp_path if at < 3 else tmp_path / "a", target_is_directory=True)
+    assert [one.path for one in inputs(f"{tmp_path}/{pattern}")] == [str(tmp_path / "a" / "b" / "runs.ndjson")]
+
+
 @pytest.mark.parametrize("named", ["folder", "glob", "itself"])
 @pytest.mark.parametrize("target", ["gone.ndjson", "dangling.ndjson"])
 def test_a_dangling_link_is_named_itself(named: str, target: str, linked: Path) -> None:
@@ -225,6 +236,13 @@ def test_a_folder_that_cannot_be_listed_is_an_error(linked: Path, monkeypatch: p
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(pda.SourceError, match="b: cannot be listed: Permission denied"):
         pda.load(linked)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000, "a\0b"])
+def test_a_name_that_no_file_can_have_is_an_error_of_one_line(name: str, tmp_path: Path) -> None:
+    for do in (pda.load, pda.connect, pda.Lake(tmp_path / "lake").ingest):
+        with pytest.raises(pda.SourceError, match=r"File name too long|no such file"):
+            do(name)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n"])

@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -60,6 +61,8 @@ FOUND: dict[str, bytes] = {
         {"data": [{"accountId": run.pop("account_id"), **run} for run in json.loads(document(RUNS))]}
     ),
     "no more": document({"data": RUNS, "has_more": False, "next": None, "next_cursor": "", "page": 3, "pages": 3}),
+    "the last page counted from 0": document({"data": RUNS, "page": {"number": 2, "totalPages": 3}}),
+    "the place that was asked for": document({"data": RUNS, "cursor": "c", "offset": 100, "hasMore": False}),
     "a link to itself": document({"data": RUNS, "links": {"self": "/runs", "next": None, "last": "/runs"}}),
     "words with next in them": document(
         {"data": RUNS, "next_sync_at": "2026-01-01", "nextSteps": "none", "more_info": 1}
@@ -214,6 +217,12 @@ MORE: dict[str, dict[str, Any]] = {
     "'last': false": {"last": False, "number": 0},
     "'page': 1 of 'total_pages': 3": {"page": 1, "total_pages": 3},
     "'meta.current_page': 2 of 'meta.last_page': 4": {"meta": {"current_page": 2, "last_page": 4}},
+    "'page.number': 0 of 'page.totalPages': 3": {"page": {"size": 2, "number": 0, "totalPages": 3}},
+    "'number': 1 of 'totalPages': 3": {"totalPages": 3, "number": 1},
+    "'total_pages': 3": {"total_pages": 3},
+    "'pagination.cursor'": {"pagination": {"cursor": "c"}},
+    "'offset'": {"offset": "itrX"},
+    "'partial': true": {"partial": True},
     "a link 'next'": {"link": [{"relation": "self", "url": "/a"}, {"relation": "next", "url": "/b"}]},
 }
 
@@ -226,9 +235,7 @@ def test_a_page_of_several_is_refused_unless_it_is_asked_for(sign: str, is_befor
     for refuse in (pda.load, pda.connect):
         with pytest.raises(pda.SourceError, match="is one page of several") as caught:
             refuse(path)
-        assert sign.replace("'meta.current_page'", "'current_page'").replace("'meta.last_page'", "'last_page'") in str(
-            caught.value
-        )
+        assert re.sub(r"'(?:meta|page)\.(?=\w+': \d)", "'", sign) in str(caught.value)
     assert pda.load(path, partial=True).counts.runs == 3
     with pda.connect(path, partial=True) as db:
         assert db.view("usage")["runs"].item() == 3
@@ -418,3 +425,66 @@ def test_bombs_are_read_in_bounded_memory(parts: list[bytes], answer: str, tmp_p
     said, peak = done.stdout.splitlines()
     assert answer in said
     assert int(peak) * (1 if sys.platform == "darwin" else 1024) < 1_000_000_000
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "an array",
+        "an array over lines",
+        "an element a line",
+        "arrays a line",
+        "objects over lines",
+        "a page over lines",
+    ],
+)
+def test_a_document_under_the_name_of_lines_is_read_as_one(shape: str, is_small: bool, file) -> None:
+    runs = (
+        json.loads(document(RUNS))
+        if is_small
+        else [{**json.loads(document(RUNS))[0], "id": f"r{at}"} for at in range(900)]
+    )
+    content = {
+        "an array": document(runs),
+        "an array over lines": document(runs, indent=2),
+        "an element a line": b"[\n" + b",\n".join(document(run) for run in runs) + b"\n]\n",
+        "arrays a line": b"".join(b"[" + document(run) + b"]\n" for run in runs),
+        "objects over lines": b"\n".join(document(run, indent=2) for run in runs),
+        "a page over lines": document({"data": runs}, indent=2),
+    }[shape]
+    loaded = pda.load(file(content, "runs.ndjson"))
+    assert (loaded.counts.runs, loaded.counts.quarantined) == (len(runs), 0)
+
+
+@pytest.mark.parametrize("first", [b"[1, 2]", b"{", b"[", b'[{"id": "x"}]', b"[" + document(RUNS[0]) + b"]"])
+def test_lines_stay_lines_whatever_the_first_of_them_is(first: bytes, file) -> None:
+    lines = b"".join(document(run) + b"\n" for run in RUNS)
+    loaded = pda.load(file(first + b"\n" + lines, "runs.ndjson"))
+    assert (loaded.counts.runs, loaded.counts.quarantined) == (len(RUNS), 1)
+
+
+@pytest.mark.parametrize("is_by_row", [True, False])
+def test_columns_in_a_document_are_named_for_what_they_are(is_by_row: bool, file) -> None:
+    runs = json.loads(document(RUNS))
+    values = {key: [run.get(key) for run in runs] for key in runs[0]}
+    columns = (
+        {key: {str(at): one for at, one in enumerate(some)} for key, some in values.items()} if is_by_row else values
+    )
+    with pytest.raises(pda.SourceError, match=r'holds columns, one key each.*orient="records"'):
+        pda.load(file(document(columns), "runs.json"))
+
+
+@pytest.mark.parametrize("name", ["runs.ndjson", "runs.json", "runs.csv"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PAR1\x15\x04\n", "is Parquet; name it .parquet"),
+        (b"ARROW1\0\0\xff", "is an Arrow IPC file; name it .arrow"),
+        (b"SQLite format 3\0\n", "is an SQLite database; export its table"),
+        (b"Obj\x01\x04\x14", "is Avro, which is not read"),
+    ],
+)
+def test_binary_files_under_the_name_of_text_are_named(name: str, content: bytes, said: str, file) -> None:
+    with pytest.raises(pda.SourceError, match=said):
+        pda.load(file(content, name))

@@ -9,17 +9,13 @@ import json
 import tracemalloc
 from typing import Any, BinaryIO, cast
 
-import duckdb
-import polars as pl
 import pytest
 from conftest import wire
 
 import polydoc_analytics as pda
-from polydoc_analytics import merging
 from polydoc_analytics.cli import run
 from polydoc_analytics.loaders import ndjson
 from polydoc_analytics.loaders.work import side_by_side
-from polydoc_analytics.schema import NAMES, arrow_schema
 
 KIB = 1024
 
@@ -112,38 +108,3 @@ def test_the_limit_is_a_setting(file, tmp_path, monkeypatch: pytest.MonkeyPatch,
     assert run(["check", path]) == 0
     assert run(["check", path, "--config", str(config)]) == 1
     assert "is longer than 102,400 bytes" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("scale", [2**20, pytest.param(60 * 10**6, marks=pytest.mark.slow)])
-def test_several_long_rows_that_are_held_back_are_settled_a_few_at_a_time(
-    scale: int, tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit = 500 * 10**6
-    if scale < limit // 10:  # the same in small
-        limit = 32 * scale
-        monkeypatch.setattr(merging, "_LONG_ROW_BYTES", scale // 2)
-        monkeypatch.setattr(merging, "_SETTLED_BYTES", scale)
-        monkeypatch.setattr(merging, "_LONG_ROWS_MEMORY", f"{limit // 10**6}MB")
-    merge = merging.Merge(tmp_path)
-    table = pl.DataFrame([wire(f"{n:02}") for n in range(16)]).with_columns(status=pl.lit("Running"))
-    for row in table.iter_slices(1):
-        long = row.with_columns(
-            *(pl.col(name).str.to_datetime(time_zone="UTC") for name in ("created_at", "finished_at")),
-            output_file_id=pl.lit("x" * scale),
-        )
-        merge.add(long.select(NAMES).to_arrow().cast(arrow_schema()))
-    with duckdb.connect(config={"memory_limit": f"{limit}B", "temp_directory": str(tmp_path)}) as con:
-        settled = merge.settle(con, [])
-    assert settled.late["id"].to_pylist() == [f"{n:02}" for n in range(16)]
-    assert {len(text) for text in settled.late["output_file_id"].to_pylist()} == {scale}
-
-
-def test_rows_too_long_to_be_compared_are_one_line(file, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.delenv("POLYDOC_ANALYTICS_LONGEST_ROW")
-    monkeypatch.setattr(merging, "_LONG_ROWS_MEMORY", "20MB")
-    rows = [json.dumps(wire("same", credits=n, output_file_id="x" * 5_000_000)).encode() for n in range(6)]
-    assert run(["check", file(b"\n".join(rows), "runs.ndjson")]) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        "error: runs that were seen more than once, or are Running, are too long to be compared in memory; "
-        "set a lower longest_row, so that the longest rows go to quarantine"
-    ]

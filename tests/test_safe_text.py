@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+from conftest import wire
 from test_cli import cli  # noqa: F401 - a fixture
 from test_delivery import HOOK, sending  # noqa: F401 - a fixture
 
@@ -49,6 +50,49 @@ def test_an_address_is_shown_without_what_it_must_keep_to_itself(address: str, e
     assert shown(address) == expected
     assert HIDDEN not in without_credentials(f"cannot open '{address}': refused ({address}), twice: {address}.")
     assert HIDDEN not in str(pda.SourceError(f"{address}: no answer"))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        f"http:/user:{HIDDEN}@host/x",
+        f"//user:{HIDDEN}@host/x",
+        f"user:{HIDDEN}@host:/x",
+        f"host=db user=me password={HIDDEN} dbname=runs",
+        f"host=db password='{HIDDEN} {HIDDEN}'",
+    ],
+)
+def test_what_is_nearly_an_address_keeps_its_password_to_itself(typed: str) -> None:
+    with pytest.raises(pda.PolydocError) as caught:
+        pda.load(typed)
+    assert HIDDEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", [f"s3://key:{HIDDEN}@bucket/x", f"http://me:{HIDDEN}@127.0.0.1:9/x", f"az:/{HIDDEN}:{HIDDEN}@c/x"]
+)
+def test_an_address_is_no_place_to_write_to(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs.ndjson").write_text(json.dumps(wire("a")) + "\n" + "{}\n")
+    for write in (
+        lambda: pda.export("runs.ndjson", address),
+        lambda: pda.report("runs.ndjson", formats="md", out=address),
+        lambda: pda.write_sample(address, runs=1),
+        lambda: pda.load("runs.ndjson", quarantine_to=address),
+    ):
+        with pytest.raises(pda.UsageError, match="is an address; give a path on this machine") as caught:
+            write()
+        assert HIDDEN not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs.ndjson"]
+
+
+def test_a_folder_may_have_a_colon_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs.ndjson").write_text(json.dumps(wire("a")) + "\n")
+    assert pda.export("runs.ndjson", "a:b/2026").counts.runs == 1
+    assert pda.load("a:b/2026").counts.runs == 1
+    assert pda.Lake("c:d").ingest("runs.ndjson").inserted == 1
+    assert pda.connect("c:d").view("usage")["runs"].item() == 1
 
 
 def test_addresses_without_secrets_stay_as_they_are_in_a_text() -> None:

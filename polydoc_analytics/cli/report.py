@@ -13,7 +13,7 @@ from polydoc_analytics.cli.shared import connected, one_or_many
 from polydoc_analytics.cli.terminal import print_bytes
 from polydoc_analytics.config import Settings
 from polydoc_analytics.counting import counted
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import UsageError, refuse_address
 
 if TYPE_CHECKING:
     from polydoc_analytics.schedule.ledger import Edition
@@ -78,6 +78,7 @@ def report(
     from polydoc_analytics.reports import builder
 
     out = opt.output(False, False, False, quiet, no_color)
+    refuse_address(out_folder)
     settings = opt.configured(config, timezone, date_basis, views, engine, remote)
     if rerun is not None or not source:
         if everybody and not send:

@@ -111,13 +111,13 @@ class Lake:
         if self.exists:
             return
         if isinstance(self.place, LocalPlace):
-            raise_if_file(self.place.folder)
+            raise_if_file(Path(self.place.shown))
         raise LakeError(f"no lake at {self.place.shown}; `polydoc-analytics ingest` or `sync` makes one")
 
     def raise_if_among(self, sources: Iterable[Any]) -> None:
         """Raise LakeError where the lake lies in a folder that is to be loaded into it."""
         if isinstance(self.place, LocalPlace):
-            raise_if_among_sources(self.place.folder, sources)
+            raise_if_among_sources(Path(self.place.shown), sources)
 
     def ingest(
         self,
@@ -217,7 +217,7 @@ class Lake:
         """Raise LakeError where the lake cannot be made where it is, or lies in what is to be loaded."""
         self.raise_if_among(source if isinstance(source, list) else [source])
         if isinstance(self.place, LocalPlace) and not self.exists:
-            raise_if_no_place(self.place.folder)
+            raise_if_no_place(Path(self.place.shown))
 
     def _tidy(self) -> None:
         """Put small files together where there are many; that it fails is no failure of the load, which is done."""

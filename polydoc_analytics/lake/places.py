@@ -105,10 +105,10 @@ class LocalPlace:
     storage_options: dict[str, str] | None = None
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.uri = folder.absolute().as_uri()
+        self.folder = folder.absolute()  # Arrow takes a relative path with a colon in it for an address
+        self.uri = self.folder.as_uri()
         self.shown = str(folder)
-        if unquote(str(folder.absolute())) != str(folder.absolute()):
+        if unquote(str(self.folder)) != str(self.folder):
             raise LakeError(f"{folder}: a lake's path cannot hold escapes such as %20; choose another folder")
 
     def path(self, name: str) -> str:

@@ -260,5 +260,10 @@ def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Place:
     if "://" not in uri:
         return LocalPlace(Path(uri))
     if uri.startswith("file://"):
-        return LocalPlace(Path(uri.removeprefix("file://")))
+        path = uri.removeprefix("file://").removeprefix("localhost")
+        if not path.startswith("/"):
+            from polydoc_analytics.safe_text import shown
+
+            raise LakeError(f"{shown(uri)}: names another host; give a path on this machine, as in file:///data/lake")
+        return LocalPlace(Path(path))
     return RemotePlace(uri, storage_options)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from io import IOBase
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from polydoc_analytics.errors import SourceError, UsageError, translated
+from polydoc_analytics.errors import PolydocError, SourceError, UsageError, translated
 from polydoc_analytics.loaders.finding import inputs
 from polydoc_analytics.loaders.sources import Input, as_local_file, opened, sniffed
 from polydoc_analytics.loaders.streams import as_utf8
@@ -52,15 +53,31 @@ def as_source(source: Any) -> Any:
     """
     if is_table(source) or isinstance(source, str | os.PathLike | Reading | Input):
         return source
+    if hasattr(source, "__arrow_c_array__"):  # a struct array of Arrow has no stream of its own
+        import pyarrow as pa
+
+        return pa.chunked_array([pa.array(source)])
+    if isinstance(source, IOBase):
+        raise _no_source("an open file")
     if isinstance(source, Mapping | bytes | bytearray) or not isinstance(source, Iterable):
         raise _no_source(type(source).__name__)
-    parts = source if isinstance(source, list) else list(source)
+    parts = source if isinstance(source, list) else _gone_through(source)
     if parts and all(isinstance(part, Mapping) for part in parts):
         return Rows(parts)
     for part in parts:
         if not is_table(part) and not isinstance(part, str | os.PathLike | Input):
             raise _no_source(f"a list of {type(part).__name__}")
     return parts
+
+
+def _gone_through(rows: Iterable[Any]) -> list[Any]:
+    try:
+        return list(rows)
+    except PolydocError:
+        raise
+    except Exception as error:  # a generator runs the caller's own code, which may fail in any way
+        said = str(error).strip().split("\n")[0]
+        raise SourceError(f"rows: end with an error, {type(error).__name__}: {said}") from error
 
 
 def _no_source(given: str) -> UsageError:
@@ -200,7 +217,7 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, p
     head, stream = peek(stream)
     if not head:
         raise SourceError(f"{one.name}: is empty")
-    if kind == "ndjson" and json_envelope.is_answer(head):
+    if kind == "ndjson" and json_envelope.is_document(head):
         kind = "json"
     if kind in ("ndjson", "json") and begins_with_separator(head):
         kind, stream = "json", without_separators(stream)

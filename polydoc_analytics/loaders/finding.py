@@ -39,6 +39,8 @@ _EXTRAS = {
 }
 _SCHEMES = (*_EXTRAS, "file", "memory")
 _MOST_NAMED = 20
+_SEPARATORS = re.escape(os.sep + (os.altsep or ""))
+_ANY_FOLDERS = re.compile(rf"(?:^|(?<=[{_SEPARATORS}]))\*\*(?:[{_SEPARATORS}]+|$)")
 _KEYS = tuple(f'"{key}"'.encode() for key in BY_KEY if "_" in key or key != key.lower())
 
 
@@ -126,7 +128,7 @@ def _matches(pattern: str) -> Files:
     """Find the files that match a glob; a folder that matches is passed over, unless what is in it matches too."""
     found = Files()
     folders = []
-    for match in sorted(glob.glob(pattern, recursive=True)):
+    for match in sorted(_globbed(pattern)):
         if os.path.isdir(match):
             folders.append(os.path.join(match, ""))
         else:
@@ -140,6 +142,22 @@ def _matches(pattern: str) -> Files:
     if not found:
         raise SourceError(f"{on_one_line(pattern)}: no file matches")
     return found
+
+
+def _globbed(pattern: str) -> set[str]:
+    """Find what matches a glob; below a ** each folder is looked into once, which Python's does not keep to."""
+    found = _ANY_FOLDERS.search(pattern)
+    if found is None:
+        return set(glob.glob(pattern))
+    head, tail = pattern[: found.start()], pattern[found.end() :]
+    matches = set()
+    for root in glob.glob(head) if head else [""]:
+        for folder, entries in _folders(Path(root), (".",)) if os.path.isdir(root or ".") else ():
+            if tail:
+                matches |= _globbed(os.path.join(glob.escape(os.fspath(folder)), tail))
+            else:
+                matches |= {os.path.join(folder, entry.name) for entry in entries if not entry.name.startswith(".")}
+    return matches
 
 
 def _local_input(path: str) -> Input:
@@ -184,7 +202,24 @@ def files_in(folder: Path) -> Files:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder. Folders go before links to them, so that they keep the names they have there."""
+    """Yield the files below a folder."""
+    for current, entries in _folders(folder, (".", "_")):
+        for entry in entries:
+            if _is_folder(entry):
+                if entry.name == "_delta_log":
+                    raise SourceError(
+                        f"{on_one_line(str(current))}: is a Delta table; its Parquet files alone would bring back rows "
+                        "it has removed"
+                    )
+            elif not entry.name.startswith((".", "_")):
+                yield current / entry.name
+
+
+def _folders(folder: Path, left_aside: tuple[str, ...]) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Yield a folder and each one below it once, with what is in it; names that begin so are left aside.
+
+    Folders go before links to them, so that they keep the names they have there.
+    """
     seen = set()
     folders, links = deque([folder]), deque[Path]()
     while folders or links:
@@ -198,16 +233,9 @@ def _walk(folder: Path) -> Iterator[Path]:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             raise SourceError(f"{on_one_line(str(current))}: cannot be listed: {error.strerror}") from None
+        yield current, found
         for entry in found:
-            if not _is_folder(entry):
-                if not entry.name.startswith((".", "_")):
-                    yield current / entry.name
-            elif entry.name == "_delta_log":
-                raise SourceError(
-                    f"{on_one_line(str(current))}: is a Delta table; its Parquet files alone would bring back rows it "
-                    "has removed"
-                )
-            elif not entry.name.startswith((".", "_")):
+            if not entry.name.startswith(left_aside) and _is_folder(entry):
                 (links if entry.is_symlink() else folders).append(current / entry.name)
 
 
@@ -242,8 +270,6 @@ def _recognised(one: Input) -> str:
         return str(error).removeprefix(f"{one.name}: ")
     if archive := archive_of(head):
         return f"is {archive}"
-    if head.startswith(b"SQLite format 3"):
-        return "is an SQLite database; export its table as CSV"
     return _format_of_text(head) or ("is binary, of an unknown kind" if b"\0" in head else "holds no runs")
 
 

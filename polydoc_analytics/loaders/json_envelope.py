@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -26,6 +28,7 @@ _OF_A_ROW = 2
 _ERRORS = ("error", "errors", "exception", "fault")
 _EXPLANATIONS = ("message", "detail", "title", "description", "error_description", "msg", "reason", "code", "type")
 _NAMED_AT_MOST = 5
+_ARRAY_OR_OVER_LINES = re.compile(rb'\[\s*\{|\{[ \t\r]*\n\s*"')
 
 
 def required_keys(value: Mapping[str, Any]) -> int:
@@ -38,6 +41,40 @@ def is_page(value: Mapping[str, Any]) -> bool:
     keys = required_keys(value)
     holds_any = any(isinstance(member, list | dict) for member in value.values())
     return keys < _OF_A_RUN and (_holds_runs(value) or (not keys and holds_any))
+
+
+def is_document(content: bytes) -> bool:
+    """Recognise a JSON document under the name of lines, by the beginning of the file.
+
+    That is an object alone that is an error or a page, an array that begins with a run, or what stands over lines.
+    """
+    return is_answer(content) or _is_array_or_over_lines(content)
+
+
+def _is_array_or_over_lines(content: bytes) -> bool:
+    text = content.removeprefix(b"\xef\xbb\xbf").lstrip(SPACE)
+    if not _ARRAY_OR_OVER_LINES.match(text):
+        return False
+    lines = [line for line in map(bytes.strip, text.split(b"\n")) if line]
+    # Where a whole line is a run these are lines, some of them damaged; the last element of an array is one too.
+    whole = [at for at, line in enumerate(lines) if line.startswith(b"{") and line.endswith(b"}") and _is_run(line)]
+    if any(not lines[at + 1 : at + 2] or not lines[at + 1].startswith(b"]") for at in whole):
+        return False
+    if text.startswith(b"{"):
+        return True
+    try:
+        first, _ = json.JSONDecoder().raw_decode(text[1:].lstrip(SPACE).decode("utf-8", "replace"))
+    except (ValueError, RecursionError):  # longer than the beginning, or damaged
+        return False
+    return isinstance(first, dict) and required_keys(first) >= _OF_A_RUN
+
+
+def _is_run(line: bytes) -> bool:
+    try:
+        value = wire.parse(line)
+    except wire.Refusal:
+        return False
+    return isinstance(value, dict) and required_keys(value) >= _OF_A_RUN
 
 
 def is_answer(content: bytes) -> bool:
@@ -99,12 +136,14 @@ class Envelope:
         self._elements = elements
         self._is_partial = is_partial
         self._own: dict[str, Any] = {}
+        self._nested: dict[str, None] = {}
         self._chosen = ""
         self._rows: list[str] = []
         self._others: list[str] = []
         self._too_long: list[Work] = []
         self._is_empty = False
         self._more: list[json_pages.More] = []
+        self._is_said_to_be_last = False
         self._numbers: dict[tuple[str, ...], dict[str, Any]] = {}
         self._error = (len(_EXPLANATIONS) + 1, "")
 
@@ -113,7 +152,8 @@ class Envelope:
         """The signs that this is one page of several, and not the last."""
         if self.is_run:
             return []
-        return self._more + [found for members in self._numbers.values() if (found := json_pages.pages(members))]
+        found_signs = [one for one in self._more if not (one.is_uncertain and self._is_said_to_be_last)]
+        return found_signs + [found for members in self._numbers.values() if (found := json_pages.pages(members))]
 
     def read(self) -> Iterator[Work]:
         """Yield the work of reading the array's elements; SourceError where it is unclear which array that is."""
@@ -146,6 +186,8 @@ class Envelope:
             is_open = mark == b"{"
             if len(path) == 1:
                 self._own[key] = None
+                if mark in (b"{", b"["):
+                    self._nested[key] = None
             if is_open:
                 if len(path) > _DEEPEST:
                     raise SourceError(f"{text.source}: its objects lie more than {_DEEPEST} deep in each other")
@@ -165,6 +207,7 @@ class Envelope:
             self._note_error(path[-1], value)
         if found := json_pages.sign(path, value):
             self._more.append(found)
+        self._is_said_to_be_last |= json_pages.says_no_more(path[-1], value)
         if json_pages.is_page_number(path[-1], value):
             self._numbers.setdefault(path[:-1], {})[path[-1]] = value
 
@@ -233,6 +276,11 @@ class Envelope:
                 )
             return
         keys = required_keys(self._own)
+        if required_keys(self._nested) >= _OF_A_RUN:
+            raise SourceError(
+                f"{source}: holds columns, one key each; expected an array of runs, as pandas writes it with "
+                'orient="records"'
+            )
         if keys >= _OF_A_RUN:
             self.is_run = True
         elif error is not None:

@@ -17,21 +17,28 @@ _NEXT = re.compile(
 _TOKENS = re.compile(r"continuation(?:token)?|lastevaluatedkey|nextpartitionkey|nextrowkey")
 _FLAGS = re.compile(
     r"(?:has|is)?(?:more|next)(?:page|pages|items|records|results|rows|data|runs|entries)?(?:available)?"
-    r"|(?:is)?truncated|incompleteresults"
+    r"|(?:is)?(?:truncated|partial|incomplete)(?:results)?"
 )
+_CURSORS = ("cursor", "offset", "bookmark")
+"""Some APIs name the place at which the next page begins so; others repeat there what was asked for."""
 _LAST = re.compile(r"(?:is)?last(?:page)?")
 _INSIDE = {"href", "url", "uri", "link", "token", "cursor", "page", "offset", "key", "id", "path", "after", "number"}
 _NOTHING = {"", "false", "null", "none"}
 _MOST_PAGES = 10_000
-_PAGE = ("page", "currentpage", "pagenumber")
+_FROM_ZERO = ("number", "pageindex")
+_PAGE = ("page", "currentpage", "pagenumber", "pageno", *_FROM_ZERO)
 _PAGES = ("totalpages", "pages", "lastpage", "pagecount", "numpages", "totalpagecount")
 
 
 class More(NamedTuple):
-    """A sign that more exists: where it stands, what it says, and the address of the next page where it is one."""
+    """A sign that more exists: where it stands, what it says, and the address of the next page where it is one.
+
+    One that is uncertain counts where nothing beside it says that there is no more.
+    """
 
     where: str
     url: str = ""
+    is_uncertain: bool = False
 
 
 def sign(path: tuple[str, ...], value: Any) -> More | None:
@@ -53,7 +60,16 @@ def sign(path: tuple[str, ...], value: Any) -> More | None:
     is_next = _NEXT.fullmatch(name) or _TOKENS.fullmatch(name)
     if is_next or (name in _INSIDE and _NEXT.fullmatch(outer)) or _TOKENS.fullmatch(outer):
         return More(show(".".join(path)), address(value))
-    return None
+    return More(show(".".join(path)), is_uncertain=True) if name in _CURSORS and not is_number else None
+
+
+def says_no_more(key: str, value: Any) -> bool:
+    """Recognise a field that says that a page is the last: a flag or the address of the next page, set to nothing."""
+    name = _plain(key)
+    if _LAST.fullmatch(name):
+        return value is True
+    is_nothing = value in (None, False) or str(value).strip().lower() in (*_NOTHING, "0")
+    return is_nothing and bool(_FLAGS.fullmatch(name) or _NEXT.fullmatch(name) or _TOKENS.fullmatch(name))
 
 
 def address(value: Any) -> str:
@@ -78,10 +94,13 @@ def pages(members: Mapping[str, Any]) -> More | None:
     plain = {_plain(key): (key, value) for key, value in members.items()}
     page = next((plain[name] for name in _PAGE if name in plain), None)
     last = next((plain[name] for name in _PAGES if name in plain), None)
-    # Pages are counted from 1 or from 0.
-    if page and last and max(int(page[1]), 1) < int(last[1]):
-        return More(f"{show(page[0])}: {page[1]} of {show(last[0])}: {last[1]}")
-    return None
+    if last is None:
+        return None
+    if page is None:
+        return More(f"{show(last[0])}: {last[1]}") if int(last[1]) > 1 else None
+    # Most count pages from 1, some from 0 under the same names.
+    at = int(page[1]) + 1 if _plain(page[0]) in _FROM_ZERO else max(int(page[1]), 1)
+    return More(f"{show(page[0])}: {page[1]} of {show(last[0])}: {last[1]}") if at < int(last[1]) else None
 
 
 def is_page_number(key: str, value: Any) -> bool:

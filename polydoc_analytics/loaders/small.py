@@ -122,7 +122,7 @@ def _is_lines(content: bytes) -> bool:
     return (
         content.removeprefix(_BOM).startswith(b"{")
         and not encoding_of(content)
-        and not json_envelope.is_answer(content)
+        and not json_envelope.is_document(content)
         and not mended.begins(content)
     )
 

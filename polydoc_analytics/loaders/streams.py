@@ -24,6 +24,13 @@ _ARCHIVES = {
     b"LZIP": "compressed by lzip",
     b"\xff\x06\x00\x00sNaPpY": "compressed by Snappy",
 }
+_BINARY = {
+    b"PAR1": "Parquet; name it .parquet, or pass --input-format parquet",
+    b"ARROW1": "an Arrow IPC file; name it .arrow, or pass --input-format arrow",
+    b"SQLite format 3": "an SQLite database; export its table as CSV",
+    b"Obj\x01": "Avro, which is not read; convert it to Parquet",
+}
+"""What binary files that are no archives begin with, where text is expected."""
 _TAR = slice(257, 262)
 # The mark of UTF-32 begins with that of UTF-16, so it is looked for first.
 _MARKS = {
@@ -132,6 +139,8 @@ def archive_of(head: bytes) -> str:
         return "an Excel workbook or another document of Office; save the table as CSV"
     if head[_TAR] == b"ustar":
         return "a tar archive; unpack it and give the files in it"
+    if binary := next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), ""):
+        return binary
     kind = next((kind for magic, kind in _ARCHIVES.items() if head.startswith(magic)), "")
     return f"{kind}, which is not read; unpack it and give the files in it" if kind else ""
 
