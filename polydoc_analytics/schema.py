@@ -39,8 +39,13 @@ class Column:
     @property
     def camel(self) -> str:
         """The name that the TypeScript SDK's objects use, such as ``accountId``."""
-        head, *rest = self.name.split("_")
-        return head + "".join(word.title() for word in rest)
+        return _camel(self.name)
+
+
+@cache  # asked for with each row that is judged alone
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
 
 
 COLUMNS = (
