@@ -239,3 +239,181 @@ def test_a_full_disk_is_named_and_nothing_else_is_printed(command: str, tmp_path
     assert (done.returncode, done.stderr.count("\n"), list(scratch.iterdir())) == (3, 1, []), done.stderr
     assert where in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+MARKUP = [
+    *PIECES,
+    "</script>",
+    "<!--",
+    "<img src=x onerror=alert(1)>",
+    "{{ 7*7 }}",
+    "{% raw %}",
+    "#set page(width: 1pt)",
+    "$x$",
+    "@ref",
+    "<label>",
+    "[x](javascript:alert(1))",
+    "=cmd|'/c calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(1)",
+    "\ud800",
+    "\uffff",
+    "W" * 300,
+    "&amp;",
+    "<!channel>",
+    "J\u030c",
+    "\u1ecd\u0300",
+    "e" + "\u0301" * 20,
+    "עברית",
+]
+DAY = "2026-03-0{}T10:00:00Z"
+
+
+def hostile_runs(seed: int) -> tuple[list[dict[str, Any]], list[str]]:
+    draw = random.Random(seed)
+
+    def text() -> str:
+        return "".join(draw.choice(MARKUP) for _ in range(draw.randint(1, 5))) + "x"
+
+    accounts = [text() for _ in range(4)]
+    rows = [
+        wire(
+            f"{number}{text()}",
+            account_id=draw.choice(accounts),
+            target_language=text(),
+            input_file_id=text(),
+            status=draw.choice(["Succeeded", "Failed"]),
+            credits=100,
+            created_at=DAY.format(2 + number % 7),
+            finished_at=None if number == 0 else DAY.format(2 + number % 7),
+        )
+        for number in range(24)
+    ]
+    return rows, [text() for _ in range(4)]
+
+
+def assert_plain(text: str, *, allowed: str = "\n") -> None:
+    assert not (found := FORBIDDEN.search(text.replace("\t", "\x1b"))) or found.group() in allowed, text[
+        max(found.start() - 60, 0) : found.end() + 10
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such file names")
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
+def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) -> None:
+    import openpyxl
+    from reporting_help import everything, page_text, pdf_text, squeezed
+
+    from polydoc_analytics.wording import shown
+
+    rows, names = hostile_runs(seed)
+    source = file(rows, "runs\x1b]0;x\x07\u202e=cmd.ndjson")
+    with pda.connect(source, period="2026-03", now="2026-04-02T00:00Z") as db:
+        accounts = [one for (one,) in db.sql("select distinct account_id from runs order by 1").rows()]
+        called = dict(zip(accounts[1:], names, strict=False))
+        reports = [pda.build(db, kind, accounts=called) for kind in ("overview", "languages", "quality")]
+    with pda.connect(source, period="2026-03", now="2026-04-02T00:00Z", account=accounts[0]) as db:
+        reports.append(pda.build(db, "statement", accounts=called))
+    for report in reports:
+        found = everything(report)
+        page = found["html"].decode("utf-8")
+        body, data = page.split("<body>")[1].split('<script type="application/json" id="data">')
+        assert_plain(body)
+        own = r"<label>(Account|Language|From|To|Find) "
+        assert not re.search(r"<(img|script|label|!--)", re.sub(own, "", body))
+        assert "<" not in data.split("</script>", 1)[0]
+        assert len(re.findall(r"<script\b", page)) <= 3
+        words = found["md"].decode("utf-8")
+        assert_plain(words)
+        assert not re.search(r"<(?!sub|/)|(?<!\\)\]\(", words)
+        assert_plain(pdf_text(found["pdf"]))
+        book = openpyxl.load_workbook(io.BytesIO(found["xlsx"]))
+        for cell in (cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None):
+            assert (cell.data_type in ("s", "n", "d"), cell.hyperlink) == (True, None)
+            if isinstance(cell.value, str):
+                assert_plain(cell.value)
+        json.loads(found["json"])
+        if report.kind == "statement":
+            plain = " ".join(shown(called.get(accounts[0], accounts[0])).split())
+            assert plain in " ".join(page_text(found["html"]).split())
+            before_marks = re.split(r"[^ -~]", plain)[0]  # letters that the font lacks stand as U+XXXX in print
+            assert squeezed(before_marks) in squeezed(pdf_text(found["pdf"]))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
+def test_hostile_texts_stand_as_texts_in_mails_and_slack(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from receivers import hook, mailbox
+
+    monkeypatch.chdir(tmp_path)
+    rows, names = hostile_runs(seed)
+    Path("runs.ndjson").write_bytes(ndjson(rows))
+    pda.Lake("lake").ingest("runs.ndjson")
+    with pda.connect("runs.ndjson") as db:
+        accounts = [one for (one,) in db.sql("select distinct account_id from runs order by 1").rows()]
+    with open("names.csv", "w", encoding="utf-8", errors="replace", newline="") as out:
+        csv.writer(out).writerows([("account_id", "name"), *zip(accounts, names, strict=False)])
+    with open("contacts.csv", "w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([("account_id", "email"), *((one, "a@example.com") for one in accounts)])
+    with mailbox() as box, hook() as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        Path("polydoc-analytics.toml").write_text(f"""
+lake = "lake"
+accounts = "names.csv"
+[delivery.chat]
+kind = "slack"
+url_env = "HOOK_URL"
+[delivery.mail]
+kind = "email"
+host = "127.0.0.1"
+port = {box.controller.port}
+security = "none"
+from = "a@example.com"
+to = ["b@example.com"]
+contacts = "contacts.csv"
+[[reports]]
+name = "statements"
+kind = "statement"
+per_account = true
+schedule = "monthly"
+period = "last-month"
+formats = ["md"]
+deliver = ["mail"]
+[[alerts]]
+name = "budget"
+kind = "budget"
+credits = 1
+deliver = ["mail", "chat"]
+[[alerts]]
+name = "failures"
+view = "usage_by_account_language"
+window = "10d"
+measure = "failed_runs"
+above = 0
+deliver = ["mail", "chat"]
+""")
+        assert run(["alerts", "check", "--now", "2026-03-09T12:00Z"]) == 1
+        assert run(["schedule", "due", "--now", "2026-04-01T07:00Z"]) == 0
+    said = capsys.readouterr()
+    assert_plain(said.out + said.err)
+    assert len(box.messages) == 1 + len(accounts)
+    for message in box.messages:
+        assert {name.lower() for name in message} <= {
+            "from", "to", "subject", "date", "message-id", "auto-submitted", "mime-version", "content-type",
+            "x-peer", "x-mailfrom", "x-rcptto",
+        }  # fmt: skip
+        assert_plain(str(message["Subject"]), allowed="")
+        page = message.get_body(("html",)).get_content().replace("\r\n", "\n")
+        assert_plain(message.get_body(("plain",)).get_content().replace("\r\n", "\n"))
+        assert_plain(page)
+        assert set(re.findall(r"<!?/?([a-z]\w*)", page)) <= {
+            "doctype", "html", "body", "h1", "h2", "p", "table", "tr", "td", "b", "img",
+        }  # fmt: skip
+        assert all(one.startswith("cid:") for one in re.findall(r'<img src="([^"]*)', page))
+    [posted] = [json.loads(one["body"]) for one in server.requests]
+    for block in posted["blocks"]:
+        for text in [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]:
+            assert_plain(text["text"] if text else "")
+            assert not text or text["type"] == "plain_text" or not re.search("[<>]", text["text"])

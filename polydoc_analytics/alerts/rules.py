@@ -18,6 +18,7 @@ from polydoc_analytics.periods import Interval, interval
 from polydoc_analytics.plan import AlertPlan
 from polydoc_analytics.plan.plans import as_day, day_count
 from polydoc_analytics.reports.context import records, texts
+from polydoc_analytics.wording import shown
 
 if TYPE_CHECKING:
     from polydoc_analytics.engine import Database
@@ -111,11 +112,11 @@ class Watched:
         return rows
 
     def text(self, view: views.View, key: tuple[str, ...]) -> str:
-        """Return in words what a row is of."""
+        """Return in words what a row is of; nothing in a name or an id breaks out of its line."""
         known = {"account_id": self.names, "language": self.db.language_names}
         names = view_keys(view)
         parts = [
-            f"{known[name][value]} ({value})" if value in known[name] else value
+            f"{shown(known[name][value])} ({shown(value)})" if value in known[name] else shown(value)
             for name, value in zip(names, key, strict=True)
         ]
         return ", ".join(parts) or "all runs"
@@ -128,7 +129,7 @@ class Watched:
         sql = f"""
             select id from runs where status = 'Failed' and {days} {where}
             order by created_at desc, id limit {_EXAMPLES}"""
-        return tuple(self.db.sql(sql)["id"])
+        return tuple(map(shown, self.db.sql(sql)["id"]))
 
 
 def judged(plan: AlertPlan, watched: Watched) -> Judged:
@@ -309,7 +310,7 @@ def _running(plan: AlertPlan, watched: Watched) -> Judged:
     figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
     long = duration(plan.values["longer_than"])
     what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {long}"
-    return Judged((Finding(plan.name, "running", what, figures, tuple(row["id"] for row in rows[:_EXAMPLES])),))
+    return Judged((Finding(plan.name, "running", what, figures, tuple(shown(row["id"]) for row in rows[:_EXAMPLES])),))
 
 
 def _silent(plan: AlertPlan, watched: Watched) -> Judged:

@@ -12,9 +12,11 @@ from polydoc_analytics.content import Chart, Cube, Report, Scalar, Section
 from polydoc_analytics.money import Money
 from polydoc_analytics.renderers import colours, fonts, vega
 from polydoc_analytics.renderers.cells import Lines, is_number, lines, small_sample_note
+from polydoc_analytics.wording import shown
 
 _MOST_ROWS = 500
 _MANY_ROWS = 8
+_MOST_SORTED = 200
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
@@ -95,6 +97,8 @@ def _logo(report: Report) -> str:
 def _sort_key(value: Scalar) -> str:
     if isinstance(value, Money):
         value = value.shown
+    if isinstance(value, str):
+        return shown(value, _MOST_SORTED) if value else ""
     return "" if value is None else str(value)
 
 

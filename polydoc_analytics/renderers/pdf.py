@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -20,6 +21,9 @@ _NO_TEXTS = ("name", "family", "accent", "language")
 _BREAK = "\u200b"
 _LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d]{17,}")
 """Such as an id of 64 digits: Typst breaks lines at blanks and hyphens alone."""
+_MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+"""Combining marks. In a picture Typst sets one that is not part of a composed character as a glyph without a code
+point, which makes the whole PDF an error."""
 
 
 def render(report: Report) -> bytes:
@@ -38,7 +42,7 @@ def render(report: Report) -> bytes:
             timestamp=int(report.made_at.timestamp()),
             sys_inputs={
                 "data": json.dumps(content, ensure_ascii=False),
-                "charts": json.dumps(_charts(report, drawn)),
+                "charts": json.dumps(_charts(report)),
                 "logo": logo.hex() if logo else "",
             },
             # An archival standard with tags; it also makes a character that no font has an error, not a blank box.
@@ -78,6 +82,16 @@ class _Drawn:
         if isinstance(part, Mapping):
             return {key: self.all(value) for key, value in part.items()}
         return [self.all(value) for value in part] if isinstance(part, list | tuple) else part
+
+
+class _DrawnInCharts(_Drawn):
+    """Texts of pictures: marks are composed with their letters, and written as U+XXXX where there is no such letter."""
+
+    def text(self, text: str) -> str:
+        """Return a text that a picture can have."""
+        if text.isascii():
+            return text
+        return _MARK.sub(lambda mark: code_point(mark.group()), super().text(unicodedata.normalize("NFC", text)))
 
 
 def _content(report: Report) -> dict[str, Any]:
@@ -129,7 +143,8 @@ def _section(report: Report, section: Section) -> dict[str, Any]:
     }
 
 
-def _charts(report: Report, drawn: _Drawn) -> dict[str, str]:
+def _charts(report: Report) -> dict[str, str]:
+    drawn = _DrawnInCharts(report.look.fonts)
     made = {}
     for chart in (chart for section in report.sections for chart in section.charts):
         spec = drawn.all(colours.branded(chart.spec, report.look))
