@@ -271,6 +271,29 @@ def test_a_statement_goes_again_to_the_accounts_whose_figures_changed(put: Put) 
         assert first.deliveries[0].key != second.deliveries[0].key
 
 
+def test_an_account_whose_runs_went_to_another_is_sent_that_nothing_is_left(put: Put, capsys) -> None:
+    with mailbox() as box:
+        configure(STATEMENTS.format(port=box.controller.port))
+        Path("contacts.csv").write_text("account_id,email\na,a@x.org\nb,b@x.org\nc,c@x.org\n")
+        put(*(run_on("2026-03-04", one, account_id=one) for one in "abc"))
+        assert due(APRIL) == 0
+        Path("rows.ndjson").write_bytes(ndjson([run_on("2026-03-04", "a", account_id="b")]))
+        pda.Lake("lake").ingest("rows.ndjson", correct=True)
+        assert rerun("statements", "2026-03", "--send") == 0
+        assert sorted(box.receivers[3:]) == ["a@x.org", "b@x.org"]
+        [(told, _)] = [(one, to) for one, to in zip(box.messages, box.receivers, strict=True) if to == "a@x.org"][1:]
+        text = told.get_body(("plain",)).get_content()
+        assert "Credits: 0" in text
+        assert "By account, a: credits: 0, before 3." in " ".join(text.split())
+        last = jobs("statements")["2026-03"].editions[-1]
+        assert [one.account for one in last.documents] == ["a", "b", "c", ""]
+        assert rerun("statements", "2026-03", "--send") == 0
+        assert len(box.receivers) == 5
+        assert run(["lake", "erase", "--account", "a", "--run"]) == 0
+        assert rerun("statements", "2026-03", "--send", "--all") == 0
+        assert sorted(box.receivers[5:]) == ["b@x.org", "c@x.org"]
+
+
 def test_after_an_erasure_the_figures_as_sent_are_what_is_compared_and_nothing_of_the_account_is_kept(
     put: Put, server: Hook, capsys
 ) -> None:

@@ -94,6 +94,16 @@ def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountD
         raise SumError(str(failed[0][1]), tuple(account for account, _ in failed))
 
 
+def data_without_runs(context: Context, accounts: Sequence[str]) -> list[AccountData]:
+    """Make the data of some accounts that have no runs in the period: all counts and sums are 0."""
+    if not accounts:
+        return []
+    with_runs = [one for (one,) in context.db.sql("select account_id from usage_by_account").rows()]
+    with context.db.without(with_runs) as rest:
+        usage = rest.view("usage").row(0, named=True)
+    return [AccountData(one, {**usage, "account_id": one}, (), (), ()) for one in accounts]
+
+
 def _each(context: Context, accounts: Sequence[str], failed: list[tuple[str, SumError]]) -> Iterator[AccountData]:
     """Yield the data of accounts one by one; those with a sum that does not fit are added to ``failed``."""
     for account in accounts:

@@ -14,6 +14,7 @@ from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.refusing import RefusedAccounts
 from polydoc_analytics.schedule.figures import BY_ACCOUNT, WHOLE, Row, loaded
 from polydoc_analytics.schedule.ledger import Edition, Job
+from polydoc_analytics.wording import shown
 
 _SHOWN = 50
 _TOLD = 20
@@ -36,8 +37,8 @@ class Change:
 
     def __str__(self) -> str:
         """Say it in one sentence."""
-        whose = self.account if self.account not in self.key else ""
-        where = ", ".join(filter(None, (self.table, whose, *self.key)))
+        whose = (self.account,) if self.account and self.account not in self.key else ()
+        where = ", ".join(filter(None, (self.table, *map(shown, (*whose, *self.key)))))
         measure = self.measure.replace("_", " ")
         head = f"{where}: {measure}" if where else measure
         return f"{head[:1].upper()}{head[1:]}: {_text(self.now)}, before {_text(self.before)}."
@@ -160,4 +161,6 @@ def _text(value: Any) -> str:
         return "unknown"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int | float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return f"{value:,}" if isinstance(value, int) else shown(str(value))

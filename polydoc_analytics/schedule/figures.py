@@ -92,7 +92,7 @@ def _table(title: str, table: Table) -> Iterator[Row]:
     seen: dict[tuple[str, ...], int] = {}
     for cells in (*table.rows, *([table.total] if table.total else [])):
         row = dict(zip(names, cells, strict=True))
-        key = tuple(str(row[name]) for name in keys)
+        key = ("total",) if cells is table.total else tuple(str(row[name]) for name in keys)
         seen[key] = seen.get(key, 0) + 1
         if seen[key] > 1:
             key = (*key, str(seen[key]))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.config import Settings, account_names
@@ -18,7 +19,7 @@ from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.renderers import render
 from polydoc_analytics.schedule.changes import Comparison
-from polydoc_analytics.schedule.figures import Row, figures_of, headlines, stored
+from polydoc_analytics.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ class Maker:
         with opened(self.lake, self.settings, self.plan, job, self.now, edition.load) as db:
             edition.snapshot = db.snapshot or ""
             totals = headlines(db)
-            for made in _documents(db, self.settings, self.plan, job, edition.number):
+            emptied = self._emptied(db, before)
+            totals |= {one: Row(BY_ACCOUNT, (one,), dict.fromkeys(HEADLINE, 0)) for one in emptied}
+            for made in _documents(db, self.settings, self.plan, job, edition.number, emptied):
                 names_accounts = any(
                     column.name == "account_id"
                     for section in made.report.sections
@@ -125,6 +128,15 @@ class Maker:
                 report = _marked(made.report, edition.number, self.lacks, section)
                 yield replace(made, report=report, figures=figures)
         edition.changes = compared.sentences() if compared else []
+
+    def _emptied(self, db: Database, before: Edition | None) -> list[str]:
+        """List the accounts that have no runs any more, and had a statement: they are sent what is left, nothing."""
+        if before is None or not self.plan.per_account:
+            return []
+        refused, chosen = self.lake.refused_accounts(), db.filters.accounts
+        present = {one for (one,) in db.sql("select account_id from usage_by_account").rows()}
+        held = {one.account for one in before.documents if one.account and (not chosen or one.account in chosen)}
+        return sorted(one for one in held - present if not refused.holds(one))
 
     def _edition(self) -> Edition:
         job, number = self.job, len(self.job.editions) + 1
@@ -164,11 +176,13 @@ class Maker:
         return Document(made.account, letter, files, charts, f"{folder}/{figures.name}", figures.sha256)
 
 
-def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job, number: int) -> Iterator[Made]:
+def _documents(
+    db: Database, settings: Settings, plan: ReportPlan, job: Job, number: int, emptied: Sequence[str]
+) -> Iterator[Made]:
     from polydoc_analytics.branding import branding
     from polydoc_analytics.reporting import context
     from polydoc_analytics.reports import builder
-    from polydoc_analytics.reports.statement import account_data, index, statement_of
+    from polydoc_analytics.reports.statement import account_data, data_without_runs, index, statement_of
 
     names = {**db.account_names, **account_names(settings.accounts)}
     found: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=names)
@@ -178,10 +192,10 @@ def _documents(db: Database, settings: Settings, plan: ReportPlan, job: Job, num
         yield Made("", builder(plan.kind)(found), f"{stem}{edition}")
         return
     accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
-    stems = {account: f"{stem}_{file_name(account)}{edition}" for account in accounts}
+    stems = {account: f"{stem}_{file_name(account)}{edition}" for account in (*accounts, *emptied)}
     unfit: SumError | None = None
     try:
-        for data in account_data(found, accounts):
+        for data in chain(data_without_runs(found, emptied), account_data(found, accounts)):
             yield Made(data.account_id, statement_of(found, data), stems[data.account_id])
     except SumError as error:
         unfit = error  # the index says so; the other accounts get their statements
