@@ -423,6 +423,29 @@ def test_a_cell_of_contacts_holds_several_addresses_and_what_is_none_is_said(tmp
     ]
 
 
+def test_a_comma_between_addresses_needs_no_quotation_marks_in_the_last_column(tmp_path: Path) -> None:
+    from polydoc_analytics.delivery.contacts import contacts
+
+    path = tmp_path / "contacts.csv"
+    path.write_text("account_id,email\na,x@a.org,y@a.org , z@a.org\n")
+    found = contacts(str(path))
+    assert (found.addresses, found.faults) == ({"a": ("x@a.org", "y@a.org", "z@a.org")}, ())
+    path.write_text("account_id,email,note\na,x@a.org,y@a.org,z@a.org\n")
+    found = contacts(str(path))
+    assert found.addresses == {"a": ("x@a.org",)}
+    assert found.faults == (f"{path}:2: has more cells than there are columns",)
+
+
+def test_nobody_gets_a_mail_twice_because_an_address_or_a_target_stands_there_twice(sending) -> None:
+    twice = '"ops@example.com", "ops@EXAMPLE.com", "ops@example.com"'
+    assert sending(MAIL.replace('"ops@example.com"', twice).format(port=1)).one.receiver == "ops@example.com"
+    target = sending(MAIL.format(port=1)).found.targets["to"]
+    made = deliveries_to([target], ("k",), "a", lambda _: ("x@a.org", "y@a.org", "x@A.ORG"))
+    assert [one.receiver for one in made] == ["x@a.org", "y@a.org"]
+    told = MAIL.format(port=1).replace("[schedule]", '[schedule]\ntell = ["to", "to"]')
+    assert sending(told).found.schedule.tell == ("to",)
+
+
 def test_each_address_of_an_account_has_a_state_of_its_own(sending, tmp_path: Path) -> None:
     contacts = {"a": ("x@a.org", "nobody", "y@a.org"), "b": ()}
     target = sending(MAIL.format(port=1)).found.targets["to"]

@@ -28,6 +28,8 @@ def contacts_of(account: str) -> Callable[[TargetPlan], tuple[str, ...]]:
 def contacts(path: str) -> Contacts:
     """Return who is in the file; addresses in a cell are parted by a comma or a semicolon.
 
+    A comma needs no quotation marks where the address is the last column: further cells are further addresses.
+
     The addresses of an account that has several rows are put together. What is no address stands among the others, so
     that it is known as not delivered to. Raises SourceError where the file cannot be read or lacks a column.
     """
@@ -47,7 +49,13 @@ def contacts(path: str) -> Contacts:
                     continue
                 if account in found:
                     faults.append(f"{where}: account {account} has a row already; all its addresses are taken")
-                addresses = [one.strip() for one in re.split(r"[,;]", row["email"] or "") if one.strip()]
+                cells = [row["email"] or ""]
+                if further := row.get(None):
+                    if columns[-1] == "email":
+                        cells += further
+                    else:
+                        faults.append(f"{where}: has more cells than there are columns")
+                addresses = [one.strip() for cell in cells for one in re.split(r"[,;]", cell) if one.strip()]
                 faults += [f"{where}: '{one}' is no address" for one in addresses if not is_address(one)]
                 found.setdefault(account, {}).update(dict.fromkeys(addresses))
     except OSError as error:

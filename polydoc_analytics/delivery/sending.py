@@ -17,7 +17,7 @@ from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel, Try, key_of
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.plan import SchedulePlan, TargetPlan
-from polydoc_analytics.plan.keys import is_address
+from polydoc_analytics.plan.keys import distinct, is_address
 from polydoc_analytics.safe_text import shown, visible
 
 PUTS = ("folder", "store")
@@ -62,7 +62,7 @@ def deliveries_to(
 
 def _receivers(target: TargetPlan, contacts: Callable[[TargetPlan], tuple[str, ...]] | None) -> tuple[str, ...]:
     if target.kind == "email":
-        return contacts(target) if contacts else tuple(target.values["to"])
+        return distinct(contacts(target) if contacts else target.values["to"])
     place = target.values.get("path") or target.values.get("uri") or target.values["url_env"]
     return (shown(place) if "://" in place else place,)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -78,10 +78,9 @@ def _value(where: str, key: Key, value: Any) -> Any:
         is_count = isinstance(value, int) and not isinstance(value, bool) and value >= key.least
         return _of(where, name, value, is_count, f"a whole number from {key.least}")
     if key.kind == "number":
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
-        return float(_of(where, name, value, is_number, "a number"))
+        return float(_of(where, name, value, _is_number(value), "a number"))
     if key.kind == "numbers":
-        is_table = isinstance(value, Mapping) and all(isinstance(one, int | float) for one in value.values())
+        is_table = isinstance(value, Mapping) and all(map(_is_number, value.values()))
         return dict(_of(where, name, value, is_table, "a table of numbers"))
     if key.kind == "shares":
         is_list = isinstance(value, list | tuple) and all(
@@ -92,12 +91,16 @@ def _value(where: str, key: Key, value: Any) -> Any:
     if key.kind == "texts":
         given = [value] if isinstance(value, str) else value
         is_list = isinstance(given, list | tuple) and all(isinstance(one, str) and one.strip() for one in given)
-        texts = tuple(_of(where, name, given, is_list, "a list of texts"))
+        texts = tuple(dict.fromkeys(_of(where, name, given, is_list, "a list of texts")))
         for one in texts if key.choices else ():
             _choice(where, name, one, key.choices)
         return texts
     text = _of(where, name, value, isinstance(value, str) and bool(value.strip()), "a text in quotation marks")
     return _text(where, key, text)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def _text(where: str, key: Key, text: str) -> Any:
@@ -141,6 +144,15 @@ def is_address(text: str) -> bool:
         return False
     is_short = len(name.encode("utf-8", "replace")) <= 64 and len(text.encode("utf-8", "replace")) <= 254
     return is_short and all(_LABEL.fullmatch(label) for label in domain.split("."))
+
+
+def distinct(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return addresses, each mailbox once: the case of a domain is none of the name's."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        name, at, domain = address.rpartition("@")
+        found.setdefault(f"{name}{at}{domain.casefold()}", address)
+    return tuple(found.values())
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
