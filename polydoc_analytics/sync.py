@@ -43,7 +43,11 @@ def sync(
     more: dict[str, str] = {}
     try:
         if isinstance(source, FilesSource):
-            result, cursor, newest = _files(lake, source, cursor, partial, progress)
+            result, cursor, changed_at = _files(lake, source, cursor, partial, progress)
+            # A file that was cleared away has been brought all the same; a time to come is a wrong clock.
+            if state.get("kind") == source.kind and state.get("newest_file_at"):
+                changed_at.append(datetime.fromisoformat(state["newest_file_at"]))
+            newest = max((at for at in changed_at if at <= started), default=None)
             more = {"newest_file_at": newest.isoformat()} if newest else {}
         else:
             result = _service(lake, source, cursor, partial, progress, tell)
@@ -90,14 +94,14 @@ def _service(
 
 def _files(
     lake: Lake, source: FilesSource, cursor: Mapping[str, Any], partial: bool, progress: Progress | None
-) -> tuple[LoadResult, dict[str, Any], datetime | None]:
+) -> tuple[LoadResult, dict[str, Any], list[datetime]]:
     known = cursor.get("files", {})
     lake.raise_if_among(source.paths())
     files = inputs(source.paths(), source.input_format)
     names = lake.refused_accounts().strike_all([one.name for one in files])
     seen = {name: _seen(one) for name, one in zip(names, files, strict=True)}
     states = {name: state for name, (state, _) in seen.items()}
-    newest = max((at for _, at in seen.values() if at), default=None)
+    changed_at = [at for _, at in seen.values() if at]
     # A file whose state is not known is read every time.
     changed = Files(
         (
@@ -109,7 +113,8 @@ def _files(
     )
     if not changed:
         snapshot, passed_over = lake.snapshot().text, tuple(files.passed_over)
-        return LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over), {"files": states}, newest
+        nothing = LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over)
+        return nothing, {"files": states}, changed_at
     result = lake.ingest(
         changed,
         correct=source.correct,
@@ -120,7 +125,7 @@ def _files(
         name=source.name,
         kind="sync",
     )
-    return result, {"files": states}, newest
+    return result, {"files": states}, changed_at
 
 
 def _seen(one: Input) -> tuple[list[Any] | None, datetime | None]:

@@ -77,7 +77,9 @@ def test_quarantined_text_leaves_no_spelling(lake, file, tmp_path: Path, text: s
 
 
 def test_an_id_in_upper_case_is_the_same_account_if_it_is_a_uuid(lake, file) -> None:
-    lake.ingest(file([wire("a", account_id=ALICE.upper()), wire("b", account_id=BOB)]))
+    spelled = (ALICE.upper(), f"{{{ALICE}}}", f"URN:UUID:{ALICE}")
+    rows = [*(wire(f"a{n}", account_id=one) for n, one in enumerate(spelled)), wire("b", account_id=BOB)]
+    lake.ingest(file(rows))
     lake.erase(ALICE)
     assert credits_of(lake) == {"b": 3}
     lake.ingest(file([wire("A", account_id="ABC"), wire("B", account_id="abc")], "2.ndjson"))
@@ -170,9 +172,11 @@ class TestRefusal:
         other = pda.Lake(tmp_path / "other")
         other.ingest(path)
         assert lake.ingest(other).erased == 1
-        upper = lake.ingest(file([wire("c", account_id=ALICE.upper()), wire("d", account_id=BOB)], "5.ndjson"))
-        assert (upper.erased, upper.inserted) == (1, 1)
-        assert lake.loads().select("read", "inserted", "erased").row(-1) == (2, 1, 1)
+        spelled = (ALICE.upper(), ALICE.replace("-", ""), f"{{{ALICE}}}", f"urn:uuid:{ALICE.upper()}", f" {ALICE} ")
+        rows = [*(wire(f"c{n}", account_id=one) for n, one in enumerate(spelled)), wire("d", account_id=BOB)]
+        again = lake.ingest(file(rows, "5.ndjson"))
+        assert (again.erased, again.inserted) == (5, 1)
+        assert lake.loads().select("read", "inserted", "erased").row(-1) == (6, 1, 5)
         assert not holds(tmp_path / "lake", ALICE)
         assert credits_of(lake) == {"b": 3, "d": 3}
 

@@ -261,3 +261,27 @@ def test_a_secret_that_is_not_set_is_named_by_its_variable(lake, configured, mon
     monkeypatch.delenv("MY_TOKEN", raising=False)
     with pytest.raises(pda.SourceError, match="the environment variable MY_TOKEN is not set"):
         sync(lake, api)
+
+
+def test_the_newest_file_stays_known_when_it_is_cleared_away_and_a_time_to_come_is_none(
+    lake: pda.Lake, configured, tmp_path: Path
+) -> None:
+    import os
+
+    from polydoc_analytics.freshness import brought
+
+    files = configured(f'[sources.exports]\nkind = "files"\npath = "{(tmp_path / "in").as_posix()}"\n')["exports"]
+    (tmp_path / "in").mkdir()
+    now = datetime.now(UTC)
+    times = {"old": now - timedelta(days=9), "new": now - timedelta(days=2), "wrong": now + timedelta(days=30)}
+    for name, at in times.items():
+        path = tmp_path / "in" / f"{name}.ndjson"
+        path.write_bytes(ndjson([wire(name)]))
+        os.utime(path, (at.timestamp(), at.timestamp()))
+    sync(lake, files)
+    for later in (now + timedelta(days=1), now + timedelta(days=60)):
+        assert abs(brought(lake, "exports", later).file_at - times["new"]) < timedelta(seconds=1)
+    (tmp_path / "in" / "new.ndjson").unlink()
+    (tmp_path / "in" / "wrong.ndjson").unlink()
+    sync(lake, files)
+    assert abs(brought(lake, "exports", now).file_at - times["new"]) < timedelta(seconds=1)

@@ -12,19 +12,30 @@ ERASED = "(erased)"
 """What stands in a text where an erased account's id stood."""
 _UUID = re.compile(r"[0-9a-f]{32}")
 _SHORT = {'"': r"\\+\"", "\\": r"\\+", "/": r"\\+/", "\n": r"\\+n", "\r": r"\\+r", "\t": r"\\+t"}
+_AROUND = ("urn:uuid:", "{", "}", "-")
+"""What programs write around and between the digits of a UUID."""
 _GROUPS = (8, 4, 4, 4, 12)
 
 
 def canonical(account: str) -> str:
-    """Return an id as it is compared: a UUID in lower case without hyphens, anything else as it is."""
-    plain = account.strip(" ").replace("-", "").lower()
+    """Return an id as it is compared: a UUID as its 32 digits in lower case, anything else as it is."""
+    plain = account.strip(" ").lower()
+    for mark in _AROUND:
+        plain = plain.replace(mark, "")
     return plain if _UUID.fullmatch(plain) else account
 
 
 def canonical_sql(column: str) -> str:
     """Return :func:`canonical` as SQL for DuckDB; Spark calls ``regexp_matches`` ``regexp_like``."""
-    plain = f"lower(replace(trim({column}), '-', ''))"
+    plain = _plain_sql(column)
     return f"case when regexp_matches({plain}, '^[0-9a-f]{{32}}$') then {plain} else {column} end"
+
+
+def _plain_sql(column: str) -> str:
+    found = f"lower(trim({column}))"
+    for mark in _AROUND:
+        found = f"replace({found}, '{mark}', '')"
+    return found
 
 
 class Spelling:
@@ -54,7 +65,7 @@ class Spelling:
     def is_account_sql(self, column: str) -> str:
         """Return SQL for whether a column is this id."""
         if self._is_uuid:
-            return f"lower(replace(trim({column}), '-', '')) = {quoted(canonical(self.account))}"
+            return f"{_plain_sql(column)} = {quoted(canonical(self.account))}"
         return f"{column} = {quoted(self.account)}"
 
     def is_named_sql(self, column: str) -> str:

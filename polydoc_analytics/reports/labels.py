@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 IN_CHARTS = 36
 _IN_TABLES = 120
 _LEAST_PREFIX, _LONGEST_PREFIX = 8, 16
-_OF_SUMS = re.compile(r"total|others \([\d,]+\)")
+_OF_SUMS = re.compile(r"total|others \([\d,]+\)", re.IGNORECASE)
 """What the rows under a table and the last bar of a chart are called."""
 
 
@@ -83,7 +83,10 @@ def fitting(text: str, most: int) -> str:
 
 
 def _clashing(labels: Mapping[str, str], most: int) -> list[str]:
-    """Find the ids whose labels look alike, or like a sum; one that is called by its id alone is what it says."""
+    """Find the ids whose labels look alike, like a sum or like the id of another.
+
+    One that is called by its id alone is what it says.
+    """
     looks = {
         key: " ".join(unicodedata.normalize("NFKC", fitting(label, most)).split()) for key, label in labels.items()
     }
@@ -92,7 +95,9 @@ def _clashing(labels: Mapping[str, str], most: int) -> list[str]:
     return [
         key
         for key, look in looks.items()
-        if _OF_SUMS.fullmatch(look) or (counts[look] > 1 and not (labels[key] == key and of_ids[look] == 1))
+        if _OF_SUMS.fullmatch(look)
+        or (look != key and look in labels)
+        or (counts[look] > 1 and not (labels[key] == key and of_ids[look] == 1))
     ]
 
 
