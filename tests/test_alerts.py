@@ -379,6 +379,34 @@ def test_a_budget_that_is_corrected_is_over_and_one_of_unknown_credits_stays_wha
         assert (len(found.firing), len(found.recovered)) == (firing_now, 1 - firing_now)
 
 
+def test_a_number_that_no_sum_holds_is_told_and_silences_no_alert_of_other_accounts(
+    lake_of, configured, tmp_path: Path
+) -> None:
+    """Of the account that has it nothing is known: what fired for it is not over, either."""
+    configuration = configured(BUDGET + "projected = false\nstages = []\n" + FOLDER)
+    lake = lake_of(*runs_of("2026-04-02", 1, account_id="a", credits=130))
+    assert len(checked(lake, configuration, "2026-04-05T00:00").started) == 1
+    (tmp_path / "runs.ndjson").write_bytes(
+        ndjson(
+            [
+                *runs_of("2026-04-03", 2, account_id="a", credits=2**63 - 1),
+                *runs_of("2026-04-03", 1, account_id="b", credits=140),
+            ]
+        )
+    )
+    lake.ingest(tmp_path / "runs.ndjson")
+    found = checked(lake, configuration, "2026-04-06T00:00")
+    assert [one.what.split(":")[0] for one in found.started] == [
+        "b is above its budget of 2026-04",
+        "1 account is left out, for a sum does not fit into 64 bits",
+    ]
+    assert found.recovered == ()
+    assert len(found.firing) == 3
+    (tmp_path / "runs.ndjson").write_bytes(ndjson(runs_of("2026-04-03", 2, account_id="a", credits=1)))
+    lake.ingest(tmp_path / "runs.ndjson", correct=True)
+    assert checked(lake, configuration, "2026-04-07T00:00").recovered == ("b: sums",)
+
+
 DAILY = FRENCH.replace("weekly", "daily") + FOLDER
 
 

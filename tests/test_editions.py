@@ -271,6 +271,28 @@ def test_a_statement_goes_again_to_the_accounts_whose_figures_changed(put: Put) 
         assert first.deliveries[0].key != second.deliveries[0].key
 
 
+def test_an_account_that_has_no_statement_for_its_sum_does_not_fit_is_told_of_and_gets_it_later(
+    put: Put, server: Hook
+) -> None:
+    with mailbox() as box:
+        told = '[schedule]\ntell = ["hook"]\n[delivery.hook]\nkind = "webhook"\nurl_env = "HOOK_URL"\n'
+        configure(STATEMENTS.format(port=box.controller.port) + told)
+        Path("contacts.csv").write_text("account_id,email\na,a@x.org\nb,b@x.org\n")
+        put(*(run_on("2026-03-04", f"a{n}", account_id="a", credits=2**63 - 1) for n in range(2)))
+        put(run_on("2026-03-04", "b", account_id="b"))
+        assert due(APRIL) == 0
+        assert box.receivers == ["b@x.org"]
+        assert jobs("statements")["2026-03"].note.startswith("no statement for 1 account: a sum does not fit")
+        assert due("2026-04-01T07:10Z") == 0
+        [notice] = server.taken
+        assert notice["text"][0].startswith("statements 2026-03: no statement for 1 account: a sum does not fit")
+        Path("rows.ndjson").write_bytes(ndjson([run_on("2026-03-04", f"a{n}", account_id="a") for n in range(2)]))
+        pda.Lake("lake").ingest("rows.ndjson", correct=True)
+        assert rerun("statements", "2026-03", "--send") == 0
+        assert box.receivers == ["b@x.org", "a@x.org"]
+        assert jobs("statements")["2026-03"].note == ""
+
+
 def test_an_account_whose_runs_went_to_another_is_sent_that_nothing_is_left(put: Put, capsys) -> None:
     with mailbox() as box:
         configure(STATEMENTS.format(port=box.controller.port))

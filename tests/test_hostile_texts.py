@@ -398,7 +398,8 @@ deliver = ["mail", "chat"]
         assert run(["schedule", "due", "--now", "2026-04-01T07:00Z"]) == 0
     said = capsys.readouterr()
     assert_plain(said.out + said.err)
-    assert len(box.messages) == 1 + len(accounts)
+    # Blanks around an id in the file of contacts are none of it.
+    assert len(box.messages) == 1 + sum(one == one.strip() for one in accounts)
     for message in box.messages:
         assert {name.lower() for name in message} <= {
             "from", "to", "subject", "date", "message-id", "auto-submitted", "mime-version", "content-type",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics import views
 from polydoc_analytics.alerts.judging import is_beyond
 from polydoc_analytics.counting import counted, duration
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.periods import Interval, interval
@@ -32,6 +32,8 @@ SUMMED = (
 """Measures of which a window without runs has 0; every other is unknown then."""
 _NOTHING: dict[str, Any] = dict.fromkeys(SUMMED, 0)
 _LEAST_DAYS = 3
+_UNFIT = "sums"
+"""The key of the finding that a sum does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,20 @@ class Watched:
 
 
 def judged(plan: AlertPlan, watched: Watched) -> Judged:
-    """Return what an alert finds, in the order of its keys."""
-    found = _RULES[plan.kind](plan, watched)
+    """Return what an alert finds, in the order of its keys.
+
+    Accounts with a run whose numbers no sum holds are left out, which is a finding; of them nothing can be said.
+    """
+    try:
+        found = _RULES[plan.kind](plan, watched)
+    except SumError as error:
+        with watched.db.without(error.accounts) as rest:
+            found = _RULES[plan.kind](plan, replace(watched, db=rest))
+        without = f"{counted(len(error.accounts), 'account is', 'accounts are')} left out, for {error}"
+        firing = (*found.firing, Finding(plan.name, _UNFIT, without, ()))
+        found = replace(found, firing=firing, knows_absent=False)
+    else:
+        found = replace(found, seen=found.seen | {_UNFIT})
     return replace(found, firing=tuple(sorted(found.firing, key=lambda one: one.key)))
 
 

@@ -35,7 +35,8 @@ class Edition:
     """What was made of a period at an instant: from which snapshot, which files, and who was to get them.
 
     ``load`` is the number of the lake's load, ``changes`` says what is other than in the edition before. ``kind``,
-    ``since``, ``until``, ``timezone`` and ``date_basis`` are those of its report; empty: those of its job.
+    ``since``, ``until``, ``timezone`` and ``date_basis`` are those of its report; empty: those of its job. ``left_out``
+    says which accounts have no statement, for a sum does not fit.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Edition:
     until: str = ""
     timezone: str = ""
     date_basis: str = ""
+    left_out: str = ""
 
     def paths(self) -> list[str]:
         """Return its files on the shelf."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.config import Settings, account_names
 from polydoc_analytics.content import Report, Section
+from polydoc_analytics.counting import counted
 from polydoc_analytics.delivery.parcels import Enclosed, Letter, Parcel
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError, SumError
@@ -109,7 +110,7 @@ class Maker:
             totals = headlines(db)
             emptied = self._emptied(db, before)
             totals |= {one: Row(BY_ACCOUNT, (one,), dict.fromkeys(HEADLINE, 0)) for one in emptied}
-            for made in _documents(db, self.settings, self.plan, job, edition.number, emptied):
+            for made in _documents(db, self.settings, self.plan, job, edition, emptied):
                 names_accounts = any(
                     column.name == "account_id"
                     for section in made.report.sections
@@ -177,7 +178,7 @@ class Maker:
 
 
 def _documents(
-    db: Database, settings: Settings, plan: ReportPlan, job: Job, number: int, emptied: Sequence[str]
+    db: Database, settings: Settings, plan: ReportPlan, job: Job, made: Edition, emptied: Sequence[str]
 ) -> Iterator[Made]:
     from polydoc_analytics.branding import branding
     from polydoc_analytics.reporting import context
@@ -187,7 +188,7 @@ def _documents(
     names = {**db.account_names, **account_names(settings.accounts)}
     found: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=names)
     stem = f"{plan.name}_{job.period}"
-    edition = f"_edition-{number}" if number > 1 else ""
+    edition = f"_edition-{made.number}" if made.number > 1 else ""
     if not plan.per_account:
         yield Made("", builder(plan.kind)(found), f"{stem}{edition}")
         return
@@ -198,7 +199,8 @@ def _documents(
         for data in chain(data_without_runs(found, emptied), account_data(found, accounts)):
             yield Made(data.account_id, statement_of(found, data), stems[data.account_id])
     except SumError as error:
-        unfit = error  # the index says so; the other accounts get their statements
+        unfit = error  # the index and the ledger say so; the other accounts get their statements
+        made.left_out = f"no statement for {counted(len(error.accounts), 'account')}: {error}"
     yield Made("", index(found, stems, unfit), f"{stem}{edition}")
 
 

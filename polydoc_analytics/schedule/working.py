@@ -327,9 +327,11 @@ class Scheduler:
         state = "uncertain" if "uncertain" in states else "failed" if "failed" in states else "sent"
         bad = [one for one in edition.deliveries if one.state in ("uncertain", "failed")]
         note = "; ".join(f"{one.target}: {one.state}: {one.tries[-1].answer}" for one in bad)
-        job.note = note or ("incomplete" if edition.is_incomplete else "")
+        job.note = "; ".join(filter(None, (note, edition.left_out))) or ("incomplete" if edition.is_incomplete else "")
         if bad:
             self._notify(job, f"was not delivered to all: {note}")
+        if edition.left_out:
+            self._notify(job, edition.left_out)
         job.state, job.next_try_at, job.finished_at = state, None, self.clock().isoformat()
         self.book.save(job)
 
