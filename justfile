@@ -30,3 +30,9 @@ docs:
 # Change single places of the code that matters most, and print the changes that no test notices.
 mutants *subjects:
     python tests/mutants.py {{ subjects }}
+
+# Build the source distribution and the wheel in dist/, and check both.
+release:
+    python -m pip install --quiet build twine
+    python -m build --outdir dist
+    python -m twine check --strict dist/*

@@ -25,10 +25,7 @@ _SHORT = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
 
 def pages() -> dict[str, str]:
     """Return every generated file by its path below the project, as it must be."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    listed = _table(("view", "grain"), ((_code(one.name), one.grain) for one in catalog.catalog().values()))
     return {
-        "README.md": _between(readme, "views", listed),
         "docs/reference/views.md": views_page(),
         "docs/reference/commands.md": commands_page(),
         "docs/reference/settings.md": settings_page(),
@@ -273,12 +270,6 @@ def _code(text: str) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-
-
-def _between(text: str, name: str, content: str) -> str:
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, _, rest = text.partition(start)
-    return f"{before}{start}\n{content}\n{end}{rest.partition(end)[2]}"
 
 
 def _page(parts: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from polydoc_analytics._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from polydoc_analytics import charts

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from polydoc_analytics import __version__
+from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import FULL_OR_FAILED, SourceError, UsageError, refuse_address, unwritable
 from polydoc_analytics.loaders.sources import MANIFEST
 from polydoc_analytics.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema

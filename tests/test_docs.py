@@ -96,14 +96,12 @@ def test_the_commands_help_says_what_their_page_says(capfd: pytest.CaptureFixtur
         assert all(one.help for one in command.params), f"{name}: an argument or option without help"
 
 
-def test_the_layout_map_names_every_module() -> None:
-    layout = (ROOT / "README.md").read_text("utf-8").partition("| module | purpose |")[2].partition("\n\n")[0]
-    named = re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in layout.splitlines()[2:]))
-    package = ROOT / "polydoc_analytics"
-    modules = {path.stem for path in package.glob("*.py")} | {
-        path.parent.name for path in package.glob("*/__init__.py")
-    }
-    assert sorted(named) == sorted(modules - {"__init__", "__main__"})
+def test_the_map_has_the_rooms_of_the_import_contract_from_the_ground_up() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("| room | holds |")[2].partition("\n\n")[0]
+    drawn = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    contract = (ROOT / "pyproject.toml").read_text("utf-8").partition("layers = [")[2].partition("\n]")[0]
+    layers = [re.findall(r"polydoc_analytics\.(\w+)", line) for line in contract.splitlines() if line.strip()]
+    assert drawn == layers[::-1]
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

@@ -20,7 +20,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
-        from polydoc_analytics import __version__
+        from polydoc_analytics._version import __version__
 
         print(f"polydoc-analytics {__version__}")
         raise typer.Exit

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from polydoc_analytics import __version__
+from polydoc_analytics._version import __version__
 from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake import health

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics import __version__
+from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, nearest, translating
 from polydoc_analytics.lake import erasing, health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, reading, scan

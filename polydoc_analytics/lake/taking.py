@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from polydoc_analytics import __version__
+from polydoc_analytics._version import __version__
 from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.lake.changes import Changes, Comparison, reading, scan

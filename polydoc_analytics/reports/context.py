@@ -170,7 +170,7 @@ class Context:
 
         With ``only_account`` whatever could tell of others is left out: file names, and counts over the whole source.
         """
-        from polydoc_analytics import __version__
+        from polydoc_analytics._version import __version__
 
         db = self.db
         return Report(
