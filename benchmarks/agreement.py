@@ -27,7 +27,7 @@ def _by_key(table: Table) -> dict[str, list[Any]]:
 
 
 def _by_language(answers: Answers) -> dict[str, list[Any]]:
-    from polydoc_analytics.languages import language
+    from polydoc_analytics.model.languages import language
 
     sums: dict[str, list[Any]] = defaultdict(lambda: [0] * _SUMS)
     for text, *values in answers["by_language"]:

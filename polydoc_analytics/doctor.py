@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.counting import counted, duration
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.freshness import brought
 from polydoc_analytics.lake.changes import connection
@@ -16,8 +15,9 @@ from polydoc_analytics.lake.keeping import MANY_FILES
 from polydoc_analytics.lake.lake import Lake, Snapshot
 from polydoc_analytics.lake.tables import FormatError
 from polydoc_analytics.loading import scratch
+from polydoc_analytics.model.plurals import counted, duration
+from polydoc_analytics.model.schema import TEXTS
 from polydoc_analytics.quarantine import kind_of
-from polydoc_analytics.schema import TEXTS
 
 if TYPE_CHECKING:
     import polars as pl

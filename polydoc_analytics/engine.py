@@ -24,9 +24,9 @@ from polydoc_analytics.errors import (
     translating,
 )
 from polydoc_analytics.loaders import Progress
+from polydoc_analytics.model.periods import Interval, instant_of, interval
+from polydoc_analytics.model.schema import INTEGERS
 from polydoc_analytics.opening import opened_for_cluster, opened_runs
-from polydoc_analytics.periods import Interval, instant_of, interval
-from polydoc_analytics.schema import INTEGERS
 from polydoc_analytics.views import own
 
 if TYPE_CHECKING:

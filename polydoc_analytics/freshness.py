@@ -10,7 +10,7 @@ from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.model.sql_names import quoted
 
 
 @dataclass(frozen=True, slots=True)

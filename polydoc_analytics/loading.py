@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from polydoc_analytics.configured import opened
-from polydoc_analytics.counting import counted, noun
 from polydoc_analytics.errors import RejectedRowsError
 from polydoc_analytics.loaders import Progress, as_source, read_batches
 from polydoc_analytics.loaders.finding import PassedOver, files_of
 from polydoc_analytics.loaders.work import in_background
+from polydoc_analytics.model.plurals import counted, noun
 
 if TYPE_CHECKING:
     import polars as pl

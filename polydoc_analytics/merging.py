@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from polydoc_analytics.schema import NAMES, arrow_schema
+from polydoc_analytics.model.schema import NAMES, arrow_schema
 
 if TYPE_CHECKING:
     import duckdb

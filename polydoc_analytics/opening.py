@@ -14,8 +14,8 @@ from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SnapshotGoneError, SourceError, UsageError, refuse_blank, translated
 from polydoc_analytics.loaders import Progress, as_source, is_table
 from polydoc_analytics.loading import Counts, scratch, stage
-from polydoc_analytics.schema import COLUMNS, NAMES, REQUIRED, STATUSES, TEXTS, Column
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.model.schema import COLUMNS, NAMES, REQUIRED, STATUSES, TEXTS, Column
+from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.store import Scan
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) 
     """
     import duckdb
 
-    from polydoc_analytics.schema import MAX_INSTANT_US, MIN_INSTANT_US
+    from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
 
     relation = _relation(files)
     columns = ", ".join(_column(c, schema) for c in COLUMNS)

@@ -42,7 +42,7 @@ def load(
     """
     import polars as pl
 
-    from polydoc_analytics.schema import polars_schema
+    from polydoc_analytics.model.schema import polars_schema
 
     with scratch() as work:
         folder = work / "runs"
@@ -131,8 +131,8 @@ def _of_lake(
     import pyarrow as pa
 
     from polydoc_analytics.lake.changes import connection
+    from polydoc_analytics.model.schema import arrow_schema
     from polydoc_analytics.quarantine import Quarantine
-    from polydoc_analytics.schema import arrow_schema
     from polydoc_analytics.store import ROW_GROUP_ROWS, PartWriter
 
     parts = PartWriter(folder)

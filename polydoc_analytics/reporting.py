@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Report
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import SourceError, SumError, UsageError, refuse_address, translated
 from polydoc_analytics.loaders import as_source
-from polydoc_analytics.periods import instant_of
+from polydoc_analytics.model.periods import instant_of
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.renderers import FORMATS, render
 
 if TYPE_CHECKING:

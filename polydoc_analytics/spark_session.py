@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from polydoc_analytics.errors import PolydocError, SourceError, UsageError, first_line
-from polydoc_analytics.pyspark_notice import hush
+from polydoc_analytics.model.pyspark_notice import hush
 from polydoc_analytics.safe_text import shown
 
 if TYPE_CHECKING:

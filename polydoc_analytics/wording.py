@@ -11,8 +11,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.money import Money
-from polydoc_analytics.zones import zone
 
 UNKNOWN = "–"
 _MOST_CHARACTERS = 120

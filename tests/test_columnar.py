@@ -25,7 +25,7 @@ from conftest import wire
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.errors import InternalError
-from polydoc_analytics.schema import NAMES, TEXTS
+from polydoc_analytics.model.schema import NAMES, TEXTS
 
 BAD = b"x\xffy\xed\xa0\x80"  # a byte that no text has, and a surrogate as CESU-8 has it
 TEXT = BAD.decode("utf-8", "replace")

@@ -15,7 +15,7 @@ from conftest import SAMPLE, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.errors import SnapshotGoneError
-from polydoc_analytics.periods import instant_of
+from polydoc_analytics.model.periods import instant_of
 
 NOON = datetime(2026, 10, 31, 12, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import polydoc_analytics
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import first_line
+from polydoc_analytics.model.plurals import counted
 
 
 def test_one_is_one_and_all_else_is_many() -> None:

@@ -13,7 +13,7 @@ import pytest
 from conftest import wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.schema import NAMES
+from polydoc_analytics.model.schema import NAMES
 
 
 def public() -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polydoc_analytics.languages import Language, language, languages
+from polydoc_analytics.model.languages import Language, language, languages
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,6 @@ def test_junk_is_cheap() -> None:
 
 def test_importing_the_module_does_not_import_langcodes() -> None:
     """Its tables take a tenth of a second, which `--help` must not pay."""
-    code = "import polydoc_analytics.languages, sys; print({'langcodes', 'language_data'} & set(sys.modules))"
+    code = "import polydoc_analytics.model.languages, sys; print({'langcodes', 'language_data'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

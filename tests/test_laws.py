@@ -162,8 +162,8 @@ def test_parts_sum_to_the_whole_and_percentiles_are_numpys(some: list[Any], zone
 @settings(max_examples=200, deadline=None)
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.sampled_from(ZONES))
 def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: datetime, zone: str) -> None:
-    from polydoc_analytics.zones import offsets
-    from polydoc_analytics.zones import zone as load_zone
+    from polydoc_analytics.model.timezones import offsets
+    from polydoc_analytics.model.timezones import zone as load_zone
 
     instant = moment.replace(tzinfo=UTC)
     us = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

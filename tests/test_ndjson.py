@@ -20,7 +20,7 @@ from polydoc_analytics.loaders import layout, shape
 from polydoc_analytics.loaders import ndjson as reader
 from polydoc_analytics.loaders import wire as judge
 from polydoc_analytics.loaders.work import side_by_side
-from polydoc_analytics.schema import COLUMNS, INSTANTS, NAMES
+from polydoc_analytics.model.schema import COLUMNS, INSTANTS, NAMES
 
 texts = st.one_of(
     st.sampled_from(["", "a", "de", "Succeeded", "Running", "pt-BR", '"', "\\", "null", "x" * 63, "x" * 64, "x" * 200]),

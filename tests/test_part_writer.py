@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from polydoc_analytics import store
-from polydoc_analytics.schema import arrow_schema
+from polydoc_analytics.model.schema import arrow_schema
 from polydoc_analytics.store import PartWriter
 
 START = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.periods import PERIOD_WORDS, Interval, interval
-from polydoc_analytics.zones import start_of_day, zone
+from polydoc_analytics.model.periods import PERIOD_WORDS, Interval, interval
+from polydoc_analytics.model.timezones import start_of_day, zone
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 """A Tuesday."""

@@ -17,7 +17,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.loaders import postgres as reader
 from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.dsn import parsed
-from polydoc_analytics.schema import polars_schema
+from polydoc_analytics.model.schema import polars_schema
 
 CANARIES = (PASSWORD, "canary", "p?ss-7c9e", "p%3Fss")
 

@@ -15,7 +15,7 @@ import pytest
 
 import polydoc_analytics.sample as sample
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.languages import language
+from polydoc_analytics.model.languages import language
 from polydoc_analytics.sample import write_sample
 
 COMMITTED = Path(__file__).parent.parent / "data" / "sample_runs.ndjson"

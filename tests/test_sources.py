@@ -21,7 +21,7 @@ import pytest
 from conftest import SAMPLE, ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.schema import NAMES, REQUIRED
+from polydoc_analytics.model.schema import NAMES, REQUIRED
 
 ROWS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
 

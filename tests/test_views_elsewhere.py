@@ -18,7 +18,7 @@ from postgres_server import Postgres
 import polydoc_analytics as pda
 from polydoc_analytics import views
 from polydoc_analytics.cli import run
-from polydoc_analytics.schema import COLUMNS
+from polydoc_analytics.model.schema import COLUMNS
 from polydoc_analytics.views.elsewhere import DIALECTS, statements
 
 ZONE = "Europe/Lisbon"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.zones import local_date, offsets, start_of_day, zone
+from polydoc_analytics.model.timezones import local_date, offsets, start_of_day, zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = 3_600_000_000

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
 from polydoc_analytics.alerts.judging import is_beyond
-from polydoc_analytics.counting import counted, duration
 from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.freshness import brought
 from polydoc_analytics.lake.lake import Lake
-from polydoc_analytics.periods import Interval, interval
+from polydoc_analytics.model.periods import Interval, interval
+from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.plan import AlertPlan
 from polydoc_analytics.plan.plans import as_day, day_count
 from polydoc_analytics.reports.context import records, texts

@@ -9,7 +9,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.lake import LakeUri, opened_lake
 from polydoc_analytics.cli.root import app
-from polydoc_analytics.counting import counted, noun
+from polydoc_analytics.model.plurals import counted, noun
 
 alerts_app = typer.Typer(
     help="Check the alerts of the settings, and see what fires.", no_args_is_help=True, rich_markup_mode=None

@@ -23,8 +23,8 @@ from polydoc_analytics.cli.shared import (
     say_counts,
     say_passed_over,
 )
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import QueryError, SumError, UsageError
+from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -412,7 +412,7 @@ def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
 
 def _period_text(db: Database) -> str:
     """Say which interval a table covers, in local days where it begins or ends with one."""
-    from polydoc_analytics.zones import zone
+    from polydoc_analytics.model.timezones import zone
 
     def text(bound: datetime, *, is_end: bool) -> str:
         local = bound.astimezone(zone(db.timezone))

@@ -11,8 +11,8 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.model.plurals import counted
 
 config_app = typer.Typer(
     help="Begin a configuration, see what is in force, check it.", no_args_is_help=True, rich_markup_mode=None

@@ -9,8 +9,8 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import one_or_many, print_json, print_plain, say_passed_over
-from polydoc_analytics.counting import counted, noun
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.model.plurals import counted, noun
 
 if TYPE_CHECKING:
     import polars as pl

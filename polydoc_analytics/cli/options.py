@@ -117,7 +117,7 @@ def width() -> int:
 
 def parsed_now(text: str | None) -> datetime:
     """Return the instant that ``--now`` (or POLYDOC_ANALYTICS_NOW) gives, else the present one."""
-    from polydoc_analytics.periods import instant_of
+    from polydoc_analytics.model.periods import instant_of
 
     return instant_of(text or os.environ.get("POLYDOC_ANALYTICS_NOW"))
 

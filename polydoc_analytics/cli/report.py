@@ -12,8 +12,8 @@ from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import connected, one_or_many
 from polydoc_analytics.cli.terminal import print_bytes
 from polydoc_analytics.config import Settings
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError, refuse_address
+from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     from polydoc_analytics.schedule.ledger import Edition

@@ -11,7 +11,7 @@ from polydoc_analytics.cli.alerts import DryRun
 from polydoc_analytics.cli.lake import LakeUri, opened_lake
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import print_json
-from polydoc_analytics.counting import counted
+from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     from polydoc_analytics.schedule.ledger import Job

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.terminal import print_exact
-from polydoc_analytics.counting import counted, noun
+from polydoc_analytics.model.plurals import counted, noun
 from polydoc_analytics.safe_text import json_escaped
 
 if TYPE_CHECKING:

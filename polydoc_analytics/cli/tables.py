@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.counting import noun
+from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.safe_text import on_one_line
 from polydoc_analytics.wording import UNKNOWN, plain
 

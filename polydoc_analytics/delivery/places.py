@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from polydoc_analytics.counting import counted
 from polydoc_analytics.delivery.outcomes import RefusedError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel
 from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.plan import TargetPlan
 from polydoc_analytics.plan.keys import filled
 

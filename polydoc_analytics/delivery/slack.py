@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from polydoc_analytics.counting import counted
 from polydoc_analytics.delivery.http import post
 from polydoc_analytics.delivery.outcomes import RefusedError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel
 from polydoc_analytics.delivery.sending import secret_of
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.plan import TargetPlan
 
 _MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10, 2000, 50

@@ -16,12 +16,12 @@ from polydoc_analytics.engines.results import GB, bounded_memory, frame_of, tabl
 from polydoc_analytics.engines.scope import Scope
 from polydoc_analytics.errors import QueryError, first_line
 from polydoc_analytics.loading import scratch
+from polydoc_analytics.model.schema import NAMES
+from polydoc_analytics.model.sql_names import quoted, without_progress_bar
+from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970
 from polydoc_analytics.opening import no_runs
-from polydoc_analytics.schema import NAMES
-from polydoc_analytics.sql import quoted, without_progress_bar
 from polydoc_analytics.statements import check_reads_only
 from polydoc_analytics.views import own
-from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,7 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import QueryError, first_line
-from polydoc_analytics.schema import MAX_INSTANT_US, MIN_INSTANT_US
+from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
 
 if TYPE_CHECKING:
     import duckdb

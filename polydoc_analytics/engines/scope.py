@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.languages import Language, languages
+from polydoc_analytics.model.languages import Language, languages
+from polydoc_analytics.model.periods import Interval
+from polydoc_analytics.model.sql_names import quoted
+from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
 from polydoc_analytics.opening import Runs
-from polydoc_analytics.periods import Interval
-from polydoc_analytics.sql import quoted
-from polydoc_analytics.zones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
 
 if TYPE_CHECKING:
     import polars as pl

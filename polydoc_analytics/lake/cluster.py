@@ -13,7 +13,6 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.exports import Exports, for_cluster
 from polydoc_analytics.lake.ledger import Ledger
@@ -24,8 +23,9 @@ from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.lake.spelling import canonical_sql
 from polydoc_analytics.lake.tables import DataFile, Table, described
 from polydoc_analytics.lake.taking import LoadResult, Origin, ledger_row, snapshot_text
-from polydoc_analytics.schema import NAMES
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.model.schema import NAMES
+from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.store import FILE_ROWS
 
 if TYPE_CHECKING:

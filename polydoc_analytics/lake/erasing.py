@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.counting import counted
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.keeping import entry, new_load, rewrite, vacuum
@@ -19,7 +18,8 @@ from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.lake.schemas import LedgerRow
 from polydoc_analytics.lake.spelling import Spelling
 from polydoc_analytics.lake.tables import LOG, Table, base_name
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.model.sql_names import quoted
 
 _QUARANTINE_TEXTS = ("raw", "reason", "source", "header")
 _EDITIONS = "editions/"

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.places import DAMAGED, Place, way_back
 from polydoc_analytics.lake.tables import LOG, Table, entry_name
+from polydoc_analytics.model.plurals import counted
 
 _ENTRY = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")

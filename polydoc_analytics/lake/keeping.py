@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from polydoc_analytics._version import __version__
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import reading, scan
@@ -18,6 +17,7 @@ from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.tables import DataFile, Table
 from polydoc_analytics.lake.taking import committed_after
 from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.store import FILE_ROWS
 
 LEAST_RETENTION_DAYS = 7

@@ -31,9 +31,9 @@ from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_te
 from polydoc_analytics.loaders import Progress, as_source
 from polydoc_analytics.loaders.work import in_background
 from polydoc_analytics.loading import stage
+from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.safe_text import shown
 from polydoc_analytics.spark_session import checked
-from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import ROW_GROUP_ROWS, Scan
 
 if TYPE_CHECKING:

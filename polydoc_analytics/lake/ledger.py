@@ -13,7 +13,7 @@ from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
 from polydoc_analytics.lake.tables import Table
-from polydoc_analytics.zones import start_of_day, zone
+from polydoc_analytics.model.timezones import start_of_day, zone
 
 _MOST_FILES = 50
 

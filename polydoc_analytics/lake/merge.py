@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from polydoc_analytics.lake.schemas import RUN_COLUMNS
 from polydoc_analytics.merging import WINNER_ORDER
-from polydoc_analytics.schema import NAMES
+from polydoc_analytics.model.schema import NAMES
 
 ORDER = "created_at, id"
 """How rows of runs and history lie in their files."""

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import reading, scan
@@ -21,7 +20,8 @@ from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
 from polydoc_analytics.lake.spelling import canonical_sql
 from polydoc_analytics.lake.tables import LOG, DataFile, FormatError, Table
 from polydoc_analytics.lake.writing import write_table
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.model.sql_names import quoted
 
 _LEDGER_FILE = re.compile(r"part-.*-ledger(?:-[0-9a-f]{8})?\.parquet")
 _KEYS = {"runs": ["id"], "history": ["id", "load", "superseded_by"], "quarantine": ["load", "source", "line", "reason"]}

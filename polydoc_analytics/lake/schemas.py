@@ -8,7 +8,7 @@ from functools import cache
 
 import pyarrow as pa
 
-from polydoc_analytics.schema import NAMES, arrow_schema
+from polydoc_analytics.model.schema import NAMES, arrow_schema
 
 FORMAT_VERSION = 1
 TABLES = ("runs", "history", "quarantine", "loads")

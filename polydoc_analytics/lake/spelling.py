@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from polydoc_analytics.sql import quoted
+from polydoc_analytics.model.sql_names import quoted
 
 ERASED = "(erased)"
 """What stands in a text where an erased account's id stood."""

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
-from polydoc_analytics.schema import MAX_INSTANT_US
+from polydoc_analytics.model.schema import MAX_INSTANT_US
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -27,9 +27,9 @@ from polydoc_analytics.loaders.batches import Rejected
 from polydoc_analytics.loaders.finding import Files, PassedOver, inputs
 from polydoc_analytics.loaders.sources import Input
 from polydoc_analytics.loading import CountsByName, Staged
+from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.quarantine import Quarantine
 from polydoc_analytics.safe_text import shown
-from polydoc_analytics.sql import quoted
 from polydoc_analytics.store import WRITE_OPTIONS, Manifest, Part
 
 

@@ -16,8 +16,8 @@ from polydoc_analytics.errors import PolydocError, SourceError, UsageError, tran
 from polydoc_analytics.loaders.finding import inputs
 from polydoc_analytics.loaders.sources import Input, as_local_file, opened, sniffed
 from polydoc_analytics.loaders.streams import as_utf8
-from polydoc_analytics.pyspark_notice import hush
-from polydoc_analytics.schema import pandera_schema
+from polydoc_analytics.model.pyspark_notice import hush
+from polydoc_analytics.model.schema import pandera_schema
 
 if TYPE_CHECKING:
     from polydoc_analytics.loaders.work import Work

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from polydoc_analytics.loaders import wire
 from polydoc_analytics.loaders.instants import instants
-from polydoc_analytics.schema import INSTANTS, NAMES, arrow_schema, pandera_schema
+from polydoc_analytics.model.schema import INSTANTS, NAMES, arrow_schema, pandera_schema
 
 MAX_RAW_BYTES = 64 * 1024
 _JUDGED_AT_ONCE = 100_000

@@ -25,7 +25,7 @@ from polydoc_analytics.loaders.instants import instants
 from polydoc_analytics.loaders.validation import is_text, validated
 from polydoc_analytics.loaders.wire import LONE_SURROGATE, NOT_UTF8, show
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
+from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
 
 BATCH_ROWS = 65_536
 _MOST_SMALL_BYTES = 1024 * 1024

@@ -33,7 +33,7 @@ from polydoc_analytics.loaders.batches import (
 from polydoc_analytics.loaders.csv_records import BOM, Records, line_ends, without_bom
 from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import BY_KEY, COLUMNS, INTEGERS, NAMES, REQUIRED, Column
+from polydoc_analytics.model.schema import BY_KEY, COLUMNS, INTEGERS, NAMES, REQUIRED, Column
 
 _DELIMITERS = (",", ";", "\t", "|")
 _PLAIN_INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.0+)?$"

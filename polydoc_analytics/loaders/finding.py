@@ -25,8 +25,8 @@ from polydoc_analytics.loaders.sources import (
     reason,
 )
 from polydoc_analytics.loaders.streams import archive_of, as_utf8, encoding_of, peek
+from polydoc_analytics.model.schema import BY_KEY, REQUIRED
 from polydoc_analytics.safe_text import on_one_line, shown
-from polydoc_analytics.schema import BY_KEY, REQUIRED
 
 _EXTRAS = {
     "s3": "s3",

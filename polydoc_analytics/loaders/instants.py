@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polydoc_analytics.loaders import wire
-from polydoc_analytics.schema import MAX_INSTANT_US, MIN_INSTANT_US
+from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
 
 _UTC = pa.timestamp("us", "UTC")
 _DAY = "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"

@@ -14,7 +14,7 @@ from polydoc_analytics.loaders import json_pages, wire
 from polydoc_analytics.loaders.json_elements import Elements, Piece
 from polydoc_analytics.loaders.json_text import SPACE, Text
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import COLUMNS
+from polydoc_analytics.model.schema import COLUMNS
 
 _DEEPEST = 100
 _LOOKED_AT = 100

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from polydoc_analytics.loaders.batches import loose_schema
 from polydoc_analytics.loaders.moments import WIDTH, MomentForm
-from polydoc_analytics.schema import BY_KEY, COLUMNS, Column
+from polydoc_analytics.model.schema import BY_KEY, COLUMNS, Column
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]

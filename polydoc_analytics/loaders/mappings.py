@@ -14,7 +14,7 @@ from uuid import UUID
 
 from polydoc_analytics.loaders import ndjson
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import BY_KEY
+from polydoc_analytics.model.schema import BY_KEY
 
 _ROWS_AT_ONCE = 10_000
 

@@ -22,7 +22,7 @@ from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Place, Rejec
 from polydoc_analytics.loaders.lines import BLOCK_BYTES as BLOCK_BYTES
 from polydoc_analytics.loaders.lines import LongLine, blocks
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import COLUMNS, NAMES
+from polydoc_analytics.model.schema import COLUMNS, NAMES
 
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN = 10, 13

@@ -16,7 +16,7 @@ from polydoc_analytics.loaders import columnar
 from polydoc_analytics.loaders.dsn import parsed
 from polydoc_analytics.loaders.pg_errors import explained
 from polydoc_analytics.loaders.work import Work
-from polydoc_analytics.schema import BY_KEY
+from polydoc_analytics.model.schema import BY_KEY
 
 DEFAULT_TABLE = "public.run"
 

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from polydoc_analytics.loaders import deep_json
 from polydoc_analytics.loaders.deep_json import Number as Number
 from polydoc_analytics.loaders.deep_json import Refusal as Refusal
+from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
 from polydoc_analytics.safe_text import on_one_line
-from polydoc_analytics.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
 
 _EPOCH = datetime(1970, 1, 1)
 _DAYS_IN_2000_YEARS = 730_485

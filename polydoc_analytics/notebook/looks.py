@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.counting import counted
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.wording import UNKNOWN, plain, shown
 
 if TYPE_CHECKING:

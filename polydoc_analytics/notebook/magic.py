@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from polydoc_analytics.charts import FORMS
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.model.plurals import counted
 
 COMMANDS = ("connect", "views", "describe")
 CONNECT_OPTIONS = (

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.periods import Interval, interval
-from polydoc_analytics.zones import zone
+from polydoc_analytics.model.periods import Interval, interval
+from polydoc_analytics.model.timezones import zone
 
 _FORMS = "expected minute, hour, day of month, month and weekday, such as '0 7 * * 1', or daily, weekly, monthly"
 

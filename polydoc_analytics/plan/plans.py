@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.config import Settings
 from polydoc_analytics.configured import sources
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
+from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.plan.cron import Cron
 from polydoc_analytics.plan.keys import NAME, checked, is_address
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, PERIODS, PRESETS, REPORT, SCHEDULE
 from polydoc_analytics.views.own import catalog_with
-from polydoc_analytics.zones import zone
 
 if TYPE_CHECKING:
     from polydoc_analytics.views import View

@@ -10,10 +10,10 @@ from typing import Any
 
 from polydoc_analytics.content import Chart, Column, Kind, Report, Scalar, Section, Table
 from polydoc_analytics.errors import PolydocError
+from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.money import Money, decimals
 from polydoc_analytics.renderers.cells import small_sample_note
 from polydoc_analytics.wording import UNKNOWN, shown
-from polydoc_analytics.zones import zone
 
 MOST_ROWS = 1_048_576
 MOST_CHARACTERS = 32_767

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from polydoc_analytics.periods import Interval
-from polydoc_analytics.zones import local_date, start_of_day, zone
+from polydoc_analytics.model.periods import Interval
+from polydoc_analytics.model.timezones import local_date, start_of_day, zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.branding import Branding
 from polydoc_analytics.content import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
-from polydoc_analytics.counting import noun
 from polydoc_analytics.filenames import file_name
+from polydoc_analytics.model.periods import Interval
+from polydoc_analytics.model.plurals import noun
+from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.money import Money, cost, rounded, unit
-from polydoc_analytics.periods import Interval
 from polydoc_analytics.reports.comparison import Comparison, comparison
 from polydoc_analytics.reports.labels import Labels
 from polydoc_analytics.reports.sourcing import file_lines
 from polydoc_analytics.wording import Words, shown
-from polydoc_analytics.zones import zone
 
 if TYPE_CHECKING:
     import polars as pl
@@ -257,7 +257,7 @@ class Context:
         return facts
 
     def counted(self, count: int, one: str, many: str | None = None) -> str:
-        """Return a count and the word that goes with it, see :func:`polydoc_analytics.counting.noun`."""
+        """Return a count and the word that goes with it, see :func:`polydoc_analytics.model.plurals.noun`."""
         return f"{self.text(count, 'count')} {noun(count, one, many)}"
 
     def comparison_text(self) -> str:

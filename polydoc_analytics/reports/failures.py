@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polydoc_analytics.content import Chart
-from polydoc_analytics.counting import noun
+from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.reports import specs
 from polydoc_analytics.reports.context import Context, is_small
 from polydoc_analytics.reports.labels import IN_CHARTS

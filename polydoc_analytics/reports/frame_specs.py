@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.counting import counted
 from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.specs import ACCENT, PAPER, WARM, Spec, specification
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from polydoc_analytics.content import Column, Section, Table
-from polydoc_analytics.counting import noun
+from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.reports.context import Context, records
 
 _TOO_LONG_S = 3600

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from polydoc_analytics.counting import noun
+from polydoc_analytics.model.plurals import noun
 
 if TYPE_CHECKING:
     from polydoc_analytics.engine import Database

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polydoc_analytics.config import Settings, account_names
-from polydoc_analytics.counting import noun
 from polydoc_analytics.delivery.contacts import contacts
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.plan import Plans
 
 _NAMED = 5

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.config import Settings, account_names
 from polydoc_analytics.content import Report, Section
-from polydoc_analytics.counting import counted
 from polydoc_analytics.delivery.parcels import Enclosed, Letter, Parcel
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError, SumError
 from polydoc_analytics.filenames import file_name
 from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.renderers import render
 from polydoc_analytics.schedule.changes import Comparison

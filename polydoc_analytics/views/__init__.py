@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from polydoc_analytics.errors import UsageError, nearest
-from polydoc_analytics.schema import INTEGERS, MOST_LIKELY_NUMBER, SOFT_RULES
+from polydoc_analytics.model.schema import INTEGERS, MOST_LIKELY_NUMBER, SOFT_RULES
 
 KEYS = ("account", "language")
 EVERY = {"day": "daily", "week": "weekly", "month": "monthly"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from polydoc_analytics.pyspark_notice import hush
+from polydoc_analytics.model.pyspark_notice import hush
 
 if TYPE_CHECKING:
     import pandera.polars

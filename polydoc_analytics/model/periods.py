@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from polydoc_analytics.errors import UsageError, nearest
-from polydoc_analytics.zones import local_date, start_of_day, zone
+from polydoc_analytics.model.timezones import local_date, start_of_day, zone
 
 PERIOD_WORDS = (
     "today",

@@ -12,7 +12,12 @@ from itertools import islice
 from threading import Lock
 from typing import Any
 
-from polydoc_analytics.language_synonyms import LANGUAGE_SYNONYMS, LEGACY_TAGS, SCRIPT_SYNONYMS, TERRITORY_SYNONYMS
+from polydoc_analytics.model.language_synonyms import (
+    LANGUAGE_SYNONYMS,
+    LEGACY_TAGS,
+    SCRIPT_SYNONYMS,
+    TERRITORY_SYNONYMS,
+)
 
 _LONGEST = 100
 _TAG_LIKE = re.compile(r"(?:[a-z]{2,3}|[ix](?=[-_]))(?:[-_][a-z0-9]{1,8})*|root", re.ASCII | re.IGNORECASE)
