@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
-from polydoc_analytics.config import Settings, settings
+from polydoc_analytics.config.settings import Settings, settings
 from polydoc_analytics.errors import SourceError, UsageError, nearest
 from polydoc_analytics.loaders import Progress, Reading
 

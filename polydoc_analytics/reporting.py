@@ -111,7 +111,7 @@ def context(
 ) -> Context:
     """Return what builders get; the arguments are those of :func:`build`."""
     from polydoc_analytics.branding import branding as parsed
-    from polydoc_analytics.config import account_names
+    from polydoc_analytics.config.settings import account_names
     from polydoc_analytics.reports.context import Context
     from polydoc_analytics.reports.labels import Labels
     from polydoc_analytics.wording import Words

@@ -18,7 +18,7 @@ from polydoc_analytics.alerts.checking import Checked, check, evaluate, firing
 from polydoc_analytics.alerts.judging import is_beyond, tail
 from polydoc_analytics.alerts.rules import Watched, judged
 from polydoc_analytics.cli import run
-from polydoc_analytics.config import settings
+from polydoc_analytics.config.settings import settings
 from polydoc_analytics.model.plurals import duration
 from polydoc_analytics.plan import plans
 

@@ -21,7 +21,7 @@ import trustme
 from aiosmtpd.smtp import AuthResult
 from receivers import DROP, LATER, NO, OK, SILENT, hook, mailbox
 
-from polydoc_analytics.config import settings
+from polydoc_analytics.config.settings import settings
 from polydoc_analytics.delivery.parcels import Delivery, Enclosed, Letter, Parcel
 from polydoc_analytics.delivery.sending import attempt, begin, deliveries_to, finish
 from polydoc_analytics.plan import Plans, plans
@@ -398,7 +398,7 @@ def test_an_address_beyond_ascii_goes_to_a_server_that_takes_it_and_to_no_other(
     ],
 )
 def test_what_is_one_address(text: str, is_one: bool) -> None:
-    from polydoc_analytics.plan.keys import is_address
+    from polydoc_analytics.config.fields import is_address
 
     assert is_address(text) is is_one
 
@@ -514,7 +514,7 @@ def test_a_folder_gets_each_file_whole_and_a_repeat_changes_nothing(sending, tmp
 
 
 def test_no_account_leads_out_of_its_folder(sending, tmp_path: Path) -> None:
-    from polydoc_analytics.plan.keys import filled
+    from polydoc_analytics.config.fields import filled
 
     assert filled("out/{account}/x", {"account": "../../etc"}) == "out/-..-etc/x"
     assert filled("out/{account}", {"account": ".."}) == "out/-"

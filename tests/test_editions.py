@@ -14,7 +14,7 @@ from receivers import Hook, hook, mailbox
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.config import settings
+from polydoc_analytics.config.settings import settings
 from polydoc_analytics.plan import plans
 from polydoc_analytics.schedule.working import Scheduler
 

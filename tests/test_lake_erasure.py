@@ -192,7 +192,7 @@ class TestRefusal:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "polydoc-analytics.toml").write_text('[sources.files]\nkind = "files"\npath = "in"\n')
-        from polydoc_analytics.config import settings
+        from polydoc_analytics.config.settings import settings
 
         source = sources(settings())["files"]
         name = f"in/export_{ALICE}.ndjson"

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.config import settings
+from polydoc_analytics.config.settings import settings
 from polydoc_analytics.errors import PolydocError, UsageError
 from polydoc_analytics.plan import plans
 from polydoc_analytics.plan.cron import Cron, interval_named, period_of

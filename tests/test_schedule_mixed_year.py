@@ -15,7 +15,7 @@ from receivers import DROP, LATER, OK, Hook, hook, mailbox
 from test_schedule_year import REPORT, TEXT, Fate, Killed, count_of_runs
 
 import polydoc_analytics as pda
-from polydoc_analytics.config import settings
+from polydoc_analytics.config.settings import settings
 from polydoc_analytics.delivery.outbox import notices
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.plan import plans

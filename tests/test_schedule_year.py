@@ -17,7 +17,7 @@ from conftest import ndjson, wire
 from receivers import DROP, LATER, NO, OK, hook, mailbox
 
 import polydoc_analytics as pda
-from polydoc_analytics.config import settings
+from polydoc_analytics.config.settings import settings
 from polydoc_analytics.content import Report, Section
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.plan import plans

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.alerts.rules import Finding, Judged, Watched, judged
-from polydoc_analytics.config import Settings, account_names
+from polydoc_analytics.config.settings import Settings, account_names
 from polydoc_analytics.delivery.outbox import deliver_all, put
 from polydoc_analytics.delivery.parcels import Letter, key_of
 from polydoc_analytics.delivery.sending import Clock

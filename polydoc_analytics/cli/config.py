@@ -29,7 +29,7 @@ def init(
 
     Example: polydoc-analytics config init
     """
-    from polydoc_analytics.config import FILE_NAME
+    from polydoc_analytics.config.settings import FILE_NAME
     from polydoc_analytics.errors import unwritable
     from polydoc_analytics.plan.example import EXAMPLE
     from polydoc_analytics.plan.schema import FILE, shipped

@@ -15,7 +15,7 @@ from polydoc_analytics.model.plurals import counted, noun
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.config import Settings
+    from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.taking import LoadResult
 

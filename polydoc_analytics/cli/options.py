@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from polydoc_analytics.cli.terminal import unguarded
-from polydoc_analytics.config import Settings, choose, settings
+from polydoc_analytics.config.settings import Settings, choose, settings
 from polydoc_analytics.errors import UsageError, nearest
 
 SOURCE_HELP = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."

@@ -11,7 +11,7 @@ from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import app
 from polydoc_analytics.cli.shared import connected, one_or_many
 from polydoc_analytics.cli.terminal import print_bytes
-from polydoc_analytics.config import Settings
+from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.errors import UsageError, refuse_address
 from polydoc_analytics.model.plurals import counted
 

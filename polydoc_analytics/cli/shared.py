@@ -14,7 +14,7 @@ from polydoc_analytics.safe_text import json_escaped
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.config import Settings
+    from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.engine import Database
     from polydoc_analytics.engines.scope import DateBasis
     from polydoc_analytics.loaders.finding import PassedOver
@@ -162,7 +162,7 @@ def named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFra
     """Put the names of accounts and languages beside their ids and tags."""
     import polars as pl
 
-    from polydoc_analytics.config import account_names
+    from polydoc_analytics.config.settings import account_names
 
     for key, name, names in (
         ("account_id", "account_name", {**db.account_names, **account_names(accounts)}),

@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import Any
 
 from polydoc_analytics import safe_text
+from polydoc_analytics.config.fields import distinct, is_address
 from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel, Try, key_of
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.plan import SchedulePlan, TargetPlan
-from polydoc_analytics.plan.keys import distinct, is_address
 from polydoc_analytics.safe_text import shown, visible
 
 PUTS = ("folder", "store")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polydoc_analytics.config import LEAST_ROW_BYTES, settings
+from polydoc_analytics.config.settings import LEAST_ROW_BYTES, settings
 
 __all__ = ["LEAST_ROW_BYTES", "longest_row", "too_long"]
 

@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.config import Settings
+from polydoc_analytics.config.fields import NAME, checked, is_address
+from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.configured import sources
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
 from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.plan.cron import Cron
-from polydoc_analytics.plan.keys import NAME, checked, is_address
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, PERIODS, PRESETS, REPORT, SCHEDULE
 from polydoc_analytics.views.own import catalog_with
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from polydoc_analytics import configured
 from polydoc_analytics.branding import KEYS as BRANDING
-from polydoc_analytics.config import TEXTS
-from polydoc_analytics.plan import keys
+from polydoc_analytics.config import fields as keys
+from polydoc_analytics.config.settings import TEXTS
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, REPORT, SCHEDULE
 
 FILE = "polydoc-analytics.schema.json"

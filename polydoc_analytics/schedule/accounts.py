@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polydoc_analytics.config import Settings, account_names
+from polydoc_analytics.config.settings import Settings, account_names
 from polydoc_analytics.delivery.contacts import contacts
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.lake.changes import connection

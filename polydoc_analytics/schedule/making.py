@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from polydoc_analytics.config import Settings, account_names
+from polydoc_analytics.config.settings import Settings, account_names
 from polydoc_analytics.content import Report, Section
 from polydoc_analytics.delivery.parcels import Enclosed, Letter, Parcel
 from polydoc_analytics.delivery.shelf import Shelf

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from polydoc_analytics.alerts.checking import Checked, check
-from polydoc_analytics.config import Settings
+from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.delivery.lanes import Errand, Lane, side_by_side
 from polydoc_analytics.delivery.outbox import deliver_all, lane_of, put
 from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel, Try, key_of
