@@ -24,7 +24,7 @@ def data(runs: int, broken: int = 0) -> Path:
 def _pieces(runs: int) -> Path:
     import pyarrow as pa
 
-    from polydoc_analytics.sample import DAYS, UNTIL, write_sample
+    from polydoc_analytics.loaders.sample import DAYS, UNTIL, write_sample
 
     count, rest = divmod(runs, PIECE_RUNS)
     if rest:

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     )
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.taking import LoadResult
+    from polydoc_analytics.loaders.sample import write_sample
     from polydoc_analytics.loading import Counts, Loaded, Staged
     from polydoc_analytics.model.languages import Language, language
     from polydoc_analytics.model.periods import Interval, interval
     from polydoc_analytics.model.schema import arrow_schema, pandera_schema, polars_schema
     from polydoc_analytics.outputs import export, load
     from polydoc_analytics.reporting import build, report
-    from polydoc_analytics.sample import write_sample
 
 _HOMES = {
     "content": ("Report",),
@@ -55,7 +55,7 @@ _HOMES = {
     "outputs": ("export", "load"),
     "model.periods": ("Interval", "interval"),
     "reporting": ("build", "report"),
-    "sample": ("write_sample",),
+    "loaders.sample": ("write_sample",),
     "model.schema": ("arrow_schema", "pandera_schema", "polars_schema"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -55,13 +55,13 @@ class ApiSource(_Late):
         self, folder: Path, progress: Progress | None = None, tell: Tell | None = None, *, partial: bool = False
     ) -> Reading:
         """Fetch the list of runs to a file in ``folder``, and return how to read it."""
-        from polydoc_analytics.loaders import api
+        from polydoc_analytics.loaders.services import rest_api
 
         token = secret(self.token_env, self.name)
-        path = api.fetched(
+        path = rest_api.fetched(
             self.base, token, folder, allow_http=self.allow_http, is_partial=partial, progress=progress, tell=tell
         )
-        return Reading(self.name, api.read(path, source=self.name, is_partial=partial))
+        return Reading(self.name, rest_api.read(path, source=self.name, is_partial=partial))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class PostgresSource(_Late):
 
     def opened(self, since: datetime | None = None, ids: Iterable[str] = ()) -> Reading:
         """Return how to read all runs, or those created or finished ``since`` an instant and those with some ids."""
-        from polydoc_analytics.loaders import postgres
+        from polydoc_analytics.loaders.services import postgres
 
         work = postgres.read(
             secret(self.dsn_env, self.name),
@@ -105,7 +105,7 @@ class PostgresSource(_Late):
 
     def names_of_accounts(self) -> dict[str, str]:
         """Return names by account id; empty where no query for them is configured."""
-        from polydoc_analytics.loaders import postgres
+        from polydoc_analytics.loaders.services import postgres
 
         if self.account_names is None:
             return {}

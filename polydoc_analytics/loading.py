@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from polydoc_analytics.configured import opened
 from polydoc_analytics.errors import RejectedRowsError
 from polydoc_analytics.loaders import Progress, as_source, read_batches
-from polydoc_analytics.loaders.finding import PassedOver, files_of
-from polydoc_analytics.loaders.work import in_background
+from polydoc_analytics.loaders.executor import in_background
+from polydoc_analytics.loaders.files import PassedOver, files_of
 from polydoc_analytics.model.plurals import counted, noun
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from polydoc_analytics.loaders.batches import Rejected
+    from polydoc_analytics.loaders.validation import Rejected
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import Manifest
 
@@ -134,7 +134,7 @@ def stage(
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
     """
-    from polydoc_analytics.loaders.batches import judged
+    from polydoc_analytics.loaders.validation import judged
     from polydoc_analytics.merging import Merge
     from polydoc_analytics.quarantine import Quarantine
     from polydoc_analytics.store import PartWriter, read_manifest

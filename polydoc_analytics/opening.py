@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from polydoc_analytics.lake.lake import Lake, Snapshot
-    from polydoc_analytics.loaders.finding import PassedOver
-    from polydoc_analytics.loaders.sources import Input
+    from polydoc_analytics.loaders.files import PassedOver
+    from polydoc_analytics.loaders.input_file import Input
     from polydoc_analytics.store import Manifest
 
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
@@ -195,7 +195,7 @@ def _no_quarantine() -> pl.DataFrame:
 
 def _export(source: Any) -> Runs | None:
     """Open a folder that ``export`` has written, whose manifest vouches for it; None where more has been put there."""
-    from polydoc_analytics.loaders.finding import files_in
+    from polydoc_analytics.loaders.files import files_in
     from polydoc_analytics.store import read_manifest
 
     if not isinstance(source, str | os.PathLike) or not os.path.isdir(source):
@@ -244,7 +244,7 @@ def _relation(files: tuple[str, ...]) -> str:
 
 def _in_place(source: Any, assume_utc: bool) -> Runs | None:
     """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
-    from polydoc_analytics.loaders.finding import inputs
+    from polydoc_analytics.loaders.files import inputs
 
     try:
         files = inputs(source)
@@ -270,7 +270,7 @@ def _common_schema(files: list[Input], assume_utc: bool) -> dict[str, tuple[str,
     """Return name and type of each of the Run's columns where all files agree and DuckDB can read them as they are."""
     import pyarrow.parquet as pq
 
-    from polydoc_analytics.loaders.columnar import columns_of
+    from polydoc_analytics.loaders.formats.arrow import columns_of
 
     common: dict[str, tuple[str, pa.DataType]] = {}
     for one in files:

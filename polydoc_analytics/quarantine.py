@@ -14,9 +14,9 @@ from typing import IO, Any
 import polars as pl
 
 from polydoc_analytics.errors import refuse_address, unwritable
-from polydoc_analytics.loaders.batches import Rejected
-from polydoc_analytics.loaders.mended import line_of
-from polydoc_analytics.loaders.wire import well_formed
+from polydoc_analytics.loaders.formats.quarantine_file import line_of
+from polydoc_analytics.loaders.run_parser import well_formed
+from polydoc_analytics.loaders.validation import Rejected
 
 SCHEMA = {"source": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
 _SPILL_BYTES = 64 * 1024 * 1024

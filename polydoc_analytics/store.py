@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import FULL_OR_FAILED, SourceError, UsageError, refuse_address, unwritable
-from polydoc_analytics.loaders.sources import MANIFEST
+from polydoc_analytics.loaders.input_file import MANIFEST
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]

@@ -13,8 +13,8 @@ from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.taking import LoadResult
 from polydoc_analytics.loaders import Progress
-from polydoc_analytics.loaders.finding import Files, inputs
-from polydoc_analytics.loaders.sources import Input, reason
+from polydoc_analytics.loaders.files import Files, inputs
+from polydoc_analytics.loaders.input_file import Input, reason
 from polydoc_analytics.loading import scratch
 
 

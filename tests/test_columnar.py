@@ -525,11 +525,11 @@ def test_an_export_whose_text_was_spoilt_is_named_in_one_line(
 def test_doctor_names_text_that_an_older_version_let_into_a_lake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from polydoc_analytics.loaders import columnar
+    from polydoc_analytics.loaders.formats import arrow
 
     lake = pda.Lake(tmp_path / "lake")
     with monkeypatch.context() as patch:
-        patch.setattr(columnar, "validated", lambda values: (values, []))
+        patch.setattr(arrow, "validated", lambda values: (values, []))
         lake.ingest(with_bad("account_id"))
     assert run(["doctor", "--lake", str(tmp_path / "lake")]) == 1
     said = capsys.readouterr().out

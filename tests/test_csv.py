@@ -13,9 +13,9 @@ from conftest import SHARED
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.loaders import csv
-from polydoc_analytics.loaders.batches import judge
-from polydoc_analytics.loaders.work import side_by_side
+from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.formats import csv
+from polydoc_analytics.loaders.validation import judge
 
 KEYS = ("id", "account_id", "created_at", "status", "target_language", "input_file_id", "note")
 AT = "2026-03-02T10:00:00Z"

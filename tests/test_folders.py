@@ -18,7 +18,7 @@ from conftest import SHARED, ndjson, wire
 from test_cli import cli  # noqa: F401 - a fixture
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders.finding import inputs, passed_over_text
+from polydoc_analytics.loaders.files import inputs, passed_over_text
 
 HEADER = "id,account_id,created_at,status,target_language,input_file_id"
 CSV = f"{HEADER}\nr,acme,2026-03-02T10:00:00Z,Failed,de,in\n".encode()

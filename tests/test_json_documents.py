@@ -20,8 +20,8 @@ from conftest import ndjson, wire
 from test_sources import CSV_HEADER, zstd
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import json_array
-from polydoc_analytics.loaders import ndjson as ndjson_reader
+from polydoc_analytics.loaders.formats import json as json_array
+from polydoc_analytics.loaders.formats import ndjson as ndjson_reader
 
 RUNS = [wire("a"), wire("b", status="Failed"), wire("c")]
 IDS = ["a", "b", "c"]

@@ -14,8 +14,8 @@ from conftest import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.loaders import ndjson
-from polydoc_analytics.loaders.work import side_by_side
+from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.formats import ndjson
 
 KIB = 1024
 

@@ -15,8 +15,9 @@ from conftest import ndjson, wire
 from polars.testing import assert_frame_equal
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import _work_of_files, small
-from polydoc_analytics.loaders.finding import inputs
+from polydoc_analytics.loaders import _work_of_files
+from polydoc_analytics.loaders.files import inputs
+from polydoc_analytics.loaders.formats import small_files
 
 BAD = [b"not json\n", b'{"id": 1}\n', b'\xff{"id":"x"}\n', b'{"a":1}{"b":2}\n', b'{"id":"y"\n']
 
@@ -103,7 +104,7 @@ def test_tables_read_together_give_what_each_gives_alone(
     pieces = len(list(_work_of_files(inputs(folder), assume_utc=False, partial=False)))
     assert pieces < 40
     together = pda.load(folder)
-    monkeypatch.setattr(small, "MOST_BYTES", -1)
+    monkeypatch.setattr(small_files, "MOST_BYTES", -1)
     alone = [pda.load(file) for file in sorted(folder.iterdir())]
     assert together.counts.read == sum(one.counts.read for one in alone) > 40
     assert_frame_equal(together.runs, pl.concat([one.runs for one in alone]).sort("created_at", "id"))
@@ -144,7 +145,7 @@ def test_files_read_together_give_what_each_gives_alone(
         ending, text = content(number, draw)
         (folder / f"{number:03}.{ending}").write_bytes(text or b"\n")
     together = pda.load(folder)
-    monkeypatch.setattr(small, "MOST_BYTES", -1)
+    monkeypatch.setattr(small_files, "MOST_BYTES", -1)
     alone = [pda.load(file) for file in sorted(folder.iterdir())]
     assert together.counts.read == sum(one.counts.read for one in alone)
     assert_frame_equal(together.runs, pl.concat([one.runs for one in alone]).sort("created_at", "id"))

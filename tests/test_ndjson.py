@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import layout, shape
-from polydoc_analytics.loaders import ndjson as reader
-from polydoc_analytics.loaders import wire as judge
-from polydoc_analytics.loaders.work import side_by_side
+from polydoc_analytics.loaders import run_parser as judge
+from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.formats import ndjson as reader
+from polydoc_analytics.loaders.formats.ndjson_vectorized import fixed_width, layout
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, NAMES
 
 texts = st.one_of(
@@ -173,7 +173,7 @@ def of_one_shape(count: int) -> list[bytes]:
 def shaped(block: bytes) -> tuple[Any, list[int]]:
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 10)
     usable = np.array([line[:1] + line[-1:] == b"{}" for line in block.split(b"\n")[:-1]])
-    table, numbers = shape.decode(block, np.concatenate(([0], ends[:-1] + 1)), ends, usable)
+    table, numbers = fixed_width.decode(block, np.concatenate(([0], ends[:-1] + 1)), ends, usable)
     return table, numbers.tolist()
 
 

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, cast
 import pytest
 from conftest import wire
 
-from polydoc_analytics.loaders import ndjson
-from polydoc_analytics.loaders.batches import judge
-from polydoc_analytics.loaders.work import side_by_side
+from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.formats import ndjson
+from polydoc_analytics.loaders.validation import judge
 
 TEXTS = ("id", "account_id", "status", "target_language", "input_file_id", "output_file_id")
 INSTANTS = ("created_at", "finished_at")

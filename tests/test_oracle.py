@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import deep_json, ndjson
-from polydoc_analytics.loaders import wire as judge
-from polydoc_analytics.loaders.work import side_by_side
+from polydoc_analytics.loaders import run_parser as judge
+from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.formats import deep_json, ndjson
 
 ORACLE = SHARED / "oracle"
 

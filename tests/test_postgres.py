@@ -14,9 +14,9 @@ import pytest
 from postgres_server import PASSWORD, Postgres, uid
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import postgres as reader
-from polydoc_analytics.loaders.batches import Rejected
-from polydoc_analytics.loaders.dsn import parsed
+from polydoc_analytics.loaders.services import postgres as reader
+from polydoc_analytics.loaders.services.postgres_dsn import parsed
+from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.schema import polars_schema
 
 CANARIES = (PASSWORD, "canary", "p?ss-7c9e", "p%3Fss")

@@ -21,7 +21,7 @@ from test_cli import cli  # noqa: F401 - a fixture
 from test_delivery import HOOK, sending  # noqa: F401 - a fixture
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import api
+from polydoc_analytics.loaders.services import rest_api
 from polydoc_analytics.safe_text import json_escaped, on_one_line, scrubbed, shown, visible, without_credentials
 
 HIDDEN = "t0ps3cret"
@@ -188,16 +188,16 @@ def test_a_token_anywhere_in_a_webhook_never_comes_back_in_the_ledger(
 )
 def test_a_token_goes_unencrypted_to_this_machine_alone(base: str, tmp_path: Path) -> None:
     with pytest.raises(pda.SourceError, match="the token would be sent unencrypted; use https, or set allow_http"):
-        api.fetched(base, HIDDEN, tmp_path)
+        rest_api.fetched(base, HIDDEN, tmp_path)
 
 
 @pytest.mark.parametrize(
     "base", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "https://no-such-host.invalid"]
 )
 def test_other_addresses_are_asked(base: str, tmp_path: Path) -> None:
-    patience = api.Patience(attempts=1)
+    patience = rest_api.Patience(attempts=1)
     with pytest.raises(pda.SourceError, match=r"cannot connect|no host of that name"):
-        api.fetched(base, HIDDEN, tmp_path, patience=patience)
+        rest_api.fetched(base, HIDDEN, tmp_path, patience=patience)
 
 
 def test_a_token_goes_unencrypted_where_it_is_asked_for(

@@ -11,12 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import polydoc_analytics.sample as sample
 import pytest
 
-import polydoc_analytics.sample as sample
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.loaders.sample import write_sample
 from polydoc_analytics.model.languages import language
-from polydoc_analytics.sample import write_sample
 
 COMMITTED = Path(__file__).parent.parent / "data" / "sample_runs.ndjson"
 KEYS = "account_id created_at credits finished_at id input_file_id input_tokens output_file_id output_tokens status"

@@ -265,7 +265,7 @@ def test_a_csv_header_that_cannot_hold_runs_is_refused(content: bytes, message: 
 def test_json_arrays_are_read_in_pieces_of_any_size(indent: int | None, wrap: Any, block_bytes: int) -> None:
     import io
 
-    from polydoc_analytics.loaders import json_array
+    from polydoc_analytics.loaders.formats import json as json_array
 
     rows = [
         *ROWS,
@@ -510,7 +510,7 @@ def test_a_file_with_nothing_but_a_bom_holds_no_rows(file) -> None:
 
 
 def test_records_of_an_array_are_counted_though_a_text_looks_like_the_end_of_one() -> None:
-    from polydoc_analytics.loaders import json_array
+    from polydoc_analytics.loaders.formats import json as json_array
 
     rows = [wire(str(n), input_file_id='},{ "' if n == 3 else "in") for n in range(9)] + [wire("9", status="Done")]
     document = json.dumps(rows, separators=(",", ":")).encode()

@@ -77,7 +77,7 @@ ZONES = ("Europe/Lisbon", "Australia/Lord_Howe", "America/Los_Angeles")
 @pytest.fixture(scope="module")
 def million(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("million")
-    from polydoc_analytics.sample import write_sample
+    from polydoc_analytics.loaders.sample import write_sample
 
     write_sample(folder / "runs.ndjson", runs=1_000_000, seed=6)
     pda.export(folder / "runs.ndjson", folder / "runs")
@@ -270,7 +270,7 @@ def assert_alike(here: Any, there: Any) -> None:
 
 
 def test_only_results_cross_the_network(tmp_path: Path, sail: str) -> None:
-    from polydoc_analytics.sample import write_sample
+    from polydoc_analytics.loaders.sample import write_sample
 
     write_sample(tmp_path / "runs.ndjson", runs=200_000, seed=2)
     pda.export(tmp_path / "runs.ndjson", tmp_path / "runs")

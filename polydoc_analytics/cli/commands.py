@@ -388,7 +388,7 @@ def sample(
     quiet: opt.Quiet = False,
 ) -> None:
     """Write realistic synthetic runs as NDJSON."""
-    from polydoc_analytics.sample import write_sample
+    from polydoc_analytics.loaders.sample import write_sample
 
     talk = opt.output(False, False, False, quiet, False)
     with opt.progress(talk) as update:

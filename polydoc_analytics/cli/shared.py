@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.engine import Database
     from polydoc_analytics.engines.scope import DateBasis
-    from polydoc_analytics.loaders.finding import PassedOver
+    from polydoc_analytics.loaders.files import PassedOver
     from polydoc_analytics.loading import Counts
 
 _ROWS_AT_A_TIME = 50_000
@@ -79,7 +79,7 @@ def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | 
 
 def say_passed_over(out: opt.Output, files: Iterable[PassedOver]) -> None:
     """Say which files of a folder were not read, and why."""
-    from polydoc_analytics.loaders.finding import passed_over_text
+    from polydoc_analytics.loaders.files import passed_over_text
 
     if text := passed_over_text(files):
         out.warn(text)

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
-from polydoc_analytics.loaders.quiet import quiet
+from polydoc_analytics.loaders.services.http_logging import quiet
 
 _MOST_READ = 4096
 _LAST_WORD = re.compile(r"\S+\Z")

@@ -12,7 +12,7 @@ from polydoc_analytics.errors import LakeError, SourceError, UsageError, first_l
 from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.loaders import is_table
-from polydoc_analytics.loaders.sources import MANIFEST
+from polydoc_analytics.loaders.input_file import MANIFEST
 from polydoc_analytics.store import Manifest, manifest_of, not_as_exported
 
 

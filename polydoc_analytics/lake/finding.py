@@ -9,7 +9,7 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.loaders import is_table
-from polydoc_analytics.loaders.sources import MANIFEST, format_of
+from polydoc_analytics.loaders.input_file import MANIFEST, format_of
 
 _SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 

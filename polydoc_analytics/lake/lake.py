@@ -29,7 +29,7 @@ from polydoc_analytics.lake.session import spark_session
 from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.loaders import Progress, as_source
-from polydoc_analytics.loaders.work import in_background
+from polydoc_analytics.loaders.executor import in_background
 from polydoc_analytics.loading import stage
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.safe_text import shown

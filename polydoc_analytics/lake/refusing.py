@@ -24,7 +24,7 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.schemas import LedgerRow
 from polydoc_analytics.lake.spelling import ERASED, canonical, struck
-from polydoc_analytics.loaders.batches import Rejected
+from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.sql_names import quoted
 
 KEY = "_erasure_key"

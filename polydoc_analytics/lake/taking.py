@@ -23,9 +23,9 @@ from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.tables import Table, base_name
 from polydoc_analytics.lake.writing import write_table
 from polydoc_analytics.loaders import Reading, is_table
-from polydoc_analytics.loaders.batches import Rejected
-from polydoc_analytics.loaders.finding import Files, PassedOver, inputs
-from polydoc_analytics.loaders.sources import Input
+from polydoc_analytics.loaders.files import Files, PassedOver, inputs
+from polydoc_analytics.loaders.input_file import Input
+from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.loading import CountsByName, Staged
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.quarantine import Quarantine

@@ -13,14 +13,14 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import PolydocError, SourceError, UsageError, translated
-from polydoc_analytics.loaders.finding import inputs
-from polydoc_analytics.loaders.sources import Input, as_local_file, opened, sniffed
+from polydoc_analytics.loaders.files import inputs
+from polydoc_analytics.loaders.input_file import Input, as_local_file, opened, sniffed
 from polydoc_analytics.loaders.streams import as_utf8
 from polydoc_analytics.model.pyspark_notice import hush
 from polydoc_analytics.model.schema import pandera_schema
 
 if TYPE_CHECKING:
-    from polydoc_analytics.loaders.work import Work
+    from polydoc_analytics.loaders.executor import Work
 
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes there are in all (0 where that is unknown)."""
@@ -97,7 +97,7 @@ def read_batches(
     Raises SourceError where a file is missing, empty, unreadable or cut off; rows already yielded are then not to be
     kept.
     """
-    from polydoc_analytics.loaders.work import side_by_side
+    from polydoc_analytics.loaders.executor import side_by_side
 
     if isinstance(source, Reading):
         with _importing_meanwhile() as is_ready:
@@ -153,24 +153,24 @@ def _importing_meanwhile() -> Iterator[Callable[[], bool]]:
 
 def _work_of_table(table: Any, assume_utc: bool) -> Iterable[Any]:
     if isinstance(table, Rows):
-        from polydoc_analytics.loaders import mappings
+        from polydoc_analytics.loaders.formats import mappings
 
         return mappings.read(table.rows, "rows", assume_utc=assume_utc)
-    from polydoc_analytics.loaders import columnar
+    from polydoc_analytics.loaders.formats import arrow
 
-    return columnar.read_table(table, "table", assume_utc=assume_utc)
+    return arrow.read_table(table, "table", assume_utc=assume_utc)
 
 
 def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> Iterator[Work]:
     """Yield the work of reading files in their order; small ones of a kind are put together."""
-    from polydoc_analytics.loaders import small
+    from polydoc_analytics.loaders.formats import small_files
 
-    finder, group = small.Finder(assume_utc), small.Group(assume_utc)
+    finder, group = small_files.Finder(assume_utc), small_files.Group(assume_utc)
     for one in files:
         if one.is_local and not one.size:
             continue
         try:
-            content = small.content_of(one)
+            content = small_files.content_of(one)
         except SourceError:
             yield from group.work()
             raise
@@ -190,9 +190,9 @@ def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> I
 def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) -> Iterator[Work]:
     kind = one.format
     if kind == "parquet" or (kind == "arrow" and one.path != "-"):
-        from polydoc_analytics.loaders import columnar
+        from polydoc_analytics.loaders.formats import arrow
 
-        read = columnar.read_parquet if kind == "parquet" else columnar.read_ipc
+        read = arrow.read_parquet if kind == "parquet" else arrow.read_ipc
         with as_local_file(one) as path:
             yield from read(path, one.name, assume_utc=assume_utc)
         return
@@ -204,13 +204,13 @@ def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) ->
 
 
 def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
-    from polydoc_analytics.loaders import csv, json_envelope, mended, ndjson
+    from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
     from polydoc_analytics.loaders.streams import begins_with_separator, peek, without_separators
 
     if kind in ("parquet", "arrow"):
-        from polydoc_analytics.loaders import columnar
+        from polydoc_analytics.loaders.formats import arrow
 
-        read = columnar.read_parquet if kind == "parquet" else columnar.read_ipc
+        read = arrow.read_parquet if kind == "parquet" else arrow.read_ipc
         with as_local_file(one, stream) as path:
             yield from read(path, one.name, assume_utc=assume_utc)
         return
@@ -221,13 +221,13 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, p
         kind = "json"
     if kind in ("ndjson", "json") and begins_with_separator(head):
         kind, stream = "json", without_separators(stream)
-    if kind in ("ndjson", "json") and mended.begins(head):
-        yield from mended.read(stream, one.name, assume_utc=assume_utc)
+    if kind in ("ndjson", "json") and quarantine_file.begins(head):
+        yield from quarantine_file.read(stream, one.name, assume_utc=assume_utc)
     elif kind == "ndjson":
         yield from ndjson.read(stream, one.name, assume_utc=assume_utc)
     elif kind == "json":
-        from polydoc_analytics.loaders import json_array
+        from polydoc_analytics.loaders.formats import json
 
-        yield from json_array.read(stream, one.name, assume_utc=assume_utc, is_partial=partial)
+        yield from json.read(stream, one.name, assume_utc=assume_utc, is_partial=partial)
     else:
         yield from csv.read(stream, one.name, assume_utc=assume_utc)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from polydoc_analytics.loaders import limits
-from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected, cut, no_runs
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, cut, no_runs
 
 BLOCK_BYTES = 7 * 1024 * 1024
 _FIRST_BYTES = 1024 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders.unpacking import CutOffError, DamagedError, unpacked
+from polydoc_analytics.loaders.compression import CutOffError, DamagedError, unpacked
 
 _PIECE_BYTES = 256 * 1024
 _SNIFFED_BYTES = 4096

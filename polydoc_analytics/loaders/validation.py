@@ -1,55 +1,243 @@
-"""Arrow memory that others have filled: validated before anything reads it, and its text brought to valid UTF-8."""
+"""Batches of checked runs: what a loader hands on, and the one place where a row is accepted or refused."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
+
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from polydoc_analytics.loaders import run_parser
+from polydoc_analytics.loaders.timestamps import instants
+from polydoc_analytics.model.schema import INSTANTS, NAMES, arrow_schema, pandera_schema
+
+MAX_RAW_BYTES = 64 * 1024
+_JUDGED_AT_ONCE = 100_000
+_JUDGED_BYTES = 64 * 1024 * 1024
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Tell whether an Arrow type is one of text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+class Rejected(NamedTuple):
+    """One quarantined row: where it stood, every reason, its text (cut at 64 KiB) and, for CSV, the header."""
+
+    source: str
+    line: int
+    reason: str
+    raw: str
+    header: str | None = None
 
 
-def validated(values: pa.Array) -> tuple[pa.Array, list[int]]:
-    """Validate an array; return it with dictionaries decoded, and the rows whose text was not valid UTF-8.
+class Place(NamedTuple):
+    """Where rows of one block stand: the source's name, and by row its line and its raw text."""
 
-    In those rows U+FFFD stands for each invalid byte. Raises ArrowInvalid or ArrowIndexError where offsets, sizes or
-    indices point outside the array's memory; nothing has read the values by then.
+    source: str
+    line: Callable[[int], int]
+    raw: Callable[[int], str]
+    header: str | None = None
+
+    def rejected(self, row: int, reason: str) -> Rejected:
+        """Return a row of this block as a rejected one."""
+        return Rejected(self.source, self.line(row), reason, cut(self.raw(row)), self.header)
+
+
+class Batch:
+    """Rows read from one place of one source: accepted runs (the Run's Arrow schema) and rejected rows.
+
+    ``table`` has the Run's columns in order; ``refused`` says by row and column what decoding has refused already,
+    ``rejected`` are the rows that could not even be put into the table, and ``lines`` is how many lines were read.
+    pandera judges the table when the rows are first asked for, so that decoding need not wait until pandera is
+    imported, and several batches can be judged at once.
     """
-    if pa.types.is_dictionary(values.type):
-        values.indices.validate(full=True)
-        entries, replaced = validated(values.dictionary)
-        rows: list[int] = []
-        if replaced:
-            chosen = pc.is_in(values.indices, value_set=pa.array(replaced, values.indices.type))
-            rows = pc.indices_nonzero(chosen).to_pylist()
-        return entries.take(values.indices), rows
-    if not is_text(values.type):
-        values.validate(full=True)
-        return values, []
-    # As binary, so that damage is told apart from text that is not UTF-8: that is no reason to refuse a file.
-    octets = values.view(_octets_type(values.type))
-    octets.validate(full=True)
-    target = pa.large_string() if pa.types.is_large_string(values.type) else pa.string()
+
+    def __init__(
+        self,
+        table: pa.Table,
+        place: Place,
+        refused: Mapping[int, Mapping[str, str]] | None = None,
+        rejected: Sequence[Rejected] = (),
+        lines: int = 0,
+    ) -> None:
+        self.read: int = table.num_rows + len(rejected)
+        self.lines = lines
+        self.unreadable: Sequence[Rejected] = rejected
+        self._table = table
+        self._place = place
+        self._refused = refused
+        self._placed: Callable[[Rejected], Rejected] | None = None
+        self._verdict: tuple[pa.Table, list[Rejected]] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the rows take in memory."""
+        return int(self._table.nbytes) + sum(len(row.raw) for row in self.unreadable)
+
+    @property
+    def runs(self) -> pa.Table:
+        """The rows that are Runs."""
+        return self._checked[0]
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """The rows that are none, in the order of their lines, each with every reason that applies to it."""
+        return self._checked[1]
+
+    def move_down(self, lines: int) -> None:
+        """Say that so many lines stand before those that were read."""
+        if lines:
+            line = self._place.line
+            self._place = self._place._replace(line=lambda row: line(row) + lines)
+            self.unreadable = [row._replace(line=row.line + lines) for row in self.unreadable]
+
+    def divide(self, sources: Sequence[str], lines: Sequence[int], before: Sequence[int]) -> None:
+        """Say that the lines come from several sources: so many from each, and what stands before them there."""
+        ends = list(accumulate(lines))
+
+        def placed(row: Rejected) -> Rejected:
+            at = bisect_left(ends, row.line)
+            return row._replace(source=sources[at], line=row.line - (ends[at] - lines[at]) + before[at])
+
+        self._placed = placed
+
+    @property
+    def _checked(self) -> tuple[pa.Table, list[Rejected]]:
+        if self._verdict is None:
+            judge([self])
+        assert self._verdict is not None
+        return self._verdict
+
+    def _part(self, broken: Iterable[tuple[int, str, str]]) -> None:
+        """Part the rows into runs and rejected ones, by row, column and reason of what pandera has found broken."""
+        reasons: dict[int, dict[str, str]] = {row: dict(columns) for row, columns in (self._refused or {}).items()}
+        for row, column, reason in broken:
+            reasons.setdefault(row, {}).setdefault(column, reason)
+        if not reasons:
+            self._verdict = _as_runs(self._table), self._in_order(self.unreadable)
+            return
+        bad = sorted(reasons)
+        rejected = [
+            self._place.rejected(
+                row, "; ".join(f"{name}: {reasons[row][name]}" for name in NAMES if name in reasons[row])
+            )
+            for row in bad
+        ]
+        keep = pl.repeat(True, self._table.num_rows, eager=True).scatter(bad, False)
+        runs = _as_runs(self._table.filter(keep.to_arrow()))
+        self._verdict = runs, self._in_order([*rejected, *self.unreadable])
+
+    def _in_order(self, rejected: Iterable[Rejected]) -> list[Rejected]:
+        """Sort rejected rows by line, and name the source of each where the lines come from several."""
+        rows = sorted(rejected, key=lambda row: row.line)
+        return rows if self._placed is None else list(map(self._placed, rows))
+
+
+def judge(batches: Sequence[Batch]) -> None:
+    """Validate the rows of several batches in one call of pandera, each of which costs some milliseconds."""
+    starts = [0, *accumulate(batch._table.num_rows for batch in batches)]
+    broken: list[list[tuple[int, str, str]]] = [[] for _ in batches]
+    for row, column, reason in _failures(pl.DataFrame(pa.concat_tables([batch._table for batch in batches]))):
+        at = bisect_right(starts, row) - 1
+        broken[at].append((row - starts[at], column, reason))
+    for batch, of_batch in zip(batches, broken, strict=True):
+        batch._part(of_batch)
+
+
+class Judged(NamedTuple):
+    """Some batches together: the rows that are Runs, those that are none, and how many there were."""
+
+    runs: pa.Table
+    rejected: list[Rejected]
+    read: int
+
+
+def judged(batches: Iterable[Batch]) -> Iterator[Judged]:
+    """Yield batches in their order, judged and put together in groups of some size."""
+    group: list[Batch] = []
+    read = size = 0
+    for batch in chain(batches, [None]):
+        if batch is not None:
+            group.append(batch)
+            read += batch.read
+            size += batch.nbytes
+        if group and (batch is None or read >= _JUDGED_AT_ONCE or size >= _JUDGED_BYTES):
+            judge(group)
+            rejected = [row for one in group for row in one.rejected]
+            yield Judged(pa.concat_tables([one.runs for one in group]), rejected, read)
+            group, read, size = [], 0, 0
+
+
+def no_runs(*rejected: Rejected, lines: int = 0) -> Batch:
+    """Return a batch of rejected rows alone."""
+    place = Place("", lambda row: row, lambda row: "")
+    return Batch(loose_schema().empty_table(), place, None, rejected, lines)
+
+
+def cut(raw: str | bytes) -> str:
+    """Return raw text as it may be kept: at most 64 KiB of UTF-8, invalid bytes as U+FFFD."""
+    if isinstance(raw, str):
+        if len(raw) * 4 <= MAX_RAW_BYTES:
+            return raw
+        raw = raw.encode("utf-8", "replace")
+    # Cut twice: the sign for an invalid byte takes three.
+    kept = raw[:MAX_RAW_BYTES].decode("utf-8", "replace").encode()
+    return kept[:MAX_RAW_BYTES].decode("utf-8", "ignore")
+
+
+def with_instants(
+    table: pa.Table, *, assume_utc: bool = False, forms_of_tables: bool = False
+) -> tuple[pa.Table, dict[int, dict[str, str]]]:
+    """Turn text columns of datetimes into instants; return the refusals by row and column."""
+    refused: dict[int, dict[str, str]] = {}
+    for name in INSTANTS:
+        at = table.schema.get_field_index(name)
+        texts = pl.Series(table.column(at))
+        parsed, refusals = instants(texts, assume_utc=assume_utc, table=forms_of_tables)
+        table = table.set_column(at, loose_schema().field(name), parsed)
+        for row, reason in refusals.items():
+            refused.setdefault(row, {})[name] = reason
+    return table, refused
+
+
+def _as_runs(table: pa.Table) -> pa.Table:
+    """State in the schema what has been checked: the required columns hold no null."""
+    return pa.Table.from_arrays(table.columns, schema=arrow_schema())
+
+
+def _failures(frame: pl.DataFrame) -> Iterable[tuple[int, str, str]]:
+    """Yield row, column and reason of each hard rule that pandera finds broken."""
+    schema = pandera_schema()  # before pandera's own import below, which would not be quiet
+    import pandera.errors
+
     try:
-        return pc.cast(octets, target), []
-    except pa.ArrowInvalid:
-        return _replaced(octets.to_pylist(), target)
+        schema.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        for case in errors.failure_cases.iter_rows(named=True):
+            if case["index"] is None:
+                raise TypeError(f"a loader broke the Run schema: {case['column']}: {case['failure_case']}") from None
+            if case["check"] == "not_nullable":
+                reason = "is required, but missing or null"
+            else:
+                reason = run_parser.not_a_status(case["failure_case"])
+            yield case["index"], case["column"], reason
 
 
-def _octets_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind):
-        return pa.binary_view()
-    return pa.large_binary() if pa.types.is_large_string(kind) else pa.binary()
+def table_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return rows of :func:`wire.run_fields` (instants in µs) as a table of the Run's schema."""
+    schema = loose_schema()
+    return pa.table(
+        [
+            pa.array([row[name] for row in rows], pa.int64()).cast(schema.field(name).type)
+            if name in INSTANTS
+            else pa.array([row[name] for row in rows], schema.field(name).type)
+            for name in NAMES
+        ],
+        schema=schema,
+    )
 
 
-def _replaced(values: list[bytes | None], target: pa.DataType) -> tuple[pa.Array, list[int]]:
-    texts: list[str | None] = []
-    rows = []
-    for row, value in enumerate(values):
-        text = None if value is None else value.decode("utf-8", "replace")
-        texts.append(text)
-        if text is not None and text.encode() != value:
-            rows.append(row)
-    return pa.array(texts, target), rows
+@cache
+def loose_schema() -> pa.Schema:
+    """Return the Run's Arrow schema as it is before checking: any column may hold nulls."""
+    return pa.schema([column.with_nullable(True) for column in arrow_schema()])

@@ -19,7 +19,7 @@ def source_files(source: Any, input_format: str | None = None, *, engine: str = 
     Remote files, standard input and what a cluster reads in our place are named without one.
     """
     from polydoc_analytics.loaders import is_table
-    from polydoc_analytics.loaders.finding import inputs
+    from polydoc_analytics.loaders.files import inputs
 
     if is_table(source) or not _is_paths(source):
         return ()

@@ -19,8 +19,12 @@ import pyarrow as pa
 import pyarrow.csv
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import csv_records, limits, wire
-from polydoc_analytics.loaders.batches import (
+from polydoc_analytics.loaders import limits, run_parser
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import csv_records
+from polydoc_analytics.loaders.formats.csv_records import BOM, Records, line_ends, without_bom
+from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
+from polydoc_analytics.loaders.validation import (
     MAX_RAW_BYTES,
     Batch,
     Place,
@@ -30,9 +34,6 @@ from polydoc_analytics.loaders.batches import (
     no_runs,
     with_instants,
 )
-from polydoc_analytics.loaders.csv_records import BOM, Records, line_ends, without_bom
-from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
-from polydoc_analytics.loaders.work import Work
 from polydoc_analytics.model.schema import BY_KEY, COLUMNS, INTEGERS, NAMES, REQUIRED, Column
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -207,13 +208,13 @@ def parse_header(text: str, source: str) -> Header:
     header = max((_header(text, delimiter, source) for delimiter in _DELIMITERS), key=lambda one: len(one.fields))
     if csv_records.is_open(text.encode("utf-8", "replace"), header.mark):
         raise SourceError(
-            f"{source}: its header {wire.show(text)} opens a quotation mark that is not closed on the line; "
+            f"{source}: its header {run_parser.show(text)} opens a quotation mark that is not closed on the line; "
             f"write the names of all columns on one line"
         )
     missing = [name for name in REQUIRED if name not in header.fields]
     if missing:
         raise SourceError(
-            f"{source}: has no column {', '.join(missing)}; its header is {wire.show(text)}, "
+            f"{source}: has no column {', '.join(missing)}; its header is {run_parser.show(text)}, "
             f"a run needs {', '.join(REQUIRED)}"
         )
     return header
@@ -402,8 +403,8 @@ def integers(texts: pl.Series) -> tuple[pa.Array | pa.ChunkedArray, dict[int, st
     judged: list[int | None] = []
     for row, text in zip(left.to_list(), texts.gather(left).to_list(), strict=True):
         try:
-            judged.append(wire.integer(text))
-        except wire.Refusal as refusal:
+            judged.append(run_parser.integer(text))
+        except run_parser.Refusal as refusal:
             judged.append(None)
             refused[row] = str(refusal)
     return values.scatter(left, pl.Series(judged, dtype=pl.Int64)).to_arrow(), refused

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import json_pages
-from polydoc_analytics.loaders.answers import first_and_last, next_link, retry_after, status_name
-from polydoc_analytics.loaders.quiet import quiet
-from polydoc_analytics.loaders.unpacking import CutOffError, unpacked
-from polydoc_analytics.loaders.wire import show
+from polydoc_analytics.loaders.compression import CutOffError, unpacked
+from polydoc_analytics.loaders.formats import json_pages
+from polydoc_analytics.loaders.run_parser import show
+from polydoc_analytics.loaders.services.http_answers import first_and_last, next_link, retry_after, status_name
+from polydoc_analytics.loaders.services.http_logging import quiet
 from polydoc_analytics.safe_text import shown as shown_address
 
 if TYPE_CHECKING:
     import httpx
 
-    from polydoc_analytics.loaders.work import Work
+    from polydoc_analytics.loaders.executor import Work
 
 DEFAULT_BASE = "https://api.polydoc.ai"
 TOKEN_VARIABLE = "POLYDOC_BEARER_AUTH"
@@ -142,10 +142,10 @@ def read(path: Path, *, source: str, is_partial: bool = False) -> Iterator[Work]
 
     A row's line is its number in the list. One bad run is a rejected row; a document that is not JSON is a SourceError.
     """
-    from polydoc_analytics.loaders import json_array
+    from polydoc_analytics.loaders.formats import json
 
     with open(path, "rb") as file:
-        yield from json_array.read(file, source, is_partial=is_partial)
+        yield from json.read(file, source, is_partial=is_partial)
 
 
 class _AgainError(Exception):
@@ -322,14 +322,14 @@ class _Fetch:
 
     def next_page(self, is_partial: bool) -> str:
         """Return the URL of the page behind the one that was saved last; nothing where there is none."""
-        from polydoc_analytics.loaders import json_array
+        from polydoc_analytics.loaders.formats import json
 
         shown = shown_address(self._answered)
         told: SourceError | None = None
         try:
             with open(self.half, "rb") as file:
                 file.seek(self._kept)
-                signs = json_array.signs_of_more(file, shown)
+                signs = json.signs_of_more(file, shown)
                 self._kept = os.fstat(file.fileno()).st_size
             if self._link:
                 signs.insert(0, json_pages.More("Link: rel=next", self._link))

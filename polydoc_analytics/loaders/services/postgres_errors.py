@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders.dsn import Dsn
+from polydoc_analytics.loaders.services.postgres_dsn import Dsn
 
 _OF_SERVER = re.compile(r"(?:ERROR|FATAL|PANIC): +(\S[^\n]*)")
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple, ParamSpec
 
-from polydoc_analytics.loaders.batches import Batch
+from polydoc_analytics.loaders.validation import Batch
 
 P = ParamSpec("P")
 _MOST_WAITING = 1

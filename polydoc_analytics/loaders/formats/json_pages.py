@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders.wire import show
+from polydoc_analytics.loaders.run_parser import show
 
 _NEXT = re.compile(
     r"(?:odata)?next(?:page|pages|records|results|batch|continuation)?"

@@ -14,10 +14,11 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import limits, ndjson
-from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected, cut, no_runs
-from polydoc_analytics.loaders.json_text import SPACE, Offsets, Text, Walk
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders import limits
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import ndjson
+from polydoc_analytics.loaders.formats.json_text import SPACE, Offsets, Text, Walk
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, cut, no_runs
 
 _JOINT = re.compile(rb"\}(\s*,\s*)\{")
 _JOINT_WITHOUT_COMMA = re.compile(rb"\}(\s*)\{")

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import wire
-from polydoc_analytics.loaders.batches import MAX_RAW_BYTES
+from polydoc_analytics.loaders import run_parser
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES
 
 SPACE = b" \t\r\n"
 
@@ -102,7 +102,7 @@ class Text:
         """Take a mark; raises SourceError where another one stands."""
         found = self.mark()
         if found != mark:
-            self.fail(f"expected {mark.decode()} {where}, found {wire.show(found.decode('latin-1'))}")
+            self.fail(f"expected {mark.decode()} {where}, found {run_parser.show(found.decode('latin-1'))}")
         self.at += 1
 
     def text(self) -> str:
@@ -140,8 +140,8 @@ class Text:
         if len(raw) > MAX_RAW_BYTES:
             return raw[:MAX_RAW_BYTES].decode("utf-8", "ignore")
         try:
-            return wire.parse(raw)
-        except wire.Refusal as refusal:
+            return run_parser.parse(raw)
+        except run_parser.Refusal as refusal:
             self.fail(str(refusal).removeprefix("not JSON: "))
 
     def fail(self, what: str) -> NoReturn:

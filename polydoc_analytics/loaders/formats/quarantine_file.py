@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
-from polydoc_analytics.loaders import csv, ndjson
-from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Rejected, no_runs
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import csv, ndjson
 from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, no_runs
 
 _KEYS = {"source", "line", "reason", "raw"}
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from polydoc_analytics.errors import SourceError, UsageError
-from polydoc_analytics.loaders import columnar
-from polydoc_analytics.loaders.dsn import parsed
-from polydoc_analytics.loaders.pg_errors import explained
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import arrow
+from polydoc_analytics.loaders.services.postgres_dsn import parsed
+from polydoc_analytics.loaders.services.postgres_errors import explained
 from polydoc_analytics.model.schema import BY_KEY
 
 DEFAULT_TABLE = "public.run"
@@ -60,7 +60,7 @@ def read(
     with _Session(dsn, source, what, statement_timeout_s) as session:
         schema = session.schema(f"select * from {relation}")
         plain = pa.schema([field.with_type(pa.string()) if _needs_cast(field) else field for field in schema])
-        names = columnar.columns_of(plain, session.name, assume_utc=assume_utc)
+        names = arrow.columns_of(plain, session.name, assume_utc=assume_utc)
         _refuse_changed(schema, names, session.name)
         selection = ", ".join(_selected(plain.field(name), schema.field(name), key) for key, name in names.items())
         statements = [f"select {selection} from {relation}"]
@@ -69,7 +69,7 @@ def read(
             statements = _incremental(statements[0], recent, schema.field(names["id"]), ids)
         first = session.schema(statements[0])
         batches = (batch for statement in statements for batch in session.batches(statement))
-        yield from columnar.read_record_batches(batches, first, source, assume_utc=assume_utc)
+        yield from arrow.read_record_batches(batches, first, source, assume_utc=assume_utc)
 
 
 def account_names(dsn: str, query: str, *, source: str = "accounts") -> dict[str, str]:

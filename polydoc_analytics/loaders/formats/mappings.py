@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from polydoc_analytics.loaders import ndjson
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import ndjson
 from polydoc_analytics.model.schema import BY_KEY
 
 _ROWS_AT_ONCE = 10_000

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from polydoc_analytics.errors import SourceError, UsageError, nearest, refuse_blank
-from polydoc_analytics.loaders.sources import (
+from polydoc_analytics.loaders.input_file import (
     BY_SUFFIX,
     FORMATS,
     MANIFEST,
@@ -297,11 +297,11 @@ def _has_required(names: Iterable[str]) -> bool:
 
 
 def _format_of_text(head: bytes) -> str:
-    from polydoc_analytics.loaders import mended
+    from polydoc_analytics.loaders.formats import quarantine_file
 
     head = head.removeprefix(b"\xef\xbb\xbf").replace(b"\x1e", b"").lstrip()
     first, _, _ = head.partition(b"\n")
-    if mended.begins(head):
+    if quarantine_file.begins(head):
         return "ndjson"
     if any(key in head for key in _KEYS):
         lines = [line for line in head.split(b"\n") if line.strip()]
@@ -314,11 +314,11 @@ def _format_of_text(head: bytes) -> str:
 
 
 def _is_run(line: bytes) -> bool:
-    from polydoc_analytics.loaders import wire
+    from polydoc_analytics.loaders import run_parser
 
     try:
-        content = wire.parse(line)
-    except wire.Refusal:
+        content = run_parser.parse(line)
+    except run_parser.Refusal:
         return False
     return isinstance(content, dict) and any(key in BY_KEY for key in content)
 

@@ -17,11 +17,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json
 
-from polydoc_analytics.loaders import layout, limits, shape, wire
-from polydoc_analytics.loaders.batches import MAX_RAW_BYTES, Batch, Place, Rejected, cut, table_of, with_instants
+from polydoc_analytics.loaders import limits, run_parser
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats.ndjson_vectorized import fixed_width, layout
 from polydoc_analytics.loaders.lines import BLOCK_BYTES as BLOCK_BYTES
 from polydoc_analytics.loaders.lines import LongLine, blocks
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Place, Rejected, cut, table_of, with_instants
 from polydoc_analytics.model.schema import COLUMNS, NAMES
 
 _BOM = b"\xef\xbb\xbf"
@@ -122,7 +123,7 @@ class _Block:
 
     def _by_shape_and_layout(self, starts: Offsets, last: Offsets, is_plain: Mask) -> tuple[list[pa.Table], Offsets]:
         """Decode the lines that array arithmetic can read; return their rows and numbers."""
-        usual, numbers = shape.decode(self.block, starts, last, is_plain)
+        usual, numbers = fixed_width.decode(self.block, starts, last, is_plain)
         if usual is None:
             block, others = self.block, np.arange(len(starts))
         else:
@@ -199,8 +200,8 @@ class _Block:
             if not raw.strip(b" \t\r"):
                 continue
             try:
-                values, reasons = wire.run_fields(raw, assume_utc=self.assume_utc)
-            except wire.Refusal as refusal:
+                values, reasons = run_parser.run_fields(raw, assume_utc=self.assume_utc)
+            except run_parser.Refusal as refusal:
                 rejected.append(Rejected(self.source, self.first_line + number, str(refusal), cut(raw)))
                 continue
             if reasons:

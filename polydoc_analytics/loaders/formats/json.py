@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import json_envelope, json_pages, limits, ndjson, wire
-from polydoc_analytics.loaders.json_elements import Elements
-from polydoc_analytics.loaders.json_text import SPACE, Text
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders import limits, run_parser
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import json_envelope, json_pages, ndjson
+from polydoc_analytics.loaders.formats.json_elements import Elements
+from polydoc_analytics.loaders.formats.json_text import SPACE, Text
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -98,8 +99,8 @@ def _is_lines(text: Text) -> bool:
     if not second.startswith(b"{") or second.partition(b"\n")[0].rstrip(SPACE) == b"{":
         return False
     try:
-        value = wire.parse(text.held[text.at : end])
-    except wire.Refusal:
+        value = run_parser.parse(text.held[text.at : end])
+    except run_parser.Refusal:
         return False
     return isinstance(value, dict) and not json_envelope.is_page(value)
 
@@ -112,5 +113,5 @@ def _described(text: Text, mark: bytes) -> str:
     try:
         value = text.scalar()
     except SourceError:
-        return f"not JSON: it begins with {wire.show(beginning)}"
-    return f"is nothing but {wire.kind_of(value)}"
+        return f"not JSON: it begins with {run_parser.show(beginning)}"
+    return f"is nothing but {run_parser.kind_of(value)}"

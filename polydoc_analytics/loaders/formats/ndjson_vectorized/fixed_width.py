@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from polydoc_analytics.loaders.batches import loose_schema
-from polydoc_analytics.loaders.layout import (
+from polydoc_analytics.loaders.formats.ndjson_vectorized.layout import (
     BACKSLASH,
     MARGIN,
     QUOTE,
@@ -32,7 +31,8 @@ from polydoc_analytics.loaders.layout import (
     lengths_like,
     windows,
 )
-from polydoc_analytics.loaders.moments import WIDTH
+from polydoc_analytics.loaders.formats.ndjson_vectorized.timestamps import WIDTH
+from polydoc_analytics.loaders.validation import loose_schema
 
 _LINES_AT_ONCE = 32_768
 """Lines that are read together, usually all of a block: threads hand Python's lock over the less (a tenth faster)."""

@@ -10,9 +10,9 @@ import re
 from datetime import datetime
 from typing import Any, NoReturn
 
-from polydoc_analytics.loaders import deep_json
-from polydoc_analytics.loaders.deep_json import Number as Number
-from polydoc_analytics.loaders.deep_json import Refusal as Refusal
+from polydoc_analytics.loaders.formats import deep_json
+from polydoc_analytics.loaders.formats.deep_json import Number as Number
+from polydoc_analytics.loaders.formats.deep_json import Refusal as Refusal
 from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
 from polydoc_analytics.safe_text import on_one_line
 

@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polydoc_analytics.loaders import wire
+from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
 
 _UTC = pa.timestamp("us", "UTC")
@@ -61,8 +61,8 @@ def _mixed(
     judged: list[int | None] = []
     for row, text in zip(left.to_list(), texts.gather(left).to_list(), strict=True):
         try:
-            judged.append(wire.instant(text, assume_utc=assume_utc, table=table))
-        except wire.Refusal as refusal:
+            judged.append(run_parser.instant(text, assume_utc=assume_utc, table=table))
+        except run_parser.Refusal as refusal:
             judged.append(None)
             refused[row] = str(refusal)
     values = parsed.scatter(left, pl.Series(judged, dtype=pl.Int64))

@@ -10,10 +10,11 @@ from itertools import islice
 from typing import IO, Any
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import json_pages, wire
-from polydoc_analytics.loaders.json_elements import Elements, Piece
-from polydoc_analytics.loaders.json_text import SPACE, Text
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders import run_parser
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import json_pages
+from polydoc_analytics.loaders.formats.json_elements import Elements, Piece
+from polydoc_analytics.loaders.formats.json_text import SPACE, Text
 from polydoc_analytics.model.schema import COLUMNS
 
 _DEEPEST = 100
@@ -71,8 +72,8 @@ def _is_array_or_over_lines(content: bytes) -> bool:
 
 def _is_run(line: bytes) -> bool:
     try:
-        value = wire.parse(line)
-    except wire.Refusal:
+        value = run_parser.parse(line)
+    except run_parser.Refusal:
         return False
     return isinstance(value, dict) and required_keys(value) >= _OF_A_RUN
 
@@ -82,8 +83,8 @@ def is_answer(content: bytes) -> bool:
     if not content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{") or b'"id"' in content.partition(b":")[0]:
         return False
     try:
-        value = wire.parse(content.removeprefix(b"\xef\xbb\xbf"))
-    except wire.Refusal:
+        value = run_parser.parse(content.removeprefix(b"\xef\xbb\xbf"))
+    except run_parser.Refusal:
         return False
     if not isinstance(value, dict) or required_keys(value) >= _OF_A_RUN:
         return False
@@ -95,7 +96,7 @@ def is_answer(content: bytes) -> bool:
 def _is_failure(value: Mapping[str, Any]) -> bool:
     """Tell whether an object says of itself that a request has failed."""
     status = next((value[key] for key in ("status", "statusCode", "status_code") if key in value), None)
-    is_of_http = isinstance(status, wire.Number) and status.isdigit() and 400 <= int(status[:4]) <= 599
+    is_of_http = isinstance(status, run_parser.Number) and status.isdigit() and 400 <= int(status[:4]) <= 599
     return is_of_http or any(value.get(key) is False for key in ("success", "ok"))
 
 
@@ -118,8 +119,8 @@ def holds_arrays_of_runs(piece: Piece | Work) -> bool:
     if len(element) > _MOST_LOOKED_AT_BYTES or not element.startswith((b"[", b"{")):
         return False
     try:
-        value = wire.parse(element)
-    except wire.Refusal:
+        value = run_parser.parse(element)
+    except run_parser.Refusal:
         return False
     return _holds_runs(value) and not (isinstance(value, dict) and required_keys(value) >= _OF_A_RUN)
 
@@ -293,16 +294,16 @@ class Envelope:
             self.is_run = True
         elif self._others:
             raise SourceError(
-                f"{source}: the array {wire.show(self._others[0])} holds no runs; expected an array of runs, or an "
+                f"{source}: the array {run_parser.show(self._others[0])} holds no runs; expected an array of runs, or an "
                 'object with one, such as {"data": [...]}'
             )
         elif not self._is_empty:
             said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), None)
             if said is not None:
-                raise SourceError(f"{source}: is an error, not runs: {wire.show(said)}")
+                raise SourceError(f"{source}: is an error, not runs: {run_parser.show(said)}")
             named = ", ".join(list(self._own)[:_NAMED_AT_MOST])
             raise SourceError(
-                f"{source}: holds no array of runs; it has {wire.show(named) if named else 'no keys at all'}, expected "
+                f"{source}: holds no array of runs; it has {run_parser.show(named) if named else 'no keys at all'}, expected "
                 'an array of runs, or an object with one, such as {"data": [...]}'
             )
 
@@ -310,14 +311,14 @@ class Envelope:
         """Return what the object says of an error, to stand behind a word; None where it says nothing of one."""
         rank, said = self._error
         if rank <= len(_EXPLANATIONS):
-            return f": {wire.show(said)}" if said else ""
+            return f": {run_parser.show(said)}" if said else ""
         if not _is_failure(self._own):
             return None
         said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), "")
-        return f": {wire.show(said)}" if said else ""
+        return f": {run_parser.show(said)}" if said else ""
 
     def _several(self, names: list[str]) -> SourceError:
-        shown = wire.show(", ".join(names[:_NAMED_AT_MOST]))
+        shown = run_parser.show(", ".join(names[:_NAMED_AT_MOST]))
         return SourceError(
             f"{self._text.source}: holds more than one array that may be that of the runs: {shown}; save the array of "
             "runs as a file of its own"
@@ -342,7 +343,7 @@ def _parsed(piece: Piece | Work, most: int, source: str) -> Iterator[Any]:
             raise SourceError(f"{source}: not JSON: a comma in the array has nothing before or behind it")
         if len(element) <= _MOST_LOOKED_AT_BYTES:
             try:
-                value = wire.parse(element)
-            except wire.Refusal:
+                value = run_parser.parse(element)
+            except run_parser.Refusal:
                 value = None
         yield value

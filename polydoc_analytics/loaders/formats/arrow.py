@@ -19,12 +19,12 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from polydoc_analytics.errors import SourceError, translated
-from polydoc_analytics.loaders import csv
-from polydoc_analytics.loaders.batches import Batch, Place, loose_schema
-from polydoc_analytics.loaders.instants import instants
-from polydoc_analytics.loaders.validation import is_text, validated
-from polydoc_analytics.loaders.wire import LONE_SURROGATE, NOT_UTF8, show
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import csv
+from polydoc_analytics.loaders.formats.arrow_memory import is_text, validated
+from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, show
+from polydoc_analytics.loaders.timestamps import instants
+from polydoc_analytics.loaders.validation import Batch, Place, loose_schema
 from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
 
 BATCH_ROWS = 65_536

@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders import csv, json_envelope, mended, ndjson
-from polydoc_analytics.loaders.batches import Batch
-from polydoc_analytics.loaders.csv_records import line_ends
+from polydoc_analytics.loaders.executor import Work
+from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
+from polydoc_analytics.loaders.formats.csv_records import line_ends
+from polydoc_analytics.loaders.input_file import Input, opened
 from polydoc_analytics.loaders.lines import BLOCK_BYTES
-from polydoc_analytics.loaders.sources import Input, opened
 from polydoc_analytics.loaders.streams import archive_of, encoding_of
-from polydoc_analytics.loaders.work import Work
+from polydoc_analytics.loaders.validation import Batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,10 +107,10 @@ class Finder:
         return None
 
     def _small_table(self, one: Input, content: bytes) -> Small | None:
-        from polydoc_analytics.loaders import columnar
+        from polydoc_analytics.loaders.formats import arrow
 
         if self._tables is None:
-            self._tables = columnar.SmallTables(self._assume_utc)
+            self._tables = arrow.SmallTables(self._assume_utc)
         table: pa.Table | None = self._tables.table(content, one.name, is_parquet=one.format == "parquet")
         if table is None:
             return None
@@ -123,7 +123,7 @@ def _is_lines(content: bytes) -> bool:
         content.removeprefix(_BOM).startswith(b"{")
         and not encoding_of(content)
         and not json_envelope.is_document(content)
-        and not mended.begins(content)
+        and not quarantine_file.begins(content)
     )
 
 
@@ -155,9 +155,9 @@ def _read_csv(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
 
 
 def _read_tables(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
-    from polydoc_analytics.loaders import columnar
+    from polydoc_analytics.loaders.formats import arrow
 
-    batches = columnar.read_together([file.rows for file in files], assume_utc)
+    batches = arrow.read_together([file.rows for file in files], assume_utc)
     _divide(batches, files, [file.rows.num_rows for file in files])
     return batches
 

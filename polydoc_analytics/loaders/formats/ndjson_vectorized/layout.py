@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from polydoc_analytics.loaders.batches import loose_schema
-from polydoc_analytics.loaders.moments import WIDTH, MomentForm
+from polydoc_analytics.loaders.formats.ndjson_vectorized.timestamps import WIDTH, MomentForm
+from polydoc_analytics.loaders.validation import loose_schema
 from polydoc_analytics.model.schema import BY_KEY, COLUMNS, Column
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]

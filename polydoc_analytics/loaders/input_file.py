@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders.compression import CutOffError, DamagedError
 from polydoc_analytics.loaders.streams import decompressed, peek
-from polydoc_analytics.loaders.unpacking import CutOffError, DamagedError
 from polydoc_analytics.safe_text import scrubbed, secrets_of, shown
 
 FORMATS = ("ndjson", "json", "csv", "parquet", "arrow")

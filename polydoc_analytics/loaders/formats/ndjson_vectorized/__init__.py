@@ -1,0 +1,1 @@
+"""NDJSON whose lines have one layout, decoded a block at a time."""

@@ -1,0 +1,1 @@
+"""Readers of the service's REST API and its PostgreSQL."""
