@@ -34,10 +34,10 @@ if TYPE_CHECKING:
         SumError,
         UsageError,
     )
+    from polydoc_analytics.ingest.pipeline import Counts, Loaded, Staged
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.taking import LoadResult
     from polydoc_analytics.loaders.sample import write_sample
-    from polydoc_analytics.loading import Counts, Loaded, Staged
     from polydoc_analytics.model.languages import Language, language
     from polydoc_analytics.model.periods import Interval, interval
     from polydoc_analytics.model.schema import arrow_schema, pandera_schema, polars_schema
@@ -51,7 +51,7 @@ _HOMES = {
     "lake.lake": ("Lake",),
     "lake.taking": ("LoadResult",),
     "model.languages": ("Language", "language"),
-    "loading": ("Counts", "Loaded", "Staged"),
+    "ingest.pipeline": ("Counts", "Loaded", "Staged"),
     "outputs": ("export", "load"),
     "model.periods": ("Interval", "interval"),
     "reporting": ("build", "report"),

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.freshness import brought
+from polydoc_analytics.ingest.pipeline import scratch
+from polydoc_analytics.ingest.quarantine import kind_of
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.keeping import MANY_FILES
 from polydoc_analytics.lake.lake import Lake, Snapshot
 from polydoc_analytics.lake.tables import FormatError
-from polydoc_analytics.loading import scratch
 from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.model.schema import TEXTS
-from polydoc_analytics.quarantine import kind_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,23 +10,23 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SnapshotGoneError, SourceError, UsageError, refuse_blank, translated
+from polydoc_analytics.ingest.connectors import source_named
+from polydoc_analytics.ingest.parquet import Scan
+from polydoc_analytics.ingest.pipeline import Counts, scratch, stage
 from polydoc_analytics.loaders import Progress, as_source, is_table
-from polydoc_analytics.loading import Counts, scratch, stage
 from polydoc_analytics.model.schema import COLUMNS, NAMES, REQUIRED, STATUSES, TEXTS, Column
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.store import Scan
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
     import pyarrow as pa
 
+    from polydoc_analytics.ingest.parquet import Manifest
     from polydoc_analytics.lake.lake import Lake, Snapshot
     from polydoc_analytics.loaders.files import PassedOver
     from polydoc_analytics.loaders.input_file import Input
-    from polydoc_analytics.store import Manifest
 
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
@@ -92,7 +92,7 @@ def opened_runs(
 
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
     """
-    from polydoc_analytics.quarantine import Quarantine
+    from polydoc_analytics.ingest.quarantine import Quarantine
 
     found = None
     lake = lake_of(source)
@@ -188,15 +188,15 @@ def _of_snapshot(snapshot: Snapshot) -> Runs:
 def _no_quarantine() -> pl.DataFrame:
     import polars as pl
 
-    from polydoc_analytics.quarantine import SCHEMA
+    from polydoc_analytics.ingest.quarantine import SCHEMA
 
     return pl.DataFrame(schema=SCHEMA)
 
 
 def _export(source: Any) -> Runs | None:
     """Open a folder that ``export`` has written, whose manifest vouches for it; None where more has been put there."""
+    from polydoc_analytics.ingest.parquet import read_manifest
     from polydoc_analytics.loaders.files import files_in
-    from polydoc_analytics.store import read_manifest
 
     if not isinstance(source, str | os.PathLike) or not os.path.isdir(source):
         return None

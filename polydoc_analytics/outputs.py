@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from polydoc_analytics.errors import UsageError, refuse_blank, translated
+from polydoc_analytics.ingest.pipeline import Counts, Loaded, Staged, scratch, stage
 from polydoc_analytics.loaders import Progress
-from polydoc_analytics.loading import Counts, Loaded, Staged, scratch, stage
 from polydoc_analytics.opening import lake_of, opened_runs
 
 AsOf = int | str | date | datetime | None
@@ -94,7 +94,7 @@ def export(
     ``as_of`` writes a lake's runs as of a load or an instant (a day: its end in ``timezone``). Raises UsageError where
     the folder exists and is not empty, unless ``overwrite`` is given and it is an earlier export.
     """
-    from polydoc_analytics.store import NewFolder, write_manifest
+    from polydoc_analytics.ingest.parquet import NewFolder, write_manifest
 
     refuse_blank(destination, "the destination")
     with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:
@@ -130,10 +130,10 @@ def _of_lake(
 ) -> Staged:
     import pyarrow as pa
 
+    from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS, PartWriter
+    from polydoc_analytics.ingest.quarantine import Quarantine
     from polydoc_analytics.lake.changes import connection
     from polydoc_analytics.model.schema import arrow_schema
-    from polydoc_analytics.quarantine import Quarantine
-    from polydoc_analytics.store import ROW_GROUP_ROWS, PartWriter
 
     parts = PartWriter(folder)
     with (

@@ -8,14 +8,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from polydoc_analytics.configured import ApiSource, FilesSource, PostgresSource, Source, Tell
 from polydoc_analytics.errors import PolydocError, SourceError
+from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, PostgresSource, Source, Tell
+from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.taking import LoadResult
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.loaders.files import Files, inputs
 from polydoc_analytics.loaders.input_file import Input, reason
-from polydoc_analytics.loading import scratch
 
 
 def sync(

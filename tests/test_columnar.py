@@ -474,8 +474,8 @@ def panic() -> None:
 def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatch, file) -> None:
     import duckdb
 
-    from polydoc_analytics import loading
     from polydoc_analytics.engines.duck import DuckEngine
+    from polydoc_analytics.ingest import pipeline
 
     source = file([wire("a")])
     with pda.connect(source) as db, monkeypatch.context() as patch:
@@ -486,7 +486,7 @@ def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatc
                 with pytest.raises(InternalError, match=f"internal error: {type(error).__name__}: x;") as caught:
                     ask()
                 assert caught.value.__cause__ is error
-    monkeypatch.setattr(loading, "read_batches", lambda *_, **__: panic())
+    monkeypatch.setattr(pipeline, "read_batches", lambda *_, **__: panic())
     for do in (pda.load, pda.connect, pda.report):
         with pytest.raises(InternalError):
             do(source)

@@ -28,7 +28,7 @@ from pathlib import Path
 from polydoc_analytics import Lake
 from polydoc_analytics.lake import places, tables, ledger, taking, writing
 from lake_loads import write_load
-import deltalake, duckdb, pandera.polars, polydoc_analytics.loading
+import deltalake, duckdb, pandera.polars, polydoc_analytics.ingest.pipeline
 folder, lake = Path(sys.argv[1]), sys.argv[2]
 seen = 0
 

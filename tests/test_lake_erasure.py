@@ -14,12 +14,12 @@ from test_lake import credits_of
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.configured import sources
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.doctor import examine
+from polydoc_analytics.ingest.connectors import sources
+from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake.refusing import KEY
 from polydoc_analytics.lake.spelling import Spelling
-from polydoc_analytics.loading import stage
 from polydoc_analytics.sync import sync
 
 ALICE = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"

@@ -190,7 +190,7 @@ def test_an_export_of_a_lake_is_its_runs_as_of_a_load(lake, file, tmp_path: Path
 
 
 def test_a_half_done_export_is_never_mistaken_for_a_whole_one(lake, file, tmp_path: Path, monkeypatch) -> None:
-    from polydoc_analytics.store import PartWriter
+    from polydoc_analytics.ingest.parquet import PartWriter
 
     lake.ingest(file([wire(str(n), created_at=f"2026-0{n}-01T00:00:00Z") for n in range(1, 4)], "in/runs.ndjson"))
     out = tmp_path / "out"

@@ -178,7 +178,7 @@ def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: dat
 @quiet
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=400), st.integers(1, 5))
 def test_a_set_of_hashes_knows_what_it_has_seen(values: list[int], pieces: int) -> None:
-    from polydoc_analytics.merging import SeenHashes
+    from polydoc_analytics.ingest.dedup import SeenHashes
 
     seen, known = SeenHashes(), set()
     for part in np.array_split(np.array(values, np.uint64) * np.uint64(2**40 + 1), pieces):
@@ -191,10 +191,10 @@ def test_a_set_of_hashes_knows_what_it_has_seen(values: list[int], pieces: int) 
 
 
 def test_rows_held_back_on_disk_are_merged_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polydoc_analytics import merging
+    from polydoc_analytics.ingest import dedup
 
-    monkeypatch.setattr(merging, "_SPILL_BYTES", 1)
-    monkeypatch.setattr(merging, "_SETTLED_AT_ONCE", 7)
+    monkeypatch.setattr(dedup, "_SPILL_BYTES", 1)
+    monkeypatch.setattr(dedup, "_SETTLED_AT_ONCE", 7)
     content = [wire(str(n), status="Running", finished_at=None, credits=None) for n in range(50)]
     content += [wire(str(n)) for n in range(0, 50, 2)] + [wire(str(n), credits=9) for n in range(0, 50, 5)]
     loaded = load(ndjson(content))
@@ -207,7 +207,7 @@ def test_rows_held_back_on_disk_are_merged_like_any_other(tmp_path: Path, monkey
 
 
 def test_a_million_ids_cost_few_bytes_each() -> None:
-    from polydoc_analytics.merging import SeenHashes
+    from polydoc_analytics.ingest.dedup import SeenHashes
 
     seen = SeenHashes()
     hashes = np.random.default_rng(0).integers(1, 2**63, 1_000_000).astype(np.uint64)

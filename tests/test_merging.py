@@ -17,8 +17,8 @@ from test_lake_laws import new_lake, thorough
 from test_laws import load, merged_by_hand, quiet
 
 import polydoc_analytics as pda
-from polydoc_analytics import merging
-from polydoc_analytics.merging import SeenHashes
+from polydoc_analytics.ingest import dedup
+from polydoc_analytics.ingest.dedup import SeenHashes
 
 TIES: list[tuple[str, Any, Any]] = [
     ("finished_at", "2026-03-02T10:00:10Z", "2026-03-02T10:00:11Z"),
@@ -111,8 +111,8 @@ class TestSeenHashes:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the set begin so small that it grows eight times on the way to 150,000 hashes."""
-        monkeypatch.setattr(merging, "_FIRST_SLOTS", 1 << 10)
-        monkeypatch.setattr(merging, "_SLOTS_AT_ONCE", 1 << 8)
+        monkeypatch.setattr(dedup, "_FIRST_SLOTS", 1 << 10)
+        monkeypatch.setattr(dedup, "_SLOTS_AT_ONCE", 1 << 8)
 
     def test_what_is_known_stays_known_while_it_grows(self) -> None:
         chance = np.random.default_rng(28)

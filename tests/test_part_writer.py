@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from polydoc_analytics import store
+from polydoc_analytics.ingest import parquet
+from polydoc_analytics.ingest.parquet import PartWriter
 from polydoc_analytics.model.schema import arrow_schema
-from polydoc_analytics.store import PartWriter
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,7 +59,7 @@ def test_rows_and_bounds_hold_all_that_was_written(tmp_path: Path, load: str | N
 def test_a_file_that_is_flushed_twice_counts_all_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: str | None
 ) -> None:
-    monkeypatch.setattr(store, "ROW_GROUP_ROWS", 4)
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 4)
     chance = random.Random(31)
     left = [n * DAY // 40 + n for n in range(60)]
     chance.shuffle(left)

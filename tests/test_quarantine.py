@@ -10,9 +10,9 @@ import pytest
 from conftest import wire
 
 import polydoc_analytics as pda
-from polydoc_analytics import quarantine
+from polydoc_analytics.ingest import quarantine
+from polydoc_analytics.ingest.quarantine import Quarantine
 from polydoc_analytics.loaders.validation import Rejected
-from polydoc_analytics.quarantine import Quarantine
 
 ROWS = [Rejected("runs.ndjson", line, f"status: 'Done {line}'", f'{{"id": "r{line}"}}', None) for line in range(1, 6)]
 

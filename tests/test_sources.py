@@ -425,7 +425,7 @@ def test_strict_makes_any_rejected_row_an_error_and_keeps_the_rows(file, tmp_pat
 
 
 def test_many_rejected_rows_wait_on_disk(file, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polydoc_analytics import quarantine
+    from polydoc_analytics.ingest import quarantine
 
     monkeypatch.setattr(quarantine, "_SPILL_BYTES", 100)
     loaded = pda.load([file(["nope"] * 5, f"{n}.ndjson") for n in range(5)])
@@ -467,7 +467,7 @@ def test_an_export_that_was_tampered_with_is_refused(file, tmp_path: Path) -> No
 def test_a_later_row_replaces_one_that_was_written_already(
     file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from polydoc_analytics import store
+    from polydoc_analytics.ingest import parquet as store
 
     monkeypatch.setattr(store, "ROW_GROUP_ROWS", 2)
     rows = [wire(str(n)) for n in range(7)] + [

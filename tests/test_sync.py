@@ -18,7 +18,7 @@ from postgres_server import PASSWORD, Postgres, uid
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.configured import sources
+from polydoc_analytics.ingest.connectors import sources
 from polydoc_analytics.sync import sync
 
 TOKEN = "canary-token-51f0"

@@ -402,7 +402,7 @@ def sample(
 def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    from polydoc_analytics.quarantine import kind_of
+    from polydoc_analytics.ingest.quarantine import kind_of
 
     kinds = rejected["reason"].map_elements(kind_of, return_dtype=pl.String)
     return (

@@ -108,7 +108,7 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
 
 
 def _variables(settings: Any, found: Any) -> list[tuple[str, str]]:
-    from polydoc_analytics.configured import sources
+    from polydoc_analytics.ingest.connectors import sources
 
     named = [
         (f"[sources.{name}]", getattr(source, key))

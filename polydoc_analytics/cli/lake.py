@@ -110,7 +110,7 @@ def quarantine(
     no_color: opt.NoColor = False,
 ) -> None:
     """Show the rows that the loads rejected, or write them to a file that can be mended and ingested."""
-    from polydoc_analytics.quarantine import write_rejected
+    from polydoc_analytics.ingest.quarantine import write_rejected
 
     out = opt.output(json, csv, markdown, False, no_color)
     target = opened_lake(lake, opt.configured(config), out)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.engine import Database
     from polydoc_analytics.engines.scope import DateBasis
+    from polydoc_analytics.ingest.pipeline import Counts
     from polydoc_analytics.loaders.files import PassedOver
-    from polydoc_analytics.loading import Counts
 
 _ROWS_AT_A_TIME = 50_000
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
+from polydoc_analytics.ingest.parquet import FILE_ROWS
 from polydoc_analytics.lake.exports import Exports, for_cluster
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries
@@ -26,7 +27,6 @@ from polydoc_analytics.lake.taking import LoadResult, Origin, ledger_row, snapsh
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.store import FILE_ROWS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

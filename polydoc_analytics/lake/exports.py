@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from polydoc_analytics.errors import LakeError, SourceError, UsageError, first_line
+from polydoc_analytics.ingest.parquet import Manifest, manifest_of, not_as_exported
 from polydoc_analytics.lake.places import Place
 from polydoc_analytics.lake.remote import place_of
 from polydoc_analytics.loaders import is_table
 from polydoc_analytics.loaders.input_file import MANIFEST
-from polydoc_analytics.store import Manifest, manifest_of, not_as_exported
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def raise_if_no_place(folder: Path) -> None:
 
     A folder of runs that holds a lake could not be loaded any more.
     """
-    from polydoc_analytics.store import FORMAT
+    from polydoc_analytics.ingest.parquet import FORMAT
 
     raise_if_file(folder)
     for path in (folder.absolute(), *folder.absolute().parents):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, first_line
+from polydoc_analytics.ingest.parquet import FILE_ROWS
 from polydoc_analytics.lake import health
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.ledger import Ledger
@@ -18,7 +19,6 @@ from polydoc_analytics.lake.tables import DataFile, Table
 from polydoc_analytics.lake.taking import committed_after
 from polydoc_analytics.lake.writing import write_table
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.store import FILE_ROWS
 
 LEAST_RETENTION_DAYS = 7
 MANY_FILES = 50

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, nearest, translating
+from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS, Scan
+from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake import erasing, health, keeping, repairing
 from polydoc_analytics.lake.changes import connection, reading, scan
 from polydoc_analytics.lake.cluster import ClusterLoad
@@ -30,11 +32,9 @@ from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
 from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.loaders import Progress, as_source
 from polydoc_analytics.loaders.executor import in_background
-from polydoc_analytics.loading import stage
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.safe_text import shown
 from polydoc_analytics.spark_session import checked
-from polydoc_analytics.store import ROW_GROUP_ROWS, Scan
 
 if TYPE_CHECKING:
     import polars as pl

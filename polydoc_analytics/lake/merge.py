@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
+from polydoc_analytics.ingest.dedup import WINNER_ORDER
 from polydoc_analytics.lake.schemas import RUN_COLUMNS
-from polydoc_analytics.merging import WINNER_ORDER
 from polydoc_analytics.model.schema import NAMES
 
 ORDER = "created_at, id"

@@ -13,8 +13,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from polydoc_analytics._version import __version__
-from polydoc_analytics.configured import source_named
 from polydoc_analytics.errors import SourceError
+from polydoc_analytics.ingest.connectors import source_named
+from polydoc_analytics.ingest.parquet import WRITE_OPTIONS, Manifest, Part
+from polydoc_analytics.ingest.pipeline import CountsByName, Staged
+from polydoc_analytics.ingest.quarantine import Quarantine
 from polydoc_analytics.lake.changes import Changes, Comparison, reading, scan
 from polydoc_analytics.lake.ledger import Ledger, write_rows
 from polydoc_analytics.lake.places import Place
@@ -26,11 +29,8 @@ from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.files import Files, PassedOver, inputs
 from polydoc_analytics.loaders.input_file import Input
 from polydoc_analytics.loaders.validation import Rejected
-from polydoc_analytics.loading import CountsByName, Staged
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.quarantine import Quarantine
 from polydoc_analytics.safe_text import shown
-from polydoc_analytics.store import WRITE_OPTIONS, Manifest, Part
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import MISSING, fields
 from importlib import resources
 from typing import Any
 
-from polydoc_analytics import configured
 from polydoc_analytics.branding import KEYS as BRANDING
 from polydoc_analytics.config import fields as keys
 from polydoc_analytics.config.settings import TEXTS
+from polydoc_analytics.ingest import connectors
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, REPORT, SCHEDULE
 
 FILE = "polydoc-analytics.schema.json"
@@ -62,7 +62,7 @@ def file_schema() -> dict[str, Any]:
     branding["price_per_credit"] |= {"type": ["string", "integer"]}
     tables = {
         "branding": {"type": "object", "additionalProperties": False, "properties": branding},
-        "sources": _named({kind: _source(of) for kind, of in configured.KINDS.items()}),
+        "sources": _named({kind: _source(of) for kind, of in connectors.KINDS.items()}),
         "schedule": keys.schema(SCHEDULE),
         "delivery": _named({kind: keys.schema(of) for kind, of in DELIVERY.items()}),
         "reports": {"type": "array", "items": keys.schema(REPORT)},

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from polydoc_analytics.content import Column, Report, Section
 from polydoc_analytics.errors import SumError
+from polydoc_analytics.ingest.quarantine import kind_of
 from polydoc_analytics.model.plurals import noun
-from polydoc_analytics.quarantine import kind_of
 from polydoc_analytics.reports.context import Context, records
 from polydoc_analytics.reports.health import coverage, running_too_long, soft_rules
 from polydoc_analytics.reports.tables import plain

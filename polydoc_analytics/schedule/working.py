@@ -93,7 +93,7 @@ class Scheduler:
                 return
 
     def _sync(self) -> None:
-        from polydoc_analytics.configured import sources
+        from polydoc_analytics.ingest.connectors import sources
         from polydoc_analytics.sync import sync
 
         known = sources(self.settings)
@@ -272,7 +272,7 @@ class Scheduler:
 
     def _lacks(self, plan: ReportPlan, job: Job) -> list[str]:
         """Return the sources that a job needs and that have brought nothing from past the end of its period."""
-        from polydoc_analytics.configured import sources
+        from polydoc_analytics.ingest.connectors import sources
 
         known = sources(self.settings)
         until, now = job.interval[1], self.clock()

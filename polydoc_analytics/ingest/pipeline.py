@@ -10,8 +10,8 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from polydoc_analytics.configured import opened
 from polydoc_analytics.errors import RejectedRowsError
+from polydoc_analytics.ingest.connectors import opened
 from polydoc_analytics.loaders import Progress, as_source, read_batches
 from polydoc_analytics.loaders.executor import in_background
 from polydoc_analytics.loaders.files import PassedOver, files_of
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from polydoc_analytics.ingest.parquet import Manifest
+    from polydoc_analytics.ingest.quarantine import Quarantine
     from polydoc_analytics.loaders.validation import Rejected
-    from polydoc_analytics.quarantine import Quarantine
-    from polydoc_analytics.store import Manifest
 
 
 class Refusing(Protocol):
@@ -134,10 +134,10 @@ def stage(
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
     """
+    from polydoc_analytics.ingest.dedup import Merge
+    from polydoc_analytics.ingest.parquet import PartWriter, read_manifest
+    from polydoc_analytics.ingest.quarantine import Quarantine
     from polydoc_analytics.loaders.validation import judged
-    from polydoc_analytics.merging import Merge
-    from polydoc_analytics.quarantine import Quarantine
-    from polydoc_analytics.store import PartWriter, read_manifest
 
     source, known_format, is_utc = opened(as_source(source), work, progress, partial=partial)
     input_format, assume_utc = input_format or known_format, assume_utc or is_utc
