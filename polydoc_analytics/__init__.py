@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from polydoc_analytics.ingest.pipeline import Counts, Loaded, Staged
     from polydoc_analytics.lake.lake import Lake
-    from polydoc_analytics.lake.taking import LoadResult
+    from polydoc_analytics.lake.load import LoadResult
     from polydoc_analytics.loaders.sample import write_sample
     from polydoc_analytics.model.languages import Language, language
     from polydoc_analytics.model.periods import Interval, interval
@@ -49,7 +49,7 @@ _HOMES = {
     "engine": ("Database", "connect"),
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "SumError", "UsageError"),
     "lake.lake": ("Lake",),
-    "lake.taking": ("LoadResult",),
+    "lake.load": ("LoadResult",),
     "model.languages": ("Language", "language"),
     "ingest.pipeline": ("Counts", "Loaded", "Staged"),
     "outputs": ("export", "load"),

@@ -99,7 +99,7 @@ def connect(
     for left in reversed(range(_MOST_TRIES)):
         with ExitStack() as stack, suppress(*([SnapshotGoneError] if left else [])):
             if _is_spark(engine, remote):
-                from polydoc_analytics.spark_session import checked
+                from polydoc_analytics.lake.spark.session import checked
 
                 _refuse(
                     input_format=input_format,

@@ -154,7 +154,7 @@ def opened_for_cluster(
 
 def lake_of(source: Any) -> Lake | None:
     """Return the lake that a source is or names, else None; for a lake alone its modules are imported."""
-    from polydoc_analytics.lake.finding import may_be_lake
+    from polydoc_analytics.lake.detect import may_be_lake
 
     refuse_blank(source, "the source")
     if not may_be_lake(source):

@@ -13,7 +13,7 @@ from typing import Any
 from conftest import wire
 
 from polydoc_analytics import Lake, connect
-from polydoc_analytics.lake.places import STAGING
+from polydoc_analytics.lake.storage.local import STAGING
 
 IDS = 40
 

@@ -27,12 +27,12 @@ from test_laws import merged_by_hand, runs
 
 import polydoc_analytics as pda
 from polydoc_analytics.errors import LakeError, SourceError, UsageError
-from polydoc_analytics.lake import cluster
 from polydoc_analytics.lake.changes import connection, scan
+from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries, merge_sql
-from polydoc_analytics.lake.places import STAGING
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.spark import load as cluster
+from polydoc_analytics.lake.storage.local import STAGING
 
 Export = Callable[..., Path]
 COUNTS = ("read", "inserted", "updated", "unchanged", "duplicates", "quarantined", "conflicts")
@@ -316,7 +316,7 @@ import os, sys
 os.environ["RUST_LOG"] = "off"
 from pysail.spark import SparkConnectServer
 import polydoc_analytics as pda
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.delta_table import Table
 
 server = SparkConnectServer(ip="127.0.0.1", port=0)
 server.start(background=True)

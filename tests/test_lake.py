@@ -14,7 +14,7 @@ import pytest
 from conftest import ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.lake import taking
+from polydoc_analytics.lake import load
 from polydoc_analytics.lake.schemas import LedgerRow
 
 RUNNING = {"status": "Running", "finished_at": None, "credits": None, "output_file_id": None}
@@ -38,7 +38,7 @@ def files_below(folder: Path) -> set[str]:
 def commit_at(monkeypatch: pytest.MonkeyPatch, *instants: str) -> None:
     """Let the next loads be committed at these instants."""
     left = iter([datetime.fromisoformat(instant) for instant in instants])
-    monkeypatch.setattr(taking, "committed_after", lambda last: next(left))
+    monkeypatch.setattr(load, "committed_after", lambda last: next(left))
 
 
 def test_a_load_says_what_became_of_each_row(lake, file) -> None:
@@ -104,7 +104,7 @@ def test_a_state_that_was_superseded_but_not_corrected_is_news_after_a_correctio
 def test_a_clock_that_was_set_back_keeps_the_loads_in_their_order(lake, file, monkeypatch) -> None:
     ahead = datetime(2099, 1, 1, tzinfo=UTC)
     with monkeypatch.context() as patched:
-        patched.setattr(taking, "committed_after", lambda last: ahead)
+        patched.setattr(load, "committed_after", lambda last: ahead)
         lake.ingest(file([wire("a", credits=1)]))
     lake.ingest(file([wire("a", credits=2)], "2.ndjson"))
     lake.ingest(file([wire("a", credits=3)], "3.ndjson"))
@@ -285,7 +285,7 @@ def test_a_lakes_files_are_never_taken_for_files_of_runs(lake, file, tmp_path: P
     ],
 )
 def test_the_ledger_names_a_source_without_what_it_must_keep_to_itself(source: Any, named: str) -> None:
-    assert taking.source_name(source) == named
+    assert load.source_name(source) == named
 
 
 def test_the_ledger_says_what_each_load_was(lake, file) -> None:

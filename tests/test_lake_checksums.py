@@ -15,8 +15,8 @@ from test_lake import credits_of
 import polydoc_analytics as pda
 from polydoc_analytics import Lake
 from polydoc_analytics.cli import run
-from polydoc_analytics.doctor import examine
-from polydoc_analytics.lake import tables
+from polydoc_analytics.lake import delta_table
+from polydoc_analytics.lake.doctor import examine
 from polydoc_analytics.lake.schemas import TABLES
 
 
@@ -89,7 +89,7 @@ def test_rows_of_a_changed_file_are_not_written_again(tmp_path: Path, file) -> N
 
 def test_a_file_without_a_checksum_in_its_name_is_checked_by_its_pages(lake: Path) -> None:
     path = newest_file(lake, "runs")
-    table = tables.Table(Lake(lake).place, "runs").open()
+    table = delta_table.Table(Lake(lake).place, "runs").open()
     plain = path.with_name("part-00000-of-a-cluster.parquet")
     frame = pl.read_parquet(path).to_arrow()
     import pyarrow.parquet as pq

@@ -13,8 +13,8 @@ from test_cli import cli as cli  # a fixture
 from test_lake import RUNNING, credits_of
 
 import polydoc_analytics as pda
-from polydoc_analytics.doctor import examine
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.doctor import examine
 
 LAKE_COMMANDS = ["history", "quarantine", "compact", "erase", "readmit", "repair"]
 
@@ -258,7 +258,7 @@ def test_the_doctor_finds_what_is_in_doubt_and_says_what_to_do(cli, file, monkey
     failed = {"kind": "files", "cursor": {"files": {"a.ndjson": "1"}}, "last_error": "out/: no such file or folder"}
     lake.remember("folder", {**failed, "last_success_at": "2026-03-03T00:00:00+00:00"})
     Path("polydoc-analytics.toml").write_text('lake = "lake"\n[sources.never]\nkind = "files"\npath = "x"\n', "utf-8")
-    monkeypatch.setattr("polydoc_analytics.doctor.MANY_FILES", 2)
+    monkeypatch.setattr("polydoc_analytics.lake.doctor.MANY_FILES", 2)
     result = cli("doctor", "--now", "2026-03-03T10:00:01Z")
     assert (result.code, result.err) == (0, "")
     assert [line for line in result.out.splitlines() if line.startswith("look")] == [

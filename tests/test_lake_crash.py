@@ -15,11 +15,11 @@ import pytest
 from lake_loads import child, expected, left_overs, observed, write_load
 
 from polydoc_analytics import Lake
-from polydoc_analytics.lake import erasing, tables
+from polydoc_analytics.lake import delta_table, erasure
+from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import STAGING
 from polydoc_analytics.lake.schemas import TABLES
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.storage.local import STAGING
 
 _can_kill = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork, and POSIX signals")
 LOADS = """
@@ -193,7 +193,7 @@ class TestPowerLoss:
 
     def test_checkpoints_are_on_the_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         disk, lake = Disk(monkeypatch), tmp_path / "lake"
-        monkeypatch.setitem(tables._CONFIGURATION, "delta.checkpointInterval", "5")
+        monkeypatch.setitem(delta_table._CONFIGURATION, "delta.checkpointInterval", "5")
         for number in range(1, 7):
             Lake(lake).ingest(write_load(tmp_path, number))
         assert list((lake / "loads" / "_delta_log").glob("*.checkpoint.parquet"))
@@ -293,7 +293,7 @@ def test_an_erasure_that_was_killed_before_old_files_were_removed_is_finished_by
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(erasing, "_remove_old_files", killed)
+        patched.setattr(erasure, "_remove_old_files", killed)
         with pytest.raises(KeyboardInterrupt):
             Lake(lake).erase("acme")
     assert list((lake / "runs").glob("*.parquet"))

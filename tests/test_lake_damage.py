@@ -13,7 +13,7 @@ from lake_loads import child, command, expected, left_overs, observed, write_loa
 
 from polydoc_analytics import Lake
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake import tables
+from polydoc_analytics.lake import delta_table
 from polydoc_analytics.lake.schemas import TABLES
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -54,7 +54,7 @@ def _content(lake: Path) -> dict[str, bytes]:
 def _loaded_file(lake: Path, number: int, table: str = "runs") -> Path:
     """The file that a load has brought into a table, and that the newest version still holds."""
     load = Lake(lake).loads()["load"][number - 1]
-    used = {file.name for file in tables.Table(Lake(lake).place, table).open().files()}
+    used = {file.name for file in delta_table.Table(Lake(lake).place, table).open().files()}
     return next(path for path in (lake / table).glob(f"part-{load}-*.parquet") if path.name in used)
 
 
@@ -142,7 +142,7 @@ class TestLogEntries:
     def test_a_damaged_checkpoint_loses_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hit: str, damage: str
     ) -> None:
-        monkeypatch.setitem(tables._CONFIGURATION, "delta.checkpointInterval", "3")
+        monkeypatch.setitem(delta_table._CONFIGURATION, "delta.checkpointInterval", "3")
         lake = tmp_path / "lake"
         for number in range(1, 5):
             Lake(lake).ingest(write_load(tmp_path, number))

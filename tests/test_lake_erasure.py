@@ -15,12 +15,12 @@ from test_lake import credits_of
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.doctor import examine
 from polydoc_analytics.ingest.connectors import sources
 from polydoc_analytics.ingest.pipeline import stage
-from polydoc_analytics.lake.refusing import KEY
-from polydoc_analytics.lake.spelling import Spelling
-from polydoc_analytics.sync import sync
+from polydoc_analytics.lake.doctor import examine
+from polydoc_analytics.lake.erased_accounts import KEY
+from polydoc_analytics.lake.id_spellings import Spelling
+from polydoc_analytics.lake.sync import sync
 
 ALICE = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"
 BOB = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6b"
@@ -263,13 +263,13 @@ class TestRefusal:
     def test_an_erasure_of_an_older_version_is_kept(self, lake, file, monkeypatch) -> None:
         import hashlib
 
-        from polydoc_analytics.lake import erasing
+        from polydoc_analytics.lake import erasure
 
         plain = "account with SHA-256 " + hashlib.sha256(b"acme").hexdigest()
         path = file([wire("a", account_id="acme"), wire("b", account_id=BOB)])
         lake.ingest(path)
         with monkeypatch.context() as patched:
-            patched.setattr(erasing, "new_name", lambda place, account: plain)
+            patched.setattr(erasure, "new_name", lambda place, account: plain)
             lake.erase("acme")
         assert lake.ingest(path).erased == 1
         assert lake.readmit("acme").source == plain

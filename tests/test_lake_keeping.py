@@ -16,8 +16,8 @@ from conftest import wire
 from test_lake import credits_of, files_below
 
 import polydoc_analytics as pda
-from polydoc_analytics.lake import keeping
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake import maintenance
+from polydoc_analytics.lake.delta_table import Table
 
 ALICE = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"
 BOB = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6b"
@@ -77,7 +77,7 @@ def test_a_retention_of_less_than_a_week_is_refused(lake, file, days: int) -> No
 
 
 def test_many_small_files_are_put_together_without_being_asked(lake, file) -> None:
-    with mock.patch.object(keeping, "MANY_FILES", 2):
+    with mock.patch.object(maintenance, "MANY_FILES", 2):
         results = [lake.ingest(file([wire(str(n), credits=n)], f"{n}.ndjson")) for n in range(4)]
     assert lake.loads()["kind"].to_list() == ["ingest", "ingest", "ingest", "compact", "ingest"]
     assert [result.number for result in results] == [1, 2, 3, 5]

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from test_laws import bad_rows, merged_by_hand, runs
 
 import polydoc_analytics as pda
-from polydoc_analytics.lake import keeping
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake import maintenance
+from polydoc_analytics.lake.delta_table import Table
 
 VIEWS = ("runs", "usage", "usage_by_account")
 thorough = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -99,7 +99,7 @@ def states_of(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
 def test_a_lake_is_its_model_and_what_it_was(some: list[tuple[str, Any]], many_files: int, account: str) -> None:
     model, known, inserted = Model(), {}, 0
     loaded: list[tuple[list[Any], bool]] = []
-    with new_lake() as (lake, files), mock.patch.object(keeping, "MANY_FILES", many_files):
+    with new_lake() as (lake, files), mock.patch.object(maintenance, "MANY_FILES", many_files):
         for at, (deed, content) in enumerate(some):
             if deed == "compact":
                 if not lake.exists:

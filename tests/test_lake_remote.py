@@ -16,8 +16,8 @@ from object_store import s3_server as s3_server
 from polydoc_analytics import Lake, connect
 from polydoc_analytics.cli import run
 from polydoc_analytics.errors import LakeError, PolydocError, QueryError
-from polydoc_analytics.lake import remote
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.storage import object_store
 
 URI = "s3://bucket/a lake/of runs"
 
@@ -195,7 +195,7 @@ class TestWriters:
         writer.kill()
         writer.communicate(timeout=30)
         assert observed(URI) == expected([1])
-        monkeypatch.setattr(remote, "LEASE_S", 1.0)
+        monkeypatch.setattr(object_store, "LEASE_S", 1.0)
         said: list[str] = []
         since = time.monotonic()
         Lake(URI, talk=said.append).ingest(write_load(tmp_path, 3))
@@ -215,7 +215,7 @@ class TestWriters:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "about to commit\n"
         writer.send_signal(signal.SIGSTOP)
-        monkeypatch.setattr(remote, "LEASE_S", 1.0)
+        monkeypatch.setattr(object_store, "LEASE_S", 1.0)
         Lake(URI).ingest(write_load(tmp_path, 3))
         assert observed(URI) == expected([1, 3])
         writer.send_signal(signal.SIGCONT)
@@ -234,7 +234,7 @@ class TestWriters:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "about to commit\n"
         writer.send_signal(signal.SIGSTOP)
-        monkeypatch.setattr(remote, "LEASE_S", 1.0)
+        monkeypatch.setattr(object_store, "LEASE_S", 1.0)
         add = Table.add
         went_on = []
 

@@ -19,7 +19,7 @@ from conftest import wire
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.errors import first_line
-from polydoc_analytics.read_only_files import ReadOnlyFiles
+from polydoc_analytics.lake.storage.read_only_files import ReadOnlyFiles
 from polydoc_analytics.statements import check_reads_only
 
 VIEW = "-- Numbers.\n-- grain: one number\n-- x: a number\n"

@@ -396,7 +396,7 @@ output = "out"
 def test_a_cluster_that_is_not_there_is_one_clear_line(
     exported: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from polydoc_analytics import spark_session as session
+    from polydoc_analytics.lake.spark import session
 
     monkeypatch.setattr(session, "_WAIT_S", 0.3)
     remote = "sc://localhost:1/;token=canary-7c9e;user_id=me"

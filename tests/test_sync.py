@@ -19,7 +19,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.ingest.connectors import sources
-from polydoc_analytics.sync import sync
+from polydoc_analytics.lake.sync import sync
 
 TOKEN = "canary-token-51f0"
 
@@ -268,7 +268,7 @@ def test_the_newest_file_stays_known_when_it_is_cleared_away_and_a_time_to_come_
 ) -> None:
     import os
 
-    from polydoc_analytics.freshness import brought
+    from polydoc_analytics.lake.freshness import brought
 
     files = configured(f'[sources.exports]\nkind = "files"\npath = "{(tmp_path / "in").as_posix()}"\n')["exports"]
     (tmp_path / "in").mkdir()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics import views
 from polydoc_analytics.alerts.judging import is_beyond
 from polydoc_analytics.errors import SumError, UsageError
-from polydoc_analytics.freshness import brought
+from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.plurals import counted, duration

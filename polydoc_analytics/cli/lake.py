@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.lake.lake import Lake
-    from polydoc_analytics.lake.taking import LoadResult
+    from polydoc_analytics.lake.load import LoadResult
 
 lake_app = typer.Typer(
     help="Look at a lake, keep it, and find the way back.", no_args_is_help=True, rich_markup_mode=None
@@ -251,7 +251,7 @@ def doctor(
     import polars as pl
 
     from polydoc_analytics.cli.tables import json_value, terminal_table, two_columns
-    from polydoc_analytics.doctor import examine
+    from polydoc_analytics.lake.doctor import examine
 
     out = opt.output(json, False, False, False, no_color)
     settings = opt.configured(config)

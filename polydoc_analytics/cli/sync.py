@@ -34,7 +34,7 @@ def sync(
     Example: polydoc-analytics sync api --lake lake
     """
     from polydoc_analytics.ingest.connectors import sources
-    from polydoc_analytics.sync import sync as synced
+    from polydoc_analytics.lake.sync import sync as synced
 
     out = opt.output(json, False, False, quiet, no_color)
     settings = opt.configured(config)

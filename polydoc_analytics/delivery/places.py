@@ -5,7 +5,7 @@ from __future__ import annotations
 from polydoc_analytics.config.fields import filled
 from polydoc_analytics.delivery.outcomes import RefusedError
 from polydoc_analytics.delivery.parcels import Delivery, Parcel
-from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.plan import TargetPlan
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.lake import Lake
-from polydoc_analytics.lake.places import SCHEDULE
-from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.lake.storage.local import SCHEDULE
+from polydoc_analytics.lake.storage.object_store import place_of
 
 _OWNER = "owner"
 

@@ -145,7 +145,7 @@ class DuckEngine:
         self._is_guarded = True
         files = self._scope.runs.files
         if self._scope.runs.is_local:
-            from polydoc_analytics.read_only_files import ReadOnlyFiles
+            from polydoc_analytics.lake.storage.read_only_files import ReadOnlyFiles
 
             opened = ReadOnlyFiles(files)
             self._con.register_filesystem(opened)

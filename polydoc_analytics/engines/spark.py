@@ -12,10 +12,10 @@ from polydoc_analytics.dialects import to_spark
 from polydoc_analytics.engines.scope import Scope
 from polydoc_analytics.errors import QueryError, UsageError
 from polydoc_analytics.ingest.parquet import Scan
+from polydoc_analytics.lake.spark.session import Session
 from polydoc_analytics.model.schema import COLUMNS, NAMES
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970
 from polydoc_analytics.portable import check, parsed, tables
-from polydoc_analytics.spark_session import Session
 from polydoc_analytics.views import own
 
 if TYPE_CHECKING:

@@ -17,24 +17,24 @@ from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, nearest, translating
 from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS, Scan
 from polydoc_analytics.ingest.pipeline import stage
-from polydoc_analytics.lake import erasing, health, keeping, repairing
+from polydoc_analytics.lake import erasure, integrity, maintenance, repair
 from polydoc_analytics.lake.changes import connection, reading, scan
-from polydoc_analytics.lake.cluster import ClusterLoad
-from polydoc_analytics.lake.exports import exports_of
-from polydoc_analytics.lake.finding import may_be_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
+from polydoc_analytics.lake.delta_table import ConflictError, Table, entry_name
+from polydoc_analytics.lake.detect import may_be_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
+from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import ACCOUNTS, SOURCES, LocalPlace, Place, json_of, json_text
-from polydoc_analytics.lake.refusing import RefusedAccounts
-from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.lake.load import Content, Load, LoadResult, snapshot_text, source_name
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
-from polydoc_analytics.lake.session import spark_session
-from polydoc_analytics.lake.tables import ConflictError, Table, entry_name
-from polydoc_analytics.lake.taking import Content, Load, LoadResult, snapshot_text, source_name
+from polydoc_analytics.lake.spark.exports import exports_of
+from polydoc_analytics.lake.spark.lake_session import spark_session
+from polydoc_analytics.lake.spark.load import ClusterLoad
+from polydoc_analytics.lake.spark.session import checked
+from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, Place, json_of, json_text
+from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.loaders import Progress, as_source
 from polydoc_analytics.loaders.executor import in_background
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.safe_text import shown
-from polydoc_analytics.spark_session import checked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -157,7 +157,7 @@ class Lake:
         if remote:
             raise UsageError("a remote server is for engine spark; add --engine spark, or leave --remote out")
         started = datetime.now(UTC)
-        load = keeping.new_load()
+        load = maintenance.new_load()
         source, name = _source_and_name(source, name)
         self._raise_if_cannot_take(source)
         content = Content(source, input_format, assume_utc, partial)
@@ -195,7 +195,7 @@ class Lake:
     ) -> LoadResult:
         remote = checked(remote)
         started = datetime.now(UTC)
-        load = keeping.new_load()
+        load = maintenance.new_load()
         if isinstance(source, Iterator):
             source = list(source)
         self._raise_if_cannot_take(source)
@@ -223,35 +223,35 @@ class Lake:
         """Put small files together where there are many; that it fails is no failure of the load, which is done."""
         try:
             if self._has_many_small_files():
-                self._keep(lambda folder, load: keeping.compact(self.place, folder, load, None))
+                self._keep(lambda folder, load: maintenance.compact(self.place, folder, load, None))
         except LakeError as error:
             if self._talk:
                 self._talk(f"{error} (while its small files were put together; the load is in the lake)")
 
     def _has_many_small_files(self) -> bool:
-        tables = (Table(self.place, name).open() for name in health.PINNED)
-        return any(len(keeping.small_files(table)) > keeping.MANY_FILES for table in tables)
+        tables = (Table(self.place, name).open() for name in integrity.PINNED)
+        return any(len(maintenance.small_files(table)) > maintenance.MANY_FILES for table in tables)
 
     def _keep(self, do: Callable[[Path, str], Any]) -> Any:
         """Do work on the lake's files under its lock, with a folder for new ones and the name of a load."""
         self.raise_if_none()
-        load = keeping.new_load()
+        load = maintenance.new_load()
         with self.place.staging(load) as folder:
             return self._exclusively(lambda: do(folder, load))
 
-    def upkeep(self, retention_days: int = keeping.LEAST_RETENTION_DAYS) -> keeping.Upkeep:
+    def upkeep(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Upkeep:
         """Return what :meth:`compact` would do."""
         self.snapshot()
-        return keeping.upkeep(self.place, retention_days)
+        return maintenance.upkeep(self.place, retention_days)
 
-    def compact(self, retention_days: int = keeping.LEAST_RETENTION_DAYS) -> keeping.Upkeep:
+    def compact(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Upkeep:
         """Put small files together, sorted by created_at, and remove what no snapshot of the last days needs.
 
         The figures as of every load stay what they were. Returns what was done; raises UsageError for a retention of
         less than seven days.
         """
         done = self.upkeep(retention_days)
-        self._keep(lambda folder, load: keeping.compact(self.place, folder, load, retention_days))
+        self._keep(lambda folder, load: maintenance.compact(self.place, folder, load, retention_days))
         return done
 
     def erase(self, account: str, *, keep_documents: bool = False) -> LedgerRow | None:
@@ -262,8 +262,8 @@ class Lake:
         and alerts remember of it and the documents made for it alone, unless ``keep_documents``. Returns that row of
         the ledger, or None where the lake holds nothing of the account.
         """
-        row: LedgerRow | None = self._keep(lambda folder, load: erasing.erase(self.place, account, folder, load))
-        erasing.erase_from_schedule(self.place, account, keep_documents=keep_documents)
+        row: LedgerRow | None = self._keep(lambda folder, load: erasure.erase(self.place, account, folder, load))
+        erasure.erase_from_schedule(self.place, account, keep_documents=keep_documents)
         return row
 
     def readmit(self, account: str) -> LedgerRow | None:
@@ -271,18 +271,18 @@ class Lake:
 
         None where the account is not refused.
         """
-        row: LedgerRow | None = self._keep(lambda folder, load: erasing.readmit(self.place, account, folder, load))
+        row: LedgerRow | None = self._keep(lambda folder, load: erasure.readmit(self.place, account, folder, load))
         return row
 
     def refused_accounts(self) -> RefusedAccounts:
         """Return the accounts whose rows are refused, for they were erased; none where there is no lake."""
-        rows = health.whole_ledger(self.place).rows if is_lake(self.place) else ()
+        rows = integrity.whole_ledger(self.place).rows if is_lake(self.place) else ()
         return RefusedAccounts(self.place, rows)
 
-    def damage(self) -> repairing.Repair:
+    def damage(self) -> repair.Repair:
         """Return what is damaged, and what :meth:`repair` would do."""
         self.raise_if_none()
-        return repairing.damage(self.place)
+        return repair.damage(self.place)
 
     def changed_files(self) -> list[str]:
         """Return the data files whose bytes have changed since they were written, by their names in the lake.
@@ -291,20 +291,20 @@ class Lake:
         with ``doctor``.
         """
         last = self.snapshot().row
-        tables = [Table(self.place, name).open(last.version_of(name) if last else 0) for name in health.PINNED]
+        tables = [Table(self.place, name).open(last.version_of(name) if last else 0) for name in integrity.PINNED]
         tables.append(Table(self.place, "loads").open())
-        return [f"{table.name}/{file}" for table in tables for file in health.changed_files(self.place, table)]
+        return [f"{table.name}/{file}" for table in tables for file in integrity.changed_files(self.place, table)]
 
-    def repair(self) -> repairing.Repair:
+    def repair(self) -> repair.Repair:
         """Make the lake whole again: put aside what is damaged, and go back to the last load that is whole.
 
         Where that would lose loads that are whole themselves, the damaged files are taken out instead. The result says
         what was lost; the ledger records it, and the sources of what was lost are to be loaded again.
         """
         self.raise_if_none()
-        load = keeping.new_load()
+        load = maintenance.new_load()
         with self.place.staging(load) as folder, self.place.lock(self._talk):
-            return repairing.repair(self.place, folder, load)
+            return repair.repair(self.place, folder, load)
 
     def _exclusively(self, write: Callable[[], Any]) -> Any:
         """Write under the lake's lock, and once more where somebody who does not know the lock came between."""
@@ -312,7 +312,7 @@ class Lake:
             try:
                 with self.place.lock(self._talk):
                     self._create()
-                    health.undo_unfinished(self.place)
+                    integrity.undo_unfinished(self.place)
                     return write()
             except ConflictError:
                 time.sleep(random.uniform(0.2, 1) * min(2**attempt, 32) * 0.05)
@@ -332,7 +332,7 @@ class Lake:
         """
         if content.size is None or not is_lake(self.place):
             return None
-        for row in reversed(health.whole_ledger(self.place).rows):
+        for row in reversed(integrity.whole_ledger(self.place).rows):
             if row.kind in ("erase", "readmit", "repair"):
                 return None
             # Files of another size need not be read to tell that they are others.
@@ -342,8 +342,8 @@ class Lake:
         return None
 
     def _loaded_before(self, known: LedgerRow) -> LoadResult:
-        health.settle(self.place)  # whoever brought it may have been killed before it could do so
-        with suppress(LakeError), self.place.staging(keeping.new_load()):
+        integrity.settle(self.place)  # whoever brought it may have been killed before it could do so
+        with suppress(LakeError), self.place.staging(maintenance.new_load()):
             pass  # what it has staged is removed
         last = Ledger(self.place).last
         unchanged = known.inserted + known.updated + known.unchanged
@@ -383,7 +383,7 @@ class Lake:
         if not hidden:
             return self._whole(last, files)
         history = Table(self.place, "history").open(last.history_version)
-        health.raise_if_files_damaged(self.place, history)
+        integrity.raise_if_files_damaged(self.place, history)
         past = history.paths()
         later = ", ".join(quoted(load) for load in hidden)
         was_there = f"load not in ({later})"
@@ -411,10 +411,10 @@ class Lake:
 
     def _newest(self) -> tuple[Ledger, Table]:
         """Return the ledger and the runs that it pins, both whole."""
-        ledger = health.whole_ledger(self.place)
+        ledger = integrity.whole_ledger(self.place)
         last = ledger.last
         runs = Table(self.place, "runs").open(last.runs_version if last else 0)
-        health.raise_if_files_damaged(self.place, runs, last.runs if last else 0)
+        integrity.raise_if_files_damaged(self.place, runs, last.runs if last else 0)
         return ledger, runs
 
     def running(self, before: datetime | None = None) -> list[dict[str, Any]]:
@@ -492,7 +492,7 @@ class Lake:
         snapshot = self.snapshot()
         version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
         table = Table(self.place, name).open(version)
-        health.raise_if_files_damaged(self.place, table)
+        integrity.raise_if_files_damaged(self.place, table)
         with reading(self.place, Path()) as con:
             found = con.sql(f"select * from {scan(table.paths(), name)} order by {order}").to_arrow_table()
         frame = pl.from_arrow(found)

@@ -10,9 +10,9 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.places import Place, way_back
+from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
-from polydoc_analytics.lake.tables import Table
+from polydoc_analytics.lake.storage.local import Place, way_back
 from polydoc_analytics.model.timezones import start_of_day, zone
 
 _MOST_FILES = 50

@@ -15,7 +15,7 @@ from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel, Try, ke
 from polydoc_analytics.delivery.sending import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import PolydocError, SourceError
-from polydoc_analytics.freshness import brought
+from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import Plans, ReportPlan, TargetPlan
 from polydoc_analytics.schedule.ledger import Book, Document, Edition, Job, Progress
@@ -94,7 +94,7 @@ class Scheduler:
 
     def _sync(self) -> None:
         from polydoc_analytics.ingest.connectors import sources
-        from polydoc_analytics.sync import sync
+        from polydoc_analytics.lake.sync import sync
 
         known = sources(self.settings)
         for name in self.plans.schedule.sync:

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.id_spellings import ERASED, canonical, struck
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.lake.spelling import ERASED, canonical, struck
+from polydoc_analytics.lake.storage.local import Place
 from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.sql_names import quoted
 

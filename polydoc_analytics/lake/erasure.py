@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.lake import health
+from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.keeping import entry, new_load, rewrite, vacuum
+from polydoc_analytics.lake.delta_table import LOG, Table, base_name
+from polydoc_analytics.lake.erased_accounts import RefusedAccounts, new_name
+from polydoc_analytics.lake.id_spellings import Spelling
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Place, json_of, json_text
-from polydoc_analytics.lake.refusing import RefusedAccounts, new_name
-from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.lake.spelling import Spelling
-from polydoc_analytics.lake.tables import LOG, Table, base_name
+from polydoc_analytics.lake.storage.local import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Place, json_of, json_text
+from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
 
@@ -196,7 +196,7 @@ def _without_documents(job: dict[str, Any], account: str) -> dict[str, Any]:
 
 def _remove_old_files(place: Place, spelling: Spelling, last: LedgerRow) -> None:
     """Remove the data files that the newest versions do not use, and the part of a log that names the account."""
-    for name in (*health.PINNED, "loads"):
+    for name in (*integrity.PINNED, "loads"):
         vacuum(Table(place, name).open(), 0)
         _shorten_log(place, Table(place, name).open(None if name == "loads" else last.version_of(name)), spelling)
 

@@ -19,12 +19,12 @@ from polydoc_analytics.ingest.parquet import WRITE_OPTIONS, Manifest, Part
 from polydoc_analytics.ingest.pipeline import CountsByName, Staged
 from polydoc_analytics.ingest.quarantine import Quarantine
 from polydoc_analytics.lake.changes import Changes, Comparison, reading, scan
+from polydoc_analytics.lake.delta_table import Table, base_name
+from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.ledger import Ledger, write_rows
-from polydoc_analytics.lake.places import Place
-from polydoc_analytics.lake.refusing import RefusedAccounts
+from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.tables import Table, base_name
-from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.lake.storage.local import Place
 from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.files import Files, PassedOver, inputs
 from polydoc_analytics.loaders.input_file import Input

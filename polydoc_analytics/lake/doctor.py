@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line
-from polydoc_analytics.freshness import brought
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.ingest.quarantine import kind_of
 from polydoc_analytics.lake.changes import connection
-from polydoc_analytics.lake.keeping import MANY_FILES
+from polydoc_analytics.lake.delta_table import FormatError
+from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake, Snapshot
-from polydoc_analytics.lake.tables import FormatError
+from polydoc_analytics.lake.maintenance import MANY_FILES
 from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.model.schema import TEXTS
 

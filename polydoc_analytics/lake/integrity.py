@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from polydoc_analytics.errors import LakeError
+from polydoc_analytics.lake.delta_table import LOG, Table, entry_name
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import DAMAGED, Place, way_back
-from polydoc_analytics.lake.tables import LOG, Table, entry_name
+from polydoc_analytics.lake.storage.local import DAMAGED, Place, way_back
 from polydoc_analytics.model.plurals import counted
 
 _ENTRY = re.compile(r"(\d{20})\.json")

@@ -12,7 +12,7 @@ from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, PostgresSource, Source, Tell
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.lake.lake import Lake
-from polydoc_analytics.lake.taking import LoadResult
+from polydoc_analytics.lake.load import LoadResult
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.loaders.files import Files, inputs
 from polydoc_analytics.loaders.input_file import Input, reason

@@ -10,14 +10,14 @@ from pathlib import Path
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.ingest.parquet import FILE_ROWS
-from polydoc_analytics.lake import health
+from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
+from polydoc_analytics.lake.delta_table import DataFile, Table
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.places import Place
+from polydoc_analytics.lake.load import committed_after
+from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.tables import DataFile, Table
-from polydoc_analytics.lake.taking import committed_after
-from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.lake.storage.local import Place
 from polydoc_analytics.model.plurals import counted
 
 LEAST_RETENTION_DAYS = 7
@@ -49,7 +49,7 @@ def upkeep(place: Place, retention_days: int) -> Upkeep:
             f"give at least {LEAST_RETENTION_DAYS}"
         )
     small, left_over = {}, []
-    for name in health.PINNED:
+    for name in integrity.PINNED:
         table = Table(place, name).open()
         small[name] = [file.name for file in small_files(table)]
         left_over += [f"{name}/{file}" for file in vacuum(table, retention_days * 24, dry_run=True)]
@@ -73,7 +73,7 @@ def compact(place: Place, folder: Path, load: str, retention_days: int | None) -
     if last is None:
         return None
     versions, rewritten = {}, 0
-    for name in health.PINNED:
+    for name in integrity.PINNED:
         table = Table(place, name).open()
         small = small_files(table)
         if small:

@@ -10,8 +10,8 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError, SourceError, UsageError, first_line
 from polydoc_analytics.ingest.parquet import Manifest, manifest_of, not_as_exported
-from polydoc_analytics.lake.places import Place
-from polydoc_analytics.lake.remote import place_of
+from polydoc_analytics.lake.storage.local import Place
+from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.loaders import is_table
 from polydoc_analytics.loaders.input_file import MANIFEST
 

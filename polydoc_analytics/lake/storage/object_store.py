@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line, refuse_blank
-from polydoc_analytics.lake.places import STAGING, LocalPlace, Place, Stored
+from polydoc_analytics.lake.storage.local import STAGING, LocalPlace, Place, Stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -174,7 +174,7 @@ class RemotePlace:
     def _filesystem(self) -> Any:
         from obstore.fsspec import FsspecStore
 
-        from polydoc_analytics.read_only_files import ReadOnly
+        from polydoc_analytics.lake.storage.read_only_files import ReadOnly
 
         class Objects(ReadOnly, FsspecStore):
             """The objects of a store, which are only read."""

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake import health
+from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.keeping import entry
+from polydoc_analytics.lake.delta_table import LOG, DataFile, FormatError, Table
+from polydoc_analytics.lake.erased_accounts import RefusedAccounts
+from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
-from polydoc_analytics.lake.places import LocalPlace, Place
-from polydoc_analytics.lake.refusing import RefusedAccounts
+from polydoc_analytics.lake.maintenance import entry
+from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
-from polydoc_analytics.lake.spelling import canonical_sql
-from polydoc_analytics.lake.tables import LOG, DataFile, FormatError, Table
-from polydoc_analytics.lake.writing import write_table
+from polydoc_analytics.lake.storage.local import LocalPlace, Place
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
 
@@ -78,7 +78,7 @@ def repair(place: Place, folder: Path, load: str) -> Repair:
     if not done.is_needed:
         return done
     for name, (names, since) in plan.logs.items():
-        health.put_aside(place, name, names, since)
+        integrity.put_aside(place, name, names, since)
     for name, files in plan.foreign.items():
         plan.files[name] += _taken_in(place, name, plan, folder, load) if files else []
     versions = {f"{name}_version": _set(place, name, load, files) for name, files in plan.files.items()}
@@ -87,7 +87,7 @@ def repair(place: Place, folder: Path, load: str) -> Repair:
         row = _row(done, plan, load)
         rows = [*rows, replace(row, runs=sum(one.rows for one in plan.files["runs"]), **versions)]  # type: ignore[arg-type]
     Ledger(place, rows=()).rewrite(rows, folder, load)
-    health.undo_unfinished(place)
+    integrity.undo_unfinished(place)
     return done
 
 
@@ -154,31 +154,31 @@ def _readable(place: Place, logs: dict[str, tuple[list[str], int | None]]) -> It
 
 
 def _plan(place: Place) -> _Plan:
-    logs = {name: health.damaged_log(place, name) for name in TABLES}
+    logs = {name: integrity.damaged_log(place, name) for name in TABLES}
     entries = [name for names, _ in logs.values() for name in names]
     if any(since == 0 for _, since in logs.values()):
         raise LakeError(f"{place.shown}: the log of a table is damaged from its start; ingest into a new lake")
     with _readable(place, logs) as readable:
         ledger = Table(readable, "loads").open()
-        bad = {*health.damaged_files(place, ledger), *health.changed_files(place, ledger)}
+        bad = {*integrity.damaged_files(place, ledger), *integrity.changed_files(place, ledger)}
         used = {file.name for file in ledger.files()}
         rows = list(rows_of_ledger(place, [place.path(f"loads/{name}") for name in sorted(used - bad)]))
         last_number = max((row.number for row in rows), default=0)
         since = logs["loads"][1]
         if since is not None:
             rows += _saved(place, used, last_number)
-            missed = max(health.versions_of(place, "loads"), default=since) - since + 1
+            missed = max(integrity.versions_of(place, "loads"), default=since) - since + 1
             last_number = max(rows[-1].number if rows else 0, last_number + missed)
         state = _State(place, readable, rows)
         good, lost, files = state.to_go_back_to()
         gone = {
-            name: sum(file.rows for file in state.damaged(good, name)) for name in health.PINNED if good is not None
+            name: sum(file.rows for file in state.damaged(good, name)) for name in integrity.PINNED if good is not None
         }
         keep = {
             name: [file for file in state.files(good, name) or () if file not in state.damaged(good, name)]
-            for name in health.PINNED
+            for name in integrity.PINNED
         }
-        foreign = {name: state.foreign(good, name) if gone.get(name) else [] for name in health.PINNED}
+        foreign = {name: state.foreign(good, name) if gone.get(name) else [] for name in integrity.PINNED}
         kept = [row for row in rows if row not in lost]
         taken = {name: _count(place, name, kept, keep[name], files) for name, files in foreign.items() if files}
         taken = {name: count for name, count in taken.items() if count}
@@ -213,7 +213,7 @@ class _State:
         self._place = place
         self._readable = readable
         self._rows = rows
-        self._sizes = {name: {file.name: file.size for file in place.files(name)} for name in health.PINNED}
+        self._sizes = {name: {file.name: file.size for file in place.files(name)} for name in integrity.PINNED}
         self._known: dict[tuple[str, int], list[DataFile] | None] = {}
         self._is_changed: dict[str, bool] = {}
 
@@ -250,7 +250,7 @@ class _State:
             newest = Table(self._readable, name).open().files()
         except LakeError:
             return []
-        theirs = [file for file in newest if file.name not in pinned and not health.is_ours(file.name)]
+        theirs = [file for file in newest if file.name not in pinned and not integrity.is_ours(file.name)]
         return [file for file in theirs if self._is_whole(name, file) and self._has_columns(name, file)]
 
     def _has_columns(self, name: str, file: DataFile) -> bool:
@@ -263,22 +263,22 @@ class _State:
         """Return the load to go back to, the loads after it, newest first, and the names of all damaged files."""
         lost = []
         rows = list(reversed(self._rows))
-        while rows and any(self.files(rows[0], name) is None for name in health.PINNED):
+        while rows and any(self.files(rows[0], name) is None for name in integrity.PINNED):
             lost.append(rows.pop(0))
         newest = rows[0] if rows else None
         files: set[str] = set()
         of_newest: set[str] = set()
         later: list[LedgerRow] = []
         for row in rows:
-            if any(self.files(row, name) is None for name in health.PINNED):  # its log begins later
+            if any(self.files(row, name) is None for name in integrity.PINNED):  # its log begins later
                 break
-            found = {f"{name}/{file.name}" for name in health.PINNED for file in self.damaged(row, name)}
+            found = {f"{name}/{file.name}" for name in integrity.PINNED for file in self.damaged(row, name)}
             if not found:
                 return row, [*lost, *later], files
             files |= found
             if row is newest:
                 of_newest = found
-                if any(self.damaged(row, name) and self.foreign(row, name) for name in health.PINNED):
+                if any(self.damaged(row, name) and self.foreign(row, name) for name in integrity.PINNED):
                     return newest, lost, files
             if not any(row.load in file for file in found):  # it was whole by itself, and would be lost for another's
                 return newest, lost, files

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, first_line
-from polydoc_analytics.lake.places import Place, way_back
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
+from polydoc_analytics.lake.storage.local import Place, way_back
 from polydoc_analytics.model.schema import MAX_INSTANT_US
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.ingest.parquet import FILE_ROWS
-from polydoc_analytics.lake.exports import Exports, for_cluster
+from polydoc_analytics.lake.delta_table import DataFile, Table, described
+from polydoc_analytics.lake.erased_accounts import RefusedAccounts
+from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger
+from polydoc_analytics.lake.load import LoadResult, Origin, ledger_row, snapshot_text
 from polydoc_analytics.lake.merge import merge_queries
-from polydoc_analytics.lake.places import STAGING, Place
-from polydoc_analytics.lake.refusing import RefusedAccounts
 from polydoc_analytics.lake.schemas import table_schema
-from polydoc_analytics.lake.spelling import canonical_sql
-from polydoc_analytics.lake.tables import DataFile, Table, described
-from polydoc_analytics.lake.taking import LoadResult, Origin, ledger_row, snapshot_text
+from polydoc_analytics.lake.spark.exports import Exports, for_cluster
+from polydoc_analytics.lake.storage.local import STAGING, Place
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import quoted

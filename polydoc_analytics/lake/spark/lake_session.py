@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.spark_session import Session
+from polydoc_analytics.lake.spark.session import Session
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession

@@ -1,0 +1,1 @@
+"""Loading a lake on a Spark cluster."""

@@ -1,0 +1,1 @@
+"""Where a lake's files are: on a disk, or in an object store."""
