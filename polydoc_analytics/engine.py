@@ -27,7 +27,7 @@ from polydoc_analytics.loaders import Progress
 from polydoc_analytics.model.periods import Interval, instant_of, interval
 from polydoc_analytics.model.schema import INTEGERS
 from polydoc_analytics.opening import opened_for_cluster, opened_runs
-from polydoc_analytics.views import own
+from polydoc_analytics.views import custom
 
 if TYPE_CHECKING:
     import duckdb
@@ -92,7 +92,7 @@ def connect(
     if date_basis not in DATE_BASES:
         hint = nearest(date_basis, DATE_BASES)
         raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
-    known = own.catalog_with(views)
+    known = custom.catalog_with(views)
     now = instant_of(now)
     chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
     filters = Filters(_names(account), _names(language))

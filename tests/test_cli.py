@@ -192,7 +192,7 @@ def test_a_mistake_is_answered_by_one_line_and_exit_code_2(cli, arguments: list[
 
 
 def test_an_internal_error_is_exit_code_3_without_a_traceback(cli, monkeypatch) -> None:
-    monkeypatch.setattr("polydoc_analytics.views.own.catalog", lambda: 1 / 0)
+    monkeypatch.setattr("polydoc_analytics.views.custom.catalog", lambda: 1 / 0)
     result = cli("views")
     assert result.code == 3
     assert "internal error: ZeroDivisionError" in result.err

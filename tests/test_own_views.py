@@ -17,7 +17,7 @@ from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.plan import plans
 from polydoc_analytics.views import catalog
-from polydoc_analytics.views.own import BASE, catalog_with
+from polydoc_analytics.views.custom import BASE, catalog_with
 
 BIG = """\
 -- Accounts that used most credits.

@@ -10,7 +10,7 @@ from conftest import SAMPLE
 from polars.testing import assert_frame_equal
 
 import polydoc_analytics as pda
-from polydoc_analytics import portable
+from polydoc_analytics.views.dialects import portability
 
 REFUSED = {
     "select * from runs qualify row_number() over (order by id) = 1 limit 1": "row_number() in a subquery",
@@ -100,7 +100,7 @@ def parts(text: str) -> list[str]:
 @pytest.mark.parametrize("sql", REFUSED)
 def test_what_is_known_to_differ_is_refused_with_what_to_write_instead(sql: str) -> None:
     with pytest.raises(pda.QueryError) as caught:
-        portable.check(portable.parsed(sql))
+        portability.check(portability.parsed(sql))
     assert REFUSED[sql] in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -146,11 +146,11 @@ def test_every_function_on_the_list_is_held_by_these_tests() -> None:
 
     seen: set[str] = set()
     for part in (*parts(TAKEN), *parts(WINDOWS)):
-        tree = portable.parsed(f"select {part} from runs window w as (order by id)")
-        assert portable.differences(tree) == [], part
+        tree = portability.parsed(f"select {part} from runs window w as (order by id)")
+        assert portability.differences(tree) == [], part
         seen |= {node.name.lower() if isinstance(node, exp.Anonymous) else node.key for node in tree.find_all(exp.Func)}
     seen |= {"exists", "groupconcat", "array"}  # in the queries above, and in the views
-    assert portable._SAME - seen == set()
+    assert portability._SAME - seen == set()
 
 
 def test_the_documentation_lists_the_functions() -> None:

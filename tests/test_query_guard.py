@@ -20,7 +20,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.cli import run
 from polydoc_analytics.errors import first_line
 from polydoc_analytics.lake.storage.read_only_files import ReadOnlyFiles
-from polydoc_analytics.statements import check_reads_only
+from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
 
 VIEW = "-- Numbers.\n-- grain: one number\n-- x: a number\n"
 

@@ -13,7 +13,8 @@ from conftest import SAMPLE, wire
 from sqlglot import exp
 
 import polydoc_analytics as pda
-from polydoc_analytics import portable, views
+from polydoc_analytics import views
+from polydoc_analytics.views.dialects import portability
 
 # Around the night of 25 October 2026, when Lisbon sets its clocks back at 01:00 UTC: a day of 25 hours.
 FIXTURE = [
@@ -355,8 +356,8 @@ def test_there_are_sixteen_usage_views_and_their_counts_and_sums_are_bigint(conn
 @pytest.mark.parametrize("name", list(views.catalog()))
 def test_a_view_keeps_to_sql_that_engines_share(name: str) -> None:
     setting = views.Setting("run_facts", "run_facts_with_language", "current_timestamp", None, None)
-    tree = portable.parsed(views.render(views.view(name), setting))
-    assert portable.differences(tree, is_own=True) == []
+    tree = portability.parsed(views.render(views.view(name), setting))
+    assert portability.differences(tree, is_own=True) == []
     for node in tree.find_all(exp.Div):
         if not isinstance(node.expression, exp.Literal):
             divisor = node.expression.sql()

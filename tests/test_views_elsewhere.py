@@ -19,7 +19,7 @@ import polydoc_analytics as pda
 from polydoc_analytics import views
 from polydoc_analytics.cli import run
 from polydoc_analytics.model.schema import COLUMNS
-from polydoc_analytics.views.elsewhere import DIALECTS, statements
+from polydoc_analytics.views.ddl import DIALECTS, statements
 
 ZONE = "Europe/Lisbon"
 KINDS = {"text": "text", "instant": "timestamptz", "integer": "bigint"}

@@ -229,14 +229,14 @@ def views(
 
     from polydoc_analytics import views as catalog
     from polydoc_analytics.cli.tables import terminal_table
-    from polydoc_analytics.views.own import catalog_with
+    from polydoc_analytics.views.custom import catalog_with
 
     out = opt.output(json, csv, markdown, False, no_color)
     settings = opt.configured(config, timezone, views=folder)
     known = catalog_with(settings.views)
     chosen = [catalog.view(name, known)] if name else list(known.values())
     if sql:
-        from polydoc_analytics.views.elsewhere import statements, with_those_below
+        from polydoc_analytics.views.ddl import statements, with_those_below
 
         wanted = with_those_below(chosen[0], known) if name else chosen
         print(statements(wanted, dialect, table=table, timezone=settings.timezone))

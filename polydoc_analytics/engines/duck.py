@@ -20,8 +20,8 @@ from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970
 from polydoc_analytics.opening import no_runs
-from polydoc_analytics.statements import check_reads_only
-from polydoc_analytics.views import own
+from polydoc_analytics.views import custom
+from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
 
 if TYPE_CHECKING:
     import polars as pl
@@ -68,7 +68,7 @@ class DuckEngine:
                 if view.file is not None:
                     if not is_raw:
                         self._restrict()
-                    own.create(self._con, view)
+                    custom.create(self._con, view)
                 else:
                     self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
             shift = scope.shift_us(f"epoch_us({scope.dated_by})", "//")

@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.dialects import to_spark
 from polydoc_analytics.engines.scope import Scope
 from polydoc_analytics.errors import QueryError, UsageError
 from polydoc_analytics.ingest.parquet import Scan
 from polydoc_analytics.lake.spark.session import Session
 from polydoc_analytics.model.schema import COLUMNS, NAMES
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970
-from polydoc_analytics.portable import check, parsed, tables
-from polydoc_analytics.views import own
+from polydoc_analytics.views import custom
+from polydoc_analytics.views.dialects.portability import check, parsed, tables
+from polydoc_analytics.views.dialects.transpile import to_spark
 
 if TYPE_CHECKING:
     import polars as pl
@@ -140,7 +140,7 @@ class SparkEngine:
             with self._session.asking(QueryError) as spark:
                 spark.sql(f"create or replace temporary view {name} as {sql}").toArrow()
                 if isinstance(view, catalog.View) and view.file is not None:
-                    own.check_columns(view, spark.table(name).columns)
+                    custom.check_columns(view, spark.table(name).columns)
             self._made.add(name)
 
     def _create_sources(self) -> None:

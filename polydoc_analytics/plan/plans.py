@@ -16,7 +16,7 @@ from polydoc_analytics.ingest.connectors import sources
 from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.plan.cron import Cron
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, PERIODS, PRESETS, REPORT, SCHEDULE
-from polydoc_analytics.views.own import catalog_with
+from polydoc_analytics.views.custom import catalog_with
 
 if TYPE_CHECKING:
     from polydoc_analytics.views import View

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from polydoc_analytics.portable import BIGINT_IN_DUCKDB, is_fraction
+from polydoc_analytics.views.dialects.portability import BIGINT_IN_DUCKDB, is_fraction
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import QueryError, SourceError, UsageError, not_utf8
-from polydoc_analytics.statements import refusal, serialised
 from polydoc_analytics.views import View, catalog, parse_header
+from polydoc_analytics.views.dialects.read_only_sql import refusal, serialised
 
 if TYPE_CHECKING:
     import duckdb

@@ -1,0 +1,1 @@
+"""SQL for other engines: the portable subset and its translation."""
