@@ -9,7 +9,9 @@ from typing import Any
 from measuring import HERE, WORK, cli, duel, in_process, seconds_of, watched
 from sources import data, exported, foreign
 
-IMPORTS = "import polydoc_analytics as pda, polars, pandera.polars, deltalake, langcodes, polydoc_analytics.engine"
+IMPORTS = (
+    "import polydoc_analytics as pda, polars, pandera.polars, deltalake, langcodes, polydoc_analytics.query.database"
+)
 
 Row = dict[str, Any]
 

@@ -24,7 +24,6 @@ from polydoc_analytics._version import __version__ as __version__
 if TYPE_CHECKING:
     from polydoc_analytics import charts
     from polydoc_analytics.content import Report
-    from polydoc_analytics.engine import Database, connect
     from polydoc_analytics.errors import (
         LakeError,
         PolydocError,
@@ -41,18 +40,19 @@ if TYPE_CHECKING:
     from polydoc_analytics.model.languages import Language, language
     from polydoc_analytics.model.periods import Interval, interval
     from polydoc_analytics.model.schema import arrow_schema, pandera_schema, polars_schema
-    from polydoc_analytics.outputs import export, load
+    from polydoc_analytics.query.database import Database, connect
+    from polydoc_analytics.query.export import export, load
     from polydoc_analytics.reporting import build, report
 
 _HOMES = {
     "content": ("Report",),
-    "engine": ("Database", "connect"),
+    "query.database": ("Database", "connect"),
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "SumError", "UsageError"),
     "lake.lake": ("Lake",),
     "lake.load": ("LoadResult",),
     "model.languages": ("Language", "language"),
     "ingest.pipeline": ("Counts", "Loaded", "Staged"),
-    "outputs": ("export", "load"),
+    "query.export": ("export", "load"),
     "model.periods": ("Interval", "interval"),
     "reporting": ("build", "report"),
     "loaders.sample": ("write_sample",),

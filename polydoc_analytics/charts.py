@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import altair
     import polars as pl
 
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 _MEASURES = ("runs", "credits", "input_tokens", "output_tokens")
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"

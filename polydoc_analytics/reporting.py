@@ -23,7 +23,7 @@ from polydoc_analytics.renderers import FORMATS, render
 
 if TYPE_CHECKING:
     from polydoc_analytics.content import SourceFile
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
     from polydoc_analytics.reports.context import Context
     from polydoc_analytics.reports.statement import AccountData
 
@@ -62,7 +62,7 @@ def report(
 
     Raises UsageError where an argument means nothing, SourceError where the source cannot be read.
     """
-    from polydoc_analytics.engine import connect
+    from polydoc_analytics.query.database import connect
     from polydoc_analytics.reports import builder
 
     wanted = checked_formats(formats)

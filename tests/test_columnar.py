@@ -474,8 +474,8 @@ def panic() -> None:
 def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatch, file) -> None:
     import duckdb
 
-    from polydoc_analytics.engines.duck import DuckEngine
     from polydoc_analytics.ingest import pipeline
+    from polydoc_analytics.query.engines.duckdb import DuckEngine
 
     source = file([wire("a")])
     with pda.connect(source) as db, monkeypatch.context() as patch:
@@ -495,9 +495,9 @@ def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatc
 def test_a_panic_is_an_internal_error_of_the_command_line_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from polydoc_analytics import engine
+    from polydoc_analytics.query import database
 
-    monkeypatch.setattr(engine, "connect", lambda *_, **__: panic())
+    monkeypatch.setattr(database, "connect", lambda *_, **__: panic())
     assert run(["usage", "runs.ndjson"]) == 3
     assert capsys.readouterr().err.splitlines() == [
         "error: internal error: PanicException: index out of bounds; "

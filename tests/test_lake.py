@@ -400,7 +400,7 @@ def test_quarantined_rows_can_be_mended_and_loaded(lake, file, tmp_path: Path) -
 
 
 def test_a_dash_is_the_standard_input_even_where_a_lake_has_that_name(tmp_path: Path, monkeypatch, file) -> None:
-    from polydoc_analytics.opening import lake_of
+    from polydoc_analytics.query.relation import lake_of
 
     monkeypatch.chdir(tmp_path)
     pda.Lake("./-").ingest(file([wire("a")]))

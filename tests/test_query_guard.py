@@ -161,7 +161,7 @@ class TestWriting:
     def test_would_be_refused_by_the_engine_had_the_check_overlooked_it(
         self, lake: pda.Lake, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("polydoc_analytics.engines.duck.check_reads_only", lambda con, sql: None)
+        monkeypatch.setattr("polydoc_analytics.query.engines.duckdb.check_reads_only", lambda con, sql: None)
         other = tmp_path / "other.parquet"
         with pda.connect(lake) as db:
             db.sql("select 1")
@@ -298,7 +298,7 @@ class TestMemory:
         scratch = tmp_path / "scratch"
         scratch.mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-        monkeypatch.setattr("polydoc_analytics.engines.duck._GUARDED_MEMORY", "60MB")
+        monkeypatch.setattr("polydoc_analytics.query.engines.duckdb._GUARDED_MEMORY", "60MB")
         before = set(os.listdir("."))
         with pda.connect(lake) as db:
             big = "(select md5(i::varchar) as t, i from range({}) as r(i))"

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 import polydoc_analytics as pda
 from polydoc_analytics import views
 from polydoc_analytics.cli import run
-from polydoc_analytics.engines.spark import SparkEngine
+from polydoc_analytics.query.engines.spark import SparkEngine
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FLOATS = 1e-9
@@ -190,7 +190,7 @@ def test_a_lake_is_read_as_of_any_load(tmp_path: Path, file: Any, cluster: str) 
 
 
 def test_the_rest_of_a_table_is_summed_from_the_runs(exported: str, cluster: str) -> None:
-    from polydoc_analytics.usage import usage_table
+    from polydoc_analytics.query.usage import usage_table
 
     for here, there in both(exported, cluster):
         for choice in ({"by": ["account"]}, {"by": ["language"], "every": "month"}):

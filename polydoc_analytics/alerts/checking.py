@@ -17,7 +17,7 @@ from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.plan import Plans
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engines.scope import DateBasis
+    from polydoc_analytics.query.engines.scope import DateBasis
 
 _STATE = "alerts.json"
 _MOST_SUBJECT = 120
@@ -40,7 +40,7 @@ class Checked:
 
 def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[str, Judged]:
     """Return what each alert finds at an instant, by its name; nothing is remembered, nobody hears of it."""
-    from polydoc_analytics.engine import connect
+    from polydoc_analytics.query.database import connect
 
     if not plans.alerts:
         return {}

@@ -21,7 +21,7 @@ from polydoc_analytics.reports.context import records, texts
 from polydoc_analytics.wording import shown
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 _EXAMPLES = 3
 _DAY = timedelta(days=1)

@@ -29,7 +29,7 @@ from polydoc_analytics.model.plurals import counted
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 _MOST_ROWS = 20
 _MOST_PERIODS = 62
@@ -75,7 +75,7 @@ def usage(
 
     Example: polydoc-analytics usage exports/ --by account --period last-month --timezone Europe/Lisbon
     """
-    from polydoc_analytics.usage import check_arguments
+    from polydoc_analytics.query.usage import check_arguments
 
     out = opt.output(json, csv, markdown, quiet, no_color)
     keys = tuple(key.strip() for key in ",".join(by).split(",")) if by else ()
@@ -118,7 +118,7 @@ def _show_usage(
     order: str | None,
     top: int | None,
 ) -> None:
-    from polydoc_analytics.usage import usage_table
+    from polydoc_analytics.query.usage import usage_table
 
     is_table = out.format == "table"
     if not keys and every is None and out.format in ("table", "markdown"):
@@ -351,7 +351,7 @@ def export(
 
     The folder appears when it is whole. Any tool reads it: duckdb -c "select * from 'runs/**/*.parquet'"
     """
-    from polydoc_analytics.outputs import export as write
+    from polydoc_analytics.query.export import export as write
 
     out = opt.output(json, False, False, quiet, no_color)
     settings = opt.configured(config, timezone)
@@ -451,7 +451,7 @@ def _shown_keys(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
 
 
 def _print_overview(db: Database, out: opt.Output, accounts: str | None, rows: int, order: str | None) -> None:
-    from polydoc_analytics.usage import usage_table
+    from polydoc_analytics.query.usage import usage_table
 
     is_table = out.format == "table"
     tables = [

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.config.settings import Settings
-    from polydoc_analytics.engine import Database
-    from polydoc_analytics.engines.scope import DateBasis
     from polydoc_analytics.ingest.pipeline import Counts
     from polydoc_analytics.loaders.files import PassedOver
+    from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.engines.scope import DateBasis
 
 _ROWS_AT_A_TIME = 50_000
 
@@ -41,7 +41,7 @@ def connected(
     **arguments: Any,
 ) -> Database:
     """Connect to a source with the flags' arguments, and say how its rows were accounted for."""
-    from polydoc_analytics.engine import connect
+    from polydoc_analytics.query.database import connect
 
     with opt.progress(watched or out) as update:
         db = connect(

@@ -11,7 +11,7 @@ from polydoc_analytics.reports.lacking import MOST_LACKING, lacks_too_many
 from polydoc_analytics.wording import shown
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 _SHOWN = 12
 _COLUMNS = (

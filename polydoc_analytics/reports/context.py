@@ -24,7 +24,7 @@ from polydoc_analytics.wording import Words, shown
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 NO_RUNS = "There are no runs in the period."
 _SMALL_SAMPLE = 0.2

@@ -10,7 +10,7 @@ from polydoc_analytics.reports.context import Context, records
 from polydoc_analytics.reports.labels import IN_CHARTS
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 _BINS_PER_DECADE = 8
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.wording import shown
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 IN_CHARTS = 36
 _IN_TABLES = 120

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.model.plurals import noun
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
     from polydoc_analytics.reports.context import Context
 
 MOST_LACKING = 0.01

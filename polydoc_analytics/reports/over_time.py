@@ -13,7 +13,7 @@ from polydoc_analytics.reports.context import Context, records
 from polydoc_analytics.reports.tables import ADDITIVE, keys, measures, with_sums
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 _MOST_DAYS, _MOST_WEEKS = 62, 75
 _RATE = ("failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample")

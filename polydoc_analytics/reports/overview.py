@@ -24,7 +24,7 @@ from polydoc_analytics.reports.tables import TOP, measures, plain, ranked
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 _MULTIPLES = 8
 _IN_MULTIPLES = 22

@@ -13,7 +13,7 @@ from polydoc_analytics.content import Report, Table
 from polydoc_analytics.errors import SumError
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 HEADLINE = ("runs", "succeeded_runs", "failed_runs", "credits", "total_tokens")
 """Measures of the whole and of each account, of which every document keeps its own."""

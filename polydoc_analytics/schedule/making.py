@@ -24,8 +24,8 @@ from polydoc_analytics.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figure
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
 
 if TYPE_CHECKING:
-    from polydoc_analytics.engine import Database
-    from polydoc_analytics.engines.scope import DateBasis
+    from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.engines.scope import DateBasis
     from polydoc_analytics.reports.context import Context
 
 _CHARTS = 2
@@ -47,7 +47,7 @@ def opened(
     lake: Lake, settings: Settings, plan: ReportPlan, job: Job, now: datetime, load: int | None
 ) -> Iterator[Database]:
     """Yield the views over a job's period as of a load; its days are those of the job's zone."""
-    from polydoc_analytics.engine import connect
+    from polydoc_analytics.query.database import connect
 
     since, until = job.interval
     with connect(

@@ -13,7 +13,7 @@ from polydoc_analytics.model.languages import Language, languages
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
-from polydoc_analytics.opening import Runs
+from polydoc_analytics.query.relation import Runs
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,7 +12,7 @@ from polydoc_analytics.errors import UsageError, nearest
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.engine import Database
+    from polydoc_analytics.query.database import Database
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.engines.scope import DateBasis, Engine, Filters, Scope
 from polydoc_analytics.errors import (
     QueryError,
     SnapshotGoneError,
@@ -26,7 +25,8 @@ from polydoc_analytics.errors import (
 from polydoc_analytics.loaders import Progress
 from polydoc_analytics.model.periods import Interval, instant_of, interval
 from polydoc_analytics.model.schema import INTEGERS
-from polydoc_analytics.opening import opened_for_cluster, opened_runs
+from polydoc_analytics.query.engines.scope import DateBasis, Engine, Filters, Scope
+from polydoc_analytics.query.relation import opened_for_cluster, opened_runs
 from polydoc_analytics.views import custom
 
 if TYPE_CHECKING:
@@ -145,13 +145,13 @@ def _refuse(**arguments: Any) -> None:
 
 
 def _duckdb(scope: Scope) -> Engine:
-    from polydoc_analytics.engines.duck import DuckEngine
+    from polydoc_analytics.query.engines.duckdb import DuckEngine
 
     return DuckEngine(scope)
 
 
 def _spark(remote: str, scope: Scope) -> Engine:
-    from polydoc_analytics.engines.spark import SparkEngine
+    from polydoc_analytics.query.engines.spark import SparkEngine
 
     return SparkEngine(scope, remote)
 

@@ -10,7 +10,7 @@ from typing import Any
 from polydoc_analytics.errors import UsageError, refuse_blank, translated
 from polydoc_analytics.ingest.pipeline import Counts, Loaded, Staged, scratch, stage
 from polydoc_analytics.loaders import Progress
-from polydoc_analytics.opening import lake_of, opened_runs
+from polydoc_analytics.query.relation import lake_of, opened_runs
 
 AsOf = int | str | date | datetime | None
 

@@ -1,0 +1,1 @@
+"""Runs as a database: views, SQL, export."""
