@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from polydoc_analytics import charts
-    from polydoc_analytics.content import Report
     from polydoc_analytics.errors import (
         LakeError,
         PolydocError,
@@ -42,10 +40,12 @@ if TYPE_CHECKING:
     from polydoc_analytics.model.schema import arrow_schema, pandera_schema, polars_schema
     from polydoc_analytics.query.database import Database, connect
     from polydoc_analytics.query.export import export, load
-    from polydoc_analytics.reporting import build, report
+    from polydoc_analytics.reports.charts import charts
+    from polydoc_analytics.reports.model import Report
+    from polydoc_analytics.reports.write import build, report
 
 _HOMES = {
-    "content": ("Report",),
+    "reports.model": ("Report",),
     "query.database": ("Database", "connect"),
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "SumError", "UsageError"),
     "lake.lake": ("Lake",),
@@ -54,7 +54,7 @@ _HOMES = {
     "ingest.pipeline": ("Counts", "Loaded", "Staged"),
     "query.export": ("export", "load"),
     "model.periods": ("Interval", "interval"),
-    "reporting": ("build", "report"),
+    "reports.write": ("build", "report"),
     "loaders.sample": ("write_sample",),
     "model.schema": ("arrow_schema", "pandera_schema", "polars_schema"),
 }
@@ -95,7 +95,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that ``--help`` costs nothing of it."""
     if name == "charts":
-        return import_module(f"{__name__}.charts")
+        return import_module(f"{__name__}.reports.charts.charts")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # To look for garbage among all that is imported, while it is imported, takes a fifth of the time.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import polydoc_analytics as pda
-from polydoc_analytics.content import Report
-from polydoc_analytics.renderers import FORMATS, render
+from polydoc_analytics.reports.model import Report
+from polydoc_analytics.reports.renderers import FORMATS, render
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 

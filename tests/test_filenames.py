@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reporting_help import NOW
 
 import polydoc_analytics as pda
-from polydoc_analytics.filenames import file_name
+from polydoc_analytics.reports.filenames import file_name
 
 SAFE = set(string.ascii_lowercase + string.digits + "-_")
 

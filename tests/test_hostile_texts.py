@@ -305,7 +305,7 @@ def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) ->
     import openpyxl
     from reporting_help import everything, page_text, pdf_text, squeezed
 
-    from polydoc_analytics.wording import shown
+    from polydoc_analytics.reports.formatting import shown
 
     rows, names = hostile_runs(seed)
     source = file(rows, "runs\x1b]0;x\x07\u202e=cmd.ndjson")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from reporting_help import as_json, built, everything, figures, page_text, pdf_text, section, sheets
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.money import allotted, rounded
-from polydoc_analytics.renderers import render
-from polydoc_analytics.wording import Words
+from polydoc_analytics.reports.formatting import Words
+from polydoc_analytics.reports.money import allotted, rounded
+from polydoc_analytics.reports.renderers import render
 
 PLACES = {"EUR": 2, "JPY": 0, "KWD": 3}
 

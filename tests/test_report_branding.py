@@ -11,9 +11,9 @@ from conftest import SAMPLE, wire
 from reporting_help import as_json, built, everything, page_text, pdf_text, rows, section, sheets, squeezed
 
 import polydoc_analytics as pda
-from polydoc_analytics.branding import branding, contrast
-from polydoc_analytics.renderers import render
-from polydoc_analytics.wording import Words
+from polydoc_analytics.reports.branding import branding, contrast
+from polydoc_analytics.reports.formatting import Words
+from polydoc_analytics.reports.renderers import render
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -115,7 +115,7 @@ def test_names_of_accounts_stand_in_for_ids_and_the_data_formats_keep_both(file)
 
 
 def test_a_character_that_no_font_has_is_written_as_its_number(file, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polydoc_analytics.renderers import fonts, pdf
+    from polydoc_analytics.reports.renderers import fonts, pdf
 
     monkeypatch.setattr(fonts, "_of_the_extra", list)
     for cached in (fonts.families, pdf._fonts, pdf._characters):

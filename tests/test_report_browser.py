@@ -14,7 +14,7 @@ from reporting_help import NOW, built
 from test_report_edges import HOSTILE, many_accounts
 
 import polydoc_analytics as pda
-from polydoc_analytics.renderers import render
+from polydoc_analytics.reports.renderers import render
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""

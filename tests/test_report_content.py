@@ -26,8 +26,8 @@ from reporting_help import (
 )
 
 import polydoc_analytics as pda
-from polydoc_analytics.content import NUMBERS
-from polydoc_analytics.renderers import FORMATS
+from polydoc_analytics.reports.model import NUMBERS
+from polydoc_analytics.reports.renderers import FORMATS
 
 LISBON = {"period": "2026-10", "timezone": "Europe/Lisbon"}
 KINDS = {
@@ -196,30 +196,30 @@ def test_a_reports_formats_and_kinds_are_checked_before_anything_is_read(tmp_pat
 def test_a_kind_of_ones_own_comes_by_entry_point(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from importlib.metadata import EntryPoint, EntryPoints
 
-    from polydoc_analytics import reports
+    from polydoc_analytics.reports import builders
 
-    own = EntryPoint("short", "test_report_content:short", reports.GROUP)
-    monkeypatch.setattr(reports, "entry_points", lambda **wanted: EntryPoints([own]).select(**wanted))
-    assert reports.kinds() == (*reports.KINDS, "short")
+    own = EntryPoint("short", "test_report_content:short", builders.GROUP)
+    monkeypatch.setattr(builders, "entry_points", lambda **wanted: EntryPoints([own]).select(**wanted))
+    assert builders.kinds() == (*builders.KINDS, "short")
     [path] = pda.report(SAMPLE, kind="short", formats="md", out=tmp_path, now=NOW)
     assert path.name == "short_all.md"
     assert "2,000 runs" in path.read_text("utf-8")
 
 
 def short(context):
-    from polydoc_analytics.content import Section
+    from polydoc_analytics.reports.model import Section
 
     return context.report("short", "In short", [Section("all", "All", (f"{context.text(2000, 'count')} runs",))])
 
 
 def test_a_file_appears_under_its_name_only_when_it_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from polydoc_analytics import reporting
+    from polydoc_analytics.reports import write
 
     def broken(*_: object) -> None:
         assert [path.suffix for path in tmp_path.iterdir()] == [".half"]
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(reporting.os, "replace", broken)
+    monkeypatch.setattr(write.os, "replace", broken)
     with pytest.raises(pda.SourceError, match="No space left on device; choose another folder with --out"):
         pda.report(SAMPLE, formats="md", out=tmp_path, now=NOW)
     assert list(tmp_path.iterdir()) == []

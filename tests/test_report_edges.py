@@ -12,8 +12,8 @@ import pytest
 from conftest import wire
 from reporting_help import as_json, built, everything, figures, page_text, pdf_text, rows, section, sheets, squeezed
 
-from polydoc_analytics.renderers import FORMATS, render
-from polydoc_analytics.wording import shown
+from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.renderers import FORMATS, render
 
 KINDS = ("overview", "languages", "quality", "statement")
 HOSTILE = {
@@ -179,7 +179,7 @@ def test_fifty_thousand_accounts_keep_the_page_small_and_the_sums_whole() -> Non
 
 
 def test_a_long_table_goes_on_in_further_sheets(file) -> None:
-    from polydoc_analytics.renderers.xlsx import render as workbook
+    from polydoc_analytics.reports.renderers.xlsx import render as workbook
 
     report = built(file([wire(f"run-{n:03}", created_at=f"2026-03-02T10:{n % 60:02}:00Z") for n in range(25)]))
     report = built(file([wire(f"r{n:02}") for n in range(25)]), "statement", account="acme")

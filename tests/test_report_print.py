@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting_help import NOW, built
 
-from polydoc_analytics.renderers import fonts, pdf, vega
-from polydoc_analytics.renderers.grid import grid, points
+from polydoc_analytics.reports.charts import export
+from polydoc_analytics.reports.renderers import fonts, pdf
+from polydoc_analytics.reports.renderers.pdf_columns import grid, points
 
 LETTERS = sorted(fonts.characters(fonts.files()[0]) & {*range(0x20, 0x250), *range(0x2010, 0x2040), 0x20AC} - {0xAD})
 LINE = 8.4 * 0.66 + 6
@@ -65,16 +66,16 @@ def test_a_compiled_specification_draws_what_the_specification_draws(kind: str) 
     for chart in charts:
         if not chart.live:  # the brush of live charts has a number of its own in each drawing
             spec = {**chart.spec, "config": {**chart.spec["config"], "aria": False}}
-            directly = vega._alone(
+            directly = export._alone(
                 lambda drawer, spec=spec: drawer.vegalite_to_svg(spec, vl_version="6.4", allowed_base_urls=[])
             )
-            assert vega.as_svg(chart.spec) == directly, chart.name
+            assert export.as_svg(chart.spec) == directly, chart.name
     assert len(charts) > 3
 
 
 def test_a_chart_with_data_of_its_own_in_each_layer_is_drawn() -> None:
     layer = {"data": {"values": [{"n": 3}]}, "mark": "bar", "encoding": {"x": {"field": "n", "type": "quantitative"}}}
-    assert "<svg" in vega.as_svg({"layer": [layer]})
+    assert "<svg" in export.as_svg({"layer": [layer]})
 
 
 def test_a_short_section_stands_on_one_page() -> None:
@@ -82,7 +83,7 @@ def test_a_short_section_stands_on_one_page() -> None:
 
     import pypdf
 
-    from polydoc_analytics.renderers import render
+    from polydoc_analytics.reports.renderers import render
 
     for kind in ("overview", "quality"):
         content = render(built(SAMPLE, kind, period="2026-10", now=NOW), "pdf")
@@ -100,7 +101,7 @@ def test_no_page_begins_with_a_total_alone() -> None:
 
     import pypdf
 
-    from polydoc_analytics.renderers import render
+    from polydoc_analytics.reports.renderers import render
 
     account = "6ee0e0f4-dde6-490a-a281-43896feb4891"
     totals = 0
@@ -118,7 +119,7 @@ def test_the_native_chart_over_days_is_not_called_one_by_week(file) -> None:
     import io
     import zipfile
 
-    from polydoc_analytics.renderers import render
+    from polydoc_analytics.reports.renderers import render
 
     days = [f"2026-{month:02}-03T10:00:00Z" for month in range(1, 7)]
     made = [wire(day, created_at=day, finished_at=day, credits=3) for day in days]

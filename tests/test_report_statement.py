@@ -12,7 +12,7 @@ from conftest import SAMPLE, wire
 from reporting_help import NOW, as_json, built, figures, page_text, pdf_text, rows, section, sheets
 
 import polydoc_analytics as pda
-from polydoc_analytics.renderers import FORMATS
+from polydoc_analytics.reports.renderers import FORMATS
 
 ACCOUNTS = {f"account-{n:02}-{'xyzw'[n % 4]}": f"Customer No. {n:02} Ltd" for n in range(12)}
 
@@ -108,7 +108,7 @@ def test_totals_days_languages_and_the_list_of_runs_agree_with_the_views() -> No
 
 
 def test_a_long_list_of_runs_is_capped_in_print_and_said_so_and_whole_in_the_workbook(file) -> None:
-    from polydoc_analytics.renderers import render
+    from polydoc_analytics.reports.renderers import render
 
     report = built(file([wire(f"run-{n:04}") for n in range(240)]), "statement", account="acme")
     printed = pdf_text(render(report, "pdf"))

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reporting_help import as_json, built, everything, page_text, pdf_text, rows, section, sheets
 
-from polydoc_analytics.content import Report
-from polydoc_analytics.renderers import render, vega
-from polydoc_analytics.reports.labels import IN_CHARTS, fitting, unique
+from polydoc_analytics.reports.charts import export
+from polydoc_analytics.reports.charts.labels import IN_CHARTS, fitting, unique
+from polydoc_analytics.reports.model import Report
+from polydoc_analytics.reports.renderers import render
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
@@ -204,7 +205,7 @@ def test_no_two_labels_look_alike(names: dict[str, str], most: int) -> None:
 
 
 def axis_texts(chart: Any) -> list[str]:
-    return re.findall(r"<text[^>]*>([^<]*)</text>", vega.as_svg(chart.spec))
+    return re.findall(r"<text[^>]*>([^<]*)</text>", export.as_svg(chart.spec))
 
 
 @pytest.mark.parametrize("days", [1, 2, 3, 7])
@@ -220,7 +221,7 @@ def test_a_short_axis_names_each_day_once_and_counts_in_whole_numbers(file, days
         assert numbers
         assert all("." not in text for text in numbers)
         assert len(numbers) == len(set(numbers))
-        for value in json.loads(json.dumps(vega.as_vega(chart.spec)["axes"])):
+        for value in json.loads(json.dumps(export.as_vega(chart.spec)["axes"])):
             assert "datetime(" not in json.dumps(value)
 
 

@@ -214,7 +214,7 @@ def test_a_year_with_looks_late_rows_budgets_days_without_data_and_an_erasure(
     answers = chance.choices([OK, LATER, DROP], [92, 4, 4], k=5000)
     statuses: list[int | str] = chance.choices([200, 500, "drop"], [92, 4, 4], k=5000)
     fate = Fate(2026, 0.01)
-    monkeypatch.setattr("polydoc_analytics.reports.builder", lambda _: count_of_runs)
+    monkeypatch.setattr("polydoc_analytics.reports.builders.builder", lambda _: count_of_runs)
     monkeypatch.setattr(Shelf, "write", lambda shelf, name, content: fate(shelf, name, content))
     with mailbox(*answers) as box, hook(*statuses) as server:
         monkeypatch.setenv("HOOK_URL", server.url)

@@ -18,9 +18,9 @@ from receivers import DROP, LATER, NO, OK, hook, mailbox
 
 import polydoc_analytics as pda
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.content import Report, Section
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.plan import plans
+from polydoc_analytics.reports.model import Report, Section
 from polydoc_analytics.schedule.ledger import Job
 from polydoc_analytics.schedule.working import Scheduler
 
@@ -149,7 +149,7 @@ def survived(folder: Path, monkeypatch: pytest.MonkeyPatch, reports: dict[str, t
     answers = chance.choices([OK, LATER, NO, DROP], [70, 10, 10, 10], k=5000)
     statuses: list[int | str] = chance.choices([200, 500, "drop"], [75, 15, 10], k=5000)
     fate = Fate(2026, share)
-    monkeypatch.setattr("polydoc_analytics.reports.builder", lambda _: count_of_runs)
+    monkeypatch.setattr("polydoc_analytics.reports.builders.builder", lambda _: count_of_runs)
     monkeypatch.setattr(Shelf, "write", lambda shelf, name, content: fate(shelf, name, content))
     with mailbox(*answers) as box, hook(*statuses) as server:
         monkeypatch.setenv("HOOK_URL", server.url)

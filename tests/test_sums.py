@@ -12,7 +12,7 @@ from reporting_help import NOW, as_json, built, page_text, section
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.renderers import render
+from polydoc_analytics.reports.renderers import render
 
 MOST = 2**63 - 1
 

@@ -17,8 +17,8 @@ from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.plan import AlertPlan
 from polydoc_analytics.plan.plans import as_day, day_count
-from polydoc_analytics.reports.context import records, texts
-from polydoc_analytics.wording import shown
+from polydoc_analytics.reports.builders.context import records, texts
+from polydoc_analytics.reports.formatting import shown
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database

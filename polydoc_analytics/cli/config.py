@@ -69,10 +69,10 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
 
     Example: polydoc-analytics config check
     """
-    from polydoc_analytics.branding import branding
     from polydoc_analytics.errors import PolydocError
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.plan.plans import examined
+    from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.safe_text import on_one_line
     from polydoc_analytics.schedule.accounts import check_accounts, speaks_of_accounts
 

@@ -72,10 +72,10 @@ def report(
 
     Example: polydoc-analytics report exports/ --period last-month --format html,pdf --out reports/
     """
-    from polydoc_analytics.branding import branding
-    from polydoc_analytics.renderers import render
-    from polydoc_analytics.reporting import checked_all, checked_formats, context, hashed, statements, write
-    from polydoc_analytics.reports import builder
+    from polydoc_analytics.reports.branding import branding
+    from polydoc_analytics.reports.builders import builder
+    from polydoc_analytics.reports.renderers import render
+    from polydoc_analytics.reports.write import checked_all, checked_formats, context, hashed, statements, write
 
     out = opt.output(False, False, False, quiet, no_color)
     refuse_address(out_folder)
@@ -174,7 +174,7 @@ def _rerun(
 
 
 def _preview(scheduler: Scheduler, rerun: tuple[str, str], timezone: str | None, folder: Path, out: opt.Output) -> int:
-    from polydoc_analytics.reporting import write_bytes
+    from polydoc_analytics.reports.write import write_bytes
 
     written: list[Path] = []
     edition = scheduler.preview(

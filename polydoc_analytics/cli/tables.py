@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.model.plurals import noun
+from polydoc_analytics.reports.formatting import UNKNOWN, plain
 from polydoc_analytics.safe_text import on_one_line
-from polydoc_analytics.wording import UNKNOWN, plain
 
 if TYPE_CHECKING:
     import polars as pl

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from polydoc_analytics.content import Report
+from polydoc_analytics.reports.model import Report
 
 _SCALE = 1.5
 
 
 def pictures(report: Report, most: int) -> dict[str, bytes]:
     """Return the first charts of a report by name, as PNG."""
-    from polydoc_analytics.renderers import colours, vega
+    from polydoc_analytics.reports.charts import export, palette
 
     charts = [chart for section in report.sections for chart in section.charts][:most]
-    return {chart.name: vega.as_png(colours.branded(chart.spec, report.look), _SCALE) for chart in charts}
+    return {chart.name: export.as_png(palette.branded(chart.spec, report.look), _SCALE) for chart in charts}

@@ -8,9 +8,9 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from polydoc_analytics.charts import FORMS
 from polydoc_analytics.model.periods import PERIOD_WORDS
 from polydoc_analytics.notebook.magic import CELL_OPTIONS, COMMANDS, CONNECT_OPTIONS
+from polydoc_analytics.reports.charts.charts import FORMS
 from polydoc_analytics.views import View, catalog
 
 _IN_CALL = re.compile(r"\.(?:view|describe)\(\s*['\"]\w*$")

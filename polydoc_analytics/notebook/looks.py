@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.wording import UNKNOWN, plain, shown
+from polydoc_analytics.reports.formatting import UNKNOWN, plain, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,10 +100,10 @@ def chart_bundle(chart: Any, include: Any = None, exclude: Any = None) -> Any:
 
     if altair.renderers.active != "default":
         return chart._repr_mimebundle_(include, exclude)
-    from polydoc_analytics.renderers import vega
+    from polydoc_analytics.reports.charts import export
 
     spec = chart.to_dict()
-    picture: dict[str, str] = {"image/svg+xml": vega.as_svg(spec)}
+    picture: dict[str, str] = {"image/svg+xml": export.as_svg(spec)}
     if len(picture["image/svg+xml"]) > _MOST_SVG:
-        picture = {"image/png": base64.b64encode(vega.as_png(spec, 1.5)).decode()}
+        picture = {"image/png": base64.b64encode(export.as_png(spec, 1.5)).decode()}
     return {VEGA_LITE: {**spec, "$schema": _SCHEMA}, **picture, "text/plain": "a chart"}

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from polydoc_analytics.charts import FORMS
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.reports.charts.charts import FORMS
 
 COMMANDS = ("connect", "views", "describe")
 CONNECT_OPTIONS = (
@@ -115,7 +115,7 @@ class PolydocMagics(Magics):
             if chosen.x or chosen.y or chosen.color:
                 raise UsageError(f"--x, --y and --color are of a chart; add --chart {'|'.join(FORMS)}")
             return frame
-        from polydoc_analytics.charts import chart
+        from polydoc_analytics.reports.charts.charts import chart
 
         return chart(frame, chosen.chart, x=chosen.x, y=chosen.y, color=chosen.color)
 

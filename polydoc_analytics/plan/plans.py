@@ -210,7 +210,7 @@ def _kind(where: str, table: Any, kinds: Mapping[str, Any], default: str | None)
 
 
 def _report(table: Any, settings: Settings) -> ReportPlan:
-    from polydoc_analytics.reports import builder
+    from polydoc_analytics.reports.builders import builder
 
     where = f"[[reports]] {table.get('name', '')}".rstrip() if isinstance(table, Mapping) else "[[reports]]"
     values = checked(where, table, REPORT)

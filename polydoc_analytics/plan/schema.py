@@ -7,11 +7,11 @@ from dataclasses import MISSING, fields
 from importlib import resources
 from typing import Any
 
-from polydoc_analytics.branding import KEYS as BRANDING
 from polydoc_analytics.config import fields as keys
 from polydoc_analytics.config.settings import TEXTS
 from polydoc_analytics.ingest import connectors
 from polydoc_analytics.plan.tables import ALERT, DELIVERY, REPORT, SCHEDULE
+from polydoc_analytics.reports.branding import KEYS as BRANDING
 
 FILE = "polydoc-analytics.schema.json"
 _MEANINGS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from polydoc_analytics.config.fields import Key
-from polydoc_analytics.renderers import FORMATS
+from polydoc_analytics.reports.renderers import FORMATS
 
 PERIODS = ("yesterday", "last-week", "last-month", "last-quarter", "last-year")
 PRESETS = {

@@ -9,8 +9,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.content import Report, Table
 from polydoc_analytics.errors import SumError
+from polydoc_analytics.reports.model import Report, Table
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database

@@ -10,15 +10,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.config.settings import Settings, account_names
-from polydoc_analytics.content import Report, Section
 from polydoc_analytics.delivery.parcels import Enclosed, Letter, Parcel
 from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError, SumError
-from polydoc_analytics.filenames import file_name
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.plan import ReportPlan
-from polydoc_analytics.renderers import render
+from polydoc_analytics.reports.filenames import file_name
+from polydoc_analytics.reports.model import Report, Section
+from polydoc_analytics.reports.renderers import render
 from polydoc_analytics.schedule.changes import Comparison
 from polydoc_analytics.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.schedule.ledger import Document, Edition, Job
@@ -26,7 +26,7 @@ from polydoc_analytics.schedule.ledger import Document, Edition, Job
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
     from polydoc_analytics.query.engines.scope import DateBasis
-    from polydoc_analytics.reports.context import Context
+    from polydoc_analytics.reports.builders.context import Context
 
 _CHARTS = 2
 _FIGURES = 12
@@ -180,10 +180,10 @@ class Maker:
 def _documents(
     db: Database, settings: Settings, plan: ReportPlan, job: Job, made: Edition, emptied: Sequence[str]
 ) -> Iterator[Made]:
-    from polydoc_analytics.branding import branding
-    from polydoc_analytics.reporting import context
-    from polydoc_analytics.reports import builder
-    from polydoc_analytics.reports.statement import account_data, data_without_runs, index, statement_of
+    from polydoc_analytics.reports.branding import branding
+    from polydoc_analytics.reports.builders import builder
+    from polydoc_analytics.reports.builders.statement import account_data, data_without_runs, index, statement_of
+    from polydoc_analytics.reports.write import context
 
     names = {**db.account_names, **account_names(settings.accounts)}
     found: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=names)

@@ -1,0 +1,124 @@
+"""The table ``[branding]`` of the configuration: title, logo, colours, currency, locale and fonts of reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from polydoc_analytics.errors import SourceError, UsageError, nearest
+from polydoc_analytics.reports.formatting import checked_locale
+from polydoc_analytics.reports.model import Look
+
+KEYS = ("title", "logo", "accent", "warm", "currency", "price_per_credit", "locale", "fonts")
+_LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_MOST_LOGO_BYTES = 500_000
+_LEAST_CONTRAST = 3.0
+_LEAST_TOO_DEAR, _MOST_DECIMALS, _MOST_DIGITS = 1_000_000_000, 18, 27
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Branding:
+    """What a report shows of those who send it.
+
+    ``title`` stands above every report's own title. ``price_per_credit`` with ``currency`` (an ISO 4217 code) puts
+    money beside credits. ``look`` holds colours, logo and fonts.
+    """
+
+    title: str = ""
+    currency: str = ""
+    price_per_credit: Decimal | None = None
+    locale: str = "en_GB"
+    look: Look = field(default_factory=Look)
+
+
+def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
+    """Return the branding of a configuration's table; paths in it are relative to ``folder``.
+
+    Raises UsageError for an unknown key (naming the nearest) or a value that means nothing, SourceError for a file
+    that cannot be read.
+    """
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UsageError(f"branding: unknown key '{key}'{nearest(key, KEYS)}; expected {', '.join(KEYS)}")
+        if not isinstance(value, str) and not (key == "price_per_credit" and isinstance(value, int)):
+            raise UsageError(f"branding: {key} must be a text in quotation marks")
+    currency, price = _price(table)
+    logo_type, logo = _logo(folder / table["logo"]) if table.get("logo") else ("", b"")
+    default = Look()
+    look = Look(
+        accent=_colour(table, "accent", default.accent),
+        warm=_colour(table, "warm", default.warm),
+        logo_type=logo_type,
+        logo=logo,
+        fonts=(_fonts(folder / table["fonts"]),) if table.get("fonts") else (),
+    )
+    locale = checked_locale(table.get("locale") or "en_GB")
+    return Branding(table.get("title", ""), currency, price, locale, look)
+
+
+def _price(table: Mapping[str, Any]) -> tuple[str, Decimal | None]:
+    from babel.numbers import list_currencies
+
+    currency, text = table.get("currency", ""), table.get("price_per_credit")
+    if bool(currency) != (text is not None):
+        raise UsageError("branding: currency and price_per_credit go together; give both or neither")
+    if text is None:
+        return "", None
+    if currency not in list_currencies():
+        raise UsageError(f"branding: currency '{currency}' is unknown; expected an ISO 4217 code such as EUR")
+    try:
+        price = Decimal(str(text))
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price < 0:
+        raise UsageError(f"branding: price_per_credit '{text}' is no price; expected one such as \"0.02\"")
+    _, digits, exponent = price.normalize().as_tuple()
+    if price >= _LEAST_TOO_DEAR or int(exponent) < -_MOST_DECIMALS or len(digits) > _MOST_DIGITS:
+        expected = f"one below {_LEAST_TOO_DEAR:,} with at most {_MOST_DECIMALS} decimals"
+        raise UsageError(f"branding: price_per_credit '{text[:40]}' has too many digits; expected {expected}")
+    return currency, price
+
+
+def _colour(table: Mapping[str, Any], key: str, default: str) -> str:
+    colour = str(table.get(key, default)).lower()
+    if not _COLOUR.fullmatch(colour):
+        raise UsageError(f"branding: {key} '{colour}' is no colour; expected one such as #1f5fa8")
+    if (seen := contrast(colour, "#ffffff")) < _LEAST_CONTRAST:
+        raise UsageError(f"branding: {key} '{colour}' is too pale to be seen on white ({seen:.1f}:1); expected 3:1")
+    return colour
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1 to 21 (WCAG 2.2, relative luminance)."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _logo(path: Path) -> tuple[str, bytes]:
+    kind = _LOGOS.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(f"branding: logo {path.name} must be SVG, PNG or JPEG")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+    if len(content) > _MOST_LOGO_BYTES:
+        raise UsageError(f"branding: logo {path.name} has {len(content):,} bytes; expected at most 500,000")
+    return kind, content
+
+
+def _fonts(path: Path) -> str:
+    if not path.is_dir():
+        raise SourceError(f"{path}: no such folder of fonts")
+    return str(path)

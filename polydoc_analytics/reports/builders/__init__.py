@@ -1,0 +1,40 @@
+"""Kinds of reports: each a builder that makes a frozen Report from a Context; one's own come by entry point.
+
+A builder is a function ``(Context) -> Report``. A distribution brings one by an entry point:
+
+    [project.entry-points."polydoc_analytics.reports"]
+    weekly = "our_reports:weekly"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from polydoc_analytics.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from polydoc_analytics.reports.builders.context import Context
+    from polydoc_analytics.reports.model import Report
+
+GROUP = "polydoc_analytics.reports"
+KINDS = ("overview", "statement", "languages", "quality")
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the names of all kinds, those that other distributions bring included."""
+    return (*KINDS, *sorted(entry_points(group=GROUP).names - set(KINDS)))
+
+
+def builder(kind: str) -> Callable[[Context], Report]:
+    """Return what builds a kind of report; raises UsageError with the nearest name where there is none."""
+    if kind in KINDS:
+        found: Callable[[Context], Report] = getattr(import_module(f"{__name__}.{kind}"), kind)
+        return found
+    if kind in kinds():
+        [entry] = list(entry_points(group=GROUP, name=kind))[:1]
+        loaded: Callable[[Context], Report] = entry.load()
+        return loaded
+    raise UsageError(f"unknown kind of report '{kind}'{nearest(kind, kinds())}; expected {', '.join(kinds())}")

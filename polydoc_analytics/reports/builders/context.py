@@ -1,0 +1,311 @@
+"""What a builder of reports gets: the runs, what they are compared with, names, wording; and how it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.model.periods import Interval
+from polydoc_analytics.model.plurals import noun
+from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.reports.branding import Branding
+from polydoc_analytics.reports.builders.comparison import Comparison, comparison
+from polydoc_analytics.reports.builders.provenance import file_lines
+from polydoc_analytics.reports.charts.labels import Labels
+from polydoc_analytics.reports.filenames import file_name
+from polydoc_analytics.reports.formatting import Words, shown
+from polydoc_analytics.reports.model import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
+from polydoc_analytics.reports.money import Money, cost, rounded, unit
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.query.database import Database
+
+NO_RUNS = "There are no runs in the period."
+_SMALL_SAMPLE = 0.2
+"""How wide the interval of a rate may be, 20 points, before its sample is called small."""
+
+
+def is_small(low: float | None, high: float | None) -> bool:
+    """Tell whether a rate's interval is so wide that the rate says little: wider than 20 points."""
+    return low is not None and high is not None and high - low > _SMALL_SAMPLE
+
+
+@dataclass(frozen=True)
+class Context:
+    """The runs of a report, and what is needed to speak of them.
+
+    ``db`` has the views over the period; ``names`` are accounts' names by id, ``labels`` what accounts and languages
+    are called; ``made_at`` is when the report is made.
+    """
+
+    db: Database
+    words: Words
+    branding: Branding
+    names: Mapping[str, str]
+    files: tuple[SourceFile, ...]
+    made_at: datetime
+    labels: Labels
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """What the period is compared with; None where there is nothing, or the source begins too late for it."""
+        found = comparison(self.db.interval, self.made_at)
+        first = self.first_run
+        return found if found and first and found.before.since and first <= found.before.since + _DAY else None
+
+    @cached_property
+    def first_run(self) -> datetime | None:
+        """When the earliest run of the whole source began (or finished, by the date basis)."""
+        [(us,)] = self.db.sql(f"select epoch_us(min({self.db.date_basis}_at)) from observed").rows()
+        return None if us is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+
+    @cached_property
+    def usage(self) -> dict[str, Any]:
+        """The row of the view ``usage``."""
+        return self.db.view("usage").row(0, named=True)
+
+    def account(self, account_id: str) -> str:
+        """Return an account as readers know it: its name, else its id; no two are called alike."""
+        return self.labels.account(account_id)
+
+    def language(self, tag: str) -> str:
+        """Return a language as readers know it: its English name, else the text that was sent; no two alike."""
+        return self.labels.language(tag)
+
+    def value(self, number: Scalar, kind: Kind) -> Value:
+        """Return a typed value with its text."""
+        return Value(number, kind, self.words.text(number, kind))
+
+    def text(self, number: Scalar, kind: Kind) -> str:
+        """Return a number's text, for a sentence."""
+        return self.words.text(number, kind)
+
+    def money(self, amount: int | None) -> Money | None:
+        """Price an amount of credits; None where it or the price is unknown."""
+        price = self.branding.price_per_credit
+        if amount is None or price is None:
+            return None
+        return rounded(cost(amount, price), self.branding.currency)
+
+    def cost_figure(self, credits_: int | None) -> Figure:
+        """Make the key figure of what an amount of credits costs."""
+        price = self.words.price(self.branding.price_per_credit or Decimal(0))
+        return self.figure("cost", "Cost", self.money(credits_), "money", note=f"at {price} per credit")
+
+    def figure(self, name: str, label: str, number: Scalar, kind: Kind, before: Scalar = None, **more: Any) -> Figure:
+        """Return a key figure with its change against ``before``: relative, but in points where it is a rate."""
+        return Figure(
+            name,
+            label,
+            self.value(number, kind),
+            before=None if before is None else self.value(before, kind),
+            change=self._change(number, before, kind),
+            **more,
+        )
+
+    def _change(self, number: Any, before: Any, kind: Kind) -> Value | None:
+        if number is None or before is None:
+            return None
+        if kind == "rate":
+            return self.value(number - before, "points")
+        return self.value(float(number) / float(before) - 1, "change") if before > 0 else None
+
+    def period_text(self, interval: Interval) -> str:
+        """Return an interval in words: whole local days where it has them, instants where not."""
+        tz = zone(interval.timezone)
+        begins = None if interval.since is None else interval.since.astimezone(tz)
+        ends = None if interval.until is None else interval.until.astimezone(tz)
+        first = None if begins is None else self._edge(begins, interval.first_whole_day == begins.date())
+        last = None
+        if ends is not None:
+            is_whole = interval.end_of_whole_days == ends.date() and not _time_of(ends)
+            last = self._edge(ends - timedelta(days=1) if is_whole else ends, is_whole)
+        if first and last:
+            return first if first == last else f"{first} to {last}"
+        return f"since {first}" if first else f"until {last}" if last else "all of time"
+
+    def _edge(self, instant: datetime, is_whole: bool) -> str:
+        return self.words.day(instant.date()) if is_whole else self.words.instant(instant)
+
+    @cached_property
+    def slug(self) -> str:
+        """The period as part of a file's name: 2026-10, 2026, 2026-10-03_2026-10-09, all."""
+        tz = zone(self.db.timezone)
+        since, until = self.db.interval.since, self.db.interval.until
+        first = since.astimezone(tz).date() if since else None
+        last = (until - timedelta(microseconds=1)).astimezone(tz).date() if until else None
+        if first is None or last is None:
+            ends = [f"since-{first}"] if first else [f"until-{last}"] if last else ["all"]
+            return ends[0]
+        following = last + timedelta(days=1)
+        if first.day == 1 and following.day == 1:
+            if (following.year, following.month) == (first.year + first.month // 12, first.month % 12 + 1):
+                return f"{first:%Y-%m}"
+            if first.month == 1 and following == date(first.year + 1, 1, 1):
+                return f"{first:%Y}"
+        return str(first) if first == last else f"{first}_{last}"
+
+    def slug_of(self, account_id: str) -> str:
+        """Make the period and an account part of a file's name; two accounts never share one."""
+        return f"{self.slug}_{file_name(account_id)}"
+
+    def report(
+        self,
+        kind: str,
+        title: str,
+        sections: Sequence[Section],
+        *,
+        subtitle: str = "",
+        cube: Cube | None = None,
+        facts: Sequence[tuple[str, str]] = (),
+        only_account: str | None = None,
+    ) -> Report:
+        """Return the report: these sections under a title, with the facts that its figures rest on.
+
+        With ``only_account`` whatever could tell of others is left out: file names, and counts over the whole source.
+        """
+        from polydoc_analytics._version import __version__
+
+        db = self.db
+        return Report(
+            kind=kind,
+            title=title,
+            subtitle=subtitle or self.branding.title,
+            period=self.period_text(db.interval),
+            slug=self.slug if only_account is None else self.slug_of(only_account),
+            timezone=db.timezone,
+            since=db.interval.since,
+            until=db.interval.until,
+            date_basis=db.date_basis,
+            snapshot=db.snapshot,
+            files=() if only_account is not None else self.files,
+            filters={
+                "account": db.filters.accounts if only_account is None else (only_account,),
+                "language": db.filters.languages,
+            },
+            counts={} if only_account is not None else dict(db.counts),
+            made_at=self.made_at,
+            version=__version__,
+            facts=(*self._facts(only_account is not None), *self._amounts(sections), *facts),
+            sections=tuple(sections),
+            words=self.words,
+            look=self.branding.look,
+            cube=cube,
+        )
+
+    def _amounts(self, sections: Sequence[Section]) -> list[tuple[str, str]]:
+        """Say how amounts of money are rounded, where a table shows some."""
+        tables = [section.table for section in sections if section.table is not None]
+        price = self.branding.price_per_credit
+        if price is None or not any(column.kind == "money" for table in tables for column in table.columns):
+            return []
+        least = f"{unit(self.branding.currency):f} {self.branding.currency}"
+        said = (
+            f"An amount is its credits times {self.words.price(price)}, rounded to {least}, halves to the even digit. "
+            "Where the rounded lines of a table would not add up to its total, those that rounding changed most carry "
+            f"the difference, {least} each. So the lines of each table add up to its total."
+        )
+        return [("Amounts", said)]
+
+    def _facts(self, is_for_one_account: bool) -> list[tuple[str, str]]:
+        from polydoc_analytics.reports.builders.provenance import combined
+
+        db = self.db
+        basis = {"created": "the instant at which it was created", "finished": "the instant at which it finished"}
+        facts = [
+            ("Period", f"{self.period_text(db.interval)}, in the time zone {db.timezone}"),
+            ("Date basis", f"A run belongs to {basis[db.date_basis]}."),
+        ]
+        if is_for_one_account and db.date_basis == "finished":
+            facts.append(("Left out", "Runs that have no finishing time are in no figure."))
+        elif not is_for_one_account and (left_out := db.runs_without_date):
+            facts.append(("Left out", f"{self.counted(left_out, 'run')} without a finishing time"))
+        for label, chosen in (("Only accounts", db.filters.accounts), ("Only languages", db.filters.languages)):
+            if chosen and not is_for_one_account:
+                facts.append((label, ", ".join(shown(one) for one in chosen)))
+        if db.snapshot is not None:
+            facts.append(("Snapshot", db.snapshot))
+        elif self.files and is_for_one_account:
+            facts.append(
+                ("Source", f"{self.counted(len(self.files), 'file')}, SHA-256 over their hashes {combined(self.files)}")
+            )
+        elif self.files:
+            facts.append(("Source", "; ".join(file_lines(self.files))))
+        else:
+            facts.append(("Source", "a table in memory"))
+        facts.append(("Made", f"{self.words.instant(self.made_at)} ({db.timezone})"))
+        refused = db.quarantine.height if db.loads is not None else db.counts.quarantined
+        if is_for_one_account:
+            if refused:
+                facts.append(("Rows", f"{self.counted(refused, 'row')} of the whole source could not be read."))
+        elif db.loads is not None:
+            rows = f"{self.counted(db.counts.runs, 'run')}, from {self.counted(db.loads.height, 'load')} of "
+            rows += f"{self.counted(int(db.loads['read'].sum()), 'row')}"
+            facts.append(("Rows", f"{rows}; {self.counted(refused, 'row is', 'rows are')} in quarantine"))
+        else:
+            counts = db.counts
+            parts = f"{self.counted(counts.runs, 'run')}, {self.counted(counts.duplicates, 'duplicate')}"
+            parts += f", {self.text(counts.quarantined, 'count')} quarantined"
+            conflicts = self.counted(counts.conflicts, "run")
+            facts.append(("Rows", f"{self.text(counts.read, 'count')} read: {parts}; {conflicts} in conflict"))
+        return facts
+
+    def counted(self, count: int, one: str, many: str | None = None) -> str:
+        """Return a count and the word that goes with it, see :func:`polydoc_analytics.model.plurals.noun`."""
+        return f"{self.text(count, 'count')} {noun(count, one, many)}"
+
+    def comparison_text(self) -> str:
+        """Return in words what changes are measured against."""
+        found = self.comparison
+        if found is None:
+            if self.db.interval.since is None:
+                return "No comparison: the period has no beginning, so none precedes it."
+            return "No comparison: the source holds no whole preceding period."
+        before = self.period_text(found.before)
+        now_days, before_days = found.days
+        if found.is_to_date:
+            same = "same " if now_days == before_days else ""
+            differ = "" if same else " The numbers of days differ, and so do sums for that alone."
+            return (
+                f"The period is in progress. Changes compare its {self.counted(now_days, 'day')} up to "
+                f"{self.words.instant(self.made_at)} with the {same}{self.counted(before_days, 'day')} before: "
+                f"{before}.{differ}"
+            )
+        if found.unit == "time":
+            return f"Changes are against the same length of time before: {before}."
+        if now_days == before_days:
+            return (
+                f"Changes are against the preceding {found.unit}: {before} ({self.counted(before_days, 'day')} each)."
+            )
+        return (
+            f"Changes are against the preceding {found.unit}: {before}, which has "
+            f"{self.counted(before_days, 'day')}; this one has {self.text(now_days, 'count')}."
+        )
+
+    def compared(self) -> tuple[Database, Database] | None:
+        """Return the views over the period (to date) and over the one before; the caller closes both."""
+        found = self.comparison
+        return None if found is None else (self.db.over(found.now), self.db.over(found.before))
+
+
+def _time_of(instant: datetime) -> bool:
+    return bool(instant.hour or instant.minute or instant.second or instant.microsecond)
+
+
+_DAY = timedelta(days=1)
+
+
+def texts(values: Iterable[str]) -> str:
+    """Return texts as a list in SQL; null where there are none, which is in no list."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "null"
+
+
+def records(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows by column name."""
+    return list(frame.iter_rows(named=True))

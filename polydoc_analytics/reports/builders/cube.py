@@ -1,0 +1,106 @@
+"""The cube that a page filters: additive measures by day, account and language, no larger than a page can carry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polydoc_analytics.reports.builders.context import Context
+from polydoc_analytics.reports.charts.labels import IN_CHARTS
+from polydoc_analytics.reports.model import Cube
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_MOST_CELLS = 45_000
+_TOP = 20
+_LARGEST_EXACT = 2**53
+_SUMS = ("credits", "input_tokens", "output_tokens")
+OTHERS = "others"
+MEASURES = (
+    "runs",
+    "succeeded",
+    "failed",
+    "credits",
+    "credits_known",
+    "input_tokens",
+    "input_known",
+    "output_tokens",
+    "output_known",
+)
+
+
+def cube(context: Context, accounts: list[str], languages: list[str]) -> Cube | None:
+    """Return the cube over the accounts and languages that have most runs; None where there are no runs.
+
+    ``accounts`` and ``languages`` are ordered, the greatest first; those beyond the twentieth are taken together. Where
+    that is still too much for a page, days become weeks or months and fewer accounts are kept apart. None, too, where a
+    sum is greater than a page's arithmetic holds exactly.
+    """
+    frame = _cells(context, accounts[:_TOP], languages[:_TOP])
+    if not frame.height or any(int(frame[name].abs().sum()) > _LARGEST_EXACT for name in _SUMS):
+        return None
+    kept = len(accounts[:_TOP])
+    for every, most in (("day", 20), ("day", 10), ("week", 20), ("week", 10), ("month", 20), ("month", 10)):
+        coarse = _coarser(frame, every, min(most, kept), kept)
+        if coarse.height <= _MOST_CELLS:
+            break
+    return _as_cube(context, coarse, every, accounts[: min(most, kept)], len(accounts), languages)
+
+
+def _cells(context: Context, accounts: list[str], languages: list[str]) -> pl.DataFrame:
+    """Return the cells by day and by places of account and language in their lists."""
+    return context.db.sql(f"""
+        select
+            day,
+            coalesce(accounts.place, {len(accounts)}) as account,
+            coalesce(tongues.place, {len(languages)}) as language,
+            count(*) as runs,
+            count(*) filter (where status = 'Succeeded') as succeeded,
+            count(*) filter (where status = 'Failed') as failed,
+            cast(coalesce(sum(credits), 0) as bigint) as credits,
+            count(credits) as credits_known,
+            cast(coalesce(sum(input_tokens), 0) as bigint) as input_tokens,
+            count(input_tokens) as input_known,
+            cast(coalesce(sum(output_tokens), 0) as bigint) as output_tokens,
+            count(output_tokens) as output_known
+        from run_facts_with_language as facts
+        left join {_places(accounts)} as accounts (name, place) on facts.account_id = accounts.name
+        left join {_places(languages)} as tongues (name, place) on facts.language = tongues.name
+        group by 1, 2, 3
+        order by 1, 2, 3""")
+
+
+def _places(names: list[str]) -> str:
+    """Return SQL for a table of names and their places."""
+    rows = ", ".join("('" + name.replace("'", "''") + f"', {place})" for place, name in enumerate(names))
+    return f"(values {rows or '(null, null)'})"
+
+
+def _coarser(frame: pl.DataFrame, every: str, most: int, kept: int) -> pl.DataFrame:
+    import polars as pl
+
+    if every == "day" and most == kept:
+        return frame
+    step = {"day": "1d", "week": "1w", "month": "1mo"}[every]
+    keys = [
+        pl.col("day").dt.truncate(step),
+        pl.when(pl.col("account") < most).then("account").otherwise(most).alias("account"),
+        "language",
+    ]
+    return frame.group_by(keys).agg(pl.col(MEASURES).sum()).sort("day", "account", "language")
+
+
+def _as_cube(
+    context: Context, frame: pl.DataFrame, every: str, accounts: list[str], all_accounts: int, languages: list[str]
+) -> Cube:
+    periods = sorted(set(frame["day"].to_list()))
+    place = {period: at for at, period in enumerate(periods)}
+    columns = {"period": tuple(place[day] for day in frame["day"].to_list())}
+    columns |= {name: tuple(frame[name].to_list()) for name in ("account", "language", *MEASURES)}
+    names = [context.labels.account(account, IN_CHARTS) for account in accounts]
+    if all_accounts > len(accounts):
+        names.append(f"{OTHERS} ({all_accounts - len(accounts):,})")
+    tongues = [context.labels.language(language, IN_CHARTS) for language in languages[:_TOP]]
+    if len(languages) > _TOP:
+        tongues.append(f"{OTHERS} ({len(languages) - _TOP:,})")
+    return Cube(every, tuple(periods), tuple(names), tuple(tongues), columns)

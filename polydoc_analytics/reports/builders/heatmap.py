@@ -1,0 +1,32 @@
+"""Accounts against languages as a heat map."""
+
+from __future__ import annotations
+
+from polydoc_analytics.reports.builders.context import Context, texts
+from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.charts.labels import IN_CHARTS
+from polydoc_analytics.reports.model import Chart
+
+_IN_COLUMNS = 24
+
+
+def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> list[Chart]:
+    """Return a heat map of runs over some accounts and languages; nothing where there are fewer than two of either."""
+    if len(accounts) < 2 or len(languages) < 2:
+        return []
+    frame = context.db.sql(
+        "select account_id, language, runs from usage_by_account_language "
+        f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
+    )
+    runs = {(account, language): count for account, language, count in frame.rows()}
+    lines = {one: context.labels.account(one, IN_CHARTS) for one in accounts}
+    columns = {one: context.labels.language(one, _IN_COLUMNS) for one in languages}
+    grid = {(a, b): runs.get((a, b), 0) for a in accounts for b in languages}
+    cells = [
+        {"line": lines[a], "column": columns[b], "value": count, "text": context.text(count, "count")}
+        for (a, b), count in grid.items()
+    ]
+    (account, language), most = max(grid.items(), key=lambda one: one[1])
+    about = f"The busiest pair is {lines[account]} into {columns[language]}, with {context.counted(most, 'run')}."
+    spec = vega_lite.heat_map(cells, columns=list(columns.values()), lines=list(lines.values()), label="runs")
+    return [Chart("languages_by_account", "Runs by account and language", about, spec)]

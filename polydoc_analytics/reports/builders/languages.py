@@ -1,0 +1,110 @@
+"""Languages: of each its volume, failures, durations, how much text grows in it, and what its tokens cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polydoc_analytics.reports.builders.context import NO_RUNS, Context, records
+from polydoc_analytics.reports.builders.durations import duration_chart, ranges
+from polydoc_analytics.reports.builders.overview import failures_section, multiples, ranking_chart
+from polydoc_analytics.reports.builders.tables import TOP, keys, ranked, row
+from polydoc_analytics.reports.builders.time_series import by_period, span, suitable
+from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.charts.labels import IN_CHARTS
+from polydoc_analytics.reports.model import Chart, Column, Report, Section, Table
+
+_DURATIONS = (
+    Column("succeeded_runs", "succeeded", "count"),
+    Column("mean_duration_s", "mean s", "seconds"),
+    Column("p50_duration_s", "median s", "seconds"),
+    Column("p90_duration_s", "90th s", "seconds"),
+    Column("p95_duration_s", "95th s", "seconds"),
+    Column("p99_duration_s", "99th s", "seconds"),
+    Column("max_duration_s", "longest s", "seconds"),
+)
+_RATIOS = (
+    Column("ratio_runs", "runs that know", "count"),
+    Column("expansion", "output ÷ input", "ratio"),
+    Column("credits_per_1k_tokens", "credits per 1k tokens", "ratio"),
+    Column("credits", "credits", "count"),
+    Column("total_tokens", "tokens", "count"),
+)
+
+
+def languages(context: Context) -> Report:
+    """Return the report on languages."""
+    db = context.db
+    frame = db.view("usage_by_language")
+    by_runs = records(frame.sort("runs", "language", descending=[True, False]))
+    days = span(db)
+    every = suitable(*days) if days else "day"
+    volume = ranked(context, "language", frame, view="usage_by_language", top=40)
+    weeks = by_period(db, "week", by="language")
+    charts = [ranking_chart(context, volume, "language")] if by_runs else []
+    sections = [
+        Section(
+            "volume",
+            "Volume",
+            () if by_runs else (NO_RUNS,),
+            charts=(*charts, *multiples(context, by_runs, every)),
+            table=volume if by_runs else None,
+        ),
+        failures_section(context, by_runs, weeks),
+        _durations(context, by_runs),
+        _expansion(context, by_runs),
+    ]
+    return context.report("languages", "Languages", sections)
+
+
+def _durations(context: Context, by_runs: list[dict[str, Any]]) -> Section:
+    timed = [one for one in by_runs if one["p50_duration_s"] is not None]
+    if not timed:
+        return Section("durations", "Durations", ("No run has succeeded with a known finishing time.",))
+    columns = (*keys(context, "language"), *_DURATIONS)
+    rows = tuple(row(context, columns, one) for one in timed)
+    total = row(context, columns, context.usage, **{columns[0].name: "total"})
+    drawn = ranges(context, timed[:TOP])
+    slow, fast = drawn[0], drawn[-1]
+    slowest, fastest = (context.text(one["p50"], "seconds") for one in (slow, fast))
+    about = f"Among the languages with most runs {slow['label']} is slowest by the median, {slowest} s"
+    about += f"; {fast['label']} is fastest, {fastest} s." if len(drawn) > 1 else "."
+    chart = Chart("duration_ranges", "Median and 95th percentile, by language", about, vega_lite.duration_ranges(drawn))
+    table = Table(columns, rows, 40, None, total, "languages")
+    return Section("durations", "Durations", charts=(duration_chart(context), chart), table=table)
+
+
+def _expansion(context: Context, by_runs: list[dict[str, Any]]) -> Section:
+    """Return output ÷ input tokens over succeeded runs that know both, and credits per 1,000 tokens."""
+    measured = """
+            count(*) as ratio_runs,
+            cast(sum(output_tokens) as double) / nullif(sum(input_tokens), 0) as expansion
+        from run_facts_with_language
+        where status = 'Succeeded' and input_tokens is not null and output_tokens is not null"""
+    found = {one["language"]: one for one in records(context.db.sql(f"select language, {measured} group by language"))}
+    whole = context.db.sql(f"select {measured}").row(0, named=True)
+    columns = (*keys(context, "language"), *_RATIOS)
+    none = {"ratio_runs": 0, "expansion": None}
+    rows = [{**one, **(found.get(one["language"]) or none)} for one in by_runs]
+    table = Table(
+        columns,
+        tuple(row(context, columns, one) for one in rows),
+        40,
+        None,
+        row(context, columns, {**context.usage, **whole}, **{columns[0].name: "total"}) if rows else None,
+        "languages",
+    )
+    text = "The expansion ratio is output ÷ input tokens, over succeeded runs that know both."
+    known = [one for one in rows[:TOP] if one["expansion"] is not None]
+    if not known:
+        return Section("expansion", "Expansion and price", (text,), table=table if rows else None)
+    known.sort(key=lambda one: (-one["expansion"], one["language"]))
+    labels = [context.labels.language(one["language"], IN_CHARTS) for one in known]
+    bars = [
+        {"label": label, "expansion": one["expansion"], "text": context.text(one["expansion"], "ratio")}
+        for label, one in zip(labels, known, strict=True)
+    ]
+    about = f"Text grows most in {labels[0]} ({bars[0]['text']} tokens out for each token in)"
+    about += f" and least in {labels[-1]} ({bars[-1]['text']})." if len(bars) > 1 else "."
+    spec = vega_lite.bars(bars, key="language", measure="expansion", label="output ÷ input")
+    chart = Chart("expansion", "Expansion ratio of the languages with most runs", about, spec)
+    return Section("expansion", "Expansion and price", (text,), charts=(chart,), table=table)

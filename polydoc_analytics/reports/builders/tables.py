@@ -1,0 +1,178 @@
+"""Tables of usage: which columns of the usage views a report shows, and how rows become its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.reports.builders.context import Context, is_small, records
+from polydoc_analytics.reports.model import Column, Kind, Scalar, Table
+from polydoc_analytics.reports.money import Money, allotted
+from polydoc_analytics.reports.money import total as sum_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TOP = 15
+"""How many accounts or languages a table shows before it sums up the others."""
+_ON_PAGES = 500
+
+MEASURES = (
+    Column("runs", "runs", "count"),
+    Column("failed_runs", "failed", "count"),
+    Column("failure_rate", "failure rate", "rate"),
+    Column("failure_rate_low", "95% from", "rate"),
+    Column("failure_rate_high", "to", "rate"),
+    Column("is_small_sample", "note", "mark"),
+    Column("credits", "credits", "count"),
+    Column("cost", "cost", "money"),
+    Column("input_tokens", "tokens in", "count"),
+    Column("output_tokens", "tokens out", "count"),
+    Column("p50_duration_s", "median s", "seconds"),
+    Column("p95_duration_s", "95th s", "seconds"),
+    Column("succeeded_runs", "succeeded", "count", only_data=True),
+    Column("running_runs", "running", "count", only_data=True),
+    Column("runs_without_credits", "credits unknown", "count", only_data=True),
+    Column("runs_without_tokens", "tokens unknown", "count", only_data=True),
+    Column("credits_per_1k_tokens", "credits per 1k tokens", "ratio", only_data=True),
+)
+_BY_NAME = {column.name: column for column in MEASURES}
+ADDITIVE = (
+    "runs",
+    "succeeded_runs",
+    "failed_runs",
+    "running_runs",
+    "input_tokens",
+    "output_tokens",
+    "credits",
+    "runs_without_credits",
+    "runs_without_tokens",
+)
+_KEYS: dict[str, tuple[str, Kind]] = {
+    "account_id": ("account", "text"),
+    "language": ("language", "text"),
+    "period": ("period", "day"),
+}
+
+
+def measures(context: Context, *names: str) -> tuple[Column, ...]:
+    """Return some of MEASURES (all where none is named), without cost where there is no price."""
+    chosen = [_BY_NAME[name] for name in names] if names else list(MEASURES)
+    return tuple(column for column in chosen if column.kind != "money" or context.branding.currency)
+
+
+def keys(context: Context, *names: str) -> tuple[Column, ...]:
+    """Return the columns that name a row: accounts and languages by name, with ids and tags for the data formats."""
+    columns: list[Column] = []
+    for name in names:
+        label, kind = _KEYS[name]
+        if name == "period" or (name == "account_id" and not context.names):
+            columns.append(Column(name, label, kind))
+        else:
+            columns += [Column(name.removesuffix("_id") + "_name", label, kind), Column(name, name, kind, True)]
+    return tuple(columns)
+
+
+def row(context: Context, columns: Sequence[Column], usage: Mapping[str, Any], **given: Scalar) -> tuple[Scalar, ...]:
+    """Return one row of a usage view as the columns' values."""
+    known: dict[str, Scalar] = {**usage}
+    if "account_id" in usage and any(column.name == "account_name" for column in columns):
+        known["account_name"] = context.account(str(usage["account_id"]))
+    if "language" in usage:
+        known["language_name"] = context.language(str(usage["language"]))
+    known["is_small_sample"] = is_small(usage.get("failure_rate_low"), usage.get("failure_rate_high"))
+    known["cost"] = context.money(usage.get("credits"))
+    known |= given
+    return tuple(known.get(column.name) for column in columns)
+
+
+def ranked(
+    context: Context,
+    key: str,
+    frame: pl.DataFrame,
+    *,
+    view: str,
+    columns: Sequence[str] = (),
+    order: str = "runs",
+    top: int = TOP,
+) -> Table:
+    """Return accounts or languages by a measure, the others summed up from the runs, and the total."""
+    from polydoc_analytics import views
+
+    chosen = (*keys(context, key), *measures(context, *columns))
+    ordered = frame.sort(order, key, descending=[True, False], nulls_last=True)
+    others = None
+    if ordered.height > top:
+        rest = context.db.usage_of_the_rest(views.view(view), ordered.head(top))
+        others = row(context, chosen, rest, **{chosen[0].name: f"others ({ordered.height - top:,})"})
+    total = row(context, chosen, context.usage, **{chosen[0].name: "total"})
+    rows = tuple(row(context, chosen, record) for record in records(ordered))
+    noun = "accounts" if key == "account_id" else "languages"
+    return summed(context, Table(chosen, rows, top, others, total if rows else None, noun))
+
+
+def summed(context: Context, table: Table, whole: Scalar = None) -> Table:
+    """Let a table's lines of money, as they are shown, sum to its total, or to ``whole`` where it shows none."""
+    for at, column in enumerate(table.columns):
+        total = whole if table.total is None else table.total[at]
+        if column.kind == "money" and isinstance(total, Money):
+            table = _with_lines_that_sum(
+                table, at, allotted(_amounts(table, at), total.shown, context.branding.currency)
+            )
+    return table
+
+
+def _amounts(table: Table, at: int) -> list[Money | None]:
+    return [one if isinstance(one := line[at], Money) else None for line in table.rows]
+
+
+def _with_lines_that_sum(table: Table, at: int, lines: Sequence[Money | None]) -> Table:
+    def put(row_: tuple[Scalar, ...], amount: Money | None) -> tuple[Scalar, ...]:
+        return (*row_[:at], amount, *row_[at + 1 :])
+
+    def others(row_: tuple[Scalar, ...] | None, shown: int) -> tuple[Scalar, ...] | None:
+        return None if row_ is None else put(row_, sum_of(lines[shown:]))
+
+    pages = table.on_pages
+    return replace(
+        table,
+        rows=tuple(map(put, table.rows, lines)),
+        others=others(table.others, table.shown),
+        on_pages=None if pages is None else (pages[0], others(pages[1], pages[0])),
+    )
+
+
+def with_sums(
+    context: Context,
+    columns: Sequence[Column],
+    additive: Sequence[Mapping[str, Any]],
+    usage: Mapping[str, Any],
+    *,
+    shown: int,
+    noun: str,
+) -> Table:
+    """Make a table of rows of additive measures: those not shown are summed up, ``usage`` is the total."""
+    first = columns[0].name
+
+    def others(start: int) -> tuple[Scalar, ...] | None:
+        rest = additive[start:]
+        return row(context, columns, _sums(rest), **{first: f"others ({len(rest):,})"}) if rest else None
+
+    rows = tuple(row(context, columns, one) for one in additive)
+    total = row(context, columns, usage, **{first: "total"}) if rows else None
+    table = Table(tuple(columns), rows, shown, others(shown), total, noun, (_ON_PAGES, others(_ON_PAGES)))
+    return summed(context, table)
+
+
+def _sums(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sum the additive measures; None where no row knows one."""
+    known = {name: [one[name] for one in rows if one[name] is not None] for name in ADDITIVE}
+    return {name: sum(values) if values else None for name, values in known.items()}
+
+
+def plain(
+    columns: Sequence[Column], rows: Sequence[Sequence[Scalar]], *, shown: int = 100, noun: str = "rows"
+) -> Table:
+    """Return a table of rows as they are."""
+    return Table(tuple(columns), tuple(tuple(one) for one in rows), shown, noun=noun)

@@ -1,0 +1,127 @@
+"""Usage by day, week or month: which of them suits a span of time, and rows for charts and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.reports.builders.context import Context, records
+from polydoc_analytics.reports.builders.tables import ADDITIVE, keys, measures, with_sums
+from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.model import Chart, Column, SheetChart, Table
+
+if TYPE_CHECKING:
+    from polydoc_analytics.query.database import Database
+
+_MOST_DAYS, _MOST_WEEKS = 62, 75
+_RATE = ("failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample")
+_LY = {"day": "daily", "week": "weekly", "month": "monthly"}
+
+
+def suitable(first: date, last: date) -> str:
+    """Return day, week or month: the finest that gives no more bars than an eye can follow."""
+    days = (last - first).days + 1
+    return "day" if days <= _MOST_DAYS else "week" if days <= 7 * _MOST_WEEKS else "month"
+
+
+def span(db: Database) -> tuple[date, date] | None:
+    """Return the first and last local day that has runs; None where there is none."""
+    [(first, last)] = db.sql("select min(day), max(day) from run_facts").rows()
+    return None if first is None else (first, last)
+
+
+def by_period(db: Database, every: str, *, by: str = "") -> list[dict[str, Any]]:
+    """Return the additive measures of each period that has runs, with ``end``, the first day after it."""
+    key = f", {by}" if by else ""
+    rates = ", failure_rate, failure_rate_low, failure_rate_high"
+    name = f"usage_{_LY[every]}" + (f"_by_{by.removesuffix('_id')}" if by else "")
+    sql = f"select period, is_partial{key}, {', '.join(ADDITIVE)}{rates} from {name} order by period{key}"
+    return [{**one, "end": after(one["period"], every)} for one in records(db.sql(sql))]
+
+
+def after(period: date, every: str) -> date:
+    """Return the first day of the next period; the last day that there is at the end of time."""
+    try:
+        if every == "month":
+            return date(period.year + period.month // 12, period.month % 12 + 1, 1)
+        return period + timedelta(days=7 if every == "week" else 1)
+    except (OverflowError, ValueError):
+        return date.max
+
+
+def chart_rows(rows: Sequence[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Return rows with dates as texts, as charts take them."""
+    return [
+        {"period": str(one["period"]), "end": str(one["end"]), **{name: one[name] for name in names}} for one in rows
+    ]
+
+
+def period_table(
+    context: Context, rows: Sequence[dict[str, Any]], every: str, usage: Mapping[str, Any], *, shown: int = 62
+) -> Table:
+    """Return a table with one row a period, marked where the interval cuts it, and the total."""
+    columns = (
+        *keys(context, "period"),
+        Column("is_partial", "cut", "yes", only_data=True),
+        *measures(context, "runs", "failed_runs", "credits", "cost", "input_tokens", "output_tokens"),
+        *(replace(one, only_data=True) for one in measures(context, *_RATE)),
+        *measures(context, "runs_without_credits", "runs_without_tokens"),
+    )
+    return with_sums(context, columns, rows, usage, shown=shown, noun=f"{every}s")
+
+
+def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) -> tuple[Chart, Chart]:
+    """Return the charts of runs and of credits over time."""
+    runs = vega_lite.usage_over_time(chart_rows(rows, "runs", "failed_runs"), every=every, brush=True)
+    charged = vega_lite.usage_over_time(chart_rows(rows, "credits"), every=every, measure="credits", label="credits")
+    foot = " Failed runs are the orange foot of each bar."
+    return (
+        Chart(
+            "runs_over_time",
+            f"Runs by {every}",
+            peak(context, rows, "runs", every) + (foot if any(one["failed_runs"] for one in rows) else ""),
+            runs,
+            live="time",
+            sheet=SheetChart("column", "period", ("runs", "failed_runs")),
+        ),
+        Chart("credits_over_time", f"Credits by {every}", peak(context, rows, "credits", every), charged, live="time"),
+    )
+
+
+def cumulative_rows(rows: Sequence[dict[str, Any]], measure: str = "credits") -> list[dict[str, Any]]:
+    """Return the running total of a measure's known values, for a chart: period and value."""
+    total, found = 0, []
+    for one in rows:
+        total += one[measure] or 0
+        found.append({"period": str(one["period"]), "value": total})
+    return found
+
+
+def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: str) -> str:
+    """Say which period had most of a measure, and the mean."""
+    known = [one for one in rows if one[measure] is not None]
+    if not known:
+        return f"No {measure} are known." if rows else f"There are no {measure}."
+    noun = measure.removesuffix("s")
+    most, least = (most_of(one[measure] for one in known) for most_of in (max, min))
+    whole = sum(one[measure] for one in known)
+    if most == least == 0:
+        return f"All known {measure} are 0."
+    top = max(known, key=lambda one: (one[measure], one["period"]))
+    when = _when(context, top["period"], every)
+    if len(known) == 1:
+        return f"The one {noun} is of {when}." if whole == 1 else f"All {context.counted(whole, noun)} are of {when}."
+    if most == least:
+        return f"Each of the {context.counted(len(known), every)} has {context.counted(most, noun)}."
+    mean = whole / len(known)
+    return (
+        f"The busiest {every} was {when}, with {context.counted(most, noun)}; the mean of "
+        f"{context.counted(len(known), every)} is {context.text(mean, 'ratio' if abs(mean) < 1 else 'count')}."
+    )
+
+
+def _when(context: Context, period: date, every: str) -> str:
+    day = context.words.day(period)
+    return {"day": day, "week": f"the week of {day}", "month": f"the month of {day}"}[every]

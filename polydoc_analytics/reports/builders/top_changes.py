@@ -1,0 +1,93 @@
+"""What changed most against the preceding period: accounts and languages by the change in their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.reports.builders.context import Context, records
+from polydoc_analytics.reports.builders.missing_values import MOST_LACKING, lacks_too_many
+from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.model import Column, Section, Table
+
+if TYPE_CHECKING:
+    from polydoc_analytics.query.database import Database
+
+_SHOWN = 12
+_COLUMNS = (
+    Column("what", "what", "text"),
+    Column("name", "name", "text"),
+    Column("key", "key", "text", only_data=True),
+    Column("runs_before", "runs before", "count"),
+    Column("runs", "runs", "count"),
+    Column("difference", "difference", "count"),
+    Column("change", "change", "change"),
+    Column("credits_before", "credits before", "count"),
+    Column("credits", "credits", "count"),
+    Column("credits_change", "credits change", "change"),
+    Column("failure_rate_before", "failure rate before", "rate"),
+    Column("failure_rate", "failure rate", "rate"),
+)
+
+
+def changes(context: Context, now: Database, before: Database) -> Section:
+    """Return the section: the accounts and languages whose runs rose or fell most, and a sentence on the first."""
+    rows = [
+        *_moves(context, now, before, "account_id", "account"),
+        *_moves(context, now, before, "language", "language"),
+    ]
+    rows.sort(key=lambda one: (-abs(one["difference"]), one["what"], one["key"]))
+    rows = [one for one in rows if one["difference"]]
+    text = [context.comparison_text()]
+    for what in ("account", "language"):
+        first = next((one for one in rows if one["what"] == what), None)
+        if first is not None:
+            verb = "rose" if first["difference"] > 0 else "fell"
+            text.append(
+                f"The {what} that moved most is {shown(first['name'])}: runs {verb} from "
+                f"{context.text(first['runs_before'], 'count')} to {context.text(first['runs'], 'count')}."
+            )
+    note = (
+        "A dash under “credits change”: there were no credits before, or more than "
+        f"{context.text(MOST_LACKING, 'rate')} of the finished runs of either period lack them."
+    )
+    table = Table(_COLUMNS, tuple(tuple(one[c.name] for c in _COLUMNS) for one in rows), _SHOWN, noun="changes")
+    if not rows:
+        return Section("changes", "What changed most", (*text, "No account and no language has more or fewer runs."))
+    return Section("changes", "What changed most", tuple(text), table=table, notes=(note,))
+
+
+def _credits_change(new: Mapping[str, Any], old: Mapping[str, Any]) -> float | None:
+    """Return by what share credits changed; None where too many runs lack them, or there were none."""
+    if any(lacks_too_many(one["runs_without_credits"], one["finished"]) for one in (new, old)):
+        return None
+    return new["credits"] / old["credits"] - 1 if new["credits"] is not None and (old["credits"] or 0) > 0 else None
+
+
+def _moves(context: Context, now: Database, before: Database, key: str, what: str) -> list[dict[str, Any]]:
+    view = f"usage_by_{what}"
+    finished = "succeeded_runs + failed_runs as finished"
+    sql = f"select {key} as key, runs, credits, runs_without_credits, {finished}, failure_rate from {view} order by key"
+    after, earlier = ({one["key"]: one for one in records(db.sql(sql))} for db in (now, before))
+    nothing = {"runs": 0, "credits": 0, "runs_without_credits": 0, "finished": 0, "failure_rate": None}
+    name = context.account if key == "account_id" else context.language
+    moves = []
+    for one in sorted({*after, *earlier}):
+        new, old = after.get(one, nothing), earlier.get(one, nothing)
+        moves.append(
+            {
+                "what": what,
+                "name": name(one),
+                "key": one,
+                "runs_before": old["runs"],
+                "runs": new["runs"],
+                "difference": new["runs"] - old["runs"],
+                "change": new["runs"] / old["runs"] - 1 if old["runs"] else None,
+                "credits_before": old["credits"],
+                "credits": new["credits"],
+                "credits_change": _credits_change(new, old),
+                "failure_rate_before": old["failure_rate"],
+                "failure_rate": new["failure_rate"],
+            }
+        )
+    return moves

@@ -1,0 +1,73 @@
+"""Charts by vl-convert, one at a time.
+
+It draws under a lock of its own, which it waits for without letting go of Python's: a thread that holds the one and
+another that waits for it with the other would wait for ever, as soon as Python changes threads inside of a call.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from threading import Lock
+from typing import Any, TypeVar
+
+from polydoc_analytics.reports.renderers import fonts
+
+_VEGA_LITE = "6.4"
+_ROWS = "t"
+"""What the dataset of a chart's rows is called where it has no name."""
+_ONE_AT_A_TIME = Lock()
+
+T = TypeVar("T")
+
+
+def as_vega(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Vega-Lite specification as one of Vega."""
+    return _alone(lambda drawer: dict(drawer.vegalite_to_vega(spec, vl_version=_VEGA_LITE)))
+
+
+def as_svg(spec: Mapping[str, Any]) -> str:
+    """Return a chart as SVG, its text measured in the typeface of reports; nothing is loaded from anywhere.
+
+    Its marks are not described one by one: what shows it says in a sentence what it shows.
+    """
+    quiet = {**spec, "config": {**spec.get("config", {}), "aria": False}}
+    data = spec.get("data", {})
+    if not isinstance(data.get("values"), list):
+        return _alone(lambda drawer: str(drawer.vegalite_to_svg(quiet, vl_version=_VEGA_LITE, allowed_base_urls=[])))
+    name = data.get("name", _ROWS)
+    made = _compiled(json.dumps({**quiet, "data": {**data, "name": name, "values": []}}))
+    filled = [{**one, "values": data["values"]} if one["name"] == name else one for one in made["data"]]
+    return _alone(lambda drawer: str(drawer.vega_to_svg({**made, "data": filled}, allowed_base_urls=[])))
+
+
+def as_png(spec: Mapping[str, Any], scale: float) -> bytes:
+    """Return a chart as PNG, ``scale`` times its size; nothing is loaded from anywhere."""
+    return _alone(
+        lambda drawer: bytes(drawer.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=scale, allowed_base_urls=[]))
+    )
+
+
+def bundle(snippet: str) -> str:
+    """Return the script of Vega with a snippet that uses it, as a page embeds it."""
+    return _alone(lambda drawer: str(drawer.javascript_bundle(snippet)))
+
+
+@lru_cache(maxsize=512)
+def _compiled(spec: str) -> dict[str, Any]:
+    """Return a specification without rows as one of Vega; the statements of many accounts differ in rows alone."""
+    return as_vega(json.loads(spec))
+
+
+def _alone(draw: Callable[[Any], T]) -> T:
+    with _ONE_AT_A_TIME:
+        return draw(_drawer())
+
+
+@cache
+def _drawer() -> Any:
+    import vl_convert
+
+    vl_convert.register_font_directory(str(fonts.files()[0].parent))
+    return vl_convert

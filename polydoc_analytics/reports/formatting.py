@@ -1,0 +1,151 @@
+"""Numbers, dates and texts as people read them, in one locale; the one place where a value becomes text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, localcontext
+from functools import cache, lru_cache
+from typing import Any
+
+from polydoc_analytics.errors import UsageError
+from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.reports.money import Money
+
+UNKNOWN = "–"
+_MOST_CHARACTERS = 120
+_DIGITS = 100
+_KEPT_FORMATS = "\u200c\u200d"
+"""Joiners, without which words of some scripts and some emoji fall apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How values are written: a Babel locale, the time zone of instants, the currency of money."""
+
+    locale: str = "en_GB"
+    timezone: str = "UTC"
+    currency: str = ""
+
+    def text(self, value: Any, kind: str) -> str:
+        """Return a value as text: an en dash where it is unknown, texts on one line and not too long."""
+        if value is None:
+            return UNKNOWN
+        if kind == "text" or isinstance(value, str):
+            return shown(str(value))
+        if kind == "mark":
+            return "small sample" if value else ""
+        if kind == "yes":
+            return "yes" if value else "no"
+        if kind == "day":
+            return _day(value, self.locale)
+        if kind == "instant":
+            return self.instant(value)
+        if kind == "money":
+            return self._currency(value.shown if isinstance(value, Money) else value)
+        return _number(value, kind, self.locale)
+
+    def instant(self, value: datetime) -> str:
+        """Return an instant to the minute in the report's time zone."""
+        local = value.astimezone(zone(self.timezone))
+        return f"{_day(local.date(), self.locale)}, {local:%H:%M}"
+
+    def day(self, value: date) -> str:
+        """Return a day."""
+        return _day(value, self.locale)
+
+    def price(self, value: Decimal) -> str:
+        """Write a price with all its digits, and at least the decimals of its currency."""
+        return self._currency(value.normalize())
+
+    def _currency(self, value: Decimal) -> str:
+        from babel.numbers import format_currency
+
+        with localcontext(prec=_DIGITS):
+            return str(format_currency(value, self.currency, locale=self.locale, decimal_quantization=False))
+
+
+def plain(value: Any) -> str | None:
+    """Return what a cell says of no value, of a truth and of a whole number in any locale; None of any other value."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else None
+
+
+@lru_cache(maxsize=65536)
+def _number(value: Any, kind: str, locale: str) -> str:
+    number = Decimal(str(value)) if isinstance(value, float) else value
+    if kind == "points":
+        number = 100 * number
+    text: str = _pattern(kind, locale).apply(number, _parsed(locale))
+    if kind == "points":
+        text += " points"
+    return f"+{text}" if kind in ("change", "points") and value > 0 else text
+
+
+@cache
+def _parsed(locale: str) -> Any:
+    from babel import Locale
+
+    return Locale.parse(locale)
+
+
+@cache
+def _pattern(kind: str, locale: str) -> Any:
+    from babel.numbers import parse_pattern
+
+    parsed = _parsed(locale)
+    whole = parsed.decimal_formats[None].pattern.split(";")[0].split(".")[0]
+    percent = parsed.percent_formats[None].pattern.split(";")[0]
+    pattern = {
+        "count": whole,
+        "seconds": f"{whole}.00",
+        "ratio": f"{whole}.00",
+        "points": f"{whole}.0",
+        "rate": re.sub(r"0(?=[^0]*$)", "0.0", percent),
+        "change": re.sub(r"0(?=[^0]*$)", "0.0", percent),
+    }[kind]
+    return parse_pattern(pattern)
+
+
+@lru_cache(maxsize=4096)
+def _day(value: date, locale: str) -> str:
+    from babel.dates import format_date
+
+    return str(format_date(value, "d MMM y", locale=locale))
+
+
+def checked_locale(name: str) -> str:
+    """Return a locale's name as Babel spells it; raises UsageError where Babel has no such locale."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return str(Locale.parse(name.replace("-", "_")))
+    except (UnknownLocaleError, ValueError):
+        raise UsageError(f"locale '{name}' is unknown; expected one such as en_GB, de, pt_BR or ja") from None
+
+
+def shown(text: str, most: int = _MOST_CHARACTERS) -> str:
+    """Return a text on one line that nothing in it can break: what cannot be drawn as U+XXXX, what is long cut."""
+    cut = len(text) > most
+    clean = "".join(_drawn(character) for character in (text[: most - 1] if cut else text))
+    if not clean.strip():
+        return "(blank)" if clean else "(empty)"
+    return clean + "…" if cut else clean
+
+
+@lru_cache(maxsize=4096)
+def _drawn(character: str) -> str:
+    category = unicodedata.category(character)
+    if (category[0] == "C" and character not in _KEPT_FORMATS) or category in ("Zl", "Zp"):
+        return code_point(character)
+    return " " if category == "Zs" else character
+
+
+def code_point(character: str) -> str:
+    """Return a character as its number, U+XXXX."""
+    return f"U+{ord(character):04X}"

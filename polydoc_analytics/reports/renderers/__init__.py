@@ -1,0 +1,25 @@
+"""Report → bytes in each format. A renderer chooses where things stand and does no arithmetic."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from polydoc_analytics.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from polydoc_analytics.reports.model import Report
+
+FORMATS = ("html", "pdf", "xlsx", "md", "json")
+_MODULES = {"html": "html", "pdf": "pdf", "xlsx": "xlsx", "md": "markdown", "json": "json"}
+
+
+def render(report: Report, form: str) -> bytes:
+    """Return a report in one of FORMATS; the same report gives the same bytes.
+
+    Raises UsageError for an unknown format.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"unknown format '{form}'{nearest(form, FORMATS)}; expected {', '.join(FORMATS)}")
+    content: bytes = import_module(f"{__name__}.{_MODULES[form]}").render(report)
+    return content

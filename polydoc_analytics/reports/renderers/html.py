@@ -1,0 +1,130 @@
+"""A report as one HTML page that needs no network: filters, charts with tooltips, tables that sort."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from polydoc_analytics.reports.charts import export as vega
+from polydoc_analytics.reports.charts import palette
+from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.model import Chart, Cube, Report, Scalar, Section
+from polydoc_analytics.reports.money import Money
+from polydoc_analytics.reports.renderers import fonts
+from polydoc_analytics.reports.renderers.table_rows import Lines, is_number, lines, small_sample_note
+
+_MOST_ROWS = 500
+_MANY_ROWS = 8
+_MOST_SORTED = 200
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
+
+
+def render(report: Report) -> bytes:
+    """Return the page as UTF-8; scripts run by their hashes alone, and whatever comes from the data is text."""
+    charts = {chart.name: _chart(chart) for section in report.sections for chart in section.charts}
+    scripts = [_bundle(), _file("page.js")] if charts or any(s.table for s in report.sections) else []
+    if not charts and scripts:
+        scripts = scripts[1:]
+    data = {"charts": charts, "cube": _cube(report.cube), "locale": report.words.locale.replace("_", "-")}
+    text = _template().render(
+        report=report,
+        language=report.words.locale.split("_")[0],
+        logo=_logo(report),
+        css=_file("page.css"),
+        fonts=fonts.for_pages(),
+        dark={name: palette.for_the_dark(getattr(report.look, name)) for name in ("accent", "warm")},
+        policy=_policy(scripts),
+        scripts=scripts,
+        data=data,
+        sections=[(section, _table(report, section)) for section in report.sections],
+        small_sample_note=small_sample_note,
+        is_number=is_number,
+        sort_key=_sort_key,
+        most=_MANY_ROWS,
+    )
+    return str(text).encode("utf-8", "replace")
+
+
+def _table(report: Report, section: Section) -> Lines | None:
+    return None if section.table is None else lines(report, section.table, _MOST_ROWS)
+
+
+def _chart(chart: Chart) -> dict[str, Any]:
+    spec = palette.replaced(chart.spec, palette.VARIABLES)
+    spec["description"] = f"{chart.title}. {chart.sentence}"
+    if chart.is_fluid:
+        spec["width"] = "container"
+    made = vega.as_vega(spec)
+    _quiet_brush(made)
+    return {"spec": made, "live": chart.live, "fluid": chart.is_fluid}
+
+
+def _quiet_brush(vega: dict[str, Any]) -> None:
+    """Take a brush's own marks out of what a screen reader reads: they are no content."""
+    for mark in vega.get("marks", ()):
+        if str(mark.get("name", "")).startswith("brush"):
+            mark["aria"] = False
+        _quiet_brush(mark)
+
+
+def _cube(cube: Cube | None) -> dict[str, Any] | None:
+    if cube is None:
+        return None
+    return {
+        "every": cube.every,
+        "periods": [period.isoformat() for period in cube.periods],
+        "accounts": cube.accounts,
+        "languages": cube.languages,
+        "columns": cube.columns,
+    }
+
+
+def _policy(scripts: list[str]) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(one.encode("utf-8")).digest()).decode() for one in scripts]
+    allowed = " ".join(f"'sha256-{one}'" for one in hashes) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _logo(report: Report) -> str:
+    look = report.look
+    return f"data:{look.logo_type};base64,{base64.b64encode(look.logo).decode()}" if look.logo else ""
+
+
+def _sort_key(value: Scalar) -> str:
+    if isinstance(value, Money):
+        value = value.shown
+    if isinstance(value, str):
+        return shown(value, _MOST_SORTED) if value else ""
+    return "" if value is None else str(value)
+
+
+@cache
+def _bundle() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script."""
+    return vega.bundle(_SNIPPET)
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8").strip()
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_file),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "sort_keys": True, "default": list}
+    return environment.get_template("page.html.j2")

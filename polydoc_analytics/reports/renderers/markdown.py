@@ -1,0 +1,64 @@
+"""A report as Markdown: its sentences, figures and tables; the charts as what they say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from polydoc_analytics.reports.model import Figure, Report, Section
+from polydoc_analytics.reports.renderers.table_rows import is_number, lines, small_sample_note
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|#~])")
+_URL = re.compile(r"(?i)(https?:|www\.|@)")
+
+
+def render(report: Report) -> bytes:
+    """Return the report as UTF-8 Markdown; text of the data can be no markup in it."""
+    parts = [f"# {_escaped(report.title)}", _escaped(" · ".join(filter(None, (report.subtitle, report.period))))]
+    for section in report.sections:
+        parts += _section(report, section)
+    parts += ["## What the figures rest on", _list(report.facts)]
+    parts.append(f"Made by Polydoc Analytics {report.version}.")
+    return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
+
+
+def _section(report: Report, section: Section) -> list[str]:
+    parts = [f"## {_escaped(section.title)}", *map(_escaped, section.text)]
+    if section.figures:
+        parts.append(_figures(section.figures))
+    parts += [f"**{_escaped(chart.title)}.** {_escaped(chart.sentence)}" for chart in section.charts]
+    notes = [*section.notes]
+    if section.table is not None:
+        shown = lines(report, section.table)
+        head = [_escaped(column.label) for column in shown.columns]
+        rule = ["---:" if is_number(column) else "---" for column in shown.columns]
+        rows = [[_escaped(cell) for cell in row] for row in shown.rows]
+        parts.append("\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows]))
+        notes += [shown.note, small_sample_note(shown.columns)]
+    parts += [f"*{_escaped(note)}*" for note in notes if note]
+    return parts
+
+
+def _figures(figures: Sequence[Figure]) -> str:
+    rows = [["figure", "value", "before", "change", "note"], ["---", "---:", "---:", "---:", "---"]]
+    for figure in figures:
+        rows.append(
+            [
+                _escaped(figure.label),
+                _escaped(f"{figure.value.text} {figure.unit}".strip()),
+                _escaped(figure.before.text) if figure.before else "",
+                _escaped(figure.change.text) if figure.change else "",
+                _escaped(figure.note),
+            ]
+        )
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _list(facts: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"- **{_escaped(label)}:** {_escaped(text)}" for label, text in facts)
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Markdown takes for nothing but text; links do not make themselves."""
+    plain = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return _URL.sub(lambda found: re.sub(r"([:.@])", r"\\\1", found.group()), plain)

@@ -1,0 +1,93 @@
+"""How wide a printed table's columns are and how high its rows, worked out from the typeface's own metrics.
+
+Typst finds both by itself, at the cost of setting each cell up to three times over. Where the texts of a column are
+known to fit, and those of a row to stand on one line, it is told so and sets them once. That asks for tables without
+kerning and ligatures: then a text is as wide as its letters' advances together, and never wider than its cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from math import inf
+from operator import le
+from typing import Any
+
+from polydoc_analytics.reports.renderers import fonts
+
+_ROOM = 493.2
+"""Points between the margins of the page: A4 less 18 mm on either side."""
+_ABOVE = 3.0
+_LONG = 24
+_UNIT = 0.001
+"""How much further than its font says a letter may move on, in ems: Typst's quotation marks do."""
+
+
+def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[bool], sums: int) -> dict[str, Any]:
+    """Return the measures, in points, of a table whose last ``sums`` rows are bold.
+
+    They are the ``size`` of its letters and the room ``above`` and below a line; for each column its ``insets``, left
+    and right, its share of the room that the others leave, and else its width; for each row its height. A width or a
+    height of 0 is for Typst to find.
+    """
+    size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
+    insets = _insets(numbers, gap)
+
+    def needed(row: Sequence[str], is_bold: bool) -> list[float]:
+        return [points(cell, size, is_bold) + sum(inset) for cell, inset in zip(row, insets, strict=True)]
+
+    measured = [needed(row, at >= len(rows) - sums) for at, row in enumerate(rows)]
+    shares = _shares(rows, numbers)
+    widths = _widths([needed(labels, True), *measured], shares)
+    line = size * _cap_height() + 2 * _ABOVE
+    return {
+        "size": size,
+        "above": _ABOVE,
+        "insets": insets,
+        "shares": shares,
+        "widths": [0.0 if share else width for width, share in zip(widths, shares, strict=True)],
+        "heights": [line if all(map(le, row, widths)) else 0.0 for row in measured],
+    }
+
+
+def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
+    """Return the room on either side of each column: on the side that its texts do not stand at, where that can be."""
+    left = [0.0, *(gap if before else 0.0 for before in numbers[:-1])]
+    right = [0.0 if is_a_number else gap for is_a_number in numbers[:-1]] + [0.0]
+    return list(zip(left, right, strict=True))
+
+
+def _widths(measured: Sequence[Sequence[float]], shares: Sequence[int]) -> list[float]:
+    """Return the columns' widths; 0 for all where a text's width is unknown or there is no room for all of them."""
+    own = [0.0 if share else max(column) for column, share in zip(zip(*measured, strict=True), shares, strict=True)]
+    left = _ROOM - sum(own)
+    if left < _ROOM / 8:
+        return [0.0] * len(shares)
+    return [left * share / sum(shares) or width for width, share in zip(own, shares, strict=True)]
+
+
+def _shares(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]:
+    """Return how the columns share the room that short ones leave: 0 for those, which take what they need."""
+    longest = [max((len(row[at]) for row in rows), default=0) for at in range(len(numbers))]
+    shares = [
+        0 if is_a_number or length <= _LONG else min(length, 2 * _LONG)
+        for length, is_a_number in zip(longest, numbers, strict=True)
+    ]
+    return shares if any(shares) else [int(at == 0) for at in range(len(numbers))]
+
+
+@lru_cache(maxsize=65536)
+def points(text: str, size: float, is_bold: bool) -> float:
+    """Return how wide a text of a size is in the typeface; infinite where a character is not in it."""
+    advances = _advances(is_bold)
+    return size * sum(advances.get(character, inf) + _UNIT for character in text)
+
+
+@cache
+def _advances(is_bold: bool) -> dict[str, float]:
+    return fonts.advances(fonts.files()[int(is_bold)])
+
+
+@cache
+def _cap_height() -> float:
+    return fonts.cap_height(fonts.files()[0])

@@ -1,0 +1,247 @@
+"""``report()``: from a source to files of a report, each under its final name only when it is complete."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.errors import SourceError, SumError, UsageError, refuse_address, translated
+from polydoc_analytics.loaders import as_source
+from polydoc_analytics.model.periods import instant_of
+from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.reports.branding import Branding
+from polydoc_analytics.reports.model import Report
+from polydoc_analytics.reports.renderers import FORMATS, render
+
+if TYPE_CHECKING:
+    from polydoc_analytics.query.database import Database
+    from polydoc_analytics.reports.builders.context import Context
+    from polydoc_analytics.reports.builders.statement import AccountData
+    from polydoc_analytics.reports.model import SourceFile
+
+
+class ShownReport(Report):
+    """A report that shows itself in a notebook."""
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        page = escape(render(self, "html").decode("utf-8"), quote=True)
+        frame = 'style="width:100%;height:900px;border:0" sandbox="allow-scripts"'
+        return f'<iframe title="{escape(self.title)}" {frame} srcdoc="{page}"></iframe>'
+
+
+@translated()
+def report(
+    source: Any,
+    *,
+    kind: str = "overview",
+    formats: str | Iterable[str] = ("html",),
+    out: str | os.PathLike[str] = ".",
+    branding: Mapping[str, Any] | Branding | None = None,
+    accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    all_accounts: bool = False,
+    now: str | datetime | None = None,
+    **choices: Any,
+) -> list[Path]:
+    """Write a report over a source into the folder ``out`` and return the paths, one a format.
+
+    ``kind`` is overview, statement (of the one ``account``), languages, quality, or a kind that another distribution
+    brings; with ``all_accounts`` there is one statement for each account, and an index, whose paths come first.
+    ``formats`` are of html, pdf, xlsx, md and json. ``branding`` is the table of that name of a configuration,
+    ``accounts`` are names by account id or a CSV of them. ``choices`` are those of ``connect``: period, timezone,
+    account and so on. With the same source and ``now`` the files are the same, byte for byte.
+
+    Raises UsageError where an argument means nothing, SourceError where the source cannot be read.
+    """
+    from polydoc_analytics.query.database import connect
+    from polydoc_analytics.reports.builders import builder
+
+    wanted = checked_formats(formats)
+    refuse_address(out)
+    now = instant_of(now)
+    if isinstance(source, Iterable) and not isinstance(source, str):
+        source = as_source(source)  # it is gone through twice
+    with (
+        hashed(source, choices.get("input_format"), choices.get("engine", "duckdb")) as files,
+        connect(source, now=now, **choices) as db,
+    ):
+        found = context(db, branding=branding, accounts=accounts, files=files.result())
+        if all_accounts:
+            checked_all(kind)
+            return statements(found, wanted, Path(out))
+        built = builder(kind)(found)
+    return write(built, wanted, Path(out))
+
+
+@translated()
+def build(
+    db: Database,
+    kind: str = "overview",
+    *,
+    branding: Mapping[str, Any] | Branding | None = None,
+    accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    files: Sequence[SourceFile] = (),
+) -> ShownReport:
+    """Return a report over a connected source, which shows itself in a notebook.
+
+    ``kind``, ``branding`` and ``accounts`` are those of :func:`polydoc_analytics.report`; ``files`` are named as its
+    source. Its ``sections`` hold sentences, figures, charts and tables as values.
+    """
+    from polydoc_analytics.reports.builders import builder
+
+    made = builder(kind)(context(db, branding=branding, accounts=accounts, files=files))
+    return ShownReport(**{one.name: getattr(made, one.name) for one in fields(made)})
+
+
+def context(
+    db: Database,
+    *,
+    branding: Mapping[str, Any] | Branding | None = None,
+    accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    files: Sequence[SourceFile] = (),
+) -> Context:
+    """Return what builders get; the arguments are those of :func:`build`."""
+    from polydoc_analytics.config.settings import account_names
+    from polydoc_analytics.reports.branding import branding as parsed
+    from polydoc_analytics.reports.builders.context import Context
+    from polydoc_analytics.reports.charts.labels import Labels
+    from polydoc_analytics.reports.formatting import Words
+
+    brand = branding if isinstance(branding, Branding) else parsed(branding or {})
+    names = accounts if isinstance(accounts, Mapping) else account_names(os.fspath(accounts) if accounts else None)
+    words = Words(brand.locale, db.timezone, brand.currency)
+    names = {**db.account_names, **names}
+    return Context(db, words, brand, names, tuple(files), db.now, Labels(db, names))
+
+
+def checked_formats(formats: str | Iterable[str]) -> tuple[str, ...]:
+    """Return formats without repetition; raises UsageError for an unknown one, or where there is none."""
+    from polydoc_analytics.errors import nearest
+
+    given = formats.split(",") if isinstance(formats, str) else list(formats)
+    wanted = tuple(dict.fromkeys(form.strip() for form in given if form.strip()))
+    for form in wanted:
+        if form not in FORMATS:
+            raise UsageError(f"unknown format '{form}'{nearest(form, FORMATS)}; expected {', '.join(FORMATS)}")
+    if not wanted:
+        raise UsageError(f"no format; expected some of {', '.join(FORMATS)}")
+    return wanted
+
+
+def checked_all(kind: str) -> None:
+    """Raise UsageError where reports for all accounts are asked of a kind that has none."""
+    if kind != "statement":
+        raise UsageError(f"all accounts get statements, not a report of the kind '{kind}'; say kind statement")
+
+
+@contextmanager
+def hashed(source: Any, input_format: str | None = None, engine: str = "duckdb") -> Iterator[Any]:
+    """Yield a future of the source's files with their hashes, which are taken beside other work."""
+    from polydoc_analytics.reports.builders.provenance import source_files
+
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(source_files, source, input_format, engine=engine)
+
+
+def statements(
+    context: Context, formats: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None
+) -> list[Path]:
+    """Write one statement for each account of a context, in parallel, and then an index of them; return the paths.
+
+    The paths of the index are the first. Memory holds the runs of a few accounts at a time. Raises SumError where a sum
+    of some accounts does not fit, once the statements of the others and the index are written.
+    """
+    from polydoc_analytics.reports.builders.statement import account_data, index
+
+    accounts = [row[0] for row in context.db.sql("select account_id from usage_by_account order by account_id").rows()]
+    workers = os.cpu_count() or 1
+    paths: list[Path] = []
+    named: dict[str, str] = {}
+    unfit: SumError | None = None
+    pending: deque[Future[list[Path]]] = deque()
+
+    def take() -> None:
+        paths.extend(pending.popleft().result())
+        if progress is not None:
+            progress(len(paths), len(accounts) * len(formats))
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for data in account_data(context, accounts):
+                named[data.account_id] = f"statement_{context.slug_of(data.account_id)}"
+                pending.append(pool.submit(_one, context, data, formats, folder))
+                if len(pending) > 4 * workers:
+                    take()
+        except SumError as error:
+            unfit = error
+        while pending:
+            take()
+    paths = [*write(index(context, named, unfit), formats, folder), *paths]
+    if unfit is not None:
+        without = counted(len(unfit.accounts), "account has", "accounts have")
+        written = counted(len(named), "statement is", "statements are")
+        raise SumError(f"{without} no statement, {written} written in {folder}: {unfit}", unfit.accounts)
+    return paths
+
+
+def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path) -> list[Path]:
+    from polydoc_analytics.reports.builders.statement import statement_of
+
+    return write(statement_of(context, data), formats, folder, workers=1)
+
+
+def write(made: Report, formats: Sequence[str], folder: Path, workers: int | None = None) -> list[Path]:
+    """Write a report in some formats into a folder, which is made where it is missing; return the paths.
+
+    The formats are drawn side by side, by as many ``workers`` as there are formats where none are given.
+    """
+    name = f"{made.kind}_{made.slug}"
+
+    def one(form: str) -> Path:
+        return _write(folder / f"{name}.{form}", render(made, form))
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if workers == 1:
+            return [one(form) for form in formats]
+        with ThreadPoolExecutor(workers or len(formats)) as pool:
+            return list(pool.map(one, formats))
+    except OSError as error:
+        raise SourceError(f"{folder}: {error.strerror or error}; choose another folder with --out") from None
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file of a report, whole under its final name; its folder is made where it is missing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _write(path, content)
+    except OSError as error:
+        raise SourceError(f"{path.parent}: {error.strerror or error}; choose another folder with --out") from None
+
+
+def _write(path: Path, content: bytes) -> Path:
+    handle, half = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".half", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(half, 0o666 & ~_umask())
+        os.replace(half, path)
+    except BaseException:
+        os.unlink(half)
+        raise
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
