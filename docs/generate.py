@@ -12,9 +12,9 @@ import typer
 
 import polydoc_analytics as pda
 from polydoc_analytics import views as catalog
+from polydoc_analytics.automation.json_schema import file_schema
 from polydoc_analytics.cli import commands, config, lake, report, schedule, sync  # noqa: F401 - they bring the commands
 from polydoc_analytics.cli.root import app
-from polydoc_analytics.plan.schema import file_schema
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample_runs.ndjson"

@@ -21,8 +21,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation.json_schema import shipped
 from polydoc_analytics.cli import run
-from polydoc_analytics.plan.schema import shipped
 
 ROOT = Path(__file__).parents[1]
 _FENCE = re.compile(

@@ -14,13 +14,13 @@ import pytest
 from conftest import SAMPLE, ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.alerts.checking import Checked, check, evaluate, firing
-from polydoc_analytics.alerts.judging import is_beyond, tail
-from polydoc_analytics.alerts.rules import Watched, judged
+from polydoc_analytics.automation import plans
+from polydoc_analytics.automation.alerts.evaluate import Checked, check, evaluate, firing
+from polydoc_analytics.automation.alerts.rules import Watched, judged
+from polydoc_analytics.automation.alerts.thresholds import is_beyond, tail
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.model.plurals import duration
-from polydoc_analytics.plan import plans
 
 FRENCH = """
 [[alerts]]
@@ -293,7 +293,7 @@ def test_alerts_that_begin_together_are_one_message_and_a_crash_before_it_loses_
         'deliver = ["folder"]\n' + FOLDER
     )
     found, wanted = configured(rule)
-    from polydoc_analytics.alerts import checking
+    from polydoc_analytics.automation.alerts import evaluate as checking
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt

@@ -21,10 +21,10 @@ import trustme
 from aiosmtpd.smtp import AuthResult
 from receivers import DROP, LATER, NO, OK, SILENT, hook, mailbox
 
+from polydoc_analytics.automation import Plans, plans
+from polydoc_analytics.automation.delivery.messages import Delivery, Enclosed, Letter, Parcel
+from polydoc_analytics.automation.delivery.send import attempt, begin, deliveries_to, finish
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.delivery.parcels import Delivery, Enclosed, Letter, Parcel
-from polydoc_analytics.delivery.sending import attempt, begin, deliveries_to, finish
-from polydoc_analytics.plan import Plans, plans
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
 PDF = Enclosed("weekly.pdf", b"%PDF-1.7 " + bytes(range(256)) * 40)
@@ -272,7 +272,7 @@ def test_a_server_that_speaks_tls_from_the_start(sending, authority) -> None:
 
 def test_what_nobody_thought_of_is_uncertain_and_hides_no_secret(sending, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_URL", "http://127.0.0.1:1/hook-canary")
-    monkeypatch.setattr("polydoc_analytics.delivery.webhook.post", lambda url, *_: {}[url])
+    monkeypatch.setattr("polydoc_analytics.automation.delivery.channels.webhook.post", lambda url, *_: {}[url])
     one = sending(HOOK.format(kind="webhook")).at(0)
     assert (one.state, outcomes(one)) == ("uncertain", ["uncertain"])
     assert "canary" not in one.tries[0].answer
@@ -404,7 +404,7 @@ def test_what_is_one_address(text: str, is_one: bool) -> None:
 
 
 def test_a_cell_of_contacts_holds_several_addresses_and_what_is_none_is_said(tmp_path: Path) -> None:
-    from polydoc_analytics.delivery.contacts import contacts
+    from polydoc_analytics.automation.delivery.contacts import contacts
 
     path = tmp_path / "contacts.csv"
     path.write_text(
@@ -424,7 +424,7 @@ def test_a_cell_of_contacts_holds_several_addresses_and_what_is_none_is_said(tmp
 
 
 def test_a_comma_between_addresses_needs_no_quotation_marks_in_the_last_column(tmp_path: Path) -> None:
-    from polydoc_analytics.delivery.contacts import contacts
+    from polydoc_analytics.automation.delivery.contacts import contacts
 
     path = tmp_path / "contacts.csv"
     path.write_text("account_id,email\na,x@a.org,y@a.org , z@a.org\n")
@@ -465,7 +465,7 @@ def test_each_address_of_an_account_has_a_state_of_its_own(sending, tmp_path: Pa
 def test_a_slack_message_is_within_its_limits_once_it_is_escaped_and_loses_nothing_unsaid(text: str) -> None:
     from html import unescape
 
-    from polydoc_analytics.delivery.slack import message
+    from polydoc_analytics.automation.delivery.channels.slack import message
 
     letter = Letter("alert", text, "", tuple(text.splitlines()), tuple((text, "1", "") for _ in range(60)))
     content = message(Delivery("to", "slack", "", "", "key"), Parcel(letter, NOW))

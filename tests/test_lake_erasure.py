@@ -13,8 +13,8 @@ from conftest import wire
 from test_lake import credits_of
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.cli import run
-from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.ingest.connectors import sources
 from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake.doctor import examine

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from polydoc_analytics.delivery import lanes, sending
-from polydoc_analytics.delivery.lanes import AT_ONCE, AT_ONCE_TO_ONE, Errand, Lane, side_by_side
-from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel
-from polydoc_analytics.plan import SchedulePlan, TargetPlan
+from polydoc_analytics.automation import SchedulePlan, TargetPlan
+from polydoc_analytics.automation.delivery import parallel, send
+from polydoc_analytics.automation.delivery.messages import Delivery, Letter, Parcel
+from polydoc_analytics.automation.delivery.parallel import AT_ONCE, AT_ONCE_TO_ONE, Errand, Lane, side_by_side
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
 PLAN = SchedulePlan((), False, 3, timedelta(minutes=5), ())
@@ -28,7 +28,7 @@ class Server:
         self.busy: dict[str, int] = {}
         self.most: dict[str, int] = {}
         self.taken: list[str] = []
-        monkeypatch.setattr(sending, "_send", self.send)
+        monkeypatch.setattr(send, "_send", self.send)
 
     def send(self, target: Any, delivery: Delivery, parcel: Parcel) -> str:
         names = (target.name, "all")
@@ -101,7 +101,7 @@ def test_what_is_not_due_is_passed_over_and_what_fails_is_recorded(monkeypatch: 
     def broken(*_: Any) -> str:
         raise OSError("no way")
 
-    monkeypatch.setattr(sending, "_send", broken)
+    monkeypatch.setattr(send, "_send", broken)
     tried, later = errands("t", "a", "b")
     later.delivery.next_try_at = (NOW + timedelta(minutes=1)).isoformat()
 
@@ -122,5 +122,5 @@ def test_who_is_told_to_stop_begins_nothing_more(monkeypatch: pytest.MonkeyPatch
         went_on.append(True)
 
     side_by_side([lane()], lambda: NOW, PLAN, lambda: bool(server.taken))
-    assert 1 <= len(server.taken) <= lanes.AT_ONCE_TO_ONE
+    assert 1 <= len(server.taken) <= parallel.AT_ONCE_TO_ONE
     assert not went_on

@@ -12,10 +12,10 @@ import pytest
 from conftest import SAMPLE, ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.alerts.checking import evaluate
+from polydoc_analytics.automation import plans
+from polydoc_analytics.automation.alerts.evaluate import evaluate
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.plan import plans
 from polydoc_analytics.views import catalog
 from polydoc_analytics.views.custom import BASE, catalog_with
 

@@ -13,12 +13,12 @@ from conftest import ndjson, wire
 from jsonschema import Draft202012Validator
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation import plans
+from polydoc_analytics.automation.cron import Cron, interval_named, period_of
+from polydoc_analytics.automation.json_schema import FILE, shipped, text
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.errors import PolydocError, UsageError
-from polydoc_analytics.plan import plans
-from polydoc_analytics.plan.cron import Cron, interval_named, period_of
-from polydoc_analytics.plan.schema import FILE, shipped, text
 
 DELIVERY = """
 [delivery.ops]

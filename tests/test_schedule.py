@@ -20,13 +20,13 @@ from conftest import ndjson, wire
 from receivers import Hook, hook, mailbox
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation import plans
+from polydoc_analytics.automation.schedule.jobs import Job
+from polydoc_analytics.automation.schedule.scheduler import Scheduler
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.plan import plans
-from polydoc_analytics.schedule.ledger import Job
-from polydoc_analytics.schedule.working import Scheduler
 
 WEEKLY = """
 lake = "lake"

@@ -15,12 +15,12 @@ from receivers import DROP, LATER, OK, Hook, hook, mailbox
 from test_schedule_year import REPORT, TEXT, Fate, Killed, count_of_runs
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation import plans
+from polydoc_analytics.automation.delivery.outbox import notices
+from polydoc_analytics.automation.schedule.jobs import Job
+from polydoc_analytics.automation.schedule.scheduler import Scheduler
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.delivery.outbox import notices
-from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.plan import plans
-from polydoc_analytics.schedule.ledger import Job
-from polydoc_analytics.schedule.working import Scheduler
 
 BUDGET = 40
 ERASED_ON = date(2026, 2, 12)

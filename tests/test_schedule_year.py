@@ -17,12 +17,12 @@ from conftest import ndjson, wire
 from receivers import DROP, LATER, NO, OK, hook, mailbox
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation import plans
+from polydoc_analytics.automation.schedule.jobs import Job
+from polydoc_analytics.automation.schedule.scheduler import Scheduler
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.plan import plans
 from polydoc_analytics.reports.model import Report, Section
-from polydoc_analytics.schedule.ledger import Job
-from polydoc_analytics.schedule.working import Scheduler
 
 LISBON = ZoneInfo("Europe/Lisbon")
 TEXT = """

@@ -27,8 +27,8 @@ from jsonschema import Draft202012Validator
 from receivers import Hook, Mailbox, hook, mailbox
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation.json_schema import shipped
 from polydoc_analytics.cli import run
-from polydoc_analytics.plan.schema import shipped
 
 PAGE = "docs/scheduling.md"
 pytestmark = pytest.mark.skipif(not (ROOT / PAGE).exists(), reason="the documentation is not beside these tests")

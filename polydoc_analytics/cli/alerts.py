@@ -36,20 +36,20 @@ def check(
 
     Example: polydoc-analytics alerts check --lake lake
     """
-    from polydoc_analytics.alerts import checking
+    from polydoc_analytics.automation import plans
+    from polydoc_analytics.automation.alerts import evaluate
+    from polydoc_analytics.automation.state_store import Shelf
     from polydoc_analytics.cli.shared import print_json
-    from polydoc_analytics.delivery.shelf import Shelf
-    from polydoc_analytics.plan import plans
 
     out = opt.output(json, False, False, quiet, no_color)
     settings = opt.configured(config, views=views, engine=engine, remote=remote)
     target, found = opened_lake(lake, settings, out, must_exist=True), plans(settings)
     at = opt.parsed_now(now)
     if dry_run:
-        result = checking.look(target, settings, found, at)
+        result = evaluate.look(target, settings, found, at)
     else:
         with Shelf(target).lock(out.say):
-            result = checking.check(target, settings, found, lambda: at)
+            result = evaluate.check(target, settings, found, lambda: at)
     if out.format == "json":
         print_json(
             {
@@ -96,14 +96,14 @@ def list_(
     config: opt.Config = None,
 ) -> None:
     """List the alerts of the settings, and since when they fire, as of the last check."""
-    from polydoc_analytics.alerts import checking
+    from polydoc_analytics.automation import plans
+    from polydoc_analytics.automation.alerts import evaluate
     from polydoc_analytics.cli.shared import print_json
-    from polydoc_analytics.plan import plans
 
     out = opt.output(json, False, False, False, False)
     settings = opt.configured(config)
     target, found = opened_lake(lake, settings, out, must_exist=True), plans(settings)
-    state = checking.firing(target)
+    state = evaluate.firing(target)
     rows: list[dict[str, Any]] = [
         {
             "alert": plan.name,

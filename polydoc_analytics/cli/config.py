@@ -29,10 +29,10 @@ def init(
 
     Example: polydoc-analytics config init
     """
+    from polydoc_analytics.automation.example_config import EXAMPLE
+    from polydoc_analytics.automation.json_schema import FILE, shipped
     from polydoc_analytics.config.settings import FILE_NAME
     from polydoc_analytics.errors import unwritable
-    from polydoc_analytics.plan.example import EXAMPLE
-    from polydoc_analytics.plan.schema import FILE, shipped
 
     out = opt.output(False, False, False, quiet, False)
     for name, content in ((FILE_NAME, EXAMPLE), (FILE, shipped())):
@@ -69,12 +69,12 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
 
     Example: polydoc-analytics config check
     """
+    from polydoc_analytics.automation.config import examined
+    from polydoc_analytics.automation.schedule.known_accounts import check_accounts, speaks_of_accounts
     from polydoc_analytics.errors import PolydocError
     from polydoc_analytics.lake.lake import Lake
-    from polydoc_analytics.plan.plans import examined
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.safe_text import on_one_line
-    from polydoc_analytics.schedule.accounts import check_accounts, speaks_of_accounts
 
     out = opt.output(False, False, False, quiet, False)
     settings = opt.configured(config)
@@ -124,7 +124,7 @@ def _variables(settings: Any, found: Any) -> list[tuple[str, str]]:
 def _in_force(config: str | None) -> dict[str, Any]:
     from dataclasses import fields
 
-    from polydoc_analytics.plan import plans
+    from polydoc_analytics.automation import plans
 
     settings = opt.configured(config)
     plans(settings)

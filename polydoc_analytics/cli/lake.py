@@ -171,8 +171,8 @@ def erase(
     Its runs, history, quarantined rows, names of files, old files and what schedules remember of it go; the ledger
     records that it was done. `lake readmit` lets the account in again.
     """
+    from polydoc_analytics.automation.schedule.jobs import documents_of
     from polydoc_analytics.query.database import connect
-    from polydoc_analytics.schedule.ledger import documents_of
 
     out = opt.output(False, False, False, False, no_color)
     target = opened_lake(lake, opt.configured(config), out)

@@ -16,8 +16,8 @@ from polydoc_analytics.errors import UsageError, refuse_address
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
-    from polydoc_analytics.schedule.ledger import Edition
-    from polydoc_analytics.schedule.working import Scheduler
+    from polydoc_analytics.automation.schedule.jobs import Edition
+    from polydoc_analytics.automation.schedule.scheduler import Scheduler
 
 _KIND = "overview, statement (of one --account, or --all-accounts), languages, quality, or one of your own."
 
@@ -144,9 +144,9 @@ def _rerun(
     settings: Settings,
     now: str | None,
 ) -> int:
+    from polydoc_analytics.automation import plans
+    from polydoc_analytics.automation.schedule.scheduler import Scheduler
     from polydoc_analytics.cli.lake import opened_lake
-    from polydoc_analytics.plan import plans
-    from polydoc_analytics.schedule.working import Scheduler
 
     if rerun is None:
         raise UsageError(

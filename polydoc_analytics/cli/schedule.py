@@ -14,8 +14,8 @@ from polydoc_analytics.cli.shared import print_json
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
-    from polydoc_analytics.schedule.ledger import Job
-    from polydoc_analytics.schedule.working import Pass, Scheduler
+    from polydoc_analytics.automation.schedule.jobs import Job
+    from polydoc_analytics.automation.schedule.scheduler import Pass, Scheduler
 
 schedule_app = typer.Typer(
     help="Do what is due, and see what is planned and what was done.", no_args_is_help=True, rich_markup_mode=None
@@ -170,9 +170,9 @@ def history(
 
     Example: polydoc-analytics schedule history weekly
     """
-    from polydoc_analytics.delivery.outbox import notices
-    from polydoc_analytics.delivery.shelf import Shelf
-    from polydoc_analytics.schedule.ledger import Book
+    from polydoc_analytics.automation.delivery.outbox import notices
+    from polydoc_analytics.automation.schedule.jobs import Book
+    from polydoc_analytics.automation.state_store import Shelf
 
     out = opt.output(json, False, False, False, False)
     target = opened_lake(lake, opt.configured(config), out, must_exist=True)
@@ -210,8 +210,8 @@ def _print_delivery(target: str, receiver: str, state: str, tries: list[Any]) ->
 
 
 def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.Output, **more: Any) -> Scheduler:
-    from polydoc_analytics.plan import plans
-    from polydoc_analytics.schedule.working import Scheduler
+    from polydoc_analytics.automation import plans
+    from polydoc_analytics.automation.schedule.scheduler import Scheduler
 
     settings = opt.configured(config)
     at = opt.parsed_now(now) if now else None

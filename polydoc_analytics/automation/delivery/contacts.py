@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from polydoc_analytics.automation import TargetPlan
 from polydoc_analytics.config.fields import is_address
 from polydoc_analytics.errors import SourceError, not_utf8
-from polydoc_analytics.plan import TargetPlan
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,19 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
+from polydoc_analytics.automation import ReportPlan
+from polydoc_analytics.automation.delivery.messages import Enclosed, Letter, Parcel
+from polydoc_analytics.automation.schedule.edition_diff import Comparison
+from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
+from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.config.settings import Settings, account_names
-from polydoc_analytics.delivery.parcels import Enclosed, Letter, Parcel
-from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import LakeError, SumError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.plan import ReportPlan
 from polydoc_analytics.reports.filenames import file_name
 from polydoc_analytics.reports.model import Report, Section
 from polydoc_analytics.reports.renderers import render
-from polydoc_analytics.schedule.changes import Comparison
-from polydoc_analytics.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
-from polydoc_analytics.schedule.ledger import Document, Edition, Job
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
@@ -165,7 +165,7 @@ class Maker:
             files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
         charts = {}
         if self.pictures:
-            from polydoc_analytics.delivery.pictures import pictures
+            from polydoc_analytics.automation.delivery.pictures import pictures
 
             for name, picture in pictures(made.report, _CHARTS).items():
                 charts[name] = f"{folder}/{made.stem}.{name}.png"

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
-from polydoc_analytics.delivery.parcels import Delivery, Parcel
-from polydoc_analytics.delivery.sending import secret_of
-from polydoc_analytics.plan import TargetPlan
+from polydoc_analytics.automation import TargetPlan
+from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
+from polydoc_analytics.automation.delivery.send import secret_of
 
 _CONTINUE, _OK = 354, 250
 
@@ -25,7 +25,7 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
     was not reached, has not that, or did not take it, UncertainError where the connection broke or fell silent after
     the data had begun to flow.
     """
-    from polydoc_analytics.delivery.message import message, needs_utf8
+    from polydoc_analytics.automation.delivery.channels.email_body import message, needs_utf8
 
     values = target.values
     content = message(values, delivery, parcel)

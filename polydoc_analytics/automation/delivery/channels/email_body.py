@@ -8,7 +8,7 @@ from email.policy import SMTP, SMTPUTF8
 from functools import cache
 from typing import Any
 
-from polydoc_analytics.delivery.parcels import Delivery, Enclosed, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Enclosed, Parcel
 
 _TYPES = {
     "html": ("text", "html"),

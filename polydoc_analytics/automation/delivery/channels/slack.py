@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from polydoc_analytics.delivery.http import post
-from polydoc_analytics.delivery.outcomes import RefusedError
-from polydoc_analytics.delivery.parcels import Delivery, Parcel
-from polydoc_analytics.delivery.sending import secret_of
+from polydoc_analytics.automation import TargetPlan
+from polydoc_analytics.automation.delivery.http import post
+from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.outcomes import RefusedError
+from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.plan import TargetPlan
 
 _MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10, 2000, 50
 """What Slack takes: characters of a header, of a section's text and of a field, fields of a section, blocks."""

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from polydoc_analytics.alerts.rules import Finding, Judged, Watched, judged
+from polydoc_analytics.automation import Plans
+from polydoc_analytics.automation.alerts.rules import Finding, Judged, Watched, judged
+from polydoc_analytics.automation.delivery.messages import Letter, key_of
+from polydoc_analytics.automation.delivery.outbox import deliver_all, put
+from polydoc_analytics.automation.delivery.send import Clock
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.config.settings import Settings, account_names
-from polydoc_analytics.delivery.outbox import deliver_all, put
-from polydoc_analytics.delivery.parcels import Letter, key_of
-from polydoc_analytics.delivery.sending import Clock
-from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.lake.lake import Lake
-from polydoc_analytics.plan import Plans
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.engines.scope import DateBasis

@@ -9,13 +9,13 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.automation.config_fields import ALERT, DELIVERY, PERIODS, PRESETS, REPORT, SCHEDULE
+from polydoc_analytics.automation.cron import Cron
 from polydoc_analytics.config.fields import NAME, checked, is_address
 from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
 from polydoc_analytics.ingest.connectors import sources
 from polydoc_analytics.model.timezones import zone
-from polydoc_analytics.plan.cron import Cron
-from polydoc_analytics.plan.tables import ALERT, DELIVERY, PERIODS, PRESETS, REPORT, SCHEDULE
 from polydoc_analytics.views.custom import catalog_with
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from polydoc_analytics.delivery.parcels import key_of
+from polydoc_analytics.automation import ReportPlan
+from polydoc_analytics.automation.cron import period_of
+from polydoc_analytics.automation.delivery.messages import key_of
+from polydoc_analytics.automation.schedule.jobs import Book, Job, Progress
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.timezones import start_of_day, zone
-from polydoc_analytics.plan import ReportPlan
-from polydoc_analytics.plan.cron import period_of
-from polydoc_analytics.schedule.ledger import Book, Job, Progress
 
 _FIRST_SEEN = timedelta(hours=1)
 """A report begins with what was due in the hour before it was first seen, so that a scheduler that is started at the

@@ -9,14 +9,14 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
-from polydoc_analytics.alerts.judging import is_beyond
+from polydoc_analytics.automation import AlertPlan
+from polydoc_analytics.automation.alerts.thresholds import is_beyond
+from polydoc_analytics.automation.config import as_day, day_count
 from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.plurals import counted, duration
-from polydoc_analytics.plan import AlertPlan
-from polydoc_analytics.plan.plans import as_day, day_count
 from polydoc_analytics.reports.builders.context import records, texts
 from polydoc_analytics.reports.formatting import shown
 

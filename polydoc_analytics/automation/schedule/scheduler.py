@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from polydoc_analytics.alerts.checking import Checked, check
+from polydoc_analytics.automation import Plans, ReportPlan, TargetPlan
+from polydoc_analytics.automation.alerts.evaluate import Checked, check
+from polydoc_analytics.automation.delivery.messages import Delivery, Letter, Parcel, Try, key_of
+from polydoc_analytics.automation.delivery.outbox import deliver_all, lane_of, put
+from polydoc_analytics.automation.delivery.parallel import Errand, Lane, side_by_side
+from polydoc_analytics.automation.delivery.send import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
+from polydoc_analytics.automation.schedule.due import enrol, missing, new_job, opened
+from polydoc_analytics.automation.schedule.editions import Maker, parcel
+from polydoc_analytics.automation.schedule.jobs import Book, Document, Edition, Job, Progress
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.config.settings import Settings
-from polydoc_analytics.delivery.lanes import Errand, Lane, side_by_side
-from polydoc_analytics.delivery.outbox import deliver_all, lane_of, put
-from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel, Try, key_of
-from polydoc_analytics.delivery.sending import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
-from polydoc_analytics.delivery.shelf import Shelf
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
-from polydoc_analytics.plan import Plans, ReportPlan, TargetPlan
-from polydoc_analytics.schedule.ledger import Book, Document, Edition, Job, Progress
-from polydoc_analytics.schedule.making import Maker, parcel
-from polydoc_analytics.schedule.planning import enrol, missing, new_job, opened
 
 Tell = Callable[[str], None]
 _SUMMARIES = ("slack", "webhook")
@@ -177,7 +177,7 @@ class Scheduler:
 
     def _job(self, plan: ReportPlan, period: str, timezone: str | None) -> Job:
         """Return the job of a period, or a new one; its days are those of its last edition unless a zone is given."""
-        from polydoc_analytics.plan.cron import interval_named
+        from polydoc_analytics.automation.cron import interval_named
 
         job = self.book.job(plan.name, period)
         if job is None:
@@ -283,7 +283,7 @@ class Scheduler:
         return ({OUTPUT: output_target(plan.output)} if plan.output else {}) | targets
 
     def _deliveries(self, plan: ReportPlan, job: Job, edition: Edition) -> list[Delivery]:
-        from polydoc_analytics.delivery.contacts import contacts_of
+        from polydoc_analytics.automation.delivery.contacts import contacts_of
 
         targets = self._targets(plan)
         # The lake's id and the kind keep two lakes, or two kinds of one name, apart at whoever takes both.

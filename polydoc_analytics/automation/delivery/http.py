@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
+from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.loaders.services.http_logging import quiet
 
 _MOST_READ = 4096

@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from polydoc_analytics.delivery.parcels import Delivery, Parcel
-from polydoc_analytics.delivery.sending import Clock, Outcome, Save, attempt, begin, finish
-from polydoc_analytics.plan import SchedulePlan, TargetPlan
+from polydoc_analytics.automation import SchedulePlan, TargetPlan
+from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.send import Clock, Outcome, Save, attempt, begin, finish
 
 AT_ONCE = 8
 AT_ONCE_TO_ONE = 4

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from polydoc_analytics.automation import TargetPlan
+from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.outcomes import RefusedError
 from polydoc_analytics.config.fields import filled
-from polydoc_analytics.delivery.outcomes import RefusedError
-from polydoc_analytics.delivery.parcels import Delivery, Parcel
 from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.plan import TargetPlan
 
 
 def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:

@@ -7,10 +7,10 @@ import hmac
 import json
 import time
 
-from polydoc_analytics.delivery.http import post
-from polydoc_analytics.delivery.parcels import Delivery, Parcel
-from polydoc_analytics.delivery.sending import secret_of
-from polydoc_analytics.plan import TargetPlan
+from polydoc_analytics.automation import TargetPlan
+from polydoc_analytics.automation.delivery.http import post
+from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.send import secret_of
 
 
 def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from polydoc_analytics.automation import Plans
+from polydoc_analytics.automation.delivery.contacts import contacts
 from polydoc_analytics.config.settings import Settings, account_names
-from polydoc_analytics.delivery.contacts import contacts
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import noun
-from polydoc_analytics.plan import Plans
 
 _NAMED = 5
 

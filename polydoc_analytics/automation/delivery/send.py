@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import Any
 
 from polydoc_analytics import safe_text
+from polydoc_analytics.automation import SchedulePlan, TargetPlan
+from polydoc_analytics.automation.delivery.messages import Delivery, Parcel, Try, key_of
+from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.config.fields import distinct, is_address
-from polydoc_analytics.delivery.outcomes import RefusedError, UncertainError
-from polydoc_analytics.delivery.parcels import Delivery, Parcel, Try, key_of
 from polydoc_analytics.errors import PolydocError, SourceError
-from polydoc_analytics.plan import SchedulePlan, TargetPlan
 from polydoc_analytics.safe_text import shown, visible
 
 PUTS = ("folder", "store")
@@ -141,7 +141,9 @@ def back_off(schedule: SchedulePlan, tries: int) -> timedelta:
 
 
 def _send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
-    answer: str = import_module(f"polydoc_analytics.delivery.{_MODULES[target.kind]}").send(target, delivery, parcel)
+    answer: str = import_module(f"polydoc_analytics.automation.delivery.{_MODULES[target.kind]}").send(
+        target, delivery, parcel
+    )
     return answer
 
 

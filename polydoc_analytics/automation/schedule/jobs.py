@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from polydoc_analytics.delivery.parcels import Delivery, Try
-from polydoc_analytics.delivery.shelf import Shelf
+from polydoc_analytics.automation.delivery.messages import Delivery, Try
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.lake.lake import Lake
 
 FINAL = ("sent", "uncertain", "failed", "skipped")

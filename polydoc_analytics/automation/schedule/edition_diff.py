@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from polydoc_analytics.delivery.shelf import Shelf
+from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, WHOLE, Row, loaded
+from polydoc_analytics.automation.schedule.jobs import Edition, Job
+from polydoc_analytics.automation.state_store import Shelf
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.formatting import shown
 from polydoc_analytics.reports.model import Column, Section, Table
-from polydoc_analytics.schedule.figures import BY_ACCOUNT, WHOLE, Row, loaded
-from polydoc_analytics.schedule.ledger import Edition, Job
 
 _SHOWN = 50
 _TOLD = 20

@@ -7,10 +7,10 @@ from dataclasses import MISSING, fields
 from importlib import resources
 from typing import Any
 
+from polydoc_analytics.automation.config_fields import ALERT, DELIVERY, REPORT, SCHEDULE
 from polydoc_analytics.config import fields as keys
 from polydoc_analytics.config.settings import TEXTS
 from polydoc_analytics.ingest import connectors
-from polydoc_analytics.plan.tables import ALERT, DELIVERY, REPORT, SCHEDULE
 from polydoc_analytics.reports.branding import KEYS as BRANDING
 
 FILE = "polydoc-analytics.schema.json"

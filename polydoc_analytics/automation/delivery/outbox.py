@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from polydoc_analytics.delivery.lanes import Errand, Lane, side_by_side
-from polydoc_analytics.delivery.parcels import Delivery, Letter, Parcel
-from polydoc_analytics.delivery.sending import Clock, deliveries_to
-from polydoc_analytics.delivery.shelf import Shelf
-from polydoc_analytics.plan import Plans
+from polydoc_analytics.automation import Plans
+from polydoc_analytics.automation.delivery.messages import Delivery, Letter, Parcel
+from polydoc_analytics.automation.delivery.parallel import Errand, Lane, side_by_side
+from polydoc_analytics.automation.delivery.send import Clock, deliveries_to
+from polydoc_analytics.automation.state_store import Shelf
 
 _OPEN, _DONE = "outbox", "notices"
 

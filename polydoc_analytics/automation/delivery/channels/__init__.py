@@ -1,0 +1,1 @@
+"""Ways to deliver: mail, Slack, webhooks, storage."""
