@@ -13,7 +13,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import polydoc_analytics as pda
-from polydoc_analytics.notebook import completion, looks
+from polydoc_analytics.notebook import completion, display
 from polydoc_analytics.views import catalog
 
 
@@ -254,17 +254,17 @@ def test_a_frame_is_a_table_without_colours_of_its_own(connected: InteractiveShe
 
 
 def test_a_long_frame_says_how_many_rows_are_not_shown() -> None:
-    html = looks.html_table(pl.DataFrame({"n": range(2000)}))
+    html = display.html_table(pl.DataFrame({"n": range(2000)}))
     assert html.count("<tr>") == 1 + 25
     assert "1,975 more rows" in html
-    assert "no rows" in looks.html_table(pl.DataFrame({"n": []}))
+    assert "no rows" in display.html_table(pl.DataFrame({"n": []}))
 
 
 def test_a_chart_needs_no_network_to_be_seen(connected: InteractiveShell) -> None:
     chart = run(connected, "%%polydoc --chart bar\nselect language, runs from usage_by_language")
     data, _ = connected.display_formatter.format(chart)
     assert data["image/svg+xml"].startswith("<svg")
-    assert data[looks.VEGA_LITE]["encoding"]["x"]["field"] == "runs"
+    assert data[display.VEGA_LITE]["encoding"]["x"]["field"] == "runs"
     assert "text/html" not in data
 
 

@@ -7,21 +7,21 @@ from typing import Any
 
 def load(shell: Any) -> None:
     """Add the magics, the completion and the looks to an IPython shell; twice is as good as once."""
-    from polydoc_analytics.notebook import completion, looks
+    from polydoc_analytics.notebook import completion, display
     from polydoc_analytics.notebook.magic import PolydocMagics
 
     unload(shell)
     magics = PolydocMagics(shell)
     shell.register_magics(magics)
     completion.add(shell, magics)
-    looks.add(shell)
+    display.add(shell)
 
 
 def unload(shell: Any) -> None:
     """Take away what :func:`load` has added."""
-    from polydoc_analytics.notebook import completion, looks
+    from polydoc_analytics.notebook import completion, display
 
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("polydoc", None)
     completion.remove(shell)
-    looks.remove(shell)
+    display.remove(shell)
