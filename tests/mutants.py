@@ -34,11 +34,15 @@ class Subject:
     equivalent: tuple[tuple[str, str], ...] = ()
 
 
-ZONES, PERIODS, MERGING = "zones.py", "periods.py", "merging.py"
+ZONES, PERIODS, MERGING = "model/timezones.py", "model/periods.py", "ingest/dedup.py"
 USAGE, CONSERVATION, QUALITY = "views/usage.sql", "views/conservation.sql", "views/data_quality.sql"
 COVERAGE, DURATIONS, LAKE_MERGE = "views/coverage.sql", "views/durations.sql", "lake/merge.sql"
-JUDGING, SENDING, OUTBOX = "alerts/judging.py", "delivery/sending.py", "delivery/outbox.py"
-PLANNING, LEDGER = "schedule/planning.py", "lake/ledger.py"
+JUDGING, SENDING, OUTBOX = (
+    "automation/alerts/thresholds.py",
+    "automation/delivery/send.py",
+    "automation/delivery/outbox.py",
+)
+PLANNING, LEDGER = "automation/schedule/due.py", "lake/ledger.py"
 
 SUBJECTS = (
     Subject(

@@ -36,7 +36,7 @@ _MARKS: dict[str, Spec] = {
 def of_frame(
     frame: pl.DataFrame, form: str, *, x: str | None = None, y: str | None = None, color: str | None = None
 ) -> Spec:
-    """Return a chart of a frame; see :func:`polydoc_analytics.reports.charts.charts.chart` for the guesses and what raises."""
+    """Return a chart of a frame; see :func:`polydoc_analytics.charts.chart` for the guesses and what raises."""
     if form not in FORMS:
         raise UsageError(f"unknown chart '{form}'{nearest(form, FORMS)}; expected {', '.join(FORMS)}")
     x, y, color = _columns(frame, form, x, y, color)
