@@ -31,7 +31,7 @@ class FailedError(Exception):
 
 
 @dataclass
-class Watched:
+class AlertContext:
     """A process that has ended: seconds, those until it said "stored", those of processors, peak memory, last line."""
 
     seconds: float
@@ -53,7 +53,7 @@ class Timing:
         return statistics.median(self.seconds)
 
 
-def watched(command: list[str]) -> Watched:
+def watched(command: list[str]) -> AlertContext:
     """Run a command to its end. Memory is the resident memory of the process and all below it, added up.
 
     It is looked at every 50 ms, where there is a /proc; a peak of the process alone is never missed. A process that is
@@ -85,7 +85,7 @@ def watched(command: list[str]) -> Watched:
             raise FailedError(watcher.stopped_for or f"exit {process.returncode}: {lines[-1]}")
     unit = 2**20 if sys.platform == "darwin" else 2**10
     processor = usage.ru_utime + usage.ru_stime
-    return Watched(seconds, stored, processor, max(watcher.megabytes, usage.ru_maxrss / unit), answer)
+    return AlertContext(seconds, stored, processor, max(watcher.megabytes, usage.ru_maxrss / unit), answer)
 
 
 class _Watcher:

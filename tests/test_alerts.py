@@ -16,7 +16,7 @@ from conftest import SAMPLE, ndjson, wire
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.alerts.evaluate import Checked, check, evaluate, firing
-from polydoc_analytics.automation.alerts.rules import Watched, judged
+from polydoc_analytics.automation.alerts.rules import AlertContext, judged
 from polydoc_analytics.automation.alerts.thresholds import is_beyond, tail
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
@@ -108,7 +108,7 @@ def test_the_planted_spike_fires_after_its_week_and_in_no_other_week_of_the_year
     with pda.connect(sample) as db:
         for week in range(58):
             now = datetime(2025, 9, 29, 12, tzinfo=UTC) + timedelta(weeks=week)
-            watched = Watched(sample, db, {}, (), now)
+            watched = AlertContext(sample, db, {}, (), now)
             fired |= {now.date(): one for one in judged(wanted.alerts["french"], watched).firing}
     assert list(fired) == [date(2026, 10, 19)]
     one = fired[date(2026, 10, 19)]
@@ -146,7 +146,7 @@ def test_a_rolling_window_fires_on_the_days_that_hold_the_spike(sample, configur
         fired, expected = [], []
         for day in (11, 13, 14, 16, 18, 19, 21, 23, 24, 25, 27):
             now = datetime(2026, 10, day, 8, tzinfo=UTC)
-            fired += [day for _ in judged(wanted.alerts["french"], Watched(sample, db, {}, (), now)).firing]
+            fired += [day for _ in judged(wanted.alerts["french"], AlertContext(sample, db, {}, (), now)).firing]
             expected += (
                 [day] if all(by_hand(one, date(2026, 10, day) - timedelta(days=back)) for back in (0, 1)) else []
             )

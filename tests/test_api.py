@@ -28,7 +28,7 @@ from polydoc_analytics.loaders.services import rest_api
 
 TOKEN = "canary-4f1c2d"
 RUNS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
-QUICK = rest_api.Patience(connect_s=2, read_s=2, attempts=3, first_wait_s=0.01, most_wait_s=0.3)
+QUICK = rest_api.RetryPolicy(connect_s=2, read_s=2, attempts=3, first_wait_s=0.01, most_wait_s=0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def refused(base: str, folder: Path, patience: rest_api.Patience = QUICK) -> str:
+def refused(base: str, folder: Path, patience: rest_api.RetryPolicy = QUICK) -> str:
     """The one line with which a fetch fails, after a look for what must not be in it or behind it."""
     with pytest.raises(pda.SourceError) as caught:
         rest_api.fetched(base, TOKEN, folder, patience=patience)
@@ -294,7 +294,7 @@ def test_a_cut_off_body_is_not_added_to(tmp_path: Path) -> None:
 def test_retry_after_is_honoured_in_seconds_and_as_a_date_up_to_a_bound(
     retry_after: Any, wait_s: float, tmp_path: Path
 ) -> None:
-    patience = rest_api.Patience(attempts=2, first_wait_s=0.01, most_wait_s=1.2)
+    patience = rest_api.RetryPolicy(attempts=2, first_wait_s=0.01, most_wait_s=1.2)
 
     def busy(handler: Any) -> None:
         sent(b"", status=429, Retry_After=retry_after if isinstance(retry_after, str) else retry_after())(handler)
@@ -334,7 +334,7 @@ def test_an_answer_that_will_not_change_is_refused_at_once(answer: Answer, messa
 
 
 def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
-    patience = rest_api.Patience(read_s=0.2, attempts=2, first_wait_s=0.01)
+    patience = rest_api.RetryPolicy(read_s=0.2, attempts=2, first_wait_s=0.01)
     with serving(hanging) as service:
         assert "no answer within 0.2 s, 2 times" in refused(service.url, tmp_path, patience)
     stalled = chunked([HALF, b"x"], wait_s=0.6)
@@ -343,7 +343,7 @@ def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_body_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
-    patience = rest_api.Patience(read_s=1, whole_s=0.3, attempts=2, first_wait_s=0.01)
+    patience = rest_api.RetryPolicy(read_s=1, whole_s=0.3, attempts=2, first_wait_s=0.01)
     with serving(chunked([b"[", *[b" "] * 200], wait_s=0.02)) as service:
         assert "took longer than 0.3 s and was given up" in refused(service.url, tmp_path, patience)
 

@@ -22,24 +22,24 @@ from aiosmtpd.smtp import AuthResult
 from receivers import DROP, LATER, NO, OK, SILENT, hook, mailbox
 
 from polydoc_analytics.automation import Plans, plans
-from polydoc_analytics.automation.delivery.messages import Delivery, Enclosed, Letter, Parcel
+from polydoc_analytics.automation.delivery.messages import Attachment, Delivery, Message, Package
 from polydoc_analytics.automation.delivery.send import attempt, begin, deliveries_to, finish
 from polydoc_analytics.config.settings import settings
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
-PDF = Enclosed("weekly.pdf", b"%PDF-1.7 " + bytes(range(256)) * 40)
-PARCEL = Parcel(
-    Letter(
+PDF = Attachment("weekly.pdf", b"%PDF-1.7 " + bytes(range(256)) * 40)
+PARCEL = Package(
+    Message(
         "report",
         "Überblick <b>",
         "26 Oct 2026 to 1 Nov 2026",
         ("Edition 2", ".a line that begins with a dot"),
-        (("Runs", "1,234", "+5% against 1,175"),),
+        (("RunRelation", "1,234", "+5% against 1,175"),),
         (("Runs by day", "Most on Monday.", "runs"),),
         {"report": "weekly", "period": "2026-W44"},
     ),
     NOW,
-    (PDF, Enclosed("weekly.html", b"<p>hello</p>" * 9000)),
+    (PDF, Attachment("weekly.html", b"<p>hello</p>" * 9000)),
     {"runs": b"\x89PNG picture"},
     {"report": "weekly", "period": "2026-W44", "edition": "1", "account": "all"},
 )
@@ -467,8 +467,8 @@ def test_a_slack_message_is_within_its_limits_once_it_is_escaped_and_loses_nothi
 
     from polydoc_analytics.automation.delivery.channels.slack import message
 
-    letter = Letter("alert", text, "", tuple(text.splitlines()), tuple((text, "1", "") for _ in range(60)))
-    content = message(Delivery("to", "slack", "", "", "key"), Parcel(letter, NOW))
+    letter = Message("alert", text, "", tuple(text.splitlines()), tuple((text, "1", "") for _ in range(60)))
+    content = message(Delivery("to", "slack", "", "", "key"), Package(letter, NOW))
     blocks = content["blocks"]
     assert len(blocks) <= 50
     sizes = {"header": 150, "section": 3000, "context": 3000}

@@ -13,7 +13,7 @@ from conftest import wire
 from test_lake import credits_of
 
 import polydoc_analytics as pda
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.cli import run
 from polydoc_analytics.ingest.connectors import sources
 from polydoc_analytics.ingest.pipeline import stage
@@ -121,7 +121,7 @@ def test_the_memory_of_a_source_and_of_schedules_is_struck(lake, file, tmp_path:
     lake.ingest(file([wire("a", account_id=ALICE), wire("b", account_id=BOB)]))
     state = {"kind": "files", "last_error": f"in/{ALICE}_x.ndjson: is cut off", "cursor": {"files": {f"{ALICE}_x": 1}}}
     lake.remember("exports", state)
-    shelf = Shelf(lake)
+    shelf = StateStore(lake)
     delivery = {"target": "mail", "kind": "email", "receiver": "x@y", "key": "k", "state": "due", "next_try_at": None}
     documents = [
         {"account": one, "letter": f"editions/s/2026-03/1/{n}.letter.json", "files": {f"{n}.md": {}}, "charts": {}}

@@ -11,12 +11,12 @@ import pytest
 
 from polydoc_analytics.automation import SchedulePlan, TargetPlan
 from polydoc_analytics.automation.delivery import parallel, send
-from polydoc_analytics.automation.delivery.messages import Delivery, Letter, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
 from polydoc_analytics.automation.delivery.parallel import AT_ONCE, AT_ONCE_TO_ONE, Errand, Lane, side_by_side
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
 PLAN = SchedulePlan((), False, 3, timedelta(minutes=5), ())
-PARCEL = Parcel(Letter("report", "x"), NOW)
+PARCEL = Package(Message("report", "x"), NOW)
 
 
 class Server:
@@ -30,7 +30,7 @@ class Server:
         self.taken: list[str] = []
         monkeypatch.setattr(send, "_send", self.send)
 
-    def send(self, target: Any, delivery: Delivery, parcel: Parcel) -> str:
+    def send(self, target: Any, delivery: Delivery, parcel: Package) -> str:
         names = (target.name, "all")
         with self.lock:
             for name in names:

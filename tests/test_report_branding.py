@@ -12,7 +12,7 @@ from reporting_help import as_json, built, everything, page_text, pdf_text, rows
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.branding import branding, contrast
-from polydoc_analytics.reports.formatting import Words
+from polydoc_analytics.reports.formatting import Formatter
 from polydoc_analytics.reports.renderers import render
 
 PNG = base64.b64decode(
@@ -98,7 +98,7 @@ def test_money_stands_beside_credits_and_is_exact(file) -> None:
 def test_numbers_and_days_are_written_as_the_locale_has_them(locale: str, number: str, rate: str, day: str) -> None:
     from datetime import date
 
-    words = Words(locale)
+    words = Formatter(locale)
     assert words.text(1_234_567, "count") == number
     assert words.text(0.1234, "rate").replace("\xa0", " ") == rate
     assert words.text(date(2026, 10, 3), "day") == day

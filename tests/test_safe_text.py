@@ -195,7 +195,7 @@ def test_a_token_goes_unencrypted_to_this_machine_alone(base: str, tmp_path: Pat
     "base", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "https://no-such-host.invalid"]
 )
 def test_other_addresses_are_asked(base: str, tmp_path: Path) -> None:
-    patience = rest_api.Patience(attempts=1)
+    patience = rest_api.RetryPolicy(attempts=1)
     with pytest.raises(pda.SourceError, match=r"cannot connect|no host of that name"):
         rest_api.fetched(base, HIDDEN, tmp_path, patience=patience)
 

@@ -23,7 +23,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.schedule.jobs import Job
 from polydoc_analytics.automation.schedule.scheduler import Scheduler
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.errors import LakeError
@@ -442,7 +442,7 @@ def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hoo
         assert run(["schedule", "due", "--now", MONDAY]) == 0
         found = client.get_object(Bucket="bucket", Key="lake/_schedule/jobs/weekly/2026-W10.json")["Body"].read()
         client.close()
-        shelf = Shelf(pda.Lake("s3://bucket/lake"))
+        shelf = StateStore(pda.Lake("s3://bucket/lake"))
         with shelf.lock():
             shelf.write("alerts.json", {})
             shelf.place.write("owner", b"who took the lease over while this one slept")

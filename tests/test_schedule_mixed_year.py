@@ -19,7 +19,7 @@ from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.delivery.outbox import notices
 from polydoc_analytics.automation.schedule.jobs import Job
 from polydoc_analytics.automation.schedule.scheduler import Scheduler
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import settings
 
 BUDGET = 40
@@ -215,7 +215,7 @@ def test_a_year_with_looks_late_rows_budgets_days_without_data_and_an_erasure(
     statuses: list[int | str] = chance.choices([200, 500, "drop"], [92, 4, 4], k=5000)
     fate = Fate(2026, 0.01)
     monkeypatch.setattr("polydoc_analytics.reports.builders.builder", lambda _: count_of_runs)
-    monkeypatch.setattr(Shelf, "write", lambda shelf, name, content: fate(shelf, name, content))
+    monkeypatch.setattr(StateStore, "write", lambda shelf, name, content: fate(shelf, name, content))
     with mailbox(*answers) as box, hook(*statuses) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
         text = TEXT.format(port=box.controller.port).replace("Europe/Lisbon", "UTC")
@@ -223,9 +223,9 @@ def test_a_year_with_looks_late_rows_budgets_days_without_data_and_an_erasure(
         for name, cron, period in (("weekly", "0 7 * * 1", "last-week"), ("monthly", "monthly", "last-month")):
             text += REPORT.format(name=name, cron=cron, period=period)
         found = lived(world, text, until)
-    monkeypatch.setattr(Shelf, "write", fate.write)
+    monkeypatch.setattr(StateStore, "write", fate.write)
     # The year was not too kind to show anything, and no period of it is missing.
     assert min(sum(fate.kills.values()), world.looks, world.sent_again, len(world.passed), len(world.slow)) > 0
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range((until - date(2026, 1, 1)).days)]
     assert len(found) == sum(day.weekday() == 0 for day in days) + sum(day.day == 1 for day in days)
-    check(world, found, server, Counter(box.ids), notices(Shelf(pda.Lake("lake"))))
+    check(world, found, server, Counter(box.ids), notices(StateStore(pda.Lake("lake"))))

@@ -20,7 +20,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.schedule.jobs import Job
 from polydoc_analytics.automation.schedule.scheduler import Scheduler
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.reports.model import Report, Section
 
@@ -69,14 +69,14 @@ class Fate:
         self.random = random.Random(seed)
         self.share = share
         self.kills: Counter[str] = Counter()
-        self.write = Shelf.write
+        self.write = StateStore.write
 
     def strike(self, when: str, name: str) -> None:
         if self.random.random() < self.share:
             self.kills[f"{when} {name.split('/')[0]}"] += 1
             raise Killed
 
-    def __call__(self, shelf: Shelf, name: str, content: Any) -> None:
+    def __call__(self, shelf: StateStore, name: str, content: Any) -> None:
         self.strike("before", name)
         self.write(shelf, name, content)
         self.strike("after", name)
@@ -137,8 +137,8 @@ def days() -> list[str]:
 
 def count_of_runs(context: Any) -> Report:
     """A kind of report of one's own, that is quickly made."""
-    figure = context.figure("runs", "Runs", context.usage["runs"], "count")
-    return context.report("runs", "Runs", [Section("key_figures", "Runs", figures=(figure,))])
+    figure = context.figure("runs", "RunRelation", context.usage["runs"], "count")
+    return context.report("runs", "RunRelation", [Section("key_figures", "RunRelation", figures=(figure,))])
 
 
 def survived(folder: Path, monkeypatch: pytest.MonkeyPatch, reports: dict[str, tuple[str, str]], share: float) -> None:
@@ -150,14 +150,14 @@ def survived(folder: Path, monkeypatch: pytest.MonkeyPatch, reports: dict[str, t
     statuses: list[int | str] = chance.choices([200, 500, "drop"], [75, 15, 10], k=5000)
     fate = Fate(2026, share)
     monkeypatch.setattr("polydoc_analytics.reports.builders.builder", lambda _: count_of_runs)
-    monkeypatch.setattr(Shelf, "write", lambda shelf, name, content: fate(shelf, name, content))
+    monkeypatch.setattr(StateStore, "write", lambda shelf, name, content: fate(shelf, name, content))
     with mailbox(*answers) as box, hook(*statuses) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
         text = TEXT.format(port=box.controller.port)
         for name, (cron, period) in reports.items():
             text += REPORT.format(name=name, cron=cron, period=period)
         lived(folder, text)
-    monkeypatch.setattr(Shelf, "write", fate.write)
+    monkeypatch.setattr(StateStore, "write", fate.write)
     assert {"before jobs", "after jobs", "before reports", "after reports"} <= set(fate.kills)
     check_ledger(list(jobs()), reports)
     check_against(list(jobs()), Counter(box.ids), Counter(server.keys))

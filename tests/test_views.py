@@ -355,7 +355,7 @@ def test_there_are_sixteen_usage_views_and_their_counts_and_sums_are_bigint(conn
 
 @pytest.mark.parametrize("name", list(views.catalog()))
 def test_a_view_keeps_to_sql_that_engines_share(name: str) -> None:
-    setting = views.Setting("run_facts", "run_facts_with_language", "current_timestamp", None, None)
+    setting = views.RenderContext("run_facts", "run_facts_with_language", "current_timestamp", None, None)
     tree = portability.parsed(views.render(views.view(name), setting))
     assert portability.differences(tree, is_own=True) == []
     for node in tree.find_all(exp.Div):

@@ -16,7 +16,7 @@ from polydoc_analytics.lake.storage.object_store import place_of
 _OWNER = "owner"
 
 
-class Shelf:
+class StateStore:
     """The folder ``_schedule`` of a lake, on a disk or in an object store. A file is replaced whole, durably."""
 
     def __init__(self, lake: Lake) -> None:

@@ -38,7 +38,7 @@ def check(
     """
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.alerts import evaluate
-    from polydoc_analytics.automation.state_store import Shelf
+    from polydoc_analytics.automation.state_store import StateStore
     from polydoc_analytics.cli.shared import print_json
 
     out = opt.output(json, False, False, quiet, no_color)
@@ -48,7 +48,7 @@ def check(
     if dry_run:
         result = evaluate.look(target, settings, found, at)
     else:
-        with Shelf(target).lock(out.say):
+        with StateStore(target).lock(out.say):
             result = evaluate.check(target, settings, found, lambda: at)
     if out.format == "json":
         print_json(

@@ -15,7 +15,7 @@ from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     from polydoc_analytics.automation.schedule.jobs import Job
-    from polydoc_analytics.automation.schedule.scheduler import Pass, Scheduler
+    from polydoc_analytics.automation.schedule.scheduler import RunSummary, Scheduler
 
 schedule_app = typer.Typer(
     help="Do what is due, and see what is planned and what was done.", no_args_is_help=True, rich_markup_mode=None
@@ -171,13 +171,13 @@ def history(
     Example: polydoc-analytics schedule history weekly
     """
     from polydoc_analytics.automation.delivery.outbox import notices
-    from polydoc_analytics.automation.schedule.jobs import Book
-    from polydoc_analytics.automation.state_store import Shelf
+    from polydoc_analytics.automation.schedule.jobs import JobStore
+    from polydoc_analytics.automation.state_store import StateStore
 
     out = opt.output(json, False, False, False, False)
     target = opened_lake(lake, opt.configured(config), out, must_exist=True)
-    shelf = Shelf(target)
-    jobs = list(reversed(Book(shelf).jobs(name)))[:top]
+    shelf = StateStore(target)
+    jobs = list(reversed(JobStore(shelf).jobs(name)))[:top]
     told = [] if name else list(reversed(notices(shelf)))[:top]
     if json:
         sections = [{"name": "jobs", "data": [_row(job) for job in jobs]}, {"name": "notices", "data": told}]
@@ -225,7 +225,7 @@ def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.O
     )
 
 
-def _say(done: Pass, out: opt.Output) -> None:
+def _say(done: RunSummary, out: opt.Output) -> None:
     for job in done.jobs:
         out.say(f"{job.report} {job.period}: {job.state}{f' ({job.note})' if job.note else ''}")
     for one in done.alerts.started if done.alerts else ():

@@ -20,7 +20,7 @@ from polydoc_analytics.loaders import Progress, Reading
 _LENGTH = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
 _HOURS = {"h": 1, "d": 24, "w": 168}
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 class _Late:
@@ -52,7 +52,7 @@ class ApiSource(_Late):
     complete_after: str | None = None
 
     def opened(
-        self, folder: Path, progress: Progress | None = None, tell: Tell | None = None, *, partial: bool = False
+        self, folder: Path, progress: Progress | None = None, tell: Notify | None = None, *, partial: bool = False
     ) -> Reading:
         """Fetch the list of runs to a file in ``folder``, and return how to read it."""
         from polydoc_analytics.loaders.services import rest_api

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.merge import ORDER, merge_queries
 from polydoc_analytics.lake.schemas import table_schema
-from polydoc_analytics.lake.storage.local import Place, way_back
+from polydoc_analytics.lake.storage.local import Storage, way_back
 from polydoc_analytics.model.sql_names import quoted, without_progress_bar
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
 
 
 @contextmanager
-def reading(place: Place, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(place: Storage, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection that reads a lake's files; what DuckDB cannot read of them is a LakeError of one line."""
     import duckdb
 

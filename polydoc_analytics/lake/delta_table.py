@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
-from polydoc_analytics.lake.storage.local import Place, way_back
+from polydoc_analytics.lake.storage.local import Storage, way_back
 from polydoc_analytics.model.schema import MAX_INSTANT_US
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class DataFile:
 class Table:
     """A Delta table of a lake. Deletion vectors, column mapping and other writers' features are refused."""
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Storage, name: str) -> None:
         self.place = place
         self.name = name
         self._delta: DeltaTable | None = None
@@ -229,7 +229,7 @@ class Table:
         self.place.settle(names)
 
 
-def not_as_written(place: Place, name: str) -> LakeError:
+def not_as_written(place: Storage, name: str) -> LakeError:
     """Return the error for a file whose bytes have changed since it was written."""
     return LakeError(f"{place.shown}/{name}: is not as it was written, its checksum differs; {way_back(place)}")
 

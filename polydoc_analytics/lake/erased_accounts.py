@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.id_spellings import ERASED, canonical, struck
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.lake.storage.local import Place
+from polydoc_analytics.lake.storage.local import Storage
 from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.sql_names import quoted
 
@@ -39,7 +39,7 @@ _MOST_WORDS = 6
 class RefusedAccounts:
     """The accounts that a lake refuses, as of a ledger. Ids are told by their hashes alone."""
 
-    def __init__(self, place: Place, rows: Iterable[LedgerRow]) -> None:
+    def __init__(self, place: Storage, rows: Iterable[LedgerRow]) -> None:
         self.erasures: dict[str, LedgerRow] = {}
         for row in rows:
             if row.kind == "erase":
@@ -114,7 +114,7 @@ class RefusedAccounts:
         return " or ".join(tests) or "false"
 
 
-def new_name(place: Place, account: str) -> str:
+def new_name(place: Storage, account: str) -> str:
     """Return what the ledger calls an account that is erased; makes the lake's key where it has none."""
     return _names(account, _key(place, must_exist=False))[0]
 
@@ -125,7 +125,7 @@ def _names(account: str, key: str) -> tuple[str, str]:
     return _KEYED + keyed, _PLAIN + plain
 
 
-def _key(place: Place, *, must_exist: bool) -> str:
+def _key(place: Storage, *, must_exist: bool) -> str:
     content = place.read(KEY)
     if content is None and must_exist:
         raise LakeError(

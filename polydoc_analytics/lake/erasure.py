@@ -16,7 +16,7 @@ from polydoc_analytics.lake.id_spellings import Spelling
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.lake.storage.local import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Place, json_of, json_text
+from polydoc_analytics.lake.storage.local import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Storage, json_of, json_text
 from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
@@ -26,7 +26,7 @@ _EDITIONS = "editions/"
 _FIGURES = ".figures.json"
 
 
-def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | None:
+def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | None:
     """Remove an account from the tables, the ledger, the logs and the memory of sources, for good; under the lock.
 
     Returns the row that the ledger gets, whose ``source`` is the account's keyed hash; None where the lake holds
@@ -88,7 +88,7 @@ def erase(place: Place, account: str, folder: Path, load: str) -> LedgerRow | No
     return row
 
 
-def readmit(place: Place, account: str, folder: Path, load: str) -> LedgerRow | None:
+def readmit(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | None:
     """Let an erased account in again; returns the row that the ledger gets, None where it was not refused."""
     ledger = Ledger(place)
     found: LedgerRow | None = None
@@ -107,7 +107,7 @@ def _struck(row: LedgerRow, spelling: Spelling) -> LedgerRow:
     return replace(row, source=spelling.strike(row.source), detail=detail)
 
 
-def _forget(place: Place, spelling: Spelling) -> None:
+def _forget(place: Storage, spelling: Spelling) -> None:
     """Remove an account's name, the memory of files named after it, and damaged files put aside that hold it."""
     names = json_of(place, ACCOUNTS)
     left = {account: name for account, name in names.items() if not spelling.is_in(account)}
@@ -128,7 +128,7 @@ def _forget(place: Place, spelling: Spelling) -> None:
             place.remove(f"{DAMAGED}/{file.name}")
 
 
-def erase_from_schedule(place: Place, account: str, *, keep_documents: bool) -> list[str]:
+def erase_from_schedule(place: Storage, account: str, *, keep_documents: bool) -> list[str]:
     """Remove an account from the state of schedules and alerts; returns the names of its documents.
 
     The documents made for it alone are removed, or with ``keep_documents`` kept with the jobs that name them. What was
@@ -194,14 +194,14 @@ def _without_documents(job: dict[str, Any], account: str) -> dict[str, Any]:
     return job
 
 
-def _remove_old_files(place: Place, spelling: Spelling, last: LedgerRow) -> None:
+def _remove_old_files(place: Storage, spelling: Spelling, last: LedgerRow) -> None:
     """Remove the data files that the newest versions do not use, and the part of a log that names the account."""
     for name in (*integrity.PINNED, "loads"):
         vacuum(Table(place, name).open(), 0)
         _shorten_log(place, Table(place, name).open(None if name == "loads" else last.version_of(name)), spelling)
 
 
-def _shorten_log(place: Place, table: Table, spelling: Spelling) -> None:
+def _shorten_log(place: Storage, table: Table, spelling: Spelling) -> None:
     """Let a log begin with a checkpoint where an older entry holds the id, as the statistics of other writers may."""
     older = [
         f"{table.name}/{LOG}/{file.name}"
@@ -215,7 +215,7 @@ def _shorten_log(place: Place, table: Table, spelling: Spelling) -> None:
             place.remove(name)
 
 
-def _log_names(place: Place, name: str, spelling: Spelling) -> bool:
+def _log_names(place: Storage, name: str, spelling: Spelling) -> bool:
     if name.endswith(".parquet"):
         import pyarrow.parquet as pq
 
@@ -224,7 +224,7 @@ def _log_names(place: Place, name: str, spelling: Spelling) -> bool:
     return name.endswith(".json") and spelling.is_in((place.read(name) or b"").decode("utf-8", "replace"))
 
 
-def _renamed_sources(place: Place, spelling: Spelling) -> dict[str, str]:
+def _renamed_sources(place: Storage, spelling: Spelling) -> dict[str, str]:
     """Return the sources of quarantined rows whose names hold the id, with the names that they are to have."""
     rows = scan(Table(place, "quarantine").open().paths(), "quarantine")
     with reading(place, Path()) as con:
@@ -232,7 +232,7 @@ def _renamed_sources(place: Place, spelling: Spelling) -> dict[str, str]:
     return {name: spelling.strike(name) for name in names if spelling.is_in(name)}
 
 
-def _states_by_load(place: Place, condition: str) -> list[tuple[str, str | None, int]]:
+def _states_by_load(place: Storage, condition: str) -> list[tuple[str, str | None, int]]:
     """Return how many states that meet a condition came with which load and were superseded by which."""
     runs, history = (scan(Table(place, name).open().paths(), name) for name in ("runs", "history"))
     with reading(place, Path()) as con:
@@ -252,7 +252,7 @@ def _files_with(table: Table, condition: str) -> tuple[list[str], int]:
     return [base_name(path) for path, _ in found], sum(count for _, count in found)
 
 
-def _languages_left(place: Place) -> set[str]:
+def _languages_left(place: Storage) -> set[str]:
     left: set[str] = set()
     with reading(place, Path()) as con:
         for name in ("runs", "history"):

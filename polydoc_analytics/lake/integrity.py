@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.delta_table import LOG, Table, entry_name
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.storage.local import DAMAGED, Place, way_back
+from polydoc_analytics.lake.storage.local import DAMAGED, Storage, way_back
 from polydoc_analytics.model.plurals import counted
 
 _ENTRY = re.compile(r"(\d{20})\.json")
@@ -22,7 +22,7 @@ _NEWEST = 3
 PINNED = ("runs", "history", "quarantine")
 
 
-def whole_ledger(place: Place) -> Ledger:
+def whole_ledger(place: Storage) -> Ledger:
     """Return the ledger of a lake whose newest log entries are whole.
 
     Raises LakeError where one that the lake needs is empty or cut off, as after a loss of power. What lies beyond the
@@ -35,13 +35,13 @@ def whole_ledger(place: Place) -> Ledger:
     return ledger
 
 
-def _raise_if_damaged(place: Place, table: str, up_to: int | None) -> None:
+def _raise_if_damaged(place: Storage, table: str, up_to: int | None) -> None:
     for version in damaged_entries(place, table, up_to):
         name = entry_name(table, version)
         raise LakeError(f"{place.shown}/{name}: is damaged: empty or cut off; {way_back(place)}")
 
 
-def raise_if_files_damaged(place: Place, table: Table, rows: int | None = None) -> None:
+def raise_if_files_damaged(place: Storage, table: Table, rows: int | None = None) -> None:
     """Raise LakeError where a data file of the open version is missing or of another size than it was written with.
 
     Also where the files do not hold so many ``rows`` as the ledger says, as where an older log entry was lost.
@@ -53,13 +53,13 @@ def raise_if_files_damaged(place: Place, table: Table, rows: int | None = None) 
         raise LakeError(f"{place.shown}/{table.name}: holds {counted(found, 'row')}, not {rows:,}; {way_back(place)}")
 
 
-def versions_of(place: Place, table: str, name: re.Pattern[str] = _ENTRY) -> list[int]:
+def versions_of(place: Storage, table: str, name: re.Pattern[str] = _ENTRY) -> list[int]:
     """Return the versions that have an entry in a table's log (or a checkpoint), in their order."""
     matches = (name.fullmatch(file.name) for file in place.files(f"{table}/{LOG}"))
     return sorted({int(match.group(1)) for match in matches if match})
 
 
-def damaged_entries(place: Place, table: str, up_to: int | None = None) -> list[int]:
+def damaged_entries(place: Storage, table: str, up_to: int | None = None) -> list[int]:
     """Return the versions among the newest log entries of a table, up to one of them, that are not whole."""
     if not place.is_local:  # an object store shows an object when all of it is there
         return []
@@ -67,7 +67,7 @@ def damaged_entries(place: Place, table: str, up_to: int | None = None) -> list[
     return [version for version in versions[-_NEWEST:] if not is_whole(place.read(entry_name(table, version)))]
 
 
-def damaged_log(place: Place, table: str) -> tuple[list[str], int | None]:
+def damaged_log(place: Storage, table: str) -> tuple[list[str], int | None]:
     """Return the names of all that is damaged in a table's log, and the first version that cannot be read for it.
 
     An entry older than the newest checkpoint that is whole is not looked at: nobody reads it.
@@ -105,7 +105,7 @@ def _is_parquet(path: str) -> bool:
     return True
 
 
-def put_aside(place: Place, table: str, names: Iterable[str], since: int | None) -> None:
+def put_aside(place: Storage, table: str, names: Iterable[str], since: int | None) -> None:
     """Move what is damaged in a table's log to the folder of damaged files, with all that came ``since`` a version."""
     moved = set(names)
     if moved or since is not None:
@@ -129,13 +129,13 @@ def is_ours(file: str) -> bool:
     return _PART.fullmatch(file) is not None
 
 
-def damaged_files(place: Place, table: Table) -> list[str]:
+def damaged_files(place: Storage, table: Table) -> list[str]:
     """Return the data files of the open version that are missing or have another size."""
     sizes = {file.name: file.size for file in place.files(table.name)}
     return [file.name for file in table.files() if sizes.get(file.name) != file.size]
 
 
-def changed_files(place: Place, table: Table) -> list[str]:
+def changed_files(place: Storage, table: Table) -> list[str]:
     """Return the data files of the open version whose bytes have changed since they were written; all are read.
 
     Those that are missing or of another size are not among them.
@@ -155,7 +155,7 @@ def is_whole(content: bytes | None) -> bool:
     return bool(lines) and all(isinstance(line, dict) for line in lines)
 
 
-def undo_unfinished(place: Place) -> None:
+def undo_unfinished(place: Storage) -> None:
     """Bring the tables back to what the ledger pins, and remove the files of loads that it does not know.
 
     A load that was killed may have committed to some tables, but not to the ledger; and what it has committed may not
@@ -192,7 +192,7 @@ def _names(table: Table) -> set[str]:
     return {file.name for file in table.files()}
 
 
-def settle(place: Place) -> None:
+def settle(place: Storage) -> None:
     """Make the newest commit of every table durable; whoever made it may have been killed before it could do so."""
     for name in ("loads", *PINNED):
         versions = versions_of(place, name) if place.is_local else []
@@ -200,7 +200,7 @@ def settle(place: Place) -> None:
             Table(place, name).settle(versions[-1])
 
 
-def left_overs(place: Place, table: Table, known: Iterable[str]) -> list[str]:
+def left_overs(place: Storage, table: Table, known: Iterable[str]) -> list[str]:
     """Return the names of what was left in a table's folder by loads that are not in the ledger, or half written."""
     known = set(known)
     used = _names(table)

@@ -29,7 +29,7 @@ from polydoc_analytics.lake.spark.exports import exports_of
 from polydoc_analytics.lake.spark.lake_session import spark_session
 from polydoc_analytics.lake.spark.load import ClusterLoad
 from polydoc_analytics.lake.spark.session import checked
-from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, Place, json_of, json_text
+from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, Storage, json_of, json_text
 from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.loaders import Progress, as_source
 from polydoc_analytics.loaders.executor import in_background
@@ -43,7 +43,7 @@ ENGINES = ("duckdb", "spark")
 _MOST_TRIES = 12
 _CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
-Talk = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Snapshot:
     relation: str
     columns: str
     files: tuple[str, ...]
-    place: Place
+    place: Storage
     scans: tuple[Scan, ...] = ()
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
@@ -83,7 +83,7 @@ class Lake:
         uri: str | os.PathLike[str],
         *,
         storage_options: Mapping[str, str] | None = None,
-        talk: Talk | None = None,
+        talk: Notify | None = None,
     ) -> None:
         self.place = place_of(os.fspath(uri), storage_options)
         self._talk = talk
@@ -500,7 +500,7 @@ class Lake:
         return frame
 
 
-def is_lake(place: Place) -> bool:
+def is_lake(place: Storage) -> bool:
     """Tell whether there is a lake at a place."""
     return place.exists("loads/_delta_log")
 

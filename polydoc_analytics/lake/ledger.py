@@ -12,7 +12,7 @@ from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
-from polydoc_analytics.lake.storage.local import Place, way_back
+from polydoc_analytics.lake.storage.local import Storage, way_back
 from polydoc_analytics.model.timezones import start_of_day, zone
 
 _MOST_FILES = 50
@@ -21,7 +21,7 @@ _MOST_FILES = 50
 class Ledger:
     """The rows of ``loads`` at one version of the table, in the order of their numbers."""
 
-    def __init__(self, place: Place, rows: tuple[LedgerRow, ...] | None = None) -> None:
+    def __init__(self, place: Storage, rows: tuple[LedgerRow, ...] | None = None) -> None:
         self.table = Table(place, "loads").open()
         self.rows = rows_of_ledger(place, self.table.paths()) if rows is None else rows
 
@@ -92,7 +92,7 @@ def _instant(moment: str | date | datetime, timezone: str) -> datetime:
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
 
 
-def rows_of_ledger(place: Place, paths: Sequence[str]) -> tuple[LedgerRow, ...]:
+def rows_of_ledger(place: Storage, paths: Sequence[str]) -> tuple[LedgerRow, ...]:
     """Return the rows of files of the ledger, in the order of their numbers."""
     import duckdb
 

@@ -24,7 +24,7 @@ from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.ledger import Ledger, write_rows
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.storage.local import Place
+from polydoc_analytics.lake.storage.local import Storage
 from polydoc_analytics.loaders import Reading, is_table
 from polydoc_analytics.loaders.files import Files, PassedOver, inputs
 from polydoc_analytics.loaders.input_file import Input
@@ -87,7 +87,7 @@ class Load(Origin):
     work: Path
     refused: frozenset[str] = frozenset()
 
-    def take(self, place: Place) -> LoadResult:
+    def take(self, place: Storage) -> LoadResult:
         """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
         ledger = Ledger(place)
         last = ledger.last

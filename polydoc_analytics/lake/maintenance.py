@@ -17,7 +17,7 @@ from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.load import committed_after
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.storage.local import Place
+from polydoc_analytics.lake.storage.local import Storage
 from polydoc_analytics.model.plurals import counted
 
 LEAST_RETENTION_DAYS = 7
@@ -38,7 +38,7 @@ class Upkeep:
         return bool(self.left_over) or any(self.small.values())
 
 
-def upkeep(place: Place, retention_days: int) -> Upkeep:
+def upkeep(place: Storage, retention_days: int) -> Upkeep:
     """Return what :func:`compact` would do; raises UsageError for a retention of less than seven days.
 
     A reader that has pinned an older snapshot still needs its files, so they are kept for the retention.
@@ -62,7 +62,7 @@ def small_files(table: Table) -> list[DataFile]:
     return small if len(small) > 1 else []
 
 
-def compact(place: Place, folder: Path, load: str, retention_days: int | None) -> LedgerRow | None:
+def compact(place: Storage, folder: Path, load: str, retention_days: int | None) -> LedgerRow | None:
     """Put small files together, sorted by created_at, and remove what no snapshot of the retention needs.
 
     ``retention_days`` None removes nothing. To be called under the lock; returns the new row of the ledger, or None

@@ -19,7 +19,7 @@ from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
 from polydoc_analytics.lake.maintenance import entry
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
-from polydoc_analytics.lake.storage.local import LocalPlace, Place
+from polydoc_analytics.lake.storage.local import LocalPlace, Storage
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
 
@@ -61,12 +61,12 @@ class _Plan:
     foreign: dict[str, list[DataFile]]
 
 
-def damage(place: Place) -> Repair:
+def damage(place: Storage) -> Repair:
     """Return what is damaged, and what :func:`repair` would do about it."""
     return _plan(place).repair
 
 
-def repair(place: Place, folder: Path, load: str) -> Repair:
+def repair(place: Storage, folder: Path, load: str) -> Repair:
     """Make the lake whole again, and record it; to be called under the lock. Parts of logs are put aside, not deleted.
 
     It goes back to the newest load that is whole. Where that would lose loads that are not damaged themselves, the
@@ -105,7 +105,7 @@ def _row(done: Repair, plan: _Plan, load: str) -> LedgerRow:
 
 
 def _rows_of_foreign(
-    place: Place, name: str, rows: list[LedgerRow], kept: list[DataFile], files: list[DataFile]
+    place: Storage, name: str, rows: list[LedgerRow], kept: list[DataFile], files: list[DataFile]
 ) -> str:
     """Return SQL for the rows of another writer's files that are of known loads, and not in files that are kept."""
     columns, keys = ", ".join(table_schema(name).names), ", ".join(_KEYS[name])
@@ -120,7 +120,7 @@ def _rows_of_foreign(
         qualify row_number() over (partition by {keys}) = 1"""
 
 
-def _taken_in(place: Place, name: str, plan: _Plan, folder: Path, load: str) -> list[DataFile]:
+def _taken_in(place: Storage, name: str, plan: _Plan, folder: Path, load: str) -> list[DataFile]:
     """Write rows of another writer's files as files of the lake."""
     work = folder / f"taken-{name}"
     work.mkdir()
@@ -129,14 +129,14 @@ def _taken_in(place: Place, name: str, plan: _Plan, folder: Path, load: str) -> 
         return Table(place, name).adopt(write_table(con.sql(sql), name, work, load))
 
 
-def _set(place: Place, name: str, load: str, files: list[DataFile]) -> int:
+def _set(place: Storage, name: str, load: str, files: list[DataFile]) -> int:
     table = Table(place, name).open()
     table.become(load, files)
     return table.version
 
 
 @contextmanager
-def _readable(place: Place, logs: dict[str, tuple[list[str], int | None]]) -> Iterator[Place]:
+def _readable(place: Storage, logs: dict[str, tuple[list[str], int | None]]) -> Iterator[Storage]:
     """Yield a place with the lake's logs as they are once what is damaged has been put aside."""
     if not any(names for names, _ in logs.values()):
         yield place
@@ -153,7 +153,7 @@ def _readable(place: Place, logs: dict[str, tuple[list[str], int | None]]) -> It
         yield copy
 
 
-def _plan(place: Place) -> _Plan:
+def _plan(place: Storage) -> _Plan:
     logs = {name: integrity.damaged_log(place, name) for name in TABLES}
     entries = [name for names, _ in logs.values() for name in names]
     if any(since == 0 for _, since in logs.values()):
@@ -187,13 +187,13 @@ def _plan(place: Place) -> _Plan:
     return _Plan(Repair(entries, damaged, good, lost, gone, taken), logs, kept, last_number, keep, foreign)
 
 
-def _count(place: Place, name: str, rows: list[LedgerRow], kept: list[DataFile], files: list[DataFile]) -> int:
+def _count(place: Storage, name: str, rows: list[LedgerRow], kept: list[DataFile], files: list[DataFile]) -> int:
     with reading(place, Path()) as con:
         [(found,)] = con.sql(f"select count(*) from ({_rows_of_foreign(place, name, rows, kept, files)})").fetchall()
     return int(found)
 
 
-def _saved(place: Place, used: set[str], after: int) -> list[LedgerRow]:
+def _saved(place: Storage, used: set[str], after: int) -> list[LedgerRow]:
     """Return the rows of loads whose entry in the ledger's log is damaged: their files were on the disk before it."""
     found: dict[int, LedgerRow] = {}
     for file in place.files("loads"):
@@ -209,7 +209,7 @@ def _saved(place: Place, used: set[str], after: int) -> list[LedgerRow]:
 class _State:
     """What each load's state is made of, as far as the logs can be read."""
 
-    def __init__(self, place: Place, readable: Place, rows: list[LedgerRow]) -> None:
+    def __init__(self, place: Storage, readable: Storage, rows: list[LedgerRow]) -> None:
         self._place = place
         self._readable = readable
         self._rows = rows

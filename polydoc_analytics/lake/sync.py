@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from polydoc_analytics.errors import PolydocError, SourceError
-from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, PostgresSource, Source, Tell
+from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, Notify, PostgresSource, Source
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.load import LoadResult
@@ -25,7 +25,7 @@ def sync(
     full: bool = False,
     partial: bool = False,
     progress: Progress | None = None,
-    tell: Tell | None = None,
+    tell: Notify | None = None,
 ) -> LoadResult:
     """Bring a source's runs into the lake, and return how they are accounted for.
 
@@ -79,7 +79,7 @@ def _service(
     cursor: Mapping[str, Any],
     partial: bool,
     progress: Progress | None,
-    tell: Tell | None,
+    tell: Notify | None,
 ) -> LoadResult:
     with scratch() as folder:
         if isinstance(source, ApiSource):

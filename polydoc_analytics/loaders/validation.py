@@ -30,7 +30,7 @@ class Rejected(NamedTuple):
     header: str | None = None
 
 
-class Place(NamedTuple):
+class RowLocator(NamedTuple):
     """Where rows of one block stand: the source's name, and by row its line and its raw text."""
 
     source: str
@@ -55,7 +55,7 @@ class Batch:
     def __init__(
         self,
         table: pa.Table,
-        place: Place,
+        place: RowLocator,
         refused: Mapping[int, Mapping[str, str]] | None = None,
         rejected: Sequence[Rejected] = (),
         lines: int = 0,
@@ -170,7 +170,7 @@ def judged(batches: Iterable[Batch]) -> Iterator[Judged]:
 
 def no_runs(*rejected: Rejected, lines: int = 0) -> Batch:
     """Return a batch of rejected rows alone."""
-    place = Place("", lambda row: row, lambda row: "")
+    place = RowLocator("", lambda row: row, lambda row: "")
     return Batch(loose_schema().empty_table(), place, None, rejected, lines)
 
 

@@ -32,7 +32,7 @@ _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uin
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunRelation:
     """Checked, merged runs that can be scanned: ``columns`` and ``relation`` are SQL for DuckDB, ``files`` its files.
 
     ``created_us`` and ``finished_us`` are the least and greatest instants in µs since 1970 UTC, ``languages`` the
@@ -87,7 +87,7 @@ def opened_runs(
     progress: Progress | None = None,
     as_of: int | str | date | datetime | None = None,
     timezone: str = "UTC",
-) -> Iterator[Runs]:
+) -> Iterator[RunRelation]:
     """Open a source; what had to be loaded is removed at the end. The arguments are those of ``load``.
 
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
@@ -131,7 +131,7 @@ def opened_runs(
 @contextmanager
 def opened_for_cluster(
     source: Any, *, as_of: int | str | date | datetime | None = None, timezone: str = "UTC"
-) -> Iterator[Runs]:
+) -> Iterator[RunRelation]:
     """Open a lake, or a folder that ``export`` has written, for an engine on other machines, which read it there.
 
     Raises UsageError for any other source, which would have to be loaded here.
@@ -164,12 +164,12 @@ def lake_of(source: Any) -> Lake | None:
     return lake.lake_of(source)
 
 
-def _of_snapshot(snapshot: Snapshot) -> Runs:
+def _of_snapshot(snapshot: Snapshot) -> RunRelation:
     row = snapshot.row
     rows = row.runs if row else 0
     created = (row.created_low, row.created_high) if row else (None, None)
     finished = (row.finished_low, row.finished_high) if row else (None, None)
-    return Runs(
+    return RunRelation(
         snapshot.files,
         snapshot.columns,
         snapshot.relation,
@@ -193,7 +193,7 @@ def _no_quarantine() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
-def _export(source: Any) -> Runs | None:
+def _export(source: Any) -> RunRelation | None:
     """Open a folder that ``export`` has written, whose manifest vouches for it; None where more has been put there."""
     from polydoc_analytics.ingest.parquet import read_manifest
     from polydoc_analytics.loaders.files import files_in
@@ -214,9 +214,9 @@ def _export(source: Any) -> Runs | None:
 
 def _of_manifest(
     folder: Path, manifest: Manifest, counts: Counts, quarantine: pl.DataFrame, conflicts: tuple[str, ...]
-) -> Runs:
+) -> RunRelation:
     files = tuple(str(folder / part.path) for part in manifest.parts)
-    return Runs(
+    return RunRelation(
         files,
         ", ".join(NAMES),
         _relation(files),
@@ -242,7 +242,7 @@ def _relation(files: tuple[str, ...]) -> str:
     return f"read_parquet([{', '.join(map(quoted, files))}], union_by_name = true, hive_partitioning = false)"
 
 
-def _in_place(source: Any, assume_utc: bool) -> Runs | None:
+def _in_place(source: Any, assume_utc: bool) -> RunRelation | None:
     """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
     from polydoc_analytics.loaders.files import inputs
 
@@ -302,7 +302,7 @@ def _can_stay(column: Column, kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind))
 
 
-def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) -> Runs | None:
+def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) -> RunRelation | None:
     """Prove in one pass that rows are Runs and ids unique; None where they are not, or where not all can be read.
 
     No nulls stand where none may be, texts are UTF-8, there are three statuses, and years are 1 to 9999.
@@ -344,7 +344,7 @@ def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) 
         return None
     created = (low, high) if low is not None else None
     finished = (first, last) if first is not None else None
-    return Runs(
+    return RunRelation(
         files,
         columns,
         relation,

@@ -11,7 +11,7 @@ from typing import Any
 
 from polydoc_analytics.errors import SourceError, UsageError, nearest
 from polydoc_analytics.reports.formatting import checked_locale
-from polydoc_analytics.reports.model import Look
+from polydoc_analytics.reports.model import Theme
 
 KEYS = ("title", "logo", "accent", "warm", "currency", "price_per_credit", "locale", "fonts")
 _LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -33,7 +33,7 @@ class Branding:
     currency: str = ""
     price_per_credit: Decimal | None = None
     locale: str = "en_GB"
-    look: Look = field(default_factory=Look)
+    look: Theme = field(default_factory=Theme)
 
 
 def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
@@ -49,8 +49,8 @@ def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
             raise UsageError(f"branding: {key} must be a text in quotation marks")
     currency, price = _price(table)
     logo_type, logo = _logo(folder / table["logo"]) if table.get("logo") else ("", b"")
-    default = Look()
-    look = Look(
+    default = Theme()
+    look = Theme(
         accent=_colour(table, "accent", default.accent),
         warm=_colour(table, "warm", default.warm),
         logo_type=logo_type,

@@ -22,7 +22,7 @@ _KEPT_FORMATS = "\u200c\u200d"
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Formatter:
     """How values are written: a Babel locale, the time zone of instants, the currency of money."""
 
     locale: str = "en_GB"

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from polydoc_analytics.reports.formatting import Words
+from polydoc_analytics.reports.formatting import Formatter
 from polydoc_analytics.reports.money import Money
 
 Kind = Literal[
@@ -145,7 +145,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Theme:
     """How a report looks: the brand's colours, its logo as a data URI's media type and bytes, folders of fonts."""
 
     accent: str = "#1f5fa8"
@@ -179,6 +179,6 @@ class Report:
     version: str
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
-    words: Words
-    look: Look = field(default_factory=Look)
+    words: Formatter
+    look: Theme = field(default_factory=Theme)
     cube: Cube | None = None

@@ -114,11 +114,11 @@ def context(
     from polydoc_analytics.reports.branding import branding as parsed
     from polydoc_analytics.reports.builders.context import Context
     from polydoc_analytics.reports.charts.labels import Labels
-    from polydoc_analytics.reports.formatting import Words
+    from polydoc_analytics.reports.formatting import Formatter
 
     brand = branding if isinstance(branding, Branding) else parsed(branding or {})
     names = accounts if isinstance(accounts, Mapping) else account_names(os.fspath(accounts) if accounts else None)
-    words = Words(brand.locale, db.timezone, brand.currency)
+    words = Formatter(brand.locale, db.timezone, brand.currency)
     names = {**db.account_names, **names}
     return Context(db, words, brand, names, tuple(files), db.now, Labels(db, names))
 

@@ -57,7 +57,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RenderContext:
     """What a rendering fills in: names of the two base views, the instant of now, the whole days of the interval."""
 
     facts: str
@@ -169,7 +169,7 @@ def _title(by: tuple[str, ...], every: str | None) -> str:
     return f" by {' and '.join(', '.join(words).rsplit(', ', 1))}" if words else ""
 
 
-def render(view: View, setting: Setting) -> str:
+def render(view: View, setting: RenderContext) -> str:
     """Return a view's SQL in DuckDB's dialect, with every place filled; a user's own has none."""
     if view.file is not None:
         return view.template.strip()
@@ -193,7 +193,7 @@ def render(view: View, setting: Setting) -> str:
     return "\n".join(line.rstrip() for line in sql.strip().splitlines() if line.strip())
 
 
-def _is_partial(every: str, setting: Setting) -> str:
+def _is_partial(every: str, setting: RenderContext) -> str:
     sides = []
     if setting.first_whole_day is not None:
         sides.append(f"period < date '{setting.first_whole_day}'")

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.schema import COLUMNS
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
-from polydoc_analytics.views import Setting, View, render
+from polydoc_analytics.views import RenderContext, View, render
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark, to_standard
 
-_SETTING = Setting("run_facts", "run_facts_with_language", "current_timestamp", None, None)
+_SETTING = RenderContext("run_facts", "run_facts_with_language", "current_timestamp", None, None)
 _FIRST_US, _LAST_US = 0, 4_102_444_800_000_000
 _TYPES = {"text": "text", "instant": "timestamp with time zone", "integer": "bigint"}
 

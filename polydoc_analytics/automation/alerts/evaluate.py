@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation import Plans
-from polydoc_analytics.automation.alerts.rules import Finding, Judged, Watched, judged
-from polydoc_analytics.automation.delivery.messages import Letter, key_of
+from polydoc_analytics.automation.alerts.rules import AlertContext, Finding, Judged, judged
+from polydoc_analytics.automation.delivery.messages import Message, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, put
 from polydoc_analytics.automation.delivery.send import Clock
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings, account_names
 from polydoc_analytics.lake.lake import Lake
 
@@ -48,7 +48,7 @@ def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[s
     asked = {"views": settings.views, **settings.cluster}
     with connect(lake, timezone=settings.timezone, date_basis=basis, now=now, **asked) as db:
         names = {**db.account_names, **account_names(settings.accounts)}
-        watched = Watched(lake, db, names, tuple(settings.sources), now)
+        watched = AlertContext(lake, db, names, tuple(settings.sources), now)
         return {name: judged(plan, watched) for name, plan in plans.alerts.items()}
 
 
@@ -65,7 +65,7 @@ def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> Checked
     receiver that does not take it is tried again at later checks.
     """
     now = clock()
-    shelf = Shelf(lake)
+    shelf = StateStore(lake)
     state = _posted(shelf, plans, _state(shelf), now)
     step = _Step.of(state, plans, judge(lake, settings, plans, now), now)
     after = {"firing": step.firing, "no_data": step.no_data}
@@ -80,7 +80,7 @@ def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> Checked
 
 def look(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> Checked:
     """Return what :func:`check` would; nothing is remembered, nobody hears of it."""
-    return _Step.of(_state(Shelf(lake)), plans, judge(lake, settings, plans, now), now).checked(())
+    return _Step.of(_state(StateStore(lake)), plans, judge(lake, settings, plans, now), now).checked(())
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class _Step:
         return Checked(findings, tuple(self.started), tuple(self.over), lost, silent)
 
 
-def _state(shelf: Shelf) -> dict[str, Any]:
+def _state(shelf: StateStore) -> dict[str, Any]:
     return {"firing": {}, "no_data": {}, "pending": [], **(shelf.read(_STATE) or {})}
 
 
@@ -147,13 +147,13 @@ def _finding(stored: Mapping[str, Any]) -> Finding:
 
 def firing(lake: Lake) -> dict[str, Any]:
     """Return what fired at the last check, by identity, each since when and with its evidence of then."""
-    return dict((Shelf(lake).read(_STATE) or {"firing": {}})["firing"])
+    return dict((StateStore(lake).read(_STATE) or {"firing": {}})["firing"])
 
 
-def _posted(shelf: Shelf, plans: Plans, state: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _posted(shelf: StateStore, plans: Plans, state: dict[str, Any], now: datetime) -> dict[str, Any]:
     for notice in state["pending"]:
         targets = [name for name in notice["targets"] if name in plans.targets]
-        put(shelf, plans, notice["id"], Letter.of(notice["letter"]), targets, now)
+        put(shelf, plans, notice["id"], Message.of(notice["letter"]), targets, now)
     if state["pending"]:
         state = {**state, "pending": []}
         shelf.write(_STATE, state)
@@ -176,7 +176,7 @@ def _notices(lake: Lake, plans: Plans, step: _Step, now: datetime) -> list[dict[
 
 def _letter(
     begun: Sequence[Finding], ended: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]], now: datetime
-) -> Letter:
+) -> Message:
     text: list[str] = []
     figures: list[tuple[str, str, str]] = []
     for one in begun:
@@ -196,7 +196,7 @@ def _letter(
         "no_data": [dict(one) for one in silent],
         "at": now.isoformat(),
     }
-    return Letter("alert", f"{_short(heads[0])}{more}", "", tuple(text), tuple(figures), (), data)
+    return Message("alert", f"{_short(heads[0])}{more}", "", tuple(text), tuple(figures), (), data)
 
 
 def _short(text: str) -> str:

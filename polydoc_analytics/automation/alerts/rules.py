@@ -76,7 +76,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Watched:
+class AlertContext:
     """What rules look at: a lake, the views over it, its sources as configured, and the instant of now."""
 
     lake: Lake
@@ -134,7 +134,7 @@ class Watched:
         return tuple(map(shown, self.db.sql(sql)["id"]))
 
 
-def judged(plan: AlertPlan, watched: Watched) -> Judged:
+def judged(plan: AlertPlan, watched: AlertContext) -> Judged:
     """Return what an alert finds, in the order of its keys.
 
     Accounts with a run whose numbers no sum holds are left out, which is a finding; of them nothing can be said.
@@ -152,7 +152,7 @@ def judged(plan: AlertPlan, watched: Watched) -> Judged:
     return replace(found, firing=tuple(sorted(found.firing, key=lambda one: one.key)))
 
 
-def _limit(plan: AlertPlan, watched: Watched) -> Judged:
+def _limit(plan: AlertPlan, watched: AlertContext) -> Judged:
     values = plan.values
     view, measure = views.view(values["view"], watched.db.catalog), values["measure"]
     windows = _windows(view, values["window"], values["for"], watched)
@@ -183,7 +183,7 @@ def _limit(plan: AlertPlan, watched: Watched) -> Judged:
 
 def _beyond(
     plan: AlertPlan,
-    watched: Watched,
+    watched: AlertContext,
     view: views.View,
     key: tuple[str, ...],
     windows: Sequence[Interval],
@@ -202,7 +202,7 @@ def _beyond(
 
 
 def _known_keys(
-    view: views.View, watched: Watched, seen: Sequence[Mapping[tuple[str, ...], Any]]
+    view: views.View, watched: AlertContext, seen: Sequence[Mapping[tuple[str, ...], Any]]
 ) -> set[tuple[str, ...]]:
     """Return whatever a view's rows can be of: every account or language that has ever had a run."""
     names = view_keys(view)
@@ -217,7 +217,7 @@ def view_keys(view: views.View) -> list[str]:
     return [name for name in ("account_id", "language") if name in view.columns]
 
 
-def _windows(view: views.View, window: str, count: int, watched: Watched) -> list[Interval]:
+def _windows(view: views.View, window: str, count: int, watched: AlertContext) -> list[Interval]:
     """Return the last whole periods of a view, or the windows of so many days that end at today's start; newest first.
 
     Windows of several days are a day apart.
@@ -235,7 +235,7 @@ def _windows(view: views.View, window: str, count: int, watched: Watched) -> lis
     return found
 
 
-def _change(plan: AlertPlan, watched: Watched) -> Judged:
+def _change(plan: AlertPlan, watched: AlertContext) -> Judged:
     values = plan.values
     view, measure = views.view(values["view"]), values["measure"]
     day = watched.today - _DAY
@@ -277,7 +277,7 @@ def _on_the_day(row: Mapping[str, Any] | None, measure: str) -> float | None:
     return None if row[measure] is None else float(row[measure])
 
 
-def _budget(plan: AlertPlan, watched: Watched) -> Judged:
+def _budget(plan: AlertPlan, watched: AlertContext) -> Judged:
     month = interval(period="this-month", timezone=watched.timezone, now=watched.now)
     assert month.since is not None
     assert month.until is not None
@@ -316,7 +316,7 @@ def _budget(plan: AlertPlan, watched: Watched) -> Judged:
     return Judged(tuple(firing), frozenset(unknown))
 
 
-def _running(plan: AlertPlan, watched: Watched) -> Judged:
+def _running(plan: AlertPlan, watched: AlertContext) -> Judged:
     rows = watched.lake.running(watched.now - plan.values["longer_than"])
     if not rows:
         return Judged()
@@ -327,7 +327,7 @@ def _running(plan: AlertPlan, watched: Watched) -> Judged:
     return Judged((Finding(plan.name, "running", what, figures, tuple(shown(row["id"]) for row in rows[:_EXAMPLES])),))
 
 
-def _silent(plan: AlertPlan, watched: Watched) -> Judged:
+def _silent(plan: AlertPlan, watched: AlertContext) -> Judged:
     firing = []
     for name in plan.values["sources"] or watched.sources:
         state, fresh = watched.lake.source_state(name), brought(watched.lake, name, watched.now)
@@ -339,7 +339,7 @@ def _silent(plan: AlertPlan, watched: Watched) -> Judged:
     return Judged(tuple(firing))
 
 
-def _quarantine(plan: AlertPlan, watched: Watched) -> Judged:
+def _quarantine(plan: AlertPlan, watched: AlertContext) -> Judged:
     loads = watched.lake.loads()
     begin = watched.now - plan.values["window"]
     rows = [row for row in records(loads) if begin < row["committed_at"] <= watched.now]
@@ -353,7 +353,7 @@ def _quarantine(plan: AlertPlan, watched: Watched) -> Judged:
     return Judged((Finding(plan.name, "quarantine", what, figures),))
 
 
-_RULES: dict[str, Callable[[AlertPlan, Watched], Judged]] = {
+_RULES: dict[str, Callable[[AlertPlan, AlertContext], Judged]] = {
     "limit": _limit,
     "change": _change,
     "budget": _budget,

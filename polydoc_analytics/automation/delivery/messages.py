@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """What is said: a title, sentences, figures as (label, value, note), and charts as (title, sentence, file's name).
 
     ``event`` is report, failure or alert; ``data`` is what a program may want of it, and holds no secret.
@@ -29,14 +29,14 @@ class Letter:
         return asdict(self)
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Letter:
+    def of(cls, stored: Mapping[str, Any]) -> Message:
         """Return the letter that was stored."""
         rows = {name: tuple(tuple(row) for row in stored[name]) for name in ("figures", "charts")}
         return cls(**{**stored, **rows, "text": tuple(stored["text"])})
 
 
 @dataclass(frozen=True, slots=True)
-class Enclosed:
+class Attachment:
     """A file that goes with a letter."""
 
     name: str
@@ -49,18 +49,18 @@ class Enclosed:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Package:
     """A letter with its files and the pictures of its charts; ``places`` fill the templates of paths."""
 
-    letter: Letter
+    letter: Message
     made_at: datetime
-    files: tuple[Enclosed, ...] = ()
+    files: tuple[Attachment, ...] = ()
     charts: Mapping[str, bytes] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Try:
+class Attempt:
     """One try: when, and what became of it: sending, sent, failed or uncertain, with the receiver's answer."""
 
     at: str
@@ -83,7 +83,7 @@ class Delivery:
     key: str
     state: str = "due"
     next_try_at: str | None = None
-    tries: list[Try] = field(default_factory=list)
+    tries: list[Attempt] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
@@ -97,7 +97,7 @@ class Delivery:
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Delivery:
         """Return the delivery that was stored."""
-        return cls(**{**stored, "tries": [Try(**one) for one in stored["tries"]]})
+        return cls(**{**stored, "tries": [Attempt(**one) for one in stored["tries"]]})
 
 
 def key_of(*parts: str) -> str:

@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from polydoc_analytics.automation import Plans
-from polydoc_analytics.automation.delivery.messages import Delivery, Letter, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
 from polydoc_analytics.automation.delivery.parallel import Errand, Lane, side_by_side
 from polydoc_analytics.automation.delivery.send import Clock, deliveries_to
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 
 _OPEN, _DONE = "outbox", "notices"
 
 
-def put(shelf: Shelf, plans: Plans, identity: str, letter: Letter, targets: Iterable[str], now: datetime) -> None:
+def put(shelf: StateStore, plans: Plans, identity: str, letter: Message, targets: Iterable[str], now: datetime) -> None:
     """Put a notice into the outbox, unless that same notice is or was there."""
     if shelf.read(f"{_OPEN}/{identity}.json") or shelf.read(f"{_DONE}/{identity}.json"):
         return
@@ -24,14 +24,14 @@ def put(shelf: Shelf, plans: Plans, identity: str, letter: Letter, targets: Iter
     shelf.write(f"{_OPEN}/{identity}.json", content | {"deliveries": [one.stored() for one in to]})
 
 
-def deliver_all(shelf: Shelf, plans: Plans, clock: Clock) -> list[dict[str, Any]]:
+def deliver_all(shelf: StateStore, plans: Plans, clock: Clock) -> list[dict[str, Any]]:
     """Try what waits, if its time has come, and return what has ended without being sent."""
     lost: list[dict[str, Any]] = []
     side_by_side([lane_of(shelf, plans, lost)], clock, plans.schedule)
     return lost
 
 
-def lane_of(shelf: Shelf, plans: Plans, lost: list[dict[str, Any]]) -> Lane:
+def lane_of(shelf: StateStore, plans: Plans, lost: list[dict[str, Any]]) -> Lane:
     """Deliver all that waits side by side, and add what has ended without being sent to ``lost``."""
     waiting = [_Waiting(shelf, name, notice) for name in shelf.names(_OPEN) if (notice := _open(shelf, name))]
     yield [errand for one in waiting for errand in one.errands(plans)]
@@ -40,14 +40,14 @@ def lane_of(shelf: Shelf, plans: Plans, lost: list[dict[str, Any]]) -> Lane:
             lost.append(done)
 
 
-def _open(shelf: Shelf, name: str) -> dict[str, Any] | None:
+def _open(shelf: StateStore, name: str) -> dict[str, Any] | None:
     return shelf.read(f"{_OPEN}/{name}.json")
 
 
 class _Waiting:
     """A notice of the outbox, and its deliveries."""
 
-    def __init__(self, shelf: Shelf, name: str, notice: dict[str, Any]) -> None:
+    def __init__(self, shelf: StateStore, name: str, notice: dict[str, Any]) -> None:
         self._shelf, self._name, self._notice = shelf, name, notice
         self._to = [Delivery.of(one) for one in notice["deliveries"]]
 
@@ -59,7 +59,7 @@ class _Waiting:
         def save() -> None:
             self._save(_OPEN)
 
-        parcel = Parcel(Letter.of(self._notice["letter"]), made_at, places=places)
+        parcel = Package(Message.of(self._notice["letter"]), made_at, places=places)
         return [Errand(one, plans.targets.get(one.target), lambda: parcel, save) for one in self._to if one.is_open]
 
     def settled(self) -> dict[str, Any] | None:
@@ -76,7 +76,7 @@ class _Waiting:
         return content
 
 
-def notices(shelf: Shelf) -> list[dict[str, Any]]:
+def notices(shelf: StateStore) -> list[dict[str, Any]]:
     """Return all notices, those that wait included, the oldest first."""
     found = [shelf.read(f"{folder}/{name}.json") for folder in (_OPEN, _DONE) for name in shelf.names(folder)]
     return sorted((one for one in found if one), key=lambda one: (one["made_at"], one["id"]))

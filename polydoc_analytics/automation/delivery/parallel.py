@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from polydoc_analytics.automation import SchedulePlan, TargetPlan
-from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.send import Clock, Outcome, Save, attempt, begin, finish
 
 AT_ONCE = 8
@@ -22,7 +22,7 @@ class Errand:
 
     delivery: Delivery
     target: TargetPlan | None
-    parcel: Callable[[], Parcel]
+    parcel: Callable[[], Package]
     save: Save
 
 

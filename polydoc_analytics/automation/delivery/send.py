@@ -14,7 +14,7 @@ from typing import Any
 
 from polydoc_analytics import safe_text
 from polydoc_analytics.automation import SchedulePlan, TargetPlan
-from polydoc_analytics.automation.delivery.messages import Delivery, Parcel, Try, key_of
+from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Package, key_of
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.config.fields import distinct, is_address
 from polydoc_analytics.errors import PolydocError, SourceError
@@ -52,10 +52,10 @@ def deliveries_to(
             one = Delivery(target.name, target.kind, receiver, account, key_of(*parts, account, target.name, receiver))
             if not receiver:
                 one.state = "skipped"
-                one.tries.append(Try("", "skipped", "no address among the contacts"))
+                one.tries.append(Attempt("", "skipped", "no address among the contacts"))
             elif target.kind == "email" and not is_address(receiver):
                 one.state = "failed"
-                one.tries.append(Try("", "failed", f"'{receiver}' is no address"))
+                one.tries.append(Attempt("", "failed", f"'{receiver}' is no address"))
             found.append(one)
     return found
 
@@ -91,12 +91,12 @@ def begin(delivery: Delivery, save: Save, now: datetime, schedule: SchedulePlan)
     if not delivery.is_open or (delivery.next_try_at and now < datetime.fromisoformat(delivery.next_try_at)):
         return False
     delivery.state, delivery.next_try_at = "sending", None
-    delivery.tries.append(Try(now.isoformat(), "sending"))
+    delivery.tries.append(Attempt(now.isoformat(), "sending"))
     save()
     return True
 
 
-def attempt(delivery: Delivery, target: TargetPlan | None, parcel: Callable[[], Parcel]) -> Outcome:
+def attempt(delivery: Delivery, target: TargetPlan | None, parcel: Callable[[], Package]) -> Outcome:
     """Try a delivery once. It counts as sent only when the other side has accepted it; no record is changed."""
     try:
         if target is None:
@@ -140,7 +140,7 @@ def back_off(schedule: SchedulePlan, tries: int) -> timedelta:
     return min(schedule.back_off * factor, _MOST_WAIT)
 
 
-def _send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
+def _send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     answer: str = import_module(f"polydoc_analytics.automation.delivery.{_MODULES[target.kind]}").send(
         target, delivery, parcel
     )

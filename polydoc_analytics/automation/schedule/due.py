@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from polydoc_analytics.automation import ReportPlan
 from polydoc_analytics.automation.cron import period_of
 from polydoc_analytics.automation.delivery.messages import key_of
-from polydoc_analytics.automation.schedule.jobs import Book, Job, Progress
+from polydoc_analytics.automation.schedule.jobs import Job, JobStore, Progress
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.timezones import start_of_day, zone
@@ -35,7 +35,7 @@ def new_job(lake: Lake, plan: ReportPlan, period: str, interval: Interval, due_a
     return Job(plan.name, period, since, until, plan.timezone, due_at.isoformat(), id=identity)
 
 
-def missing(lake: Lake, book: Book, plan: ReportPlan, now: datetime) -> list[Job]:
+def missing(lake: Lake, book: JobStore, plan: ReportPlan, now: datetime) -> list[Job]:
     """Return the jobs that are due and not in the ledger, in order; of too many the older are skipped.
 
     A job whose only editions were made before its period had ended is due nevertheless.
@@ -54,7 +54,7 @@ def missing(lake: Lake, book: Book, plan: ReportPlan, now: datetime) -> list[Job
     return new
 
 
-def enrol(lake: Lake, book: Book, plan: ReportPlan, now: datetime) -> list[Job]:
+def enrol(lake: Lake, book: JobStore, plan: ReportPlan, now: datetime) -> list[Job]:
     """Enter what is due into the ledger, and return the report's open jobs in the order in which they were due.
 
     A job's record is written before the report's progress: whoever is killed in between enrols the same jobs again.
@@ -75,7 +75,7 @@ def enrol(lake: Lake, book: Book, plan: ReportPlan, now: datetime) -> list[Job]:
     return sorted(jobs, key=lambda job: job.due_at)
 
 
-def opened(book: Book, plan: ReportPlan, progress: Progress | None) -> list[Job]:
+def opened(book: JobStore, plan: ReportPlan, progress: Progress | None) -> list[Job]:
     """Return the open jobs of a report in the order in which they were due."""
     jobs = [book.job(plan.name, period) for period in (progress.open if progress else ())]
     return sorted((job for job in jobs if job and job.is_open), key=lambda job: job.due_at)

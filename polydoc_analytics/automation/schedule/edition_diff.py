@@ -8,7 +8,7 @@ from typing import Any
 
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, WHOLE, Row, loaded
 from polydoc_analytics.automation.schedule.jobs import Edition, Job
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.ledger import Ledger
@@ -51,14 +51,14 @@ class Comparison:
     ``notes`` say what else differs: the kind of the report, the zone of its days, accounts that were erased since.
     """
 
-    shelf: Shelf
+    shelf: StateStore
     edition: Edition
     refused: RefusedAccounts
     notes: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
     @classmethod
-    def with_edition(cls, shelf: Shelf, lake: Lake, job: Job, before: Edition, now: Edition) -> Comparison:
+    def with_edition(cls, shelf: StateStore, lake: Lake, job: Job, before: Edition, now: Edition) -> Comparison:
         """Return what is to be held against an edition."""
         since = before.load or 0
         erased = [row for row in Ledger(lake.place).rows if row.kind == "erase" and row.number > since]

@@ -10,11 +10,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation import ReportPlan
-from polydoc_analytics.automation.delivery.messages import Enclosed, Letter, Parcel
+from polydoc_analytics.automation.delivery.messages import Attachment, Message, Package
 from polydoc_analytics.automation.schedule.edition_diff import Comparison
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings, account_names
 from polydoc_analytics.errors import LakeError, SumError
 from polydoc_analytics.lake.lake import Lake
@@ -74,7 +74,7 @@ class Maker:
     bytes.
     """
 
-    shelf: Shelf
+    shelf: StateStore
     lake: Lake
     settings: Settings
     plan: ReportPlan
@@ -160,7 +160,7 @@ class Maker:
         shelf, folder = self.shelf, edition.folder
         files = {}
         for form in self.plan.formats:
-            file = Enclosed(f"{made.stem}.{form}", render(made.report, form))
+            file = Attachment(f"{made.stem}.{form}", render(made.report, form))
             shelf.write_bytes(f"{folder}/{file.name}", file.content)
             files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
         charts = {}
@@ -172,7 +172,7 @@ class Maker:
                 shelf.write_bytes(charts[name], picture)
         letter = f"{folder}/{made.stem}.letter.json"
         shelf.write(letter, _letter(made.report, self.plan, self.job, edition.number, charts).stored())
-        figures = Enclosed(f"{made.stem}.figures.json", stored(made.figures))
+        figures = Attachment(f"{made.stem}.figures.json", stored(made.figures))
         shelf.write_bytes(f"{folder}/{figures.name}", figures.content)
         return Document(made.account, letter, files, charts, f"{folder}/{figures.name}", figures.sha256)
 
@@ -216,7 +216,7 @@ def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section 
     return replace(report, subtitle=subtitle, facts=facts, sections=sections)
 
 
-def _letter(report: Report, plan: ReportPlan, job: Job, number: int, charts: Mapping[str, str]) -> Letter:
+def _letter(report: Report, plan: ReportPlan, job: Job, number: int, charts: Mapping[str, str]) -> Message:
     figures = []
     for figure in (figure for section in report.sections for figure in section.figures):
         notes = [f"{figure.change.text} against {figure.before.text}"] if figure.change and figure.before else []
@@ -233,7 +233,7 @@ def _letter(report: Report, plan: ReportPlan, job: Job, number: int, charts: Map
         "edition": number,
         "snapshot": report.snapshot,
     }
-    return Letter(
+    return Message(
         "report",
         report.title,
         report.period,
@@ -244,11 +244,11 @@ def _letter(report: Report, plan: ReportPlan, job: Job, number: int, charts: Map
     )
 
 
-def parcel(shelf: Shelf, job: Job, edition: Edition, document: Document) -> Parcel:
+def parcel(shelf: StateStore, job: Job, edition: Edition, document: Document) -> Package:
     """Return a document as it was made; raises LakeError where its files are not what the ledger says."""
     files = []
     for name, known in document.files.items():
-        file = Enclosed(name, shelf.read_bytes(f"{edition.folder}/{name}"))
+        file = Attachment(name, shelf.read_bytes(f"{edition.folder}/{name}"))
         if file.sha256 != known["sha256"]:
             raise LakeError(f"{shelf.shown}/{edition.folder}/{name}: is not what was made; make it anew with --rerun")
         files.append(file)
@@ -262,4 +262,4 @@ def parcel(shelf: Shelf, job: Job, edition: Edition, document: Document) -> Parc
     if stored is None:
         raise LakeError(f"{shelf.shown}/{document.letter}: is missing; make the report anew with --rerun")
     charts = {name: shelf.read_bytes(path) for name, path in document.charts.items()}
-    return Parcel(Letter.of(stored), datetime.fromisoformat(edition.made_at), tuple(files), charts, places)
+    return Package(Message.of(stored), datetime.fromisoformat(edition.made_at), tuple(files), charts, places)

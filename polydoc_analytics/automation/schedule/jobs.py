@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from polydoc_analytics.automation.delivery.messages import Delivery, Try
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.delivery.messages import Attempt, Delivery
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.lake.lake import Lake
 
 FINAL = ("sent", "uncertain", "failed", "skipped")
@@ -83,7 +83,7 @@ class Job:
     started_at: str | None = None
     finished_at: str | None = None
     next_try_at: str | None = None
-    tries: list[Try] = field(default_factory=list)
+    tries: list[Attempt] = field(default_factory=list)
     editions: list[Edition] = field(default_factory=list)
     id: str = ""
 
@@ -110,7 +110,7 @@ class Job:
             )
             for one in stored["editions"]
         ]
-        return cls(**{**stored, "tries": [Try(**one) for one in stored["tries"]], "editions": editions})
+        return cls(**{**stored, "tries": [Attempt(**one) for one in stored["tries"]], "editions": editions})
 
 
 @dataclass(slots=True)
@@ -125,10 +125,10 @@ class Progress:
     start: str | None = None
 
 
-class Book:
+class JobStore:
     """The ledger on a lake's shelf. Only who holds the shelf's lock writes."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: StateStore) -> None:
         self.shelf = shelf
 
     def job(self, report: str, period: str) -> Job | None:
@@ -158,10 +158,10 @@ class Book:
 
 def documents_of(lake: Lake, account: str) -> list[str]:
     """Return the files that were made of reports for one account, by their paths in the lake; an erasure keeps them."""
-    shelf = Shelf(lake)
+    shelf = StateStore(lake)
     documents = [
         (edition, document)
-        for job in Book(shelf).jobs()
+        for job in JobStore(shelf).jobs()
         for edition in job.editions
         for document in edition.documents
         if document.account == account

@@ -9,26 +9,26 @@ from typing import Any
 
 from polydoc_analytics.automation import Plans, ReportPlan, TargetPlan
 from polydoc_analytics.automation.alerts.evaluate import Checked, check
-from polydoc_analytics.automation.delivery.messages import Delivery, Letter, Parcel, Try, key_of
+from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Message, Package, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, lane_of, put
 from polydoc_analytics.automation.delivery.parallel import Errand, Lane, side_by_side
 from polydoc_analytics.automation.delivery.send import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
 from polydoc_analytics.automation.schedule.due import enrol, missing, new_job, opened
 from polydoc_analytics.automation.schedule.editions import Maker, parcel
-from polydoc_analytics.automation.schedule.jobs import Book, Document, Edition, Job, Progress
-from polydoc_analytics.automation.state_store import Shelf
+from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job, JobStore, Progress
+from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 _SUMMARIES = ("slack", "webhook")
 """Kinds that hear once of statements for many accounts, not once an account."""
 
 
 @dataclass
-class Pass:
+class RunSummary:
     """What a pass did: the jobs that it worked on, what the alerts said, and notices that reached nobody."""
 
     jobs: list[Job] = field(default_factory=list)
@@ -49,14 +49,14 @@ class Scheduler:
     settings: Settings
     plans: Plans
     clock: Clock
-    tell: Tell = field(default=lambda _: None)
+    tell: Notify = field(default=lambda _: None)
     stop: Callable[[], bool] = field(default=lambda: False)
 
     def __post_init__(self) -> None:
-        self.shelf = Shelf(self.lake)
-        self.book = Book(self.shelf)
+        self.shelf = StateStore(self.lake)
+        self.book = JobStore(self.shelf)
 
-    def due(self) -> Pass:
+    def due(self) -> RunSummary:
         """Do what is due, as the one scheduler of the lake, and return what was done.
 
         The sources of ``[schedule] sync`` are synced first; one that fails is said, and the jobs that need it wait.
@@ -66,7 +66,7 @@ class Scheduler:
         self.lake.raise_if_none()
         self._sync()
         with self.shelf.lock(self.tell):
-            done = Pass()
+            done = RunSummary()
             jobs = {plan.name: enrol(self.lake, self.book, plan, self.clock()) for plan in self.plans.reports.values()}
             lanes = [lane_of(self.shelf, self.plans, done.lost)]
             for name in sorted((name for name in jobs if jobs[name]), key=lambda name: (jobs[name][0].due_at, name)):
@@ -80,7 +80,7 @@ class Scheduler:
                 done.lost += deliver_all(self.shelf, self.plans, self.clock)
         return done
 
-    def _lane(self, plan: ReportPlan, jobs: list[Job], done: Pass) -> Lane:
+    def _lane(self, plan: ReportPlan, jobs: list[Job], done: RunSummary) -> Lane:
         """Do a report's jobs one after the other: each is made, its deliveries go out, and it is settled."""
         for job in jobs:
             done.jobs.append(job)
@@ -224,7 +224,7 @@ class Scheduler:
                 self._notify(job, said)
             return self._waits(job, "held", said)
         job.started_at = job.started_at or now.isoformat()
-        job.tries.append(Try(now.isoformat(), "making"))
+        job.tries.append(Attempt(now.isoformat(), "making"))
         job.state, job.next_try_at = "due", None
         self.book.save(job)
         try:
@@ -305,7 +305,7 @@ class Scheduler:
         documents = {one.account: one for one in edition.documents}
 
         def errand(delivery: Delivery, document: Document) -> Errand:
-            def load() -> Parcel:
+            def load() -> Package:
                 return parcel(self.shelf, job, edition, document)
 
             def save() -> None:
@@ -343,7 +343,7 @@ class Scheduler:
             return
         identity = key_of("failure", self.lake.id, job.report, job.period, str(len(job.editions)), text)
         data = {"report": job.report, "period": job.period, "note": text}
-        letter = Letter("failure", f"Report {job.report} {job.period} needs attention", "", (said,), (), (), data)
+        letter = Message("failure", f"Report {job.report} {job.period} needs attention", "", (said,), (), (), data)
         put(self.shelf, self.plans, identity, letter, self.plans.schedule.tell, self.clock())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError, SourceError, UsageError, first_line
 from polydoc_analytics.ingest.parquet import Manifest, manifest_of, not_as_exported
-from polydoc_analytics.lake.storage.local import Place
+from polydoc_analytics.lake.storage.local import Storage
 from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.loaders import is_table
 from polydoc_analytics.loaders.input_file import MANIFEST
@@ -49,7 +49,7 @@ def exports_of(source: Any) -> Exports:
     return Exports(tuple(files), _together(manifests), len(names))
 
 
-def for_cluster(place: Place, name: str) -> str:
+def for_cluster(place: Storage, name: str) -> str:
     """Return where a cluster finds a file: at the same path or URI as this machine."""
     path = place.path(name)
     if "://" in path:
@@ -58,14 +58,14 @@ def for_cluster(place: Place, name: str) -> str:
     return f"file://{absolute}" if absolute.startswith("/") else f"file:///{absolute}"
 
 
-def _place(name: str) -> Place:
+def _place(name: str) -> Storage:
     try:
         return place_of(name, None)
     except LakeError as error:
         raise SourceError(str(error)) from None
 
 
-def _manifest(place: Place) -> Manifest:
+def _manifest(place: Storage) -> Manifest:
     """Return the manifest of an export whose files are all there, and no others."""
     shown = f"{place.shown.rstrip('/')}/{MANIFEST}"
     try:

@@ -23,7 +23,7 @@ from polydoc_analytics.lake.load import LoadResult, Origin, ledger_row, snapshot
 from polydoc_analytics.lake.merge import merge_queries
 from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.lake.spark.exports import Exports, for_cluster
-from polydoc_analytics.lake.storage.local import STAGING, Place
+from polydoc_analytics.lake.storage.local import STAGING, Storage
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import quoted
@@ -48,7 +48,7 @@ class ClusterLoad(Origin):
     shown: str
     work: Path
 
-    def take(self, place: Place) -> LoadResult:
+    def take(self, place: Storage) -> LoadResult:
         """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
         ledger = Ledger(place)
         last = ledger.last
@@ -90,7 +90,7 @@ class _Merge:
 
     def __init__(
         self,
-        place: Place,
+        place: Storage,
         load: ClusterLoad,
         stored: list[DataFile],
         past: list[DataFile],

@@ -19,7 +19,7 @@ from polydoc_analytics.errors import LakeError, first_line
 if TYPE_CHECKING:
     import duckdb
 
-Talk = Any
+Notify = Any
 """Called with a sentence for a person who waits."""
 STAGING = "_staging"
 SOURCES = "_sources"
@@ -38,7 +38,7 @@ class Stored:
     age_s: float
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """What the lake needs of the place where it is; names are relative to the lake."""
 
     uri: str
@@ -88,7 +88,7 @@ class Place(Protocol):
     def clear_staging(self, load: str | None = None) -> None:
         """Remove what other programs have put into the lake for a load; for any, which is only right under the lock."""
 
-    def lock(self, talk: Talk = None) -> Any:
+    def lock(self, talk: Notify = None) -> Any:
         """Return a context manager in which this process alone writes to the lake."""
 
     def staging(self, load: str) -> Any:
@@ -209,7 +209,7 @@ class LocalPlace:
         """Do nothing: whoever begins a load removes what was staged by processes that have ended."""
 
     @contextmanager
-    def lock(self, talk: Talk = None) -> Iterator[None]:
+    def lock(self, talk: Notify = None) -> Iterator[None]:
         """Hold the lake's lock file; the system lets go of it when the process ends, however it ends."""
         import filelock
 
@@ -304,12 +304,12 @@ def _sync(handle: int) -> None:
     os.fsync(handle)
 
 
-def way_back(place: Place) -> str:
+def way_back(place: Storage) -> str:
     """Return what to do about a lake that is damaged."""
     return f"`polydoc-analytics lake repair --lake {place.shown}` says what can be saved"
 
 
-def json_of(place: Place, name: str) -> dict[str, Any]:
+def json_of(place: Storage, name: str) -> dict[str, Any]:
     """Return a small JSON file of the lake; empty where there is none."""
     content = place.read(name)
     if content is None:

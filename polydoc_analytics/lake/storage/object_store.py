@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line, refuse_blank
-from polydoc_analytics.lake.storage.local import STAGING, LocalPlace, Place, Stored
+from polydoc_analytics.lake.storage.local import STAGING, LocalPlace, Storage, Stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -254,7 +254,7 @@ class _Lease:
                 obstore.delete(self._store, _LOCK)
 
 
-def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Place:
+def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
     """Return the place that a path or URI names."""
     refuse_blank(uri, "the lake")
     if "://" not in uri:

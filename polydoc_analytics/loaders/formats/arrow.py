@@ -24,7 +24,7 @@ from polydoc_analytics.loaders.formats import csv
 from polydoc_analytics.loaders.formats.arrow_memory import is_text, validated
 from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, show
 from polydoc_analytics.loaders.timestamps import instants
-from polydoc_analytics.loaders.validation import Batch, Place, loose_schema
+from polydoc_analytics.loaders.validation import Batch, RowLocator, loose_schema
 from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
 
 BATCH_ROWS = 65_536
@@ -289,7 +289,7 @@ def _read_batch(
     def raw(row: int) -> str:
         return json.dumps({name: _json_value(values[row]) for name, values in given.items()}, ensure_ascii=False)
 
-    return [Batch(table, Place(source, lambda row: record + row, raw), refused)]
+    return [Batch(table, RowLocator(source, lambda row: record + row, raw), refused)]
 
 
 def _column(column: Column, values: pa.Array, assume_utc: bool) -> tuple[pa.Array | pa.ChunkedArray, Refusals]:

@@ -27,8 +27,8 @@ from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.validation import (
     MAX_RAW_BYTES,
     Batch,
-    Place,
     Rejected,
+    RowLocator,
     cut,
     loose_schema,
     no_runs,
@@ -276,7 +276,7 @@ class Reader:
                 raws.extend(bytes(block).split(b"\n"))
             return cut(raws[row].rstrip(b"\r"))
 
-        place = Place(self.source, lambda row: self.first_line + row, raw, self.header.text)
+        place = RowLocator(self.source, lambda row: self.first_line + row, raw, self.header.text)
         return [_batch(texts, place, {}, self.assume_utc)]
 
     def read_records(self, block: bytes | bytearray, found: Records) -> list[Batch]:
@@ -295,7 +295,7 @@ class Reader:
             for row in bad.tolist()
         ]
         lines = found.at_line[found.fields == len(self.header.names)]
-        place = Place(
+        place = RowLocator(
             self.source,
             lambda row: self.first_line + int(lines[row]),
             lambda row: cut(raws[row]),
@@ -376,7 +376,7 @@ def _parse_kind(block: bytes | bytearray, header: Header, kind: pa.DataType, nul
 
 def _batch(
     texts: pa.Table,
-    place: Place,
+    place: RowLocator,
     refused: dict[int, dict[str, str]],
     assume_utc: bool,
     rejected: Sequence[Rejected] = (),

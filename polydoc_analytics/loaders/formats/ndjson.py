@@ -22,7 +22,15 @@ from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats.ndjson_vectorized import fixed_width, layout
 from polydoc_analytics.loaders.lines import BLOCK_BYTES as BLOCK_BYTES
 from polydoc_analytics.loaders.lines import LongLine, blocks
-from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Place, Rejected, cut, table_of, with_instants
+from polydoc_analytics.loaders.validation import (
+    MAX_RAW_BYTES,
+    Batch,
+    Rejected,
+    RowLocator,
+    cut,
+    table_of,
+    with_instants,
+)
 from polydoc_analytics.model.schema import COLUMNS, NAMES
 
 _BOM = b"\xef\xbb\xbf"
@@ -210,7 +218,7 @@ class _Block:
             judged.append(number)
         table = pa.concat_tables([*tables, table_of(fields)])
         numbers = np.append(numbers, judged).astype(np.int64)
-        place = Place(
+        place = RowLocator(
             self.source,
             lambda row: self.first_line + int(numbers[row]),
             lambda row: self._raw(int(numbers[row])),

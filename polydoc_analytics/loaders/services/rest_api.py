@@ -39,7 +39,7 @@ _MOST_OF_AN_ERROR = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long to wait and how often to try; times are in seconds.
 
     ``read_s`` is the longest silence inside an answer, ``whole_s`` the longest time for everything, all tries included.
@@ -61,7 +61,7 @@ def fetched(
     *,
     allow_http: bool = False,
     is_partial: bool = False,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
     progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Path:
@@ -84,7 +84,7 @@ def fetched(
     Raises SourceError, in one line, without the token, where the service cannot be reached, refuses, or answers
     something else than a JSON array, or an object with one.
     """
-    patience = patience or Patience()
+    patience = patience or RetryPolicy()
     url = _address(base)
     if not (allow_http or _is_private(url)):
         raise SourceError(
@@ -101,7 +101,7 @@ def fetched(
     return path
 
 
-def _try(fetch: _Fetch, patience: Patience, tell: Callable[[str], None] | None) -> None:
+def _try(fetch: _Fetch, patience: RetryPolicy, tell: Callable[[str], None] | None) -> None:
     """Ask for a page once, or more often where what went wrong may pass."""
     import stamina
 
@@ -206,7 +206,7 @@ class _Fetch:
         url: str,
         header: str,
         path: Path,
-        patience: Patience,
+        patience: RetryPolicy,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         import httpx

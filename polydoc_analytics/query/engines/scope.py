@@ -13,7 +13,7 @@ from polydoc_analytics.model.languages import Language, languages
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
-from polydoc_analytics.query.relation import Runs
+from polydoc_analytics.query.relation import RunRelation
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +38,7 @@ class Filters:
 class Scope:
     """The runs, and which of them count: those of an interval, of some accounts and languages, dated by an instant."""
 
-    runs: Runs
+    runs: RunRelation
     interval: Interval
     filters: Filters
     date_basis: DateBasis
@@ -93,7 +93,7 @@ class Scope:
         return choice(basis, base, offsets(zone(self.interval.timezone), low, max(low, high)))
 
     @cached_property
-    def setting(self) -> catalog.Setting:
+    def setting(self) -> catalog.RenderContext:
         """What the views' files are rendered with."""
         first, end = self.interval.first_whole_day, self.interval.end_of_whole_days
         ends = None
@@ -104,7 +104,7 @@ class Scope:
                 "week": monday.isoformat(),
                 "month": end.replace(day=1).isoformat(),
             }
-        return catalog.Setting(
+        return catalog.RenderContext(
             facts="run_facts",
             facts_with_language="run_facts_with_language",
             now=instant(self.now.astimezone(UTC)),

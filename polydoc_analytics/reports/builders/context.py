@@ -17,7 +17,7 @@ from polydoc_analytics.reports.builders.comparison import Comparison, comparison
 from polydoc_analytics.reports.builders.provenance import file_lines
 from polydoc_analytics.reports.charts.labels import Labels
 from polydoc_analytics.reports.filenames import file_name
-from polydoc_analytics.reports.formatting import Words, shown
+from polydoc_analytics.reports.formatting import Formatter, shown
 from polydoc_analytics.reports.model import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
 from polydoc_analytics.reports.money import Money, cost, rounded, unit
 
@@ -45,7 +45,7 @@ class Context:
     """
 
     db: Database
-    words: Words
+    words: Formatter
     branding: Branding
     names: Mapping[str, str]
     files: tuple[SourceFile, ...]

@@ -97,7 +97,7 @@ def key_figures(context: Context, compared: Compared | None) -> tuple[Figure, ..
         rate += "; small sample" if is_small(low, high) else ""
     running = f"{context.text(usage['running_runs'], 'count')} still running"
     figures = [
-        of("runs", "Runs", "count", note=running, measure="runs"),
+        of("runs", "RunRelation", "count", note=running, measure="runs"),
         of("failure_rate", "Failure rate", "rate", note=rate, measure="failure_rate"),
         of("credits", "Credits", "count", note=_unknown(context, "runs_without_credits"), measure="credits"),
         of("input_tokens", "Tokens in", "count", note=_unknown(context, "runs_without_tokens"), measure="input_tokens"),

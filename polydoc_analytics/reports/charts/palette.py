@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from polydoc_analytics.reports.branding import contrast
-from polydoc_analytics.reports.model import Look
+from polydoc_analytics.reports.model import Theme
 
 INK = "#1b2733"
 MUTED = "#566573"
@@ -25,7 +25,7 @@ VARIABLES = {
 }
 
 
-def branded(spec: Mapping[str, Any], look: Look) -> Any:
+def branded(spec: Mapping[str, Any], look: Theme) -> Any:
     """Return a specification in a brand's colours."""
     return replaced(spec, {ACCENT: look.accent, WARM: look.warm})
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from polydoc_analytics.automation import TargetPlan
-from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.automation.delivery.send import secret_of
 
 _CONTINUE, _OK = 354, 250
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
+def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     """Hand the message over, and return what the server answered when it took responsibility for it (RFC 5321, 6.1).
 
     Addresses with letters beyond ASCII need a server that has SMTPUTF8 (RFC 6531). Raises RefusedError where the server

@@ -8,7 +8,7 @@ from email.policy import SMTP, SMTPUTF8
 from functools import cache
 from typing import Any
 
-from polydoc_analytics.automation.delivery.messages import Delivery, Enclosed, Parcel
+from polydoc_analytics.automation.delivery.messages import Attachment, Delivery, Package
 
 _TYPES = {
     "html": ("text", "html"),
@@ -37,7 +37,7 @@ _PAGE = """<!doctype html>
 """
 
 
-def message(values: Mapping[str, Any], delivery: Delivery, parcel: Parcel) -> bytes:
+def message(values: Mapping[str, Any], delivery: Delivery, parcel: Package) -> bytes:
     """Return the message with CRLF line ends; the same delivery has the same Message-ID and date every time."""
     from email.utils import format_datetime
 
@@ -70,7 +70,7 @@ def message_id(delivery: Delivery, sender: str) -> str:
     return f"<{delivery.key}@{sender.rpartition('@')[2]}>"
 
 
-def _attached(values: Mapping[str, Any], parcel: Parcel) -> tuple[list[Enclosed], list[str]]:
+def _attached(values: Mapping[str, Any], parcel: Package) -> tuple[list[Attachment], list[str]]:
     """Return the files that fit, small ones first, and what is said of those that do not."""
     if not values["attach"]:
         return [], [_named(file) for file in parcel.files]
@@ -84,11 +84,11 @@ def _attached(values: Mapping[str, Any], parcel: Parcel) -> tuple[list[Enclosed]
     return [file for file in parcel.files if file in fitting], notes
 
 
-def _named(file: Enclosed) -> str:
+def _named(file: Attachment) -> str:
     return f"{file.name}, {len(file.content):,} bytes, SHA-256 {file.sha256}"
 
 
-def _text(parcel: Parcel, notes: list[str]) -> str:
+def _text(parcel: Package, notes: list[str]) -> str:
     letter = parcel.letter
     lines = [letter.title, letter.period, "", *letter.text, ""]
     lines += [f"{label}: {value}{f' ({note})' if note else ''}" for label, value, note in letter.figures]

@@ -8,7 +8,7 @@ from typing import Any
 
 from polydoc_analytics.automation import TargetPlan
 from polydoc_analytics.automation.delivery.http import post
-from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError
 from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.model.plurals import counted
@@ -18,7 +18,7 @@ _MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
+def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     """Post the message; it counts as sent when Slack answers 200 and ok."""
     body = json.dumps(message(delivery, parcel), ensure_ascii=False).encode("utf-8", "replace")
     status, text = post(secret_of(target, "url_env"), body, {}, target.values["timeout"])
@@ -27,7 +27,7 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
     return f"{status} {text}".strip()
 
 
-def message(delivery: Delivery, parcel: Parcel) -> dict[str, Any]:
+def message(delivery: Delivery, parcel: Package) -> dict[str, Any]:
     """Return the message, every part of it within what Slack takes; what does not fit is counted in the last block."""
     letter = parcel.letter
     title = " ".join(f"{letter.title} {letter.period}".split())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from polydoc_analytics.automation import TargetPlan
-from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError
 from polydoc_analytics.config.fields import filled
 from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.model.plurals import counted
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
+def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     """Write the parcel's files, and return where they are. A notice has none, and is written as a text."""
     path = filled(target.values.get("uri") or target.values["path"], parcel.places)
     files = {file.name: file.content for file in parcel.files}

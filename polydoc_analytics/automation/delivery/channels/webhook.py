@@ -9,11 +9,11 @@ import time
 
 from polydoc_analytics.automation import TargetPlan
 from polydoc_analytics.automation.delivery.http import post
-from polydoc_analytics.automation.delivery.messages import Delivery, Parcel
+from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.send import secret_of
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Parcel) -> str:
+def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     """Post what was made, its figures and its files' names and hashes, and return what was answered."""
     letter = parcel.letter
     content = {

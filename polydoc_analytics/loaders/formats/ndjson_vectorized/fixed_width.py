@@ -44,7 +44,7 @@ _ZEROS, _SIX, _HIGH = np.uint64(0x3030303030303030), np.uint64(0x060606060606060
 _QUOTES, _ONES, _TOPS = np.uint64(0x2222222222222222), np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _ONE = np.uint64(1)
 
-Words = np.ndarray[Any, np.dtype[np.uint64]]
+Formatter = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 class Stretch:
@@ -269,19 +269,19 @@ def _odd(content: Octets) -> Any:
     return odd
 
 
-def _words(rows: np.ndarray[Any, Any], width: int, at: int, count: int) -> Words:
+def _words(rows: np.ndarray[Any, Any], width: int, at: int, count: int) -> Formatter:
     """Return ``count`` words of eight bytes from offset ``at`` of each row, those of one place behind each other."""
-    unaligned: Words = np.ndarray((len(rows), count), "<u8", buffer=rows, offset=at, strides=(width, 8))
+    unaligned: Formatter = np.ndarray((len(rows), count), "<u8", buffer=rows, offset=at, strides=(width, 8))
     return unaligned.T.copy()
 
 
-def _first_set(flags: Words) -> Ints:
+def _first_set(flags: Formatter) -> Ints:
     """Return at which byte the first flag is set; 8 where none is."""
     found: Ints = (np.bitwise_count((flags & (~flags + _ONE)) - _ONE) >> 3).astype(np.int64)
     return found
 
 
-def _integers(words: Words) -> tuple[Ints, Ints]:
+def _integers(words: Formatter) -> tuple[Ints, Ints]:
     """Read integers of at most seven digits; return them and how many digits they have, 0 where there is none."""
     digits = words ^ _ZEROS
     lengths = _first_set((digits | (digits + _SIX)) & _HIGH)
