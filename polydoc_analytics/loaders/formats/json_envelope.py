@@ -294,8 +294,8 @@ class Envelope:
             self.is_run = True
         elif self._others:
             raise SourceError(
-                f"{source}: the array {run_parser.show(self._others[0])} holds no runs; expected an array of runs, or an "
-                'object with one, such as {"data": [...]}'
+                f"{source}: the array {run_parser.show(self._others[0])} holds no runs; expected an array of runs, "
+                'or an object with one, such as {"data": [...]}'
             )
         elif not self._is_empty:
             said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), None)
@@ -303,8 +303,8 @@ class Envelope:
                 raise SourceError(f"{source}: is an error, not runs: {run_parser.show(said)}")
             named = ", ".join(list(self._own)[:_NAMED_AT_MOST])
             raise SourceError(
-                f"{source}: holds no array of runs; it has {run_parser.show(named) if named else 'no keys at all'}, expected "
-                'an array of runs, or an object with one, such as {"data": [...]}'
+                f"{source}: holds no array of runs; it has {run_parser.show(named) if named else 'no keys at all'}, "
+                'expected an array of runs, or an object with one, such as {"data": [...]}'
             )
 
     def _said_error(self) -> str | None:
