@@ -260,6 +260,76 @@ class TestRefusal:
         with pytest.raises(pda.LakeError, match="_erasure_key: is missing"):
             pda.Lake(tmp_path / "one").ingest(file([wire("a")], "2.ndjson"))
 
+    @pytest.mark.parametrize("fault", ["flipped", "truncated", "emptied", "of another lake", "binary", "missing"])
+    def test_a_damaged_key_is_an_error_on_every_way_in_and_a_finding(self, lake, file, tmp_path, capfd, fault) -> None:
+        path = file([wire("a", account_id=ALICE), wire("b", account_id=BOB), wire("c", account_id="zed")])
+        lake.ingest(path)
+        lake.erase(ALICE)
+        key_file = tmp_path / "lake" / KEY
+        key = key_file.read_bytes()
+        flipped = (b"1" if key[:1] == b"0" else b"0") + key[1:]
+        damaged = {
+            "flipped": flipped,
+            "truncated": key[:-1],
+            "emptied": b"",
+            "of another lake": key[::-1],
+            "binary": b"\xff\x00" * 32,
+        }
+        if fault == "missing":
+            key_file.unlink()
+        else:
+            key_file.write_bytes(damaged[fault])
+        word = "is missing" if fault == "missing" else "is damaged, or of another lake"
+        for way_in in (
+            lambda: lake.ingest(path),
+            lambda: lake.erase(BOB),
+            lambda: lake.readmit(ALICE),
+            lambda: lake.name_accounts({ALICE: "Alice"}),
+            lambda: lake.remember("s", {"kind": "folder"}),
+        ):
+            with pytest.raises(pda.LakeError, match=f"_erasure_key: {word}, so that .* bring it back from a backup$"):
+                way_in()
+        place = ["--lake", str(tmp_path / "lake")]
+        capfd.readouterr()
+        assert run(["ingest", str(path), *place]) == 2
+        assert capfd.readouterr().err.count("\n") == 1
+        assert run(["doctor", *place]) == 1
+        assert f"_erasure_key: {word}" in capfd.readouterr().out
+        key_file.write_bytes(key)
+        assert run(["doctor", *place]) == 0
+        result = lake.ingest(path)
+        assert (result.inserted, result.erased) == (0, 1)
+
+    def test_a_key_without_a_checksum_works_and_gets_one_with_the_next_erasure(
+        self, lake, file, tmp_path, monkeypatch
+    ) -> None:
+        from polydoc_analytics.lake import erasure
+
+        path = file([wire("a", account_id="acme"), wire("b", account_id=BOB), wire("c", account_id="zed")])
+        lake.ingest(path)
+        with monkeypatch.context() as patched:
+            patched.setattr(erasure, "key_checksum", lambda place: None)
+            assert lake.erase("acme").content_hash is None
+        assert lake.ingest(path).erased == 1
+        assert lake.erase(BOB).content_hash
+        assert lake.ingest(path).erased == 2
+        key_file = tmp_path / "lake" / KEY
+        key = key_file.read_bytes()
+        key_file.write_bytes(key[:-1] + (b"1" if key[-1:] == b"0" else b"0"))
+        with pytest.raises(pda.LakeError, match="is damaged"):
+            lake.ingest(path)
+
+    def test_a_damaged_key_on_which_no_erasure_rests_is_made_anew(self, lake, file, tmp_path) -> None:
+        path = file([wire("a", account_id="acme"), wire("b", account_id=BOB)])
+        lake.ingest(path)
+        lake.erase("acme")
+        lake.readmit("acme")
+        (tmp_path / "lake" / KEY).write_bytes(b"torn")
+        assert lake.ingest(path).inserted == 1
+        lake.erase("acme")
+        assert lake.ingest(path).erased == 1
+        assert examine(lake).is_whole
+
     def test_an_erasure_of_an_older_version_is_kept(self, lake, file, monkeypatch) -> None:
         import hashlib
 

@@ -162,7 +162,11 @@ def _of_files(lake: Lake) -> list[Finding]:
 
 def _refused(lake: Lake) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Return the erased accounts as the ledger records them, and what is to be said of them."""
-    refusing = lake.refused_accounts()
+    try:
+        refusing = lake.refused_accounts()
+    except LakeError as error:  # the tables are whole, so it is the key of the hashes
+        what, _, way_back = str(error).partition("; ")
+        return [], [Finding("bad", what, way_back)]
     rows = [
         {"account": name, "erased_at": f"{row.committed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "load": row.number}
         for name, row in refusing.erasures.items()

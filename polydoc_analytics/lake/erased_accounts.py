@@ -1,8 +1,9 @@
 """Accounts that were erased: kept as keyed hashes, their rows refused on every way in until they are readmitted.
 
 The ledger records a SHA-256 of the lake's own secret key and the id, so that a short id cannot be guessed from a ledger
-that is shown or shared; the key lies in a file of its own beside the tables. Erasures of older versions stand in the
-ledger as a plain SHA-256, and are kept as well.
+that is shown or shared; the key lies in a file of its own beside the tables. The rows of erasures hold a checksum of
+the key as their ``content_hash``, so that a damaged key is noticed; those of older versions hold none. Erasures of
+still older versions stand in the ledger as a plain SHA-256, and are kept as well.
 """
 
 from __future__ import annotations
@@ -34,10 +35,15 @@ _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _FIELD = re.compile(r'"account_?id"\s*:\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 6
+_KEY_BYTES = 32
+_WHOLE_KEY = re.compile(rf"[0-9a-f]{{{2 * _KEY_BYTES}}}")
 
 
 class RefusedAccounts:
-    """The accounts that a lake refuses, as of a ledger. Ids are told by their hashes alone."""
+    """The accounts that a lake refuses, as of a ledger. Ids are told by their hashes alone.
+
+    Raises LakeError where the key of the hashes is missing or damaged.
+    """
 
     def __init__(self, place: Storage, rows: Iterable[LedgerRow]) -> None:
         self.erasures: dict[str, LedgerRow] = {}
@@ -46,8 +52,8 @@ class RefusedAccounts:
                 self.erasures.setdefault(row.source, row)
             elif row.kind == "readmit":
                 self.erasures.pop(row.source, None)
-        is_keyed = any(source.startswith(_KEYED) for source in self.erasures)
-        self._key = _key(place, must_exist=True) if is_keyed else ""
+        keyed = [row for source, row in self.erasures.items() if source.startswith(_KEYED)]
+        self._key = _read_key(place, {row.content_hash for row in keyed if row.content_hash}) if keyed else ""
         self._known: dict[str, bool] = {}
 
     def __bool__(self) -> bool:
@@ -115,8 +121,19 @@ class RefusedAccounts:
 
 
 def new_name(place: Storage, account: str) -> str:
-    """Return what the ledger calls an account that is erased; makes the lake's key where it has none."""
-    return _names(account, _key(place, must_exist=False))[0]
+    """Name an account that is erased as the ledger does; makes the lake's key where it has none."""
+    try:
+        key = _read_key(place, set())
+    except LakeError:  # no erasure rests on it, or RefusedAccounts had raised
+        key = secrets.token_hex(_KEY_BYTES)
+        place.write(KEY, key.encode())
+    return _names(account, key)[0]
+
+
+def key_checksum(place: Storage) -> str | None:
+    """SHA-256 of the lake's key; None where it has none."""
+    content = place.read(KEY)
+    return None if content is None else _checksum(_key_of(content))
 
 
 def _names(account: str, key: str) -> tuple[str, str]:
@@ -125,17 +142,23 @@ def _names(account: str, key: str) -> tuple[str, str]:
     return _KEYED + keyed, _PLAIN + plain
 
 
-def _key(place: Storage, *, must_exist: bool) -> str:
+def _read_key(place: Storage, checksums: set[str]) -> str:
     content = place.read(KEY)
-    if content is None and must_exist:
-        raise LakeError(
-            f"{place.shown}/{KEY}: is missing, so that rows of erased accounts cannot be told; bring it back from a "
-            "backup"
-        )
-    if content is None:
-        content = secrets.token_hex(32).encode()
-        place.write(KEY, content)
+    key = None if content is None else _key_of(content)
+    if key is not None and _WHOLE_KEY.fullmatch(key) and checksums <= {_checksum(key)}:
+        return key
+    found = "is missing" if key is None else "is damaged, or of another lake"
+    raise LakeError(
+        f"{place.shown}/{KEY}: {found}, so that rows of erased accounts cannot be told; bring it back from a backup"
+    )
+
+
+def _key_of(content: bytes) -> str:
     return content.decode("ascii", "replace").strip()
+
+
+def _checksum(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _accounts_of(row: Rejected) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import LOG, Table, base_name
-from polydoc_analytics.lake.erased_accounts import RefusedAccounts, new_name
+from polydoc_analytics.lake.erased_accounts import RefusedAccounts, key_checksum, new_name
 from polydoc_analytics.lake.id_spellings import Spelling
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
@@ -36,6 +36,7 @@ def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | 
     last = ledger.last
     if last is None:
         return None
+    RefusedAccounts(place, ledger.rows)  # raises before anything is written where the lake's key is damaged
     spelling = Spelling(account)
     _forget(place, spelling)
     of_account = {
@@ -69,6 +70,7 @@ def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | 
     row = replace(
         entry(last, load, "erase", said),
         source=new_name(place, account),
+        content_hash=key_checksum(place),
         **versions,  # type: ignore[arg-type]
     )
     languages = _languages_left(place)

@@ -21,7 +21,8 @@ class LedgerRow:
 
     ``kind`` is ingest, sync, compact, erase, readmit or repair; ``number`` counts them from 1; ``load`` names the rows
     that it brought.
-    ``content_hash`` is the SHA-256 of a file's bytes, and of how they were read where that was not as usual.
+    ``content_hash`` is the SHA-256 of a file's bytes, and of how they were read where that was not as usual; of an
+    erasure, that of the lake's key of erased accounts.
     read = inserted + updated + unchanged + duplicates + quarantined + erased. ``new_quarantined`` of the quarantined
     rows were not in the quarantine before. ``runs`` is how many the lake holds after it, ``created_low`` to
     ``finished_high`` bound their instants (µs since 1970 UTC), ``languages`` are all their target languages as sent.
