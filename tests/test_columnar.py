@@ -535,3 +535,49 @@ def test_doctor_names_text_that_an_older_version_let_into_a_lake(
     said = capsys.readouterr().out
     assert "the runs cannot be read: " in said
     assert "is not valid UTF8" in said
+
+
+def stream_of(batches: int, *, legacy: bool = False) -> bytes:
+    """An Arrow stream of as many batches, of two runs each."""
+    table = pa.table(columns([wire(f"r{at}") for at in range(4)]))
+    content = io.BytesIO()
+    with pa.ipc.new_stream(content, table.schema, options=pa.ipc.IpcWriteOptions(use_legacy_format=legacy)) as writer:
+        for at in range(batches):
+            writer.write_table(table.slice(2 * at, 2))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("batches", [0, 1, 2])
+def test_a_stream_without_its_end_mark_is_cut_off(batches: int, legacy: bool, tmp_path: Path) -> None:
+    content = stream_of(batches, legacy=legacy)
+    mark = 4 if legacy else 8
+    path = tmp_path / "runs.arrow"
+    for whole in (content, content + bytes(56)):
+        path.write_bytes(whole)
+        assert pda.load(path).runs.height == 2 * batches
+    for cut in range(1, mark + 1):
+        path.write_bytes(content[:-cut])
+        with pytest.raises(pda.SourceError, match=r"runs\.arrow: cannot be read as Arrow IPC: "):
+            pda.load(path)
+    path.write_bytes(content[:-mark])
+    with pytest.raises(pda.SourceError, match="the stream is cut off: its end mark is missing"):
+        pda.load(path)
+    (tmp_path / "runs2.arrow").write_bytes(content)  # small files of a folder are read together
+    with pytest.raises(pda.SourceError, match=r"runs\.arrow: .* its end mark is missing"):
+        pda.load(tmp_path)
+
+
+def test_a_second_stream_behind_the_first_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "runs.arrow"
+    path.write_bytes(stream_of(1) + stream_of(2))
+    with pytest.raises(pda.SourceError, match="more stands behind the stream's end mark"):
+        pda.load(path)
+
+
+@pytest.mark.parametrize("name", ["runs.feather", "runs.arrow", "runs.csv", "runs.ndjson", "runs.json", "runs.odd"])
+def test_feather_version_1_is_named(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"FEA1" + bytes(60) + b"\x3c\0\0\0FEA1")
+    with pytest.raises(pda.SourceError, match="is Feather version 1; write it anew as Feather version 2"):
+        pda.load(path, input_format="arrow" if name == "runs.odd" else None)

@@ -467,10 +467,10 @@ class Lake:
 
         What it did: number, load (its name), kind (ingest, sync, compact, erase, readmit, repair), source, content_hash
         and content_bytes (of a file, else null; an erasure has the hash of the lake's key), is_authority, started_at,
-        committed_at, detail, tool_version, format_version. How rows are accounted for: read, inserted, updated, unchanged, duplicates, quarantined (of
-        these new_quarantined were new), erased, conflicts. What the lake holds since: runs, created_low to created_high
-        and finished_low to finished_high (µs since 1970 UTC), languages as sent, and the versions of its tables,
-        runs_version, history_version and quarantine_version.
+        committed_at, detail, tool_version, format_version. How rows are accounted for: read, inserted, updated,
+        unchanged, duplicates, quarantined (of these new_quarantined were new), erased, conflicts. What the lake holds
+        since: runs, created_low to created_high and finished_low to finished_high (µs since 1970 UTC), languages as
+        sent, and the versions of its tables, runs_version, history_version and quarantine_version.
         """
         import polars as pl
 

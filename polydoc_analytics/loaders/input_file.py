@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, DamagedError
-from polydoc_analytics.loaders.streams import decompressed, peek
+from polydoc_analytics.loaders.streams import archive_of, decompressed, peek
 from polydoc_analytics.safe_text import scrubbed, secrets_of, shown
 
 FORMATS = ("ndjson", "json", "csv", "parquet", "arrow")
@@ -123,6 +123,8 @@ def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
         kind = "json"
     elif any(mark in head.split(b"\n", 1)[0] for mark in (b",", b";", b"\t")):
         kind = "csv"
+    elif archive := archive_of(start):
+        raise SourceError(f"{name}: is {archive}")
     else:
         raise SourceError(f"{name}: unknown kind of file; name its format with --input-format")
     return kind, stream

@@ -27,6 +27,7 @@ _ARCHIVES = {
 _BINARY = {
     b"PAR1": "Parquet; name it .parquet, or pass --input-format parquet",
     b"ARROW1": "an Arrow IPC file; name it .arrow, or pass --input-format arrow",
+    b"FEA1": "Feather version 1; write it anew as Feather version 2 (Arrow IPC) or Parquet",
     b"SQLite format 3": "an SQLite database; export its table as CSV",
     b"Obj\x01": "Avro, which is not read; convert it to Parquet",
 }

@@ -23,11 +23,14 @@ from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import csv
 from polydoc_analytics.loaders.formats.arrow_memory import is_text, validated
 from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, show
+from polydoc_analytics.loaders.streams import archive_of
 from polydoc_analytics.loaders.timestamps import instants
 from polydoc_analytics.loaders.validation import Batch, RowLocator, loose_schema
 from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
 
 BATCH_ROWS = 65_536
+_END_MARK = b"\xff\xff\xff\xff\0\0\0\0"
+_MOST_PADDING = 1 << 16
 _MOST_SMALL_BYTES = 1024 * 1024
 _US_PER = {"s": 1_000_000, "ms": 1_000, "us": 1}
 # Arrow raises what Python has for it: a name that is not UTF-8, a file that ends too early, a size beyond all memory.
@@ -75,7 +78,10 @@ def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Wo
     """Yield the work of checking each batch of an Arrow IPC file (Feather) or stream."""
     reading = partial(translated, SourceError, f"{source}: cannot be read as Arrow IPC", _FAULTS)
     with reading(), pa.memory_map(path) as mapped:
-        is_file = mapped.read(6) == b"ARROW1"
+        head = mapped.read(6)
+        is_file = head == b"ARROW1"
+        if head.startswith(b"FEA1"):
+            raise SourceError(f"{source}: is {archive_of(head)}")
         opened = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
         mapped.seek(0)
         schema = opened(mapped).schema
@@ -83,8 +89,25 @@ def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Wo
         mapped.seek(0)
         used = sorted(schema.get_field_index(name) for name in columns.values())
         file = opened(mapped, options=pyarrow.ipc.IpcReadOptions(included_fields=used))
-        batches = (file.get_batch(at) for at in range(file.num_record_batches)) if is_file else iter(file)
+        batches = (
+            (file.get_batch(at) for at in range(file.num_record_batches)) if is_file else _whole_stream(file, mapped)
+        )
         yield from _work(batches, columns, source, assume_utc, reading)
+
+
+def _whole_stream(reader: pa.RecordBatchReader, raw: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow stream; raises ValueError where it lacks its end mark, or more stands behind it."""
+    read = raw.tell()
+    for batch in reader:
+        yield batch
+        read = raw.tell()
+    end = raw.tell()
+    raw.seek(max(read, end - len(_END_MARK)))
+    # Streams of versions before 0.15 end with four zeros alone.
+    if not raw.read(end - raw.tell()).endswith(_END_MARK[4:]):
+        raise ValueError("the stream is cut off: its end mark is missing")
+    if raw.read(_MOST_PADDING).strip(b"\0"):
+        raise ValueError("more stands behind the stream's end mark; give each stream in a file of its own")
 
 
 def read_table(table: Any, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
@@ -140,12 +163,16 @@ class SmallTables:
             return file.read(list(columns.values()), use_threads=False)
 
     def _ipc(self, content: bytes, source: str) -> pa.Table:
-        opened = pyarrow.ipc.open_file if content.startswith(b"ARROW1") else pyarrow.ipc.open_stream
+        is_file = content.startswith(b"ARROW1")
+        opened = pyarrow.ipc.open_file if is_file else pyarrow.ipc.open_stream
         with opened(content) as file:
             schema = file.schema
         used = sorted(schema.get_field_index(name) for name in self._used(schema, source).values())
-        with opened(content, options=pyarrow.ipc.IpcReadOptions(included_fields=used)) as file:
-            return file.read_all()
+        raw = pa.BufferReader(content)
+        with opened(raw, options=pyarrow.ipc.IpcReadOptions(included_fields=used)) as file:
+            if is_file:
+                return file.read_all()
+            return pa.Table.from_batches(_whole_stream(file, raw), file.schema)
 
     def _used(self, schema: pa.Schema, source: str) -> dict[str, str]:
         if self._schema is None or not schema.equals(self._schema):
