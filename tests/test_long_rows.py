@@ -6,6 +6,9 @@ import bz2
 import gzip
 import io
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
 from typing import Any, BinaryIO, cast
 
@@ -108,3 +111,37 @@ def test_the_limit_is_a_setting(file, tmp_path, monkeypatch: pytest.MonkeyPatch,
     assert run(["check", path]) == 0
     assert run(["check", path, "--config", str(config)]) == 1
     assert "is longer than 102,400 bytes" in capsys.readouterr().out
+
+
+def test_a_long_line_of_invalid_bytes_takes_a_few_times_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POLYDOC_ANALYTICS_LONGEST_ROW")
+    ndjson.read_block(b'{"id":"\xff"}\n', "x", 1, assume_utc=False)  # what is compiled once
+    size = 4_000_000
+    line = b'{"id":"' + b"\xff" * size + b'"}\n'
+    tracemalloc.start()
+    [batch] = ndjson.read_block(line, "x", 1, assume_utc=False)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * size
+    [row] = batch.rejected
+    assert row.reason.startswith("id: holds bytes that are not UTF-8, so two ids could become one; account_id: is")
+
+
+_MEMORY_OF_INVALID_BYTES = """
+import resource, sys
+from polydoc_analytics.cli import run
+path, key = sys.argv[1:]
+with open(path, "wb") as file:
+    file.write(b'{"%s":"' % key.encode() + b"\\xff" * 60_000_000 + b'"}\\n')
+assert run(["check", path]) == 1
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["id", "account_id"])
+def test_sixty_megabytes_of_invalid_bytes_are_one_rejected_row_in_less_than_a_gigabyte(key: str, tmp_path) -> None:
+    script = [sys.executable, "-c", _MEMORY_OF_INVALID_BYTES, str(tmp_path / "runs.ndjson"), key]
+    env = {name: value for name, value in os.environ.items() if name != "POLYDOC_ANALYTICS_LONGEST_ROW"}
+    done = subprocess.run(script, capture_output=True, text=True, check=True, env=env)
+    assert int(done.stderr.split()[-1]) < 1_000_000 * (1 if sys.platform == "linux" else 1024)

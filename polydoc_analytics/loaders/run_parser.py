@@ -30,12 +30,14 @@ _MOST_DIGITS_OF_POWER = 12
 _LONG = 1024 * 1024
 _SHOWN_CHARACTERS = 60
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+MISSING = "is required, but missing or null"
 NOT_UTF8 = "holds bytes that are not UTF-8, so two ids could become one"
 
 
 def well_formed(text: str) -> str:
     """Return a text that UTF-8 can hold: U+FFFD stands for each lone surrogate."""
-    return text if text.isascii() else LONE_SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() or not LONE_SURROGATE.search(text) else LONE_SURROGATE.sub("\ufffd", text)
 
 
 def show(value: object) -> str:
@@ -139,15 +141,19 @@ def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any],
     if not isinstance(value, dict):
         raise Refusal(f"expected an object, got {kind_of(value)}")
     fields, refused = fields_of(value, assume_utc=assume_utc)
-    if "id" in fields and "id" not in refused and "\ufffd" in fields["id"] and _replaced(raw, "id"):
-        refused["id"] = NOT_UTF8
+    if "id" not in refused and "\ufffd" in fields["id"]:
+        del value
+        if _replaced(raw, "id"):
+            fields["id"] = None  # no one reads it, and it may be long
+            refused["id"] = NOT_UTF8
     return fields, refused
 
 
 def _replaced(raw: bytes, name: str) -> bool:
     """Tell whether invalid bytes, and not a U+FFFD that was sent, stand in a text."""
-    value = _parse_run(raw, "surrogateescape")[name]
-    return any("\udc80" <= character <= "\udcff" for character in value)
+    is_long = len(raw) > _LONG
+    value = (deep_json.parse(raw, "surrogateescape", {name}) if is_long else parse(raw, "surrogateescape"))[name]
+    return _ESCAPED_BYTE.search(value) is not None
 
 
 def fields_of(value: dict[str, Any], *, assume_utc: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
@@ -167,7 +173,7 @@ def fields_of(value: dict[str, Any], *, assume_utc: bool = False) -> tuple[dict[
 def _field(column: Column, given: Any, assume_utc: bool) -> Any:
     if given is None:
         if column.required:
-            raise Refusal("is required, but missing or null")
+            raise Refusal(MISSING)
         return None
     if column.kind == "integer":
         if not isinstance(given, Number):

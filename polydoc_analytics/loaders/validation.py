@@ -12,12 +12,15 @@ import polars as pl
 import pyarrow as pa
 
 from polydoc_analytics.loaders import run_parser
+from polydoc_analytics.loaders.run_parser import MISSING
 from polydoc_analytics.loaders.timestamps import instants
-from polydoc_analytics.model.schema import INSTANTS, NAMES, arrow_schema, pandera_schema
+from polydoc_analytics.model.schema import INSTANTS, NAMES, REQUIRED, STATUSES, arrow_schema, pandera_schema
 
 MAX_RAW_BYTES = 64 * 1024
 _JUDGED_AT_ONCE = 100_000
 _JUDGED_BYTES = 64 * 1024 * 1024
+_JUDGED_CHARACTERS = 100
+"""More than a reason shows, and than a status has."""
 
 
 class Rejected(NamedTuple):
@@ -137,11 +140,24 @@ def judge(batches: Sequence[Batch]) -> None:
     """Validate the rows of several batches in one call of pandera, each of which costs some milliseconds."""
     starts = [0, *accumulate(batch._table.num_rows for batch in batches)]
     broken: list[list[tuple[int, str, str]]] = [[] for _ in batches]
-    for row, column, reason in _failures(pl.DataFrame(pa.concat_tables([batch._table for batch in batches]))):
+    table = pa.concat_tables([batch._table for batch in batches])
+    if table.nbytes > _JUDGED_BYTES:
+        table = _with_short_texts(table)
+    for row, column, reason in _failures(pl.DataFrame(table)):
         at = bisect_right(starts, row) - 1
         broken[at].append((row - starts[at], column, reason))
     for batch, of_batch in zip(batches, broken, strict=True):
         batch._part(of_batch)
+
+
+def _with_short_texts(table: pa.Table) -> pa.Table:
+    """Cut texts short, for they are copied several times and no rule needs the whole of a long one."""
+    import pyarrow.compute as pc
+
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(at, field, pc.utf8_slice_codeunits(table.column(at), 0, _JUDGED_CHARACTERS))
+    return table
 
 
 class Judged(NamedTuple):
@@ -206,21 +222,25 @@ def _as_runs(table: pa.Table) -> pa.Table:
 
 
 def _failures(frame: pl.DataFrame) -> Iterable[tuple[int, str, str]]:
-    """Yield row, column and reason of each hard rule that pandera finds broken."""
+    """Yield row, column and reason of each hard rule that is broken.
+
+    Nulls are counted here, and pandera is given some value in their place: it takes much memory for each failure.
+    """
     schema = pandera_schema()  # before pandera's own import below, which would not be quiet
     import pandera.errors
 
+    for name in REQUIRED:
+        if frame[name].null_count():
+            yield from ((row, name, MISSING) for row in frame[name].is_null().arg_true())
+            some = STATUSES[0] if frame.schema[name] == pl.String else 0
+            frame = frame.with_columns(pl.col(name).fill_null(pl.lit(some).cast(frame.schema[name])))
     try:
         schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         for case in errors.failure_cases.iter_rows(named=True):
             if case["index"] is None:
                 raise TypeError(f"a loader broke the Run schema: {case['column']}: {case['failure_case']}") from None
-            if case["check"] == "not_nullable":
-                reason = "is required, but missing or null"
-            else:
-                reason = run_parser.not_a_status(case["failure_case"])
-            yield case["index"], case["column"], reason
+            yield case["index"], case["column"], run_parser.not_a_status(case["failure_case"])
 
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:

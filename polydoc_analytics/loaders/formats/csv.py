@@ -337,7 +337,7 @@ class Reader:
             if name == "id":
                 for row, (value, text) in enumerate(zip(values, mended, strict=True)):
                     if value is not None and text is not None and text.encode() != value:
-                        refused[row] = {name: "holds bytes that are not UTF-8, so two ids could become one"}
+                        refused[row] = {name: run_parser.NOT_UTF8}
         return pa.table(columns), refused
 
 

@@ -125,8 +125,8 @@ class _Block:
         last -= (last > starts) & (octets[last - 1] == _RETURN)
         is_plain = (octets[starts] == ord("{")) & (octets[last - 1] == ord("}")) & (last - starts > 1)
         if not _is_utf8(self.block):
-            for number in np.unique(np.searchsorted(ends, np.flatnonzero(octets >= 0x80), side="right")):
-                is_plain[number] &= _is_utf8(self.line(int(number)))
+            for number in np.flatnonzero(np.maximum.reduceat(octets, starts) >= 0x80).tolist():
+                is_plain[number] &= _is_utf8(self.line(number))
         return starts, last, is_plain
 
     def _by_shape_and_layout(self, starts: Offsets, last: Offsets, is_plain: Mask) -> tuple[list[pa.Table], Offsets]:
