@@ -216,7 +216,7 @@ def test_one_byte_that_is_wrong_takes_a_line_out_of_the_shape_unless_it_is_right
 def test_rows_are_judged_first_of_all_without_a_warning_of_what_pandera_imports(tmp_path) -> None:
     program = tmp_path / "judge.py"
     program.write_text(f"""
-from polydoc_analytics.loaders import ndjson
+from polydoc_analytics.loaders.formats import ndjson
 [batch] = ndjson.read_block({ndjson([wire("a")])!r}, "x", 1, False)
 print(batch.runs.num_rows)
 """)
