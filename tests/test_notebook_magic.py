@@ -286,3 +286,24 @@ def test_the_package_does_without_ipython() -> None:
         "import sys, polydoc_analytics as p; p.connect, p.load_ipython_extension; assert 'IPython' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "copy runs to 'written.csv'",
+        "select 1; copy runs to 'written.csv'",
+        "explain analyze copy runs to 'written.csv'",
+        "attach 'written.db'",
+        "with gone as (delete from runs returning *) select * from gone",
+        "select * from query('copy (select 1) to ''written.csv''')",
+        "select * from read_csv('/etc/passwd')",
+    ],
+)
+def test_a_cell_only_reads_the_views(
+    connected: InteractiveShell, tmp_path: Path, monkeypatch, capsys, statement
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not connected.run_cell(f"%%polydoc\n{statement}").success
+    assert "QueryError: expected exactly one SELECT statement" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())

@@ -273,3 +273,22 @@ def test_own_views_over_the_sample_hold_the_packages_figures(folder) -> None:
     same += "select account_id, count(*) as runs from runs group by account_id"
     with pda.connect(SAMPLE, views=folder(counted=same)) as db:
         assert db.view("counted").equals(db.view("usage_by_account").select("account_id", "runs"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "copy runs to 'written.csv'",
+        "select 1 as x; copy runs to 'written.csv'",
+        "explain analyze copy runs to 'written.csv'",
+        "attach 'written.db'",
+        "with gone as (delete from runs returning *) select count(*) as x from gone",
+        "select x from query('copy (select 1) to ''written.csv''')",
+        "select content as x from read_text('runs.ndjson')",
+    ],
+)
+def test_a_view_only_reads_the_views(folder, statement: str) -> None:
+    views = folder(big=HEADER + statement)
+    with pytest.raises(pda.UsageError, match=r"big\.sql:\d+: expected (a|exactly one) SELECT"):
+        catalog_with(views)
+    assert not list(Path().rglob("written*"))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import PolydocError, SourceError, UsageError, translated
 from polydoc_analytics.loaders.files import inputs
-from polydoc_analytics.loaders.input_file import Input, as_local_file, opened, sniffed
-from polydoc_analytics.loaders.streams import as_utf8
+from polydoc_analytics.loaders.input_file import Input, as_local_file, columnar_format, opened, sniffed
+from polydoc_analytics.loaders.streams import as_utf8, peek
 from polydoc_analytics.model.pyspark_notice import hush
 from polydoc_analytics.model.schema import pandera_schema
 
@@ -197,7 +197,10 @@ def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) ->
             yield from read(path, one.name, assume_utc=assume_utc)
         return
     with opened(one, content) as stream:
-        stream = stream if kind == "arrow" else as_utf8(stream, one.name)
+        if not kind:
+            head, stream = peek(stream)
+            kind = columnar_format(head)
+        stream = stream if kind in ("parquet", "arrow") else as_utf8(stream, one.name)
         if not kind:
             kind, stream = sniffed(stream, one.name)
         yield from _work_of_stream(one, kind, stream, assume_utc, partial)
@@ -205,7 +208,7 @@ def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) ->
 
 def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
     from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
-    from polydoc_analytics.loaders.streams import begins_with_separator, peek, without_separators
+    from polydoc_analytics.loaders.streams import begins_with_separator, without_separators
 
     if kind in ("parquet", "arrow"):
         from polydoc_analytics.loaders.formats import arrow

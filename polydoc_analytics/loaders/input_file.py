@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, DamagedError
-from polydoc_analytics.loaders.streams import archive_of, decompressed, peek
+from polydoc_analytics.loaders.streams import decompressed, peek
 from polydoc_analytics.safe_text import scrubbed, secrets_of, shown
 
 FORMATS = ("ndjson", "json", "csv", "parquet", "arrow")
@@ -33,6 +33,7 @@ BY_SUFFIX = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
+_COLUMNAR = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
 _WRAPPED = re.compile(rf"(?:{'|'.join(map(re.escape, _COMPRESSED))}|[.-]\d[\d_-]*)$")
 
@@ -109,22 +110,21 @@ def _raw(one: Input) -> Iterator[BinaryIO]:
             yield file
 
 
+def columnar_format(head: bytes) -> str:
+    """Name the format of columns that a file's first bytes tell, ``parquet`` or ``arrow``; empty for any other."""
+    return next((kind for magic, kind in _COLUMNAR.items() if head.startswith(magic)), "")
+
+
 def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
-    """Tell a format by a file's first bytes; return it with the stream, still whole."""
+    """Tell a format of text by a file's first bytes; return it with the stream, still whole."""
     start, stream = peek(stream)
     if not start:
         raise SourceError(f"{name}: is empty")
     head = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head.startswith(b"PAR1"):
-        kind = "parquet"
-    elif head.startswith(b"ARROW1"):
-        kind = "arrow"
-    elif head.startswith((b"[", b"{", b"\x1e")):
+    if head.startswith((b"[", b"{", b"\x1e")):
         kind = "json"
     elif any(mark in head.split(b"\n", 1)[0] for mark in (b",", b";", b"\t")):
         kind = "csv"
-    elif archive := archive_of(start):
-        raise SourceError(f"{name}: is {archive}")
     else:
         raise SourceError(f"{name}: unknown kind of file; name its format with --input-format")
     return kind, stream
