@@ -4,7 +4,7 @@
 --   incoming   the rows of the load
 --   stored     the runs of the lake, with `load` (which brought the row) and `file` (the data file that holds it)
 --   past       the rows of the history, with `load`, `superseded_by` and `is_corrected`
--- In braces stand: the Run's columns; the order in which rows of one id win (WINNER_ORDER of merging.py, which is
+-- In braces stand: the Run's columns; the order in which rows of one id win (WINNER_ORDER of ingest/dedup.py, which is
 -- the merge rule and is written nowhere else); two comparisons of all columns in which null equals null; the load's
 -- name; and whether its source is the authority on the present.
 --

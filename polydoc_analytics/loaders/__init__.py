@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import IOBase
@@ -42,7 +42,7 @@ class Rows:
 
 
 def is_table(source: object) -> bool:
-    """Tell whether a source is a table in memory: Polars, pandas, Arrow, rows, or anything with an Arrow stream."""
+    """Check whether a source is a table in memory: Polars, pandas, Arrow, rows, or anything with an Arrow stream."""
     return isinstance(source, Rows) or hasattr(source, "__arrow_c_stream__") or type(source).__name__ == "LazyFrame"
 
 
@@ -140,8 +140,11 @@ def _importing_meanwhile() -> Iterator[Callable[[], bool]]:
         for name in ("duckdb", "polars", "pandera.polars"):
             if is_over.is_set():
                 return
-            import_module(name)
-        pandera_schema()
+            # Whoever needs what cannot be imported here is told by importing it.
+            with suppress(Exception):
+                import_module(name)
+        with suppress(Exception):
+            pandera_schema()
 
     thread = Thread(target=load, name="polydoc-import")
     thread.start()

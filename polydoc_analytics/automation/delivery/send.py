@@ -26,7 +26,7 @@ PUTS = ("folder", "store")
 OUTPUT = "output"
 """The name of the delivery to the place that a report's ``output`` names."""
 
-_MODULES = {"folder": "places", "store": "places", "email": "mail", "slack": "slack", "webhook": "webhook"}
+_MODULES = {"folder": "storage", "store": "storage", "email": "email", "slack": "slack", "webhook": "webhook"}
 _MOST_ANSWER = 300
 _MOST_WAIT = timedelta(hours=12)
 _KILLED = "the process ended before an answer was recorded"
@@ -69,7 +69,7 @@ def _receivers(target: TargetPlan, contacts: Callable[[TargetPlan], tuple[str, .
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a try: sent, failed or uncertain, the answer, and how long the receiver asked to be left alone."""
+    """The result of an attempt: sent, failed or uncertain, the answer, and the receiver's Retry-After in seconds."""
 
     outcome: str
     answer: str
@@ -141,9 +141,8 @@ def back_off(schedule: SchedulePlan, tries: int) -> timedelta:
 
 
 def _send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
-    answer: str = import_module(f"polydoc_analytics.automation.delivery.{_MODULES[target.kind]}").send(
-        target, delivery, parcel
-    )
+    channel = import_module(f"polydoc_analytics.automation.delivery.channels.{_MODULES[target.kind]}")
+    answer: str = channel.send(target, delivery, parcel)
     return answer
 
 
