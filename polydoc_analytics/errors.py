@@ -27,7 +27,7 @@ class PolydocError(Exception):
         super().__init__(visible(without_credentials(str(message))))
 
     def _render_traceback_(self) -> list[str]:
-        """Return what notebooks show in place of a traceback, by IPython's convention: the message alone."""
+        """Show the message alone in notebooks, in place of a traceback (IPython's convention)."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -115,7 +115,7 @@ def unwritable(path: str | os.PathLike[str], error: OSError) -> PolydocError:
 
 
 def is_foreign(error: BaseException) -> bool:
-    """Tell whether an error is one of the engines' own, a panic of Rust code included, which is no Exception."""
+    """Check whether an error is one of the engines' own, a panic of Rust code included, which is no Exception."""
     return type(error).__module__.partition(".")[0] in _ENGINES
 
 
@@ -157,7 +157,7 @@ def translating(kind: type[PolydocError] = InternalError, what: str = "") -> Cal
 
 
 def internal(error: BaseException) -> str:
-    """Return what to say of an error that nobody should see."""
+    """Word an internal error in one line."""
     return (
         f"internal error: {type(error).__name__}: {first_line(error)}; "
         "set POLYDOC_ANALYTICS_TRACEBACK=1 to see where, and please report it"

@@ -75,7 +75,7 @@ def _shown_in_text(found: str) -> str:
 
 
 def secrets_of(address: str) -> list[str]:
-    """Return what a URI must keep to itself: user and password, query and fragment; not its path."""
+    """Extract the secret parts of a URI: user and password, query and fragment; not its path."""
     rest = address.partition("://")[2]
     if not rest:
         return []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,16 @@ from clusters import cluster as cluster
 from clusters import sail as sail
 from postgres_server import postgres as postgres
 
+from polydoc_analytics.model.schema import pandera_schema
+
 SHARED = Path(__file__).parents[2] / "shared"
 SAMPLE = Path(__file__).parents[1] / "data" / "sample_runs.ndjson"
 
+
+# Here once, under no test's filter of warnings: a thread whose import of it fails would leave half of it behind.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    pandera_schema()
 
 _WORKERS = 8
 """More processes gain little: the longest test takes as long as the rest then, and each has its own servers."""

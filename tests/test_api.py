@@ -523,8 +523,8 @@ def test_a_retry_leaves_stderr_to_the_caller(tmp_path: Path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from polydoc_analytics.loaders.services.rest_api import Patience, fetched
-        fetched(sys.argv[1], "t", Path(sys.argv[2]), patience=Patience(first_wait_s=0.01))
+        from polydoc_analytics.loaders.services.rest_api import RetryPolicy, fetched
+        fetched(sys.argv[1], "t", Path(sys.argv[2]), patience=RetryPolicy(first_wait_s=0.01))
     """
     with serving(sent(b"", status=500), sent(RUNS)) as service:
         done = subprocess.run([sys.executable, "-c", code, service.url, str(tmp_path)], capture_output=True, check=True)

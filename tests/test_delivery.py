@@ -34,7 +34,7 @@ PARCEL = Package(
         "Überblick <b>",
         "26 Oct 2026 to 1 Nov 2026",
         ("Edition 2", ".a line that begins with a dot"),
-        (("RunRelation", "1,234", "+5% against 1,175"),),
+        (("Runs", "1,234", "+5% against 1,175"),),
         (("Runs by day", "Most on Monday.", "runs"),),
         {"report": "weekly", "period": "2026-W44"},
     ),

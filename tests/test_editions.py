@@ -115,7 +115,7 @@ def test_a_look_is_no_edition_and_what_is_due_is_made_and_sent(put: Put, server:
     assert due(MONDAY) == 0
     [sent] = server.taken
     assert sent["data"]["edition"] == 1
-    assert sent["figures"][0] == {"label": "RunRelation", "value": "2", "note": sent["figures"][0]["note"]}
+    assert sent["figures"][0] == {"label": "Runs", "value": "2", "note": sent["figures"][0]["note"]}
     assert jobs()["2026-W10"].state == "sent"
 
 

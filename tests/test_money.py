@@ -153,7 +153,7 @@ def markdown_tables(text: str) -> dict[str, list[list[str]]]:
 def check_statement(source: Any, account: str, currency: str, price: str, every_format: bool) -> None:
     report = built(source, "statement", account=account, branding={"currency": currency, "price_per_credit": price})
     due = figures(report)["cost"]
-    name = {"days": "Credits by day", "languages": "By language", "runs": "RunRelation"}
+    name = {"days": "Credits by day", "languages": "By language", "runs": "Runs"}
     exact = Fraction(price) * sum(one["credits"] or 0 for one in of_account(source, account))
     for part in name:
         table = section(report, part).table
@@ -176,14 +176,14 @@ def check_statement(source: Any, account: str, currency: str, price: str, every_
     for title, table in markdown_tables(drawn["md"].decode()).items():
         at = table[0].index("cost")
         lines = [amount_of(row[at], currency) for row in table[2:]]
-        if title != "RunRelation":
+        if title != "Runs":
             assert sum(line or 0 for line in lines[:-1]) == (lines[-1] or 0)
     book = sheets(drawn["xlsx"])
     for title in name.values():
         head, *rows = book[title]
         at = head.index("cost")
         values = [Decimal(0) if row[at] == "–" else Decimal(str(row[at])) for row in rows]
-        parts, total = (values, due and due.shown) if title == "RunRelation" else (values[:-1], values[-1])
+        parts, total = (values, due and due.shown) if title == "Runs" else (values[:-1], values[-1])
         assert sum(parts) == (total or 0)
         assert all(value == round(value, PLACES[currency]) for value in values)
     for one in as_json(drawn["json"])["sections"]:

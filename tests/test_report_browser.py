@@ -77,7 +77,7 @@ def expected(**choices: Any) -> dict[str, str]:
     with pda.connect(SAMPLE, **(LISBON | choices)) as db:
         usage = db.view("usage").row(0, named=True)
     return {
-        "RunRelation": f"{usage['runs']:,}",
+        "Runs": f"{usage['runs']:,}",
         "Failure rate": f"{100 * usage['failure_rate']:.1f}%",
         "Credits": f"{usage['credits']:,}",
         "Tokens in": f"{usage['input_tokens']:,}",
@@ -201,14 +201,14 @@ def test_hostile_text_runs_nothing_and_the_layout_holds(opened, file) -> None:
     assert HOSTILE["script"] in page.locator("#accounts table").inner_text()
     page.select_option("#account", label=HOSTILE["script"])
     settled(page)
-    assert tiles(page)["RunRelation"] in ("2", "4")
+    assert tiles(page)["Runs"] in ("2", "4")
 
 
 @pytest.mark.parametrize("made", [[], [wire()], [wire(status="Running", finished_at=None, credits=None)]])
 def test_a_page_of_little_or_nothing_loads(opened, file, made: list[dict[str, Any]]) -> None:
     source = file(made or [wire(created_at="2020-01-01T00:00:00Z")])
     page = opened(built(source, period="2026"))
-    assert tiles(page)["RunRelation"] == str(len(made))
+    assert tiles(page)["Runs"] == str(len(made))
     if made and made[0]["credits"] is None:
         page.select_option("#language", label="German")
         settled(page)
@@ -222,4 +222,4 @@ def test_fifty_thousand_accounts_are_filtered_with_the_others_taken_together(ope
     assert options[-1].startswith("others (49,9")
     page.select_option("#account", index=len(options) - 1)
     settled(page)
-    assert tiles(page)["RunRelation"] == f"{100_000 - 2 * (len(options) - 2):,}"
+    assert tiles(page)["Runs"] == f"{100_000 - 2 * (len(options) - 2):,}"

@@ -117,7 +117,7 @@ def test_a_long_list_of_runs_is_capped_in_print_and_said_so_and_whole_in_the_wor
     assert "The first 60 of 240 runs; all of them are in the XLSX and JSON forms of this report." in " ".join(
         printed.split()
     )
-    assert len(sheets(render(report, "xlsx"))["RunRelation"]) == 241
+    assert len(sheets(render(report, "xlsx"))["Runs"]) == 241
     assert "run-0239" in page_text(render(report, "html"))
 
 

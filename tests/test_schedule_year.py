@@ -137,8 +137,8 @@ def days() -> list[str]:
 
 def count_of_runs(context: Any) -> Report:
     """A kind of report of one's own, that is quickly made."""
-    figure = context.figure("runs", "RunRelation", context.usage["runs"], "count")
-    return context.report("runs", "RunRelation", [Section("key_figures", "RunRelation", figures=(figure,))])
+    figure = context.figure("runs", "Runs", context.usage["runs"], "count")
+    return context.report("runs", "Runs", [Section("key_figures", "Runs", figures=(figure,))])
 
 
 def survived(folder: Path, monkeypatch: pytest.MonkeyPatch, reports: dict[str, tuple[str, str]], share: float) -> None:

@@ -130,7 +130,7 @@ def test_the_weekly_overview_goes_to_operations(
     pictures = [part for part in message.walk() if part.get_content_type() == "image/png"]
     assert len(pictures) == 2
     assert pictures[0].get_content().startswith(b"\x89PNG")
-    assert "RunRelation" in message.get_body(("html",)).get_content()
+    assert "Runs" in message.get_body(("html",)).get_content()
     assert (folder / "reports" / "weekly" / "2026-W44" / "weekly_2026-W44.pdf").read_bytes()[:4] == b"%PDF"
     assert history(capsys)["jobs"][0]["state"] == "sent"
 

@@ -1,4 +1,4 @@
-"""What the configuration asks for: reports and when, alerts, and who gets them, checked as a whole."""
+"""Everything that happens by itself: schedules, alerts and delivery, planned in the settings and checked as a whole."""
 
 from polydoc_analytics.automation.config import AlertPlan, Plans, ReportPlan, SchedulePlan, TargetPlan, plans
 from polydoc_analytics.automation.json_schema import file_schema

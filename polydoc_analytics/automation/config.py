@@ -93,7 +93,7 @@ class Plans:
 
 
 def plans(settings: Settings) -> Plans:
-    """Return what the settings ask for; raises UsageError for what means nothing, with what would."""
+    """Parse the plans of the settings; raises UsageError, with the valid choices, for an invalid value."""
     found, errors = examined(settings)
     if errors:
         raise errors[0]
@@ -101,7 +101,7 @@ def plans(settings: Settings) -> Plans:
 
 
 def examined(settings: Settings) -> tuple[Plans, list[PolydocError]]:
-    """Return what the settings ask for, without what means nothing, and the error of each of those."""
+    """Parse the valid plans of the settings, and collect the error of each invalid one."""
     errors: list[PolydocError] = []
 
     def attempt(make: Callable[[], Any]) -> Any:
@@ -260,7 +260,7 @@ def _alert(table: Any, views: Mapping[str, View]) -> AlertPlan:
 
 
 def _measures(where: str, kind: str, name: str, views: Mapping[str, View]) -> list[str]:
-    """Return what an alert of a kind may watch of a view: of a usage view, or of the user's own over the same keys."""
+    """List the measures that an alert may watch in a view: a usage view, or a custom one over the same keys."""
     from polydoc_analytics.views import view
 
     try:

@@ -1,4 +1,4 @@
-"""What may stand in ``[schedule]``, ``[delivery.NAME]``, ``[[reports]]`` and ``[[alerts]]``."""
+"""Keys of ``[schedule]``, ``[delivery.NAME]``, ``[[reports]]`` and ``[[alerts]]``."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def shipped() -> str:
 
 
 def text() -> str:
-    """Return what the schema's file must hold."""
+    """Build the text of the schema file."""
     return json.dumps(file_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -92,7 +92,7 @@ def _named(kinds: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _one_of(kinds: dict[str, dict[str, Any]], default: str | None) -> dict[str, Any]:
-    """Return what chooses by ``kind``, so that an editor speaks of the one kind that is meant."""
+    """Build an if/then schema discriminated by ``kind``."""
     chosen = []
     for kind, of in kinds.items():
         with_kind = {**of, "properties": {"kind": {"const": kind}, **of["properties"]}}

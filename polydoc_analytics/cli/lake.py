@@ -321,7 +321,7 @@ def _with_text_alone(loads: pl.DataFrame) -> pl.DataFrame:
 
 
 def _for_people(loads: pl.DataFrame) -> pl.DataFrame:
-    """Return what a table shows of the ledger: what came with each load, or what else was done, first."""
+    """Arrange the ledger for a table: what each load brought, or what else was done, first."""
     import polars as pl
 
     return loads.select(

@@ -1,4 +1,4 @@
-"""What commands share: connecting to a source, saying how its rows were accounted for, and printing."""
+"""Helpers of all commands: connecting to a source, printing the accounting of its rows, and output."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def say_passed_over(out: opt.Output, files: Iterable[PassedOver]) -> None:
 
 
 def as_of_text(db: Database) -> str:
-    """Return what a title adds where the figures are a lake's: the load that they are as of."""
+    """Format the load that a lake's figures are as of, for titles."""
     return "" if db.snapshot is None else f", as of {db.snapshot.partition(' (')[0]}"
 
 

@@ -138,7 +138,7 @@ def _of(where: str, name: str, value: Any, is_right: bool, expected: str) -> Any
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text is one mail address and nothing else; letters of any script are (RFC 6531)."""
+    """Check whether a text is one mail address and nothing else; letters of any script are (RFC 6531)."""
     name, at, domain = text.rpartition("@")
     if not (at and _LOCAL.fullmatch(name) and text.isprintable()):
         return False

@@ -25,7 +25,7 @@ Table = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a user may set once.
+    """The settings of a user.
 
     ``timezone`` and ``date_basis`` are those of every command, ``accounts`` is a CSV of account_id,name, ``lake`` the
     lake's folder or URI, ``locale`` that of reports where ``branding`` names none, ``views`` a folder of the user's own

@@ -24,7 +24,7 @@ Notify = Callable[[str], None]
 
 
 class _Late:
-    """What declares how late its rows come: ``complete_after``, such as 6h."""
+    """A source that declares how late its rows come: ``complete_after``, such as 6h."""
 
     __slots__ = ()
     name: str
@@ -126,7 +126,7 @@ class FilesSource(_Late):
 
     @property
     def is_authority(self) -> bool:
-        """Tell whether what these files say replaces what is stored."""
+        """Check whether what these files say replaces what is stored."""
         return self.correct
 
     def paths(self) -> list[str]:
@@ -160,7 +160,7 @@ def source_named(text: object) -> Source | None:
 def opened(
     source: Any, folder: Path, progress: Progress | None = None, *, partial: bool = False
 ) -> tuple[Any, str | None, bool]:
-    """Return what to read of a source that may be named in the configuration, its format, and whether times are UTC.
+    """Resolve a source that may be named in the settings: its input, format, and whether times are UTC.
 
     What is fetched goes to ``folder``; ``partial`` takes one page of several. A source that is none of those names is
     returned as it is.

@@ -65,7 +65,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a folder of checked runs holds: its files, the counts of the load, the range of its instants.
+    """The manifest of a folder of checked runs: files, counts of the load, range of instants.
 
     ``created_us`` and ``finished_us`` are the least and greatest created_at and finished_at, in µs since 1970 UTC;
     ``languages`` are the distinct values of target_language.
@@ -310,7 +310,7 @@ def not_as_exported(file: str, manifest: str) -> SourceError:
 
 
 def manifest_of(text: bytes, path: str) -> Manifest | None:
-    """Return what the text of a manifest says, or None where it is none of this program; ``path`` is for messages."""
+    """Parse the text of a manifest; None where it is none of this program. ``path`` is for messages."""
     try:
         content = json.loads(text)
     except ValueError as error:

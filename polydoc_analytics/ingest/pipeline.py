@@ -102,7 +102,7 @@ class Staged:
 
     @property
     def rejection(self) -> str:
-        """What to say of rejected rows; empty where there are none."""
+        """Summary of the rejected rows; empty where there are none."""
         return rejection(self.quarantine, self.counts.read) if self.quarantine.rows else ""
 
 
@@ -198,7 +198,7 @@ def stage(
 
 
 def rejection(quarantine: Quarantine, read: int) -> str:
-    """Return what to say of rejected rows: how many, by reason, and the first few."""
+    """Summarise rejected rows: how many, by reason, and the first few."""
     lines = [f"{quarantine.rows:,} of {counted(read, 'row')} {noun(quarantine.rows, 'was', 'were')} quarantined:"]
     lines += [f"  {count:,} × {kind}" for kind, count in quarantine.kinds.most_common(5)]
     if len(quarantine.kinds) > 5:

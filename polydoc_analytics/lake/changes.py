@@ -1,4 +1,4 @@
-"""What a load changes: its runs held against those that the lake has, decided by the merge rule."""
+"""The changes of a load: its runs compared with the lake's by the merge rule."""
 
 from __future__ import annotations
 

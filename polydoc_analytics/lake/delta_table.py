@@ -131,7 +131,7 @@ class Table:
         return sorted(found, key=lambda file: file.name)
 
     def paths(self) -> list[str]:
-        """Return what DuckDB opens to read the open version."""
+        """List the paths that DuckDB reads of the open version."""
         return [self.place.path(f"{self.name}/{file.name}") for file in self.files()]
 
     def add(self, load: str, paths: Sequence[Path], remove: Iterable[str] = (), *, is_rewrite: bool = False) -> None:
@@ -150,7 +150,7 @@ class Table:
         return adopted
 
     def is_as_written(self, name: str) -> bool:
-        """Tell whether a file's bytes have the checksum in its name, or where it has none, whether its pages do.
+        """Check whether a file's bytes have the checksum in its name, or where it has none, whether its pages do.
 
         All of it is read. Pages without a checksum, as some clusters write, need only be readable.
         """
@@ -267,7 +267,7 @@ def data_file(path: Path) -> DataFile:
 
 
 def described(name: str, size: int, metadata: FileMetaData) -> DataFile:
-    """Return what a Parquet file's own metadata say of it."""
+    """Read the statistics of a Parquet file's own metadata."""
     created = None
     if "created_at" in metadata.schema.names:
         at = metadata.schema.names.index("created_at")

@@ -15,7 +15,7 @@ _SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 
 
 def may_be_lake(source: Any) -> bool:
-    """Tell whether a source is no table and no list, and as a path has a lake's folder, or as a URI may have one."""
+    """Check whether a source is no table and no list, and as a path has a lake's folder, or as a URI may have one."""
     if not isinstance(source, str | os.PathLike):
         return not isinstance(source, list | tuple) and not is_table(source)
     text = os.fspath(source)

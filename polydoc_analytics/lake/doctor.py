@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """What :func:`examine` found: the lake's figures by name, its tables of detail, and the findings, worst first."""
+    """The result of :func:`examine`: the lake's figures by name, tables of detail, and findings, worst first."""
 
     figures: dict[str, Any]
     sections: dict[str, list[dict[str, Any]]]
@@ -45,7 +45,7 @@ class Examination:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether nothing is damaged."""
+        """Check whether nothing is damaged."""
         return all(finding.level != "bad" for finding in self.findings)
 
 

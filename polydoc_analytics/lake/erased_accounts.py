@@ -57,15 +57,15 @@ class RefusedAccounts:
         self._known: dict[str, bool] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether any account is refused."""
+        """Check whether any account is refused."""
         return bool(self.erasures)
 
     def recorded_as(self, account: str) -> list[str]:
-        """Return what the ledger calls an account that is refused; empty where it is not."""
+        """Look up the ledger's name of a refused account; empty where it is not refused."""
         return [name for name in _names(account, self._key) if name in self.erasures]
 
     def holds(self, account: str) -> bool:
-        """Tell whether an account is refused."""
+        """Check whether an account is refused."""
         found = self._known.get(account)
         if found is None:
             found = self._known[account] = bool(self.recorded_as(account))
@@ -106,7 +106,7 @@ class RefusedAccounts:
         return text
 
     def strike_all(self, content: Any) -> Any:
-        """Return what JSON holds with refused accounts struck from its texts and keys."""
+        """Strike refused accounts from all texts and keys of a JSON value."""
         return struck(content, self.strike) if self else content
 
     def refuse_sql(self, canonical_column: str, column: str, sha256: str = "sha256({})") -> str:

@@ -15,7 +15,7 @@ from polydoc_analytics.model.sql_names import quoted
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What a source has brought: its newest instant, its newest file, and when its newest new row came, all UTC.
+    """The freshness of a source: its newest instant, newest file, and when its newest new row came, all UTC.
 
     Each is None where there is none.
     """
@@ -30,7 +30,7 @@ class Brought:
         return max(filter(None, (self.instant, self.file_at, self.row_at)), default=None)
 
     def reaches(self, until: datetime) -> bool:
-        """Tell whether it has brought something from an instant on."""
+        """Check whether it has brought something from an instant on."""
         return self.newest is not None and self.newest >= until
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Brought:
 
 
 def brought(lake: Lake, name: str, now: datetime) -> Brought:
-    """Return what a source of the settings has brought by an instant.
+    """Measure the freshness of a source of the settings at an instant.
 
     Instants are those at which its runs were created or finished, as they stand in the lake; one that lies after the
     load that brought it is a wrong clock, and does not count. Of a source of files the newest file counts, by the time

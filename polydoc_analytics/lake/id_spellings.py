@@ -9,11 +9,11 @@ from urllib.parse import quote
 from polydoc_analytics.model.sql_names import quoted
 
 ERASED = "(erased)"
-"""What stands in a text where an erased account's id stood."""
+"""The replacement of an erased account's id in texts."""
 _UUID = re.compile(r"[0-9a-f]{32}")
 _SHORT = {'"': r"\\+\"", "\\": r"\\+", "/": r"\\+/", "\n": r"\\+n", "\r": r"\\+r", "\t": r"\\+t"}
 _AROUND = ("urn:uuid:", "{", "}", "-")
-"""What programs write around and between the digits of a UUID."""
+"""Characters that programs write around and between the digits of a UUID."""
 _GROUPS = (8, 4, 4, 4, 12)
 
 
@@ -73,7 +73,7 @@ class Spelling:
         return f"regexp_matches({column}, {quoted(self._pattern)})" if self.account.strip() else "false"
 
     def is_in(self, text: str) -> bool:
-        """Tell whether a name, or any text but a row, holds the id."""
+        """Check whether a name, or any text but a row, holds the id."""
         return bool(self.account.strip()) and self._name.search(text) is not None
 
     def strike(self, text: str) -> str:
@@ -81,12 +81,12 @@ class Spelling:
         return self._name.sub(ERASED, text) if self.account.strip() else text
 
     def strike_all(self, content: Any) -> Any:
-        """Return what JSON holds with the id struck from all its texts and keys."""
+        """Strike the id from all texts and keys of a JSON value."""
         return struck(content, self.strike)
 
 
 def struck(content: Any, strike: Any) -> Any:
-    """Return what JSON holds with ``strike`` applied to each of its texts and keys."""
+    """Apply ``strike`` to all texts and keys of a JSON value."""
     if isinstance(content, str):
         return strike(content)
     if isinstance(content, dict):

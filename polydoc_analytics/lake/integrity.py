@@ -125,7 +125,7 @@ def put_aside(place: Storage, table: str, names: Iterable[str], since: int | Non
 
 
 def is_ours(file: str) -> bool:
-    """Tell whether a data file has a name that this program gives."""
+    """Check whether a data file has a name that this program gives."""
     return _PART.fullmatch(file) is not None
 
 
@@ -145,7 +145,7 @@ def changed_files(place: Storage, table: Table) -> list[str]:
 
 
 def is_whole(content: bytes | None) -> bool:
-    """Tell whether the content of a log entry is whole; None is an entry that is gone since the log was listed."""
+    """Check whether the content of a log entry is whole; None is an entry that is gone since the log was listed."""
     if content is None:
         return True
     try:

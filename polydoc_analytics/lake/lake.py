@@ -48,7 +48,7 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a lake was after one load: SQL and files for DuckDB, and what the ledger says of its runs.
+    """The state of a lake after one load: SQL and files for DuckDB, and the ledger's row.
 
     ``scans`` say for other engines which rows of which files these are.
     ``text`` names the snapshot, ``row`` is its row in the ledger; None before the first load.
@@ -90,7 +90,7 @@ class Lake:
 
     @property
     def exists(self) -> bool:
-        """Tell whether there is a lake, whole or not."""
+        """Check whether there is a lake, whole or not."""
         return is_lake(self.place)
 
     @property
@@ -240,7 +240,7 @@ class Lake:
             return self._exclusively(lambda: do(folder, load))
 
     def upkeep(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Upkeep:
-        """Return what :meth:`compact` would do."""
+        """Plan a :meth:`compact`, without doing it."""
         self.snapshot()
         return maintenance.upkeep(self.place, retention_days)
 
@@ -280,7 +280,7 @@ class Lake:
         return RefusedAccounts(self.place, rows)
 
     def damage(self) -> repair.Repair:
-        """Return what is damaged, and what :meth:`repair` would do."""
+        """Find damage, and plan a :meth:`repair`, without doing it."""
         self.raise_if_none()
         return repair.damage(self.place)
 
@@ -360,7 +360,7 @@ class Lake:
         )
 
     def snapshot(self, as_of: int | str | date | datetime | None = None, timezone: str = "UTC") -> Snapshot:
-        """Return what the lake is, or was as of a load or an instant (a day: its end in ``timezone``).
+        """Open the snapshot of now, or as of a load or an instant (a day: its end in ``timezone``).
 
         Nothing is copied: the snapshot names the files that hold its rows. Raises LakeError where there is no lake or
         it is damaged, UsageError where ``as_of`` means nothing.
@@ -444,7 +444,7 @@ class Lake:
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def source_state(self, name: str) -> dict[str, Any]:
-        """Return what is remembered of a source: kind, last_success_at, last_error, cursor; empty before a sync."""
+        """Load the stored state of a source: kind, last_success_at, last_error, cursor; empty before a sync."""
         return json_of(self.place, f"{SOURCES}/{name}.json")
 
     def remember(self, name: str, state: Mapping[str, Any]) -> None:
@@ -501,7 +501,7 @@ class Lake:
 
 
 def is_lake(place: Storage) -> bool:
-    """Tell whether there is a lake at a place."""
+    """Check whether there is a lake at a place."""
     return place.exists("loads/_delta_log")
 
 

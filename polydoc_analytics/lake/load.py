@@ -64,7 +64,7 @@ class LoadResult(CountsByName):
 
 @dataclass(frozen=True)
 class Origin:
-    """What the ledger will say of a load, apart from what it did: see LedgerRow."""
+    """The origin of a load, for its row in the ledger: see LedgerRow."""
 
     name: str
     kind: str
@@ -201,7 +201,7 @@ def _wider(a: tuple[int, int] | None, b: tuple[int | None, int | None] | None) -
 
 
 def source_name(source: Any) -> str:
-    """Return what the ledger calls a source: its path or URI without query and credentials, or its kind."""
+    """Name a source for the ledger: its path or URI without query and credentials, or its kind."""
     if isinstance(source, Reading):
         return source.name
     if isinstance(source, str | os.PathLike):
@@ -270,7 +270,7 @@ def _new_rejected(con: Any, staged: Staged, quarantine: Table) -> list[Rejected]
 
 
 def _without(refusing: RefusedAccounts, staged: Staged, work: Path) -> Staged:
-    """Return what is staged without the rows of accounts that were erased since it was."""
+    """Remove the rows of accounts that were erased since staging."""
     folder = Path(tempfile.mkdtemp(prefix="admitted", dir=work))
     parts, gone = [], 0
     for part in staged.manifest.parts:
@@ -297,7 +297,7 @@ def committed_after(last: LedgerRow | None) -> datetime:
 
 
 def snapshot_text(row: LedgerRow | None) -> str:
-    """Return what a snapshot is called: its load's number and name, and when that was committed (UTC)."""
+    """Name a snapshot: its load's number and name, and when that was committed (UTC)."""
     if row is None:
         return "no load"
     return f"load {row.number} ({row.load}), {row.committed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

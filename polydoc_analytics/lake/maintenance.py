@@ -27,19 +27,19 @@ _ORDER = {"runs": "created_at, id", "history": "created_at, id", "quarantine": "
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What a compaction does, or would do: by table the small files that become few, and the files to be removed."""
+    """The plan of a compaction: by table the small files to merge, and the files to remove."""
 
     small: dict[str, list[str]]
     left_over: list[str]
 
     @property
     def is_needed(self) -> bool:
-        """Tell whether there is anything to do."""
+        """Check whether there is anything to do."""
         return bool(self.left_over) or any(self.small.values())
 
 
 def upkeep(place: Storage, retention_days: int) -> Upkeep:
-    """Return what :func:`compact` would do; raises UsageError for a retention of less than seven days.
+    """Plan a compaction; raises UsageError for a retention of less than seven days.
 
     A reader that has pinned an older snapshot still needs its files, so they are kept for the retention.
     """

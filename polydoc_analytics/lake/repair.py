@@ -29,7 +29,7 @@ _KEYS = {"runs": ["id"], "history": ["id", "load", "superseded_by"], "quarantine
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What is damaged, and what a repair does, or would do.
+    """Damage found in a lake, and the plan of its repair.
 
     ``entries`` are parts of logs, ``files`` data files. The lake goes back to the load ``good`` (None: to the empty
     lake), and ``lost`` are the loads after it; ``gone`` counts by table the rows of damaged files that are lost,
@@ -45,7 +45,7 @@ class Repair:
 
     @property
     def is_needed(self) -> bool:
-        """Tell whether anything is damaged."""
+        """Check whether anything is damaged."""
         return bool(self.entries or self.files or self.lost or self.gone)
 
 
@@ -62,7 +62,7 @@ class _Plan:
 
 
 def damage(place: Storage) -> Repair:
-    """Return what is damaged, and what :func:`repair` would do about it."""
+    """Find damage, and plan a :func:`repair`."""
     return _plan(place).repair
 
 
@@ -207,7 +207,7 @@ def _saved(place: Storage, used: set[str], after: int) -> list[LedgerRow]:
 
 
 class _State:
-    """What each load's state is made of, as far as the logs can be read."""
+    """The files of each load's state, as far as the logs can be read."""
 
     def __init__(self, place: Storage, readable: Storage, rows: list[LedgerRow]) -> None:
         self._place = place

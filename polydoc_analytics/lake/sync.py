@@ -129,7 +129,7 @@ def _files(
 
 
 def _seen(one: Input) -> tuple[list[Any] | None, datetime | None]:
-    """Return what changes when a file does, and when it last did; each None where that is not known.
+    """Fingerprint a file, and read its modification time; each None where unknown.
 
     What changes is its size and time, or its entity tag.
     """

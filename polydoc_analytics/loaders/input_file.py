@@ -51,7 +51,7 @@ class Input:
 
     @property
     def is_local(self) -> bool:
-        """Tell whether it is a file on this machine, whose size is known and which can be opened again."""
+        """Check whether it is a file on this machine, whose size is known and which can be opened again."""
         return self.filesystem is None and self.path != "-" and not self.is_pipe
 
 

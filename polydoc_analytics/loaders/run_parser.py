@@ -150,7 +150,7 @@ def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any],
 
 
 def _replaced(raw: bytes, name: str) -> bool:
-    """Tell whether invalid bytes, and not a U+FFFD that was sent, stand in a text."""
+    """Check whether invalid bytes, and not a U+FFFD that was sent, stand in a text."""
     is_long = len(raw) > _LONG
     value = (deep_json.parse(raw, "surrogateescape", {name}) if is_long else parse(raw, "surrogateescape"))[name]
     return _ESCAPED_BYTE.search(value) is not None
@@ -197,7 +197,7 @@ def not_a_status(given: object) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a parsed value is, in words."""
+    """Name the type of a parsed value."""
     if isinstance(value, Number):
         return f"the number {show(value)}"
     if isinstance(value, str):

@@ -145,7 +145,7 @@ def write_sample(
 
 
 class _Service:
-    """What stays the same over all runs of a sample: accounts, their languages, and when people work."""
+    """Constants of a sample: accounts, their languages, and when people work."""
 
     def __init__(self, runs: int, seed: int, until: date, days: int) -> None:
         self.runs, self.seed = runs, seed

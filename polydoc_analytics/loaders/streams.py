@@ -31,7 +31,7 @@ _BINARY = {
     b"SQLite format 3": "an SQLite database; export its table as CSV",
     b"Obj\x01": "Avro, which is not read; convert it to Parquet",
 }
-"""What binary files that are no archives begin with, where text is expected."""
+"""First bytes of binary formats that are no archives, where text is expected."""
 _TAR = slice(257, 262)
 # The mark of UTF-32 begins with that of UTF-16, so it is looked for first.
 _MARKS = {
@@ -135,7 +135,7 @@ def as_utf8(stream: BinaryIO, name: str) -> BinaryIO:
 
 
 def archive_of(head: bytes) -> str:
-    """Return what kind of archive a file's beginning is of, and what to do with it; nothing where it is of none."""
+    """Recognise an archive by a file's first bytes, and advise; empty where it is none."""
     if head.startswith(b"PK") and b"[Content_Types].xml" in head:
         return "an Excel workbook or another document of Office; save the table as CSV"
     if head[_TAR] == b"ustar":
@@ -153,7 +153,7 @@ def encoding_of(head: bytes) -> str:
 
 
 def begins_with_separator(head: bytes) -> bool:
-    """Tell whether a text is a sequence of JSON texts with a separator before each (RFC 7464)."""
+    """Check whether a text is a sequence of JSON texts with a separator before each (RFC 7464)."""
     return head.removeprefix(codecs.BOM_UTF8).startswith(_SEPARATOR)
 
 

@@ -1,4 +1,4 @@
-"""What ``%load_ext polydoc_analytics`` adds to Jupyter: %polydoc, %%polydoc, completion, tables and offline charts."""
+"""The Jupyter extension: %polydoc, %%polydoc, completion, tables and offline charts."""
 
 from __future__ import annotations
 

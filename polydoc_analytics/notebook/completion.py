@@ -45,7 +45,7 @@ def remove(shell: Any) -> None:
 
 
 def candidates(cell: str, line: int, position: int, views: Mapping[str, View]) -> list[str]:
-    """Return what can stand at a place of a cell, not yet narrowed to what is typed; empty in other cells."""
+    """List the completions at a place of a cell, not yet narrowed by the typed text; empty in other cells."""
     lines = cell.split("\n")
     before = lines[line][:position]
     if _IN_CALL.search(before):

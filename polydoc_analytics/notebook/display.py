@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 VEGA_LITE = "application/vnd.vegalite.v5+json"
-"""What JupyterLab draws by itself; nothing in these charts is newer."""
+"""The Vega-Lite version that JupyterLab draws by itself; nothing in these charts is newer."""
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 _FRAME = ("polars.dataframe.frame", "DataFrame")

@@ -1,4 +1,4 @@
-"""What is made of a source as a whole: runs in memory, or a folder of Parquet that any tool reads."""
+"""``load()`` and ``export()``: a whole source as runs in memory, or as a folder of Parquet."""
 
 from __future__ import annotations
 

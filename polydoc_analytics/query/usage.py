@@ -31,7 +31,7 @@ class UsageTable:
 
     @property
     def truncated(self) -> bool:
-        """Tell whether rows were left out."""
+        """Check whether rows were left out."""
         return self.left_out > 0
 
 

@@ -23,7 +23,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Branding:
-    """What a report shows of those who send it.
+    """The sender's branding of a report.
 
     ``title`` stands above every report's own title. ``price_per_credit`` with ``currency`` (an ISO 4217 code) puts
     money beside credits. ``look`` holds colours, logo and fonts.

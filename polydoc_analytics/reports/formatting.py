@@ -68,7 +68,7 @@ class Formatter:
 
 
 def plain(value: Any) -> str | None:
-    """Return what a cell says of no value, of a truth and of a whole number in any locale; None of any other value."""
+    """Format None, bools and ints without a locale; None for other types."""
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):

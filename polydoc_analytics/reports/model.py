@@ -1,4 +1,4 @@
-"""What a report says, apart from how it is drawn: a frozen value that builders fill and renderers draw.
+"""The content of a report: a frozen value that builders fill and renderers draw.
 
 A report has sections; a section has sentences, key figures, charts and at most one table. Every number is computed
 before it comes here; a renderer only chooses where it stands.
@@ -18,7 +18,7 @@ from polydoc_analytics.reports.money import Money
 Kind = Literal[
     "text", "mark", "yes", "count", "rate", "change", "points", "seconds", "ratio", "money", "day", "instant"
 ]
-"""What a value is, which says how it is written: ``rate`` 0.1 is 10%, ``change`` 0.1 is +10%, ``points`` 0.1 is +10
+"""The unit of a value, which decides its format: ``rate`` 0.1 is 10%, ``change`` 0.1 is +10%, ``points`` 0.1 is +10
 percentage points, ``seconds`` and ``ratio`` are numbers with two digits, ``mark`` true is a small sample, ``instant``
 is UTC."""
 

@@ -109,7 +109,7 @@ def context(
     accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
     files: Sequence[SourceFile] = (),
 ) -> Context:
-    """Return what builders get; the arguments are those of :func:`build`."""
+    """Build the context of report builders; the arguments are those of :func:`build`."""
     from polydoc_analytics.config.settings import account_names
     from polydoc_analytics.reports.branding import branding as parsed
     from polydoc_analytics.reports.builders.context import Context

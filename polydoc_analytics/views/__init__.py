@@ -52,13 +52,13 @@ class View:
 
     @property
     def needs_language(self) -> bool:
-        """Tell whether the view looks at languages."""
+        """Check whether the view looks at languages."""
         return "language" in self.keys
 
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """What a rendering fills in: names of the two base views, the instant of now, the whole days of the interval."""
+    """Values to render views with: names of the two base views, the instant of now, the interval's whole days."""
 
     facts: str
     facts_with_language: str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 BASE = ("observed", "languages", "run_facts", "run_facts_with_language", "rows_of_languages", "shown_rows")
-"""What a connection calls its own tables, which no view may be called."""
+"""Names of a connection's own tables, reserved."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEYS = ("account_id", "language", "period")
 

@@ -68,9 +68,9 @@ measured as (
 rated as (
     select
         *,
-        cast(failed_runs as double) as k,
-        cast(nullif(succeeded_runs + failed_runs, 0) as double) as n,
-        1.959963984540054 as z
+        cast(failed_runs as double) as failed,
+        cast(nullif(succeeded_runs + failed_runs, 0) as double) as finished,
+        1.959963984540054 as z_95
     from measured
 )
 
@@ -81,14 +81,14 @@ select
     succeeded_runs,
     failed_runs,
     runs - succeeded_runs - failed_runs as running_runs,
-    k / n as failure_rate,
+    failed / finished as failure_rate,
     case
-        when k = 0 then 0 * n
-        else (k + z * z / 2 - z * sqrt(k * (n - k) / n + z * z / 4)) / (n + z * z)
+        when failed = 0 then 0 * finished
+        else (failed + z_95 * z_95 / 2 - z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4)) / (finished + z_95 * z_95)
     end as failure_rate_low,
     case
-        when k = n then k / n
-        else (k + z * z / 2 + z * sqrt(k * (n - k) / n + z * z / 4)) / (n + z * z)
+        when failed = finished then failed / finished
+        else (failed + z_95 * z_95 / 2 + z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4)) / (finished + z_95 * z_95)
     end as failure_rate_high,
     cast(case when runs = 0 then 0 else input_tokens end as bigint) as input_tokens,
     cast(case when runs = 0 then 0 else output_tokens end as bigint) as output_tokens,

@@ -1,1 +1,1 @@
-"""What watches the runs: rules, what they found before, and who hears when that changes."""
+"""Alerts: rules over the runs, their remembered state, and notices when it changes."""

@@ -25,7 +25,7 @@ _MOST_SUBJECT = 120
 
 @dataclass(frozen=True)
 class Checked:
-    """What fires, what of it began since the last check, and the identities of what is over.
+    """The result of a check: firing alerts, those that began since the last check, and identities of those that ended.
 
     What fired and has no data any more still fires. ``without_data`` are the identities of what is told to have had
     none for too long.
@@ -39,7 +39,7 @@ class Checked:
 
 
 def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[str, Judged]:
-    """Return what each alert finds at an instant, by its name; nothing is remembered, nobody hears of it."""
+    """Evaluate each alert at an instant, by name, without storing state or sending notices."""
     from polydoc_analytics.query.database import connect
 
     if not plans.alerts:
@@ -53,7 +53,7 @@ def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[s
 
 
 def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> list[Finding]:
-    """Return what fires at an instant by its data; nothing is remembered, nobody hears of it."""
+    """List the firing alerts at an instant, without storing state or sending notices."""
     return [found for one in judge(lake, settings, plans, now).values() for found in one.firing]
 
 
@@ -79,7 +79,7 @@ def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> Checked
 
 
 def look(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> Checked:
-    """Return what :func:`check` would; nothing is remembered, nobody hears of it."""
+    """Do a dry run of :func:`check`, without storing state or sending notices."""
     return _Step.of(_state(StateStore(lake)), plans, judge(lake, settings, plans, now), now).checked(())
 
 
@@ -146,7 +146,7 @@ def _finding(stored: Mapping[str, Any]) -> Finding:
 
 
 def firing(lake: Lake) -> dict[str, Any]:
-    """Return what fired at the last check, by identity, each since when and with its evidence of then."""
+    """Load the alerts that fired at the last check, by identity, with their start and evidence."""
     return dict((StateStore(lake).read(_STATE) or {"firing": {}})["firing"])
 
 

@@ -38,7 +38,7 @@ _UNFIT = "sums"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What fires: of which alert, for what (an account, a language, a source), why, and ids of runs to look at.
+    """A firing alert: its name, its key (an account, a language, a source), the evidence, and ids of runs to look at.
 
     ``who`` names in words whose figures these are. ``ends_at`` is when it is over by itself, of which nobody is told:
     the end of a budget's month.
@@ -54,13 +54,13 @@ class Finding:
 
     @property
     def identity(self) -> str:
-        """What stays the same while it fires."""
+        """The identity, constant while it fires."""
         return f"{self.alert}: {self.key}"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What an alert found: what fires, and of which keys nothing can be said, for there are no data.
+    """The findings of an alert: firing keys, and keys without data.
 
     Where ``knows_absent`` is false nothing can be said of keys that are not in the data at all either.
     """
@@ -71,13 +71,13 @@ class Judged:
     seen: frozenset[str] = frozenset()
 
     def has_data_of(self, key: str) -> bool:
-        """Tell whether a key that does not fire is known to be within the limits."""
+        """Check whether a key that does not fire is known to be within the limits."""
         return key not in self.without_data and (self.knows_absent or key in self.seen)
 
 
 @dataclass(frozen=True)
 class AlertContext:
-    """What rules look at: a lake, the views over it, its sources as configured, and the instant of now."""
+    """The context of alert rules: a lake, the views over it, its configured sources, and the instant of now."""
 
     lake: Lake
     db: Database
@@ -135,7 +135,7 @@ class AlertContext:
 
 
 def judged(plan: AlertPlan, watched: AlertContext) -> Judged:
-    """Return what an alert finds, in the order of its keys.
+    """Evaluate an alert; findings are in the order of its keys.
 
     Accounts with a run whose numbers no sum holds are left out, which is a finding; of them nothing can be said.
     """
@@ -204,7 +204,7 @@ def _beyond(
 def _known_keys(
     view: views.View, watched: AlertContext, seen: Sequence[Mapping[tuple[str, ...], Any]]
 ) -> set[tuple[str, ...]]:
-    """Return whatever a view's rows can be of: every account or language that has ever had a run."""
+    """List the possible keys of a view: every account or language that has ever had a run."""
     names = view_keys(view)
     if not names:
         return {()}

@@ -13,7 +13,7 @@ ONE_SIDED = 0.025
 def is_beyond(
     measure: str, row: Mapping[str, Any], *, above: float | None, below: float | None, least_runs: int
 ) -> bool | None:
-    """Tell whether a row of a usage view is beyond a limit; None where it cannot be told.
+    """Check whether a row of a usage view is beyond a limit; None where it cannot be told.
 
     The failure rate is when the bound of its Wilson interval (Wilson 1927) is, and a true rate at the limit would give
     so extreme a count in fewer than 2.5 % of windows (the exact binomial tail, Clopper and Pearson 1934): Wilson's

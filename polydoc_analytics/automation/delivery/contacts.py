@@ -21,7 +21,7 @@ class Contacts:
 
 
 def contacts_of(account: str) -> Callable[[TargetPlan], tuple[str, ...]]:
-    """Return what gives an account's addresses among the contacts of a target."""
+    """Build the look-up of an account's addresses in a target's contacts."""
     return lambda target: contacts(target.values["contacts"]).addresses.get(account, ())
 
 

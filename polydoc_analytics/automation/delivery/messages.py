@@ -1,4 +1,4 @@
-"""What is delivered: a letter that every channel words in its own way, files, and the record of one delivery."""
+"""Content of deliveries: messages that each channel words in its own way, attachments, and records of deliveries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is said: a title, sentences, figures as (label, value, note), and charts as (title, sentence, file's name).
+    """A message: title, sentences, figures as (label, value, note), and charts as (title, sentence, file name).
 
     ``event`` is report, failure or alert; ``data`` is what a program may want of it, and holds no secret.
     """
@@ -87,7 +87,7 @@ class Delivery:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it is still to be tried."""
+        """Check whether it is still to be tried."""
         return self.state in ("due", "sending") or self.next_try_at is not None
 
     def stored(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class _Waiting:
         self._to = [Delivery.of(one) for one in notice["deliveries"]]
 
     def errands(self, plans: Plans) -> list[Errand]:
-        """Return what is to be tried."""
+        """List the deliveries still to be attempted."""
         made_at = datetime.fromisoformat(self._notice["made_at"])
         places = {"report": "notices", "period": f"{made_at:%Y-%m-%d}"}
 

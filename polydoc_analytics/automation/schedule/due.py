@@ -1,4 +1,4 @@
-"""What is due: every period that a report's schedule has come to, once, the oldest of too many skipped."""
+"""Jobs that are due: each period that a report's schedule has reached, once; the oldest of too many are skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an edition says that the one before did not: its figures against those that were kept with that one."""
+"""Differences between editions: the figures of a new one against those kept with the one before."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Comparison:
 
     @classmethod
     def with_edition(cls, shelf: StateStore, lake: Lake, job: Job, before: Edition, now: Edition) -> Comparison:
-        """Return what is to be held against an edition."""
+        """List the figures to compare with an edition."""
         since = before.load or 0
         erased = [row for row in Ledger(lake.place).rows if row.kind == "erase" and row.number > since]
         notes = [f"Edition {before.number} kept no figures, so they are not compared."] if _kept_none(before) else []
@@ -93,7 +93,7 @@ class Comparison:
                 self.of(document.account, ())
 
     def sentences(self) -> list[str]:
-        """Return what there is to say of the whole edition: totals first, and not more than can be read."""
+        """Summarise the changes of the whole edition: totals first, shortened to a readable length."""
         ordered = sorted(self.changes, key=lambda one: (bool(one.account), one.table != WHOLE))
         said = [*self.notes, *(str(one) for one in ordered[:_TOLD])]
         if len(ordered) > _TOLD:
@@ -101,7 +101,7 @@ class Comparison:
         return said
 
     def section(self, account: str, changes: Sequence[Change]) -> Section:
-        """Return what a document says of the edition before; everybody's names the changes of every account."""
+        """Summarise the changes against the edition before in a document; everybody's names all accounts."""
         shown = changes if account else self.changes
         first = f"This is a new edition; edition {self.edition.number} was made from {self.edition.snapshot}."
         totals = [str(one) for one in shown if one.table == WHOLE or (account and one.table == BY_ACCOUNT)]

@@ -32,7 +32,7 @@ class Document:
 
 @dataclass(slots=True)
 class Edition:
-    """What was made of a period at an instant: from which snapshot, which files, and who was to get them.
+    """An edition: the documents made of a period at an instant, their snapshot, files and deliveries.
 
     ``load`` is the number of the lake's load, ``changes`` says what is other than in the edition before. ``kind``,
     ``since``, ``until``, ``timezone`` and ``date_basis`` are those of its report; empty: those of its job. ``left_out``
@@ -89,7 +89,7 @@ class Job:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether there is still something to do."""
+        """Check whether there is still something to do."""
         return self.state not in FINAL
 
     @property

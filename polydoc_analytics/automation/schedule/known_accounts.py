@@ -21,7 +21,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class AccountCheck:
-    """What is wrong with the accounts of the settings, and what may be meant so but is to be known, in sentences."""
+    """Problems with the accounts of the settings, and remarks that are no problems, as sentences."""
 
     faults: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ def check_accounts(lake: Lake | None, settings: Settings, plans: Plans) -> Accou
 
 
 def speaks_of_accounts(settings: Settings, plans: Plans) -> bool:
-    """Tell whether the settings name any account, in themselves or in a file."""
+    """Check whether the settings name any account, in themselves or in a file."""
     given = [target.values.get("contacts") for target in plans.targets.values()]
     given += [alert.values.get("accounts") for alert in plans.alerts.values()]
     return bool(settings.accounts) or any(given) or any(report.accounts for report in plans.reports.values())

@@ -29,7 +29,7 @@ _SUMMARIES = ("slack", "webhook")
 
 @dataclass
 class RunSummary:
-    """What a pass did: the jobs that it worked on, what the alerts said, and notices that reached nobody."""
+    """Summary of one scheduler run: its jobs, the alerts' result, and notices that reached nobody."""
 
     jobs: list[Job] = field(default_factory=list)
     alerts: Checked | None = None
@@ -37,7 +37,7 @@ class RunSummary:
 
     @property
     def is_bad(self) -> bool:
-        """Tell whether a job ended without being sent, or a notice reached nobody."""
+        """Check whether a job ended without being sent, or a notice reached nobody."""
         return bool(self.lost) or any(job.state in ("failed", "uncertain") for job in self.jobs)
 
 
@@ -203,7 +203,7 @@ class Scheduler:
             self.book.save_progress(job.report, Progress(progress.through, left, progress.start))
 
     def _is_ready(self, plan: ReportPlan, job: Job) -> bool:
-        """Tell whether there is an edition to be sent now; it is made if its time has come."""
+        """Check whether there is an edition to be sent now; it is made if its time has come."""
         now = self.clock()
         if job.next_try_at and now < datetime.fromisoformat(job.next_try_at):
             return False
@@ -348,7 +348,7 @@ class Scheduler:
 
 
 def _is_news(job: Job, edition: Edition, delivery: Delivery) -> bool:
-    """Tell whether the figures of a document are other than those of the last edition that reached its receiver."""
+    """Check whether the figures of a document are other than those of the last edition that reached its receiver."""
     digest = {one.account: one.digest for one in edition.documents}[delivery.account]
     for before in reversed(job.editions):
         for one in before.deliveries:

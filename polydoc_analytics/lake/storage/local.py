@@ -39,7 +39,7 @@ class Stored:
 
 
 class Storage(Protocol):
-    """What the lake needs of the place where it is; names are relative to the lake."""
+    """The storage interface of a lake; names are relative to its root."""
 
     uri: str
     shown: str
@@ -50,7 +50,7 @@ class Storage(Protocol):
         """Return the path or URI at which DuckDB finds a file."""
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is a file of this name."""
+        """Check whether there is a file of this name."""
 
     def read(self, name: str) -> bytes | None:
         """Return a file's bytes; None where there is none."""
@@ -65,7 +65,7 @@ class Storage(Protocol):
         """Give a file that another program has put into the lake its final name; durable as what is adopted."""
 
     def open_file(self, name: str) -> Any:
-        """Return what pyarrow opens to read a file of the lake."""
+        """Open a file of the lake for pyarrow."""
 
     def open_bytes(self, name: str) -> Any:
         """Open a file of the lake to read its bytes from their start."""
@@ -116,7 +116,7 @@ class LocalPlace:
         return str(self.folder / name)
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is a file or folder of this name."""
+        """Check whether there is a file or folder of this name."""
         return (self.folder / name).exists()
 
     def read(self, name: str) -> bytes | None:
@@ -305,7 +305,7 @@ def _sync(handle: int) -> None:
 
 
 def way_back(place: Storage) -> str:
-    """Return what to do about a lake that is damaged."""
+    """Advise how to repair a damaged lake."""
     return f"`polydoc-analytics lake repair --lake {place.shown}` says what can be saved"
 
 
@@ -323,5 +323,5 @@ def json_of(place: Storage, name: str) -> dict[str, Any]:
 
 
 def json_text(content: Mapping[str, Any]) -> bytes:
-    """Return what :func:`json_of` reads."""
+    """Serialise JSON for :func:`json_of`."""
     return json.dumps(dict(content), ensure_ascii=False, indent=1).encode("utf-8", "replace")

@@ -59,7 +59,7 @@ class RemotePlace:
         return f"{self.uri}/{name}"
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is an object of this name, or one below it."""
+        """Check whether there is an object of this name, or one below it."""
         import obstore
 
         try:

@@ -63,7 +63,7 @@ class ReadOnlyFiles(ReadOnly, AbstractFileSystem):  # type: ignore[misc]
         return datetime.fromtimestamp(os.stat(self._path(path)).st_mtime, UTC)
 
     def exists(self, path: str, **_: Any) -> bool:
-        """Tell whether a file is one of these, and there."""
+        """Check whether a file is one of these, and there."""
         return path in self._paths and os.path.exists(self._paths[path])
 
     def glob(self, path: str, **_: Any) -> list[str]:

@@ -41,7 +41,7 @@ _PLAIN_INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.0+)?$"
 _LINE = re.compile(rb"([^\r\n]*+)(?:\r\n|\r|\n|\Z)")
 _EMPTY = [""]
 _NULLS = ["", "NULL", "\\N"]
-"""What is null where it is not quoted: as most write it, and as PostgreSQL and MySQL may."""
+"""Unquoted texts for null: as most programs write it, and as PostgreSQL and MySQL may."""
 _MOST_LINES_AT_ONCE = 400_000
 """Usual blocks have a tenth of that; of lines with hardly anything in them, what is known of each would fill memory."""
 _LONGEST_HEADER = 1024 * 1024

@@ -173,7 +173,7 @@ def joined(parts: Sequence[Records]) -> Records:
 
 
 def is_line_by_line(block: bytes | bytearray, delimiter: bytes) -> bool:
-    """Tell whether it is plain at a glance that no field of a block holds a line end."""
+    """Check whether it is plain at a glance that no field of a block holds a line end."""
     if b'"' not in block:
         return True
     octets = np.frombuffer(block, np.uint8)
@@ -191,7 +191,7 @@ def is_line_by_line(block: bytes | bytearray, delimiter: bytes) -> bool:
 
 
 def is_open(line: bytes, delimiter: bytes) -> bool:
-    """Tell whether a field is still open at the end of a line."""
+    """Check whether a field is still open at the end of a line."""
     closed, opening = _patterns(delimiter)
     return opening.search(closed.sub(b"", line)) is not None
 

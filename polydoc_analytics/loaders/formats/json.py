@@ -92,7 +92,7 @@ def _runs_in_a_row(text: Text, elements: Elements) -> Iterator[Work]:
 
 
 def _is_lines(text: Text) -> bool:
-    """Tell whether a first line is an object of its own with another one behind it: NDJSON under another name."""
+    """Check whether a first line is an object of its own with another one behind it: NDJSON under another name."""
     end = text.held.find(b"\n", text.at)
     second = text.held[end:].lstrip(SPACE) if end >= 0 else b""
     # An object over several lines often begins with its bracket alone.

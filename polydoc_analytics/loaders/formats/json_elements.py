@@ -201,7 +201,7 @@ class Elements:
 
 
 def _is_flat(piece: bytes, joint: bytes) -> bool:
-    """Tell whether a piece begins with { and ends with } and has no braces but those around its elements."""
+    """Check whether a piece begins with { and ends with } and has no braces but those around its elements."""
     elements = piece.count(joint) + 1
     return (
         piece.startswith(b"{")
@@ -212,7 +212,7 @@ def _is_flat(piece: bytes, joint: bytes) -> bool:
 
 
 def _cuts_a_text(lines: bytes) -> bool:
-    """Tell whether a text that holds the joint was parted: a line with an odd number of quotation marks."""
+    """Check whether a text that holds the joint was parted: a line with an odd number of quotation marks."""
     if b"\\" in lines:
         lines = lines.replace(b"\\\\", b"").replace(b'\\"', b"")
     return any(line.count(b'"') % 2 for line in lines.split(b"\n"))

@@ -1,4 +1,4 @@
-"""What stands around an array of runs in a JSON object: which array it is, and whether there is more than this page."""
+"""The envelope of an array of runs in a JSON document: which array it is, and whether more pages follow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def required_keys(value: Mapping[str, Any]) -> int:
 
 
 def is_page(value: Mapping[str, Any]) -> bool:
-    """Tell whether a parsed object is not a run itself, but holds an array of some, or has nothing of a run but one."""
+    """Check whether a parsed object is no run itself but holds an array of runs, or has none of a run's keys."""
     keys = required_keys(value)
     holds_any = any(isinstance(member, list | dict) for member in value.values())
     return keys < _OF_A_RUN and (_holds_runs(value) or (not keys and holds_any))
@@ -94,7 +94,7 @@ def is_answer(content: bytes) -> bool:
 
 
 def _is_failure(value: Mapping[str, Any]) -> bool:
-    """Tell whether an object says of itself that a request has failed."""
+    """Check whether an object says of itself that a request has failed."""
     status = next((value[key] for key in ("status", "statusCode", "status_code") if key in value), None)
     is_of_http = isinstance(status, run_parser.Number) and status.isdigit() and 400 <= int(status[:4]) <= 599
     return is_of_http or any(value.get(key) is False for key in ("success", "ok"))
@@ -112,7 +112,7 @@ def _holds_runs(value: Any) -> bool:
 
 
 def holds_arrays_of_runs(piece: Piece | Work) -> bool:
-    """Tell whether the first element of a piece is no run, but an array of some, or a page with one."""
+    """Check whether the first element of a piece is no run, but an array of some, or a page with one."""
     if isinstance(piece, Work) or piece.first > 1:
         return False
     element = next(piece.elements())
@@ -308,7 +308,7 @@ class Envelope:
             )
 
     def _said_error(self) -> str | None:
-        """Return what the object says of an error, to stand behind a word; None where it says nothing of one."""
+        """Extract the error message of the object; None where it has none."""
         rank, said = self._error
         if rank <= len(_EXPLANATIONS):
             return f": {run_parser.show(said)}" if said else ""

@@ -104,7 +104,7 @@ def pages(members: Mapping[str, Any]) -> More | None:
 
 
 def is_page_number(key: str, value: Any) -> bool:
-    """Tell whether a value is the number of a page or of all pages."""
+    """Check whether a value is the number of a page or of all pages."""
     return _plain(key) in (*_PAGE, *_PAGES) and _is_number(value)
 
 

@@ -69,7 +69,7 @@ class Text:
 
     @property
     def is_beyond_memory(self) -> bool:
-        """Tell whether more was taken than was to be remembered."""
+        """Check whether more was taken than was to be remembered."""
         self._keep()
         self.held, self.at = self.held[self.at :], 0
         return self._kept is not None and len(self._kept) > self._most_kept

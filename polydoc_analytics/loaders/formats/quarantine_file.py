@@ -25,7 +25,7 @@ def line_of(rejected: Rejected) -> str:
 
 
 def begins(head: bytes) -> bool:
-    """Tell whether a file's beginning is that of a quarantine file."""
+    """Check whether a file's beginning is that of a quarantine file."""
     return head.startswith(b'{"source"') and b'"line"' in head and b'"reason"' in head
 
 

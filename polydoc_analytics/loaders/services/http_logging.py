@@ -1,4 +1,4 @@
-"""What the HTTP client and the retries log, held back: whole URLs with their queries, and headers of answers."""
+"""Filters that keep URLs with queries and headers of answers out of the HTTP client's and retries' logs."""
 
 from __future__ import annotations
 

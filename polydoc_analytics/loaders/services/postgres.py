@@ -93,7 +93,7 @@ def account_names(dsn: str, query: str, *, source: str = "accounts") -> dict[str
 
 
 def _relation(table: str | None, query: str | None) -> tuple[str, str]:
-    """Return what stands behind FROM, and what to call it in messages."""
+    """Build the FROM clause, and its name for messages."""
     if query is not None:
         if table is not None:
             raise UsageError("give a table or a query, not both")
@@ -111,7 +111,7 @@ def _quoted(name: str) -> str:
 
 
 def _needs_cast(field: pa.Field) -> bool:
-    """Tell whether Arrow has no plain type for a column: uuid, numeric, enum and types of extensions."""
+    """Check whether Arrow has no plain type for a column: uuid, numeric, enum and types of extensions."""
     return isinstance(field.type, pa.BaseExtensionType)
 
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL and its driver say when something fails, brought to one line that gives no secret away."""
+"""Errors of PostgreSQL and its driver in one line, without secrets."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _GUARDED_MEMORY = "2.5GB"
-"""What DuckDB itself may hold of the 4 GB that a query is promised to keep to; its result takes up to one more."""
+"""DuckDB's share of the 4 GB that a query is promised to keep to; its result takes up to one more."""
 _QUERY_GROWTH = 4 * GB
 _SPILLED = "16GB"
 _LITERAL = re.compile(r"'(?:[^']|'')*'")

@@ -96,7 +96,7 @@ def _with_texts(relation: duckdb.DuckDBPyRelation, texts: set[int]) -> duckdb.Du
 
 
 def _is_plain(kind: Any) -> bool:
-    """Tell whether Polars and Python hold a type of DuckDB's as what it is."""
+    """Check whether Polars and Python hold a type of DuckDB's as what it is."""
     if kind.id in _PLAIN:
         return True
     if kind.id == "map":
@@ -108,7 +108,7 @@ def _is_plain(kind: Any) -> bool:
 
 
 def _is_held(values: pa.Array) -> bool:
-    """Tell whether Python has all values of an array; it has no infinite date, none BC, and no time 24:00."""
+    """Check whether Python has all values of an array; it has no infinite date, none BC, and no time 24:00."""
     import pyarrow as pa
 
     kind = values.type

@@ -1,4 +1,4 @@
-"""What a database is asked about, in words that every engine understands: runs, interval, filters and zone."""
+"""The scope of a database, independent of the engine: runs, interval, filters and zone."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Scope:
 
     @cached_property
     def setting(self) -> catalog.RenderContext:
-        """What the views' files are rendered with."""
+        """The context that the views' SQL is rendered with."""
         first, end = self.interval.first_whole_day, self.interval.end_of_whole_days
         ends = None
         if end is not None:
@@ -114,7 +114,7 @@ class Scope:
 
 
 class Engine(Protocol):
-    """What answers over one scope. Views and queries are texts in DuckDB's dialect; each engine renders them."""
+    """An engine over one scope. Views and queries are texts in DuckDB's dialect; each engine renders them."""
 
     name: str
 

@@ -29,7 +29,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def builder(kind: str) -> Callable[[Context], Report]:
-    """Return what builds a kind of report; raises UsageError with the nearest name where there is none."""
+    """Look up the builder of a kind of report; raises UsageError with the nearest name where there is none."""
     if kind in KINDS:
         found: Callable[[Context], Report] = getattr(import_module(f"{__name__}.{kind}"), kind)
         return found

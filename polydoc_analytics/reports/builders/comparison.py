@@ -32,7 +32,7 @@ class Comparison:
 
 
 def comparison(interval: Interval, now: datetime) -> Comparison | None:
-    """Return what an interval is compared with; None where it has no beginning, or begins after ``now``.
+    """Choose the interval to compare with; None where the interval has no beginning, or begins after ``now``.
 
     A calendar period is compared with the one before it, other whole days with as many days before them, anything
     else with the same length of time before it. A period in progress ends now, and the one before it at the same
@@ -71,7 +71,7 @@ def _preceding(since: datetime, until: datetime, end: datetime, tz: ZoneInfo) ->
 
 
 def _unit(first: date, last: date) -> tuple[str, date]:
-    """Return what calendar period two days bound, and the first day of the one before it."""
+    """Recognise the calendar period that two days bound, and the first day of the one before it."""
     if first.day == 1 and last.day == 1:
         months = 12 * (last.year - first.year) + last.month - first.month
         for unit, length in (("month", 1), ("quarter", 3), ("year", 12)):

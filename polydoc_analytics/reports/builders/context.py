@@ -1,4 +1,4 @@
-"""What a builder of reports gets: the runs, what they are compared with, names, wording; and how it hands back."""
+"""The context of report builders: the views, the comparison, names and formats; and helpers to build sections."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SMALL_SAMPLE = 0.2
 
 
 def is_small(low: float | None, high: float | None) -> bool:
-    """Tell whether a rate's interval is so wide that the rate says little: wider than 20 points."""
+    """Check whether a rate's interval is so wide that the rate says little: wider than 20 points."""
     return low is not None and high is not None and high - low > _SMALL_SAMPLE
 
 
@@ -54,7 +54,7 @@ class Context:
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """What the period is compared with; None where there is nothing, or the source begins too late for it."""
+        """The period to compare with; None where there is none, or the source begins too late for it."""
         found = comparison(self.db.interval, self.made_at)
         first = self.first_run
         return found if found and first and found.before.since and first <= found.before.since + _DAY else None

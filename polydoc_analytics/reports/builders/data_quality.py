@@ -1,4 +1,4 @@
-"""What a reader should know of the data itself: runs Running for too long, coverage, soft rules."""
+"""Sections on data quality: runs Running for too long, coverage, soft rules."""
 
 from __future__ import annotations
 

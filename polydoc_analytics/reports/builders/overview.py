@@ -67,7 +67,7 @@ class Compared:
 
     @classmethod
     def of(cls, now: Database, before: Database) -> Compared:
-        """Return what two periods are compared by."""
+        """List the measures that two periods are compared by."""
         current, earlier = (one.view("usage").row(0, named=True) for one in (now, before))
         return cls({name: (current[name], earlier[name]) for name in current}, (lacking(now), lacking(before)))
 
@@ -97,7 +97,7 @@ def key_figures(context: Context, compared: Compared | None) -> tuple[Figure, ..
         rate += "; small sample" if is_small(low, high) else ""
     running = f"{context.text(usage['running_runs'], 'count')} still running"
     figures = [
-        of("runs", "RunRelation", "count", note=running, measure="runs"),
+        of("runs", "Runs", "count", note=running, measure="runs"),
         of("failure_rate", "Failure rate", "rate", note=rate, measure="failure_rate"),
         of("credits", "Credits", "count", note=_unknown(context, "runs_without_credits"), measure="credits"),
         of("input_tokens", "Tokens in", "count", note=_unknown(context, "runs_without_tokens"), measure="input_tokens"),

@@ -164,7 +164,7 @@ def _figures(context: Context, usage: Mapping[str, Any]) -> tuple[Figure, ...]:
     if usage["credits"] is not None and usage["credits_on_failed_runs"] is not None:
         failed = f"of these {context.text(usage['credits_on_failed_runs'], 'count')} on failed runs"
     figures = [
-        context.figure("runs", "RunRelation", usage["runs"], "count", note=runs),
+        context.figure("runs", "Runs", usage["runs"], "count", note=runs),
         context.figure(
             "credits",
             "Credits",
@@ -237,12 +237,12 @@ def _most_credits(context: Context, languages: Sequence[Mapping[str, Any]]) -> s
 
 def _runs(context: Context, data: AccountData) -> Section:
     if not data.runs:
-        return Section("runs", "RunRelation", (NO_RUNS,))
+        return Section("runs", "Runs", (NO_RUNS,))
     columns = tuple(column for column in _RUN if column.kind != "money" or context.branding.currency)
     rows = tuple(row(context, columns, one) for one in data.runs)
     table = summed(context, Table(columns, rows, _LISTED, noun="runs"), context.money(data.usage["credits"]))
     text = f"{context.counted(len(rows), 'run')}, in the order in which they were created."
-    return Section("runs", "RunRelation", (text,), table=table)
+    return Section("runs", "Runs", (text,), table=table)
 
 
 def index(context: Context, names: Mapping[str, str], unfit: SumError | None = None) -> Report:

@@ -1,4 +1,4 @@
-"""What changed most against the preceding period: accounts and languages by the change in their runs."""
+"""The largest changes against the preceding period: accounts and languages by the change in their runs."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from polydoc_analytics.reports.renderers import fonts
 
 _VEGA_LITE = "6.4"
 _ROWS = "t"
-"""What the dataset of a chart's rows is called where it has no name."""
+"""The default name of a chart's dataset."""
 _ONE_AT_A_TIME = Lock()
 
 T = TypeVar("T")

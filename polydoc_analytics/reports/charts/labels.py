@@ -1,4 +1,4 @@
-"""What accounts and languages are called in a report: no two alike, in charts, tables and sentences."""
+"""Labels of accounts and languages in a report: no two alike, in charts, tables and sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IN_CHARTS = 36
 _IN_TABLES = 120
 _LEAST_PREFIX, _LONGEST_PREFIX = 8, 16
 _OF_SUMS = re.compile(r"total|others \([\d,]+\)", re.IGNORECASE)
-"""What the rows under a table and the last bar of a chart are called."""
+"""Names of the rows under a table and of the last bar of a chart."""
 
 
 class Labels:

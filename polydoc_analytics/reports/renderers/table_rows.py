@@ -1,4 +1,4 @@
-"""What all drawn formats share: the lines of a table that are shown, as text, and what is said of the rest."""
+"""Rows of tables as text, for all drawn formats, and the line about rows left out."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def lines(report: Report, table: Table, most: int | None = None) -> Lines:
 
 
 def is_number(column: Column) -> bool:
-    """Tell whether a column's cells stand on the right, aligned on the decimal."""
+    """Check whether a column's cells stand on the right, aligned on the decimal."""
     return column.kind in NUMBERS
 
 
 def small_sample_note(columns: Sequence[Column]) -> str:
-    """Return what a table with marks says of them; empty where it has none."""
+    """Explain the marks of a table; empty where it has none."""
     if not any(column.kind == "mark" for column in columns):
         return ""
     return "Small sample: the 95% interval (Wilson) is wider than 20 points."

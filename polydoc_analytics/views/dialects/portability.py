@@ -28,7 +28,7 @@ _SAME = frozenset(
 )
 """Functions, by SQLGlot's names of them, that a test holds to give the same on DuckDB and Spark."""
 _OWN = frozenset({"hash"})
-"""What only the package's own views may use: its values differ, and are compared with each other alone."""
+"""Functions for the package's own views only, since their values differ between engines."""
 _FUNCTIONS = {
     "timetounix": "epoch() cuts fractions off elsewhere; write epoch_us(x) / 1000000",
     "dayofweek": "dayofweek() counts from another day elsewhere; write date_diff('day', week, day), 0 is Monday",
@@ -71,7 +71,7 @@ def check(tree: exp.Expr, what: str = "") -> None:
 
 
 def differences(tree: exp.Expr, *, is_own: bool = False) -> list[str]:
-    """Return what in a query may give other results elsewhere, each with what to write instead.
+    """List the constructs of a query that may give other results elsewhere, each with its replacement.
 
     ``is_own`` is said of the package's own views.
     """
@@ -163,21 +163,21 @@ def _is_range(window: exp.Expr) -> bool:
 
 
 def _is_written(node: exp.Expr) -> bool:
-    """Tell whether an expression is a fraction or an instant, which each engine writes as text in its own way."""
+    """Check whether an expression is a fraction or an instant, which each engine writes as text in its own way."""
     from sqlglot import exp
 
     return is_fraction(node) or (isinstance(node, exp.Column) and node.name.lower().endswith("_at"))
 
 
 def is_integer_type(cast: Any) -> bool:
-    """Tell whether a cast is to an integer."""
+    """Check whether a cast is to an integer."""
     from sqlglot import exp
 
     return cast.to.this in exp.DataType.INTEGER_TYPES
 
 
 def is_fraction(node: exp.Expr) -> bool:
-    """Tell whether an expression may have a fraction, by what it is made of."""
+    """Check whether an expression may have a fraction, by what it is made of."""
     from sqlglot import exp
 
     if isinstance(node, exp.Floor | exp.Ceil | exp.Count | exp.IntDiv | exp.Length):

@@ -125,7 +125,7 @@ def _integer_aliases(tree: exp.Expr) -> dict[str, bool]:
 
 
 def _is_integer(node: exp.Expr, aliases: dict[str, bool]) -> bool:
-    """Tell whether an expression is an integer, by what it is made of; of what is not known it is not."""
+    """Check whether an expression is an integer, by what it is made of; of what is not known it is not."""
     from sqlglot import exp
 
     if isinstance(node, exp.Column):

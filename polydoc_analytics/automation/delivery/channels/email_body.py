@@ -61,7 +61,7 @@ def message(values: Mapping[str, Any], delivery: Delivery, parcel: Package) -> b
 
 
 def needs_utf8(*addresses: str) -> bool:
-    """Tell whether an address has letters beyond ASCII, which only servers with SMTPUTF8 take."""
+    """Check whether an address has letters beyond ASCII, which only servers with SMTPUTF8 take."""
     return not all(address.isascii() for address in addresses)
 
 

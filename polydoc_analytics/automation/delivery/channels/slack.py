@@ -14,7 +14,7 @@ from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.model.plurals import counted
 
 _MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10, 2000, 50
-"""What Slack takes: characters of a header, of a section's text and of a field, fields of a section, blocks."""
+"""Slack's limits: characters of a header, of a section's text and of a field, fields of a section, blocks."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 

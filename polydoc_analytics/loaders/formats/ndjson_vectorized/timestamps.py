@@ -41,7 +41,7 @@ class MomentForm:
 
     @staticmethod
     def fits(text: bytes) -> bool:
-        """Tell whether a text has a form that can be learnt."""
+        """Check whether a text has a form that can be learnt."""
         return _FORM.fullmatch(text) is not None
 
     def instants(self, words: np.ndarray[Any, Any]) -> tuple[Ints, Mask]:
