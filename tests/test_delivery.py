@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import json
@@ -10,6 +11,7 @@ import re
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -333,6 +335,28 @@ def test_a_webhook_that_answers_byte_by_byte_has_a_deadline_for_the_whole_answer
             )
 
 
+@pytest.mark.parametrize("status", ["200 OK", "500 Down"])
+def test_an_answer_without_end_is_cut_off_early_and_in_little_memory(sending, monkeypatch, status: str) -> None:
+    import httpx  # noqa: F401 - its own memory is not the answer's
+
+    patient = HOOK.format(kind="webhook").replace("timeout = 1", "timeout = 20")
+    zeros = gzip.compress(bytes(50_000_000))
+    bomb = f"Content-Encoding: gzip\r\nContent-Length: {len(zeros)}\r\n\r\n".encode() + zeros
+    for rest in (b"Content-Length: 10000000\r\n\r\n", b"\r\n", bomb):
+        with dripping(f"HTTP/1.1 {status}\r\n".encode() + rest, drop=b"x" * 100_000, every_s=0) as port:
+            monkeypatch.setenv("HOOK_URL", f"http://127.0.0.1:{port}/hook-canary")
+            tracemalloc.start()
+            try:
+                one = sending(patient).at(0)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert one.state == ("sent" if status == "200 OK" else "failed")
+        assert one.tries[0].answer.startswith("200" if status == "200 OK" else "answered 500")
+        assert len(one.tries[0].answer) < 5000
+        assert peak < 8_000_000
+
+
 def test_a_mail_server_that_answers_byte_by_byte_has_one_too(sending) -> None:
     with dripping(b"") as port:
         began = time.monotonic()
@@ -342,8 +366,8 @@ def test_a_mail_server_that_answers_byte_by_byte_has_one_too(sending) -> None:
 
 
 @contextmanager
-def dripping(head: bytes) -> Iterator[int]:
-    """A server that takes whatever comes and answers, after ``head``, one byte every 0.1 s."""
+def dripping(head: bytes, drop: bytes = b"2", every_s: float = 0.1) -> Iterator[int]:
+    """A server that takes whatever comes and answers, after ``head``, one ``drop`` every so often."""
     ended = threading.Event()
 
     def serve(listening: socket.socket) -> None:
@@ -351,14 +375,17 @@ def dripping(head: bytes) -> Iterator[int]:
             client, _ = listening.accept()
             with client:
                 client.sendall(head)
-                while not ended.wait(0.1):
-                    client.sendall(b"2")
+                while not ended.wait(every_s):
+                    client.sendall(drop)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)  # where nobody comes, the test fails and does not wait for ever
         thread = threading.Thread(target=serve, args=(listening,))
         thread.start()
-        yield listening.getsockname()[1]
-        ended.set()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            ended.set()
     thread.join()
 
 

@@ -57,14 +57,17 @@ async def _within(
 ) -> tuple[int, str]:
     import httpx
 
-    head = {"Content-Type": "application/json", "User-Agent": "polydoc-analytics", **headers}
+    head = {"Content-Type": "application/json", "User-Agent": "polydoc-analytics", "Accept-Encoding": "identity"}
     # Each of httpx's own limits is for one step, and begins anew with every byte.
     async with asyncio.timeout(timeout_s):
         async with httpx.AsyncClient(timeout=None) as client:
-            request = client.stream("POST", url, content=body, headers=head, extensions={"trace": progress})
+            request = client.stream(
+                "POST", url, content=body, headers=head | dict(headers), extensions={"trace": progress}
+            )
             async with request as answer:
                 text = b""
-                async for part in answer.aiter_bytes():
+                # Not unpacked: a small part of an answer that is compressed unasked can be of any size.
+                async for part in answer.aiter_raw():
                     text += part
                     if len(text) > _MOST_READ:
                         break
