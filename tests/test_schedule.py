@@ -137,6 +137,23 @@ def test_a_start_in_the_past_is_where_it_begins(folder: Path, server: Hook) -> N
     assert [period for period, _ in pass_at(text, "2026-03-24T12:00+00:00")] == ["2026-W10", "2026-W11", "2026-W12"]
 
 
+def test_a_start_that_is_set_moved_or_taken_away_later_sends_each_period_once(folder: Path, server: Hook) -> None:
+    def starting(day: str) -> str:
+        return WEEKLY.replace("[[reports]]", f'[[reports]]\ncatch_up = 9\nstart = "{day}"')
+
+    assert [period for period, _ in pass_at(WEEKLY, MONDAY)] == ["2026-W10"]
+    assert [period for period, _ in pass_at(starting("2026-02-23"), "2026-03-09T08:00+00:00")] == [
+        "2026-W08",
+        "2026-W09",
+    ]
+    assert pass_at(WEEKLY, "2026-03-09T09:00+00:00") == []
+    assert pass_at(starting("2026-02-23"), "2026-03-09T10:00+00:00") == []
+    assert pass_at(starting("2026-03-02"), "2026-03-09T11:00+00:00") == []
+    assert [period for period, _ in pass_at(starting("2026-02-16"), "2026-03-09T12:00+00:00")] == ["2026-W07"]
+    sent = [one["data"]["period"] for one in server.taken]
+    assert sorted(sent) == sorted(set(sent)) == ["2026-W07", "2026-W08", "2026-W09", "2026-W10"]
+
+
 def test_a_receiver_in_trouble_is_tried_again_and_later_periods_wait_for_it(folder, monkeypatch) -> None:
     with hook(500, 500, 200) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
