@@ -12,6 +12,7 @@ from conftest import wire
 import polydoc_analytics as pda
 from polydoc_analytics.ingest import quarantine
 from polydoc_analytics.ingest.quarantine import Quarantine
+from polydoc_analytics.loaders import read_batches
 from polydoc_analytics.loaders.validation import Rejected
 
 ROWS = [Rejected("runs.ndjson", line, f"status: 'Done {line}'", f'{{"id": "r{line}"}}', None) for line in range(1, 6)]
@@ -52,3 +53,29 @@ class TestSpilled:
         lake = pda.Lake(tmp_path / "lake")
         assert lake.ingest(path).quarantined == 5
         assert lake.quarantine()["line"].to_list() == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("name", ["bad.json", "bad.ndjson"])
+def test_very_many_bad_rows_are_checked_in_pieces_and_each_is_numbered(name: str, tmp_path) -> None:
+    rows = 120_001
+    between, around = (b",", b"[%b]") if name == "bad.json" else (b"\n", b"%b\n")
+    path = tmp_path / name
+    path.write_bytes(around % between.join(b'{"id":%d}' % (n % 7) for n in range(rows)))
+    batches = list(read_batches(str(path)))
+    assert max(batch.read for batch in batches) <= 50_000
+    rejected = [row for batch in batches for row in batch.rejected]
+    assert [row.line for row in rejected] == list(range(1, rows + 1))
+    assert [row.raw for row in rejected] == [f'{{"id":{n % 7}}}' for n in range(rows)]
+    assert {row.reason.partition(";")[0] for row in rejected} == {
+        f"id: expected text, got the number '{n}'" for n in range(7)
+    }
+
+
+def test_the_frame_of_rows_that_were_spilled_in_pieces_is_whole(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polydoc_analytics.ingest.quarantine._SPILL_BYTES", 500)
+    held = Quarantine(tmp_path)
+    rows = [Rejected("a.ndjson", n, "is bad", f"é{n}") for n in range(1, 51)]
+    for row in rows:
+        held.add([row])
+    assert held.frame().rows() == [(row.source, row.line, row.reason, row.raw) for row in rows]
+    held.close()

@@ -404,10 +404,9 @@ def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
 
     from polydoc_analytics.ingest.quarantine import kind_of
 
-    kinds = rejected["reason"].map_elements(kind_of, return_dtype=pl.String)
-    return (
-        pl.DataFrame({"reason": kinds}).group_by("reason").len("rows").sort("rows", "reason", descending=[True, False])
-    )
+    reasons = rejected["reason"].value_counts(name="rows")  # first, for many rows share one
+    kinds = reasons.with_columns(pl.col("reason").map_elements(kind_of, return_dtype=pl.String))
+    return kinds.group_by("reason").agg(pl.sum("rows")).sort("rows", "reason", descending=[True, False])
 
 
 def _period_text(db: Database) -> str:

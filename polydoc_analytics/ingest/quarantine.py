@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,7 +85,11 @@ class Quarantine:
         if self._file is None:
             return frame
         self._flush()
-        return pl.concat([pl.read_ndjson(self._path, schema=SCHEMA), frame])
+        frames = []
+        with open(self._path, "rb") as file:
+            while some := file.readlines(_SPILL_BYTES):  # the whole text and its rows at once take much memory
+                frames.append(pl.read_ndjson(b"".join(some), schema=SCHEMA))
+        return pl.concat([*frames, frame])
 
     def _flush(self) -> None:
         if self._file is not None and not self._file.closed:
@@ -119,6 +124,7 @@ def _well_formed(row: Rejected) -> Rejected:
     return Rejected(well_formed(row.source), row.line, well_formed(row.reason), well_formed(row.raw), header)
 
 
+@lru_cache(1024)
 def kind_of(reason: str) -> str:
     """Return a reason without the values in it, so that rows can be counted by it."""
     return _AT.sub("", _QUOTED.sub("'…'", reason))

@@ -113,19 +113,22 @@ class Batch:
 
     def _part(self, broken: Iterable[tuple[int, str, str]]) -> None:
         """Part the rows into runs and rejected ones, by row, column and reason of what pandera has found broken."""
-        reasons: dict[int, dict[str, str]] = {row: dict(columns) for row, columns in (self._refused or {}).items()}
+        reasons = dict(self._refused or {})
         for row, column, reason in broken:
-            reasons.setdefault(row, {}).setdefault(column, reason)
+            if column not in (of_row := reasons.get(row, {})):
+                reasons[row] = {**of_row, column: reason}
         if not reasons:
             self._verdict = _as_runs(self._table), self._in_order(self.unreadable)
             return
         bad = sorted(reasons)
-        rejected = [
-            self._place.rejected(
-                row, "; ".join(f"{name}: {reasons[row][name]}" for name in NAMES if name in reasons[row])
-            )
-            for row in bad
-        ]
+        texts: dict[int, str] = {}  # of reasons that rows share
+        rejected = []
+        for row in bad:
+            text = texts.get(id(reasons[row]))
+            if text is None:
+                text = "; ".join(f"{name}: {reasons[row][name]}" for name in NAMES if name in reasons[row])
+                texts[id(reasons[row])] = text
+            rejected.append(self._place.rejected(row, text))
         keep = pl.repeat(True, self._table.num_rows, eager=True).scatter(bad, False)
         runs = _as_runs(self._table.filter(keep.to_arrow()))
         self._verdict = runs, self._in_order([*rejected, *self.unreadable])

@@ -23,7 +23,7 @@ from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected,
 _JOINT = re.compile(rb"\}(\s*,\s*)\{")
 _JOINT_WITHOUT_COMMA = re.compile(rb"\}(\s*)\{")
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
-_MOST_ELEMENTS = 20_000
+_MOST_ELEMENTS = 50_000
 
 
 class Piece(NamedTuple):
@@ -67,7 +67,7 @@ class Elements:
         self._joint = b""
         while True:
             if not walked and (piece := self._flat(is_array)):
-                yield piece
+                yield from _few_at_once(piece)
                 is_due = is_array
                 if text.more():
                     continue
@@ -198,6 +198,17 @@ class Elements:
 
     def _fail_at_comma(self) -> NoReturn:
         raise SourceError(f"{self.text.source}: not JSON: a comma in the array has nothing before or behind it")
+
+
+def _few_at_once(piece: Piece) -> Iterator[Piece]:
+    """Part lines into pieces of not too many rows, for each may be refused and then take much more memory."""
+    if piece.rows <= _MOST_ELEMENTS:
+        yield piece
+        return
+    lines = piece.content.split(b"\n")
+    for at in range(0, piece.rows, _MOST_ELEMENTS):
+        some = lines[at : at + _MOST_ELEMENTS]
+        yield Piece(b"\n".join(some), piece.first + at, len(some))
 
 
 def _is_flat(piece: bytes, joint: bytes) -> bool:

@@ -39,6 +39,10 @@ _FEW_LINES = 16
 """So few lines are judged one by one rather than parsed together."""
 _MOST_PARSES = 500
 """How often a block may be parsed again around lines that only look plain before the rest goes line by line."""
+_MOST_LINES_AT_ONCE = 50_000
+_SHORT_LINE = 100
+_LOOKED_AT = 64 * 1024
+"""Counting all lines of a block takes up to a tenth of its reading; its beginning shows how long they are."""
 
 Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -55,8 +59,20 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
         if is_first and block.startswith(_BOM):
             del block[: len(_BOM)]
         is_first = False
-        if block:
-            yield Work(partial(read_block, block, source, 1, assume_utc), len(block), is_counted_from_1=True)
+        for part in _of_few_lines(block):
+            yield Work(partial(read_block, part, source, 1, assume_utc), len(part), is_counted_from_1=True)
+
+
+def _of_few_lines(block: bytearray) -> Iterator[bytearray]:
+    """Part a block of very many lines, for each may be refused and then take much more memory."""
+    start = 0
+    if block.count(b"\n", 0, _LOOKED_AT) * _SHORT_LINE > min(len(block), _LOOKED_AT):
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + 1
+        for end in ends[_MOST_LINES_AT_ONCE - 1 :: _MOST_LINES_AT_ONCE].tolist():
+            yield block[start:end]
+            start = end
+    if start < len(block):
+        yield block[start:] if start else block
 
 
 def read_block(block: bytes | bytearray, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
@@ -199,6 +215,7 @@ class _Block:
         """Check the rows that were read together and those of the lines left, which are judged one by one."""
         fields: list[dict[str, Any]] = []
         judged: list[int] = []
+        shared: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         rejected = [
             Rejected(self.source, self.first_line + number, limits.too_long(limits.longest_row()), self._raw(number))
             for number in too_long
@@ -212,8 +229,8 @@ class _Block:
             except run_parser.Refusal as refusal:
                 rejected.append(Rejected(self.source, self.first_line + number, str(refusal), cut(raw)))
                 continue
-            if reasons:
-                refused[len(numbers) + len(fields)] = reasons
+            if reasons:  # many rows are refused alike, and share what says so
+                refused[len(numbers) + len(fields)] = shared.setdefault(tuple(reasons.items()), reasons)
             fields.append(values)
             judged.append(number)
         table = pa.concat_tables([*tables, table_of(fields)])
