@@ -375,7 +375,9 @@ class TestWhatIsRefused:
         raw = tmp_path / "raw-1.ndjson"
         fails(raw, r"raw-1\.ndjson: is not a folder that `polydoc-analytics export` wrote|Not a directory")
         fails(tmp_path / "nothing", "nothing: is not a folder that `polydoc-analytics export` wrote")
-        fails(tmp_path, "is not a folder that `polydoc-analytics export` wrote")
+        (tmp_path / "empty").mkdir()
+        fails(tmp_path / "empty", "is not a folder that `polydoc-analytics export` wrote")
+        fails(tmp_path, "lies in .*, which is to be loaded", LakeError)
         fails([whole, whole], "named twice", UsageError)
         fails(pda.load(whole).runs, "engine spark takes folders", UsageError)
         fails(whole, "how to read them cannot be said", UsageError, assume_utc=True)

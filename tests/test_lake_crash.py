@@ -26,7 +26,8 @@ LOADS = """
 import os, signal, sys
 from pathlib import Path
 from polydoc_analytics import Lake
-from polydoc_analytics.lake import places, tables, ledger, taking, writing
+from polydoc_analytics.lake import delta_table, ledger, load
+from polydoc_analytics.lake.storage import local
 from lake_loads import write_load
 import deltalake, duckdb, pandera.polars, polydoc_analytics.ingest.pipeline
 folder, lake = Path(sys.argv[1]), sys.argv[2]
@@ -52,10 +53,11 @@ def traced(owner, name, fatal):
 def loads(number, fatal):
     if fatal:
         for owner, name in (
-            (os, "link"), (os, "fsync"), (os, "mkdir"), (tables.Table, "create"), (tables.Table, "add"),
-            (deltalake.DeltaTable, "create_write_transaction"), (tables.Table, "settle"), (tables.Table, "become"),
-            (ledger.Ledger, "append"), (taking, "write_table"), (taking, "write_rows"), (places.LocalPlace, "settle"),
-            (places.LocalPlace, "remove"),
+            (os, "link"), (os, "fsync"), (os, "mkdir"), (delta_table.Table, "create"), (delta_table.Table, "add"),
+            (deltalake.DeltaTable, "create_write_transaction"), (delta_table.Table, "settle"),
+            (delta_table.Table, "become"),
+            (ledger.Ledger, "append"), (load, "write_table"), (load, "write_rows"), (local.LocalPlace, "settle"),
+            (local.LocalPlace, "remove"),
         ):
             traced(owner, name, fatal)
     while True:

@@ -154,7 +154,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from polydoc_analytics import Lake
-from polydoc_analytics.lake import remote
+from polydoc_analytics.lake.storage import object_store as remote
 from polydoc_analytics.lake.ledger import Ledger
 from lake_loads import write_load
 folder, uri, lease, pause = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])

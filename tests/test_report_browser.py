@@ -199,9 +199,12 @@ def test_hostile_text_runs_nothing_and_the_layout_holds(opened, file) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("img").count() == 0
     assert HOSTILE["script"] in page.locator("#accounts table").inner_text()
-    page.select_option("#account", label=HOSTILE["script"])
+    # The name of one account is the id of another: each has the beginning of its own id behind it.
+    alike = [text for text in page.locator("#account option").all_inner_texts() if text.startswith("</script>")]
+    assert len(alike) == len(set(alike)) == 2
+    page.select_option("#account", label=alike[0])
     settled(page)
-    assert tiles(page)["Runs"] in ("2", "4")
+    assert tiles(page)["Runs"] == "2"
 
 
 @pytest.mark.parametrize("made", [[], [wire()], [wire(status="Running", finished_at=None, credits=None)]])

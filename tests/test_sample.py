@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import polydoc_analytics.sample as sample
 import pytest
 
+import polydoc_analytics.loaders.sample as sample
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.loaders.sample import write_sample
 from polydoc_analytics.model.languages import language

@@ -196,7 +196,7 @@ def query(
         frame = db.sql(sql, timeout_s=timeout)
         shown = frame.head(top) if top else frame
         if out.format in ("table", "markdown") and shown.height * shown.width > _MOST_CELLS:
-            raise QueryError(f"{shown.height:,} rows are too many for a table; add --top, --csv or --json")
+            raise QueryError(f"{counted(shown.height, 'row')} are too many for a table; add --top, --csv or --json")
         if out.format == "json":
             print_json_rows(envelope("query", db, None, truncated=shown.height < frame.height), shown)
         elif out.format == "table":
