@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
+from memory import peak_mb
 
 import polydoc_analytics as pda
 
@@ -114,14 +115,6 @@ def _line(error: pda.PolydocError) -> str:
     return str(error)
 
 
-def _most_memory_mb() -> int:
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024**2)
-
-
 def main(seed: int, files: int) -> None:
     choice = random.Random(seed)
     sources = list(forms())
@@ -132,7 +125,7 @@ def main(seed: int, files: int) -> None:
         print(json.dumps({"file": path.name}), flush=True)
         print(json.dumps({"answers": answers(path)}), flush=True)
         path.unlink()
-    print(json.dumps({"most_memory_mb": _most_memory_mb()}))
+    print(json.dumps({"most_memory_mb": peak_mb()}))
 
 
 if __name__ == "__main__":
