@@ -103,6 +103,14 @@ class SharedFile:
         self._lock = threading.Lock()
         self._read_at = read_at or self._seek_and_read
 
+    def __enter__(self) -> SharedFile:
+        """Hand the file out, which the block closes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set this thread's position."""
         self._at.value = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
