@@ -54,7 +54,7 @@ def shown(address: str) -> str:
     scheme, mark, rest = on_one_line(address).partition("://")
     if not mark:
         return scheme
-    before_query = re.split(r"[?#]|/?;(?=\w+=)", rest, maxsplit=1)[0]
+    before_query = re.split(r"[?#]|/?;(?=[\w.-]+=)", rest, maxsplit=1)[0]
     netloc, slash, path = before_query.partition("/")
     host = netloc.rpartition("@")[2]
     port = _BRACKETED.sub("", host).partition(":")[2]

@@ -40,6 +40,7 @@ HIDDEN = "t0ps3cret"
         (f"http://user:a?{HIDDEN}@host/x", "http://…"),
         (f"postgresql://me:{HIDDEN}@[::1]:5432/db?sslmode=require", "postgresql://[::1]:5432/db"),
         (f"sc://host:15002/;use_ssl=true;token={HIDDEN}", "sc://host:15002"),
+        (f"sc://host:15002/;x-note={HIDDEN}", "sc://host:15002"),
         (f"http://user:{HIDDEN}@[::1/x", "http://[::1/x"),
         ("s3://bucket/a@b.ndjson", "s3://bucket/a@b.ndjson"),
         ("https://host/a\x1b]0;x\x07b\u202e", "https://host/a\\x1b]0;x\\x07b\\u202e"),

@@ -84,7 +84,8 @@ def test_usage_prints_the_other_accounts_and_says_which_run_is_absurd(file, caps
     assert "without_account" not in json.loads(capsysbinary.readouterr().out)["filters"]
 
 
-def test_check_names_the_run_and_goes_on(file, capsysbinary) -> None:
+def test_check_names_the_run_and_goes_on(file, capsysbinary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     source = str(file(runs()))
     assert run(["check", source]) == 0
     said = " ".join(capsysbinary.readouterr().out.decode().split())
