@@ -305,7 +305,7 @@ def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) ->
     import openpyxl
     from reporting_help import everything, page_text, pdf_text, squeezed
 
-    from polydoc_analytics.reports.formatting import shown
+    from polydoc_analytics.reports.formatting import display_text
 
     rows, names = hostile_runs(seed)
     source = file(rows, "runs\x1b]0;x\x07\u202e=cmd.ndjson")
@@ -335,7 +335,7 @@ def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) ->
                 assert_plain(cell.value)
         json.loads(found["json"])
         if report.kind == "statement":
-            plain = " ".join(shown(called.get(accounts[0], accounts[0])).split())
+            plain = " ".join(display_text(called.get(accounts[0], accounts[0])).split())
             assert plain in " ".join(page_text(found["html"]).split())
             before_marks = re.split(r"[^ -~]", plain)[0]  # letters that the font lacks stand as U+XXXX in print
             assert squeezed(before_marks) in squeezed(pdf_text(found["pdf"]))

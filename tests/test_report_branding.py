@@ -11,7 +11,8 @@ from conftest import SAMPLE, wire
 from reporting_help import as_json, built, everything, page_text, pdf_text, rows, section, sheets, squeezed
 
 import polydoc_analytics as pda
-from polydoc_analytics.reports.branding import branding, contrast
+from polydoc_analytics.reports.branding import branding
+from polydoc_analytics.reports.charts.palette import contrast
 from polydoc_analytics.reports.formatting import Formatter
 from polydoc_analytics.reports.renderers import render
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import wire
 from reporting_help import as_json, built, everything, figures, page_text, pdf_text, rows, section, sheets, squeezed
 
-from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.formatting import display_text
 from polydoc_analytics.reports.renderers import FORMATS, render
 
 KINDS = ("overview", "languages", "quality", "statement")
@@ -131,12 +131,12 @@ def test_statements_of_hostile_accounts_can_be_written(hostile, tmp_path) -> Non
 
 
 def test_text_becomes_one_line_that_nothing_in_it_can_break() -> None:
-    assert shown("one\ntwo") == "oneU+000Atwo"
-    assert shown("a\u202eb\ud800\ue000\x00") == "aU+202EbU+D800U+E000U+0000"
-    assert shown("") == "(empty)"
-    assert shown(" \u3000") == "(blank)"
-    assert shown("👩‍👩‍👧 日本語") == "👩‍👩‍👧 日本語"
-    assert len(shown("x" * 10_000)) == 120
+    assert display_text("one\ntwo") == "oneU+000Atwo"
+    assert display_text("a\u202eb\ud800\ue000\x00") == "aU+202EbU+D800U+E000U+0000"
+    assert display_text("") == "(empty)"
+    assert display_text(" \u3000") == "(blank)"
+    assert display_text("👩‍👩‍👧 日本語") == "👩‍👩‍👧 日本語"
+    assert len(display_text("x" * 10_000)) == 120
 
 
 def many_accounts(count: int) -> pa.Table:

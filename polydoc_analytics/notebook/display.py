@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.reports.formatting import UNKNOWN, plain, shown
+from polydoc_analytics.reports.formatting import UNKNOWN, display_text, plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,7 +88,7 @@ def _text(value: Any) -> str:
         return value.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z")
     if isinstance(value, timedelta):
         value = timedelta(days=value.days, seconds=value.seconds)
-    return shown(str(value)) if value != "" else ""
+    return display_text(str(value)) if value != "" else ""
 
 
 def chart_bundle(chart: Any, include: Any = None, exclude: Any = None) -> Any:

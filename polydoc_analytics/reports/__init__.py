@@ -1,4 +1,4 @@
-"""A frozen Report from views, in each format; and what a kind of report of one's own is made of."""
+"""Reports: frozen values from views, written in each format; the classes that plug-ins use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Context", "Report", "Section", "context"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is asked for: drawing and writing take time that a builder does not need."""
+    """Import a name on first use: a plug-in's builder needs no renderers."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from polydoc_analytics.errors import SourceError, UsageError, nearest
+from polydoc_analytics.reports.charts.palette import contrast
 from polydoc_analytics.reports.formatting import checked_locale
 from polydoc_analytics.reports.model import Theme
 
 KEYS = ("title", "logo", "accent", "warm", "currency", "price_per_credit", "locale", "fonts")
 _LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
-_MOST_LOGO_BYTES = 500_000
-_LEAST_CONTRAST = 3.0
-_LEAST_TOO_DEAR, _MOST_DECIMALS, _MOST_DIGITS = 1_000_000_000, 18, 27
+_MAX_LOGO_BYTES = 500_000
+_MIN_CONTRAST = 3.0
+_PRICE_LIMIT, _MAX_DECIMALS, _MAX_DIGITS = 1_000_000_000, 18, 27
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
 
@@ -78,8 +79,8 @@ def _price(table: Mapping[str, Any]) -> tuple[str, Decimal | None]:
     if not price.is_finite() or price < 0:
         raise UsageError(f"branding: price_per_credit '{text}' is no price; expected one such as \"0.02\"")
     _, digits, exponent = price.normalize().as_tuple()
-    if price >= _LEAST_TOO_DEAR or int(exponent) < -_MOST_DECIMALS or len(digits) > _MOST_DIGITS:
-        expected = f"one below {_LEAST_TOO_DEAR:,} with at most {_MOST_DECIMALS} decimals"
+    if price >= _PRICE_LIMIT or int(exponent) < -_MAX_DECIMALS or len(digits) > _MAX_DIGITS:
+        expected = f"one below {_PRICE_LIMIT:,} with at most {_MAX_DECIMALS} decimals"
         raise UsageError(f"branding: price_per_credit '{text[:40]}' has too many digits; expected {expected}")
     return currency, price
 
@@ -88,21 +89,9 @@ def _colour(table: Mapping[str, Any], key: str, default: str) -> str:
     colour = str(table.get(key, default)).lower()
     if not _COLOUR.fullmatch(colour):
         raise UsageError(f"branding: {key} '{colour}' is no colour; expected one such as #1f5fa8")
-    if (seen := contrast(colour, "#ffffff")) < _LEAST_CONTRAST:
+    if (seen := contrast(colour, "#ffffff")) < _MIN_CONTRAST:
         raise UsageError(f"branding: {key} '{colour}' is too pale to be seen on white ({seen:.1f}:1); expected 3:1")
     return colour
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, 1 to 21 (WCAG 2.2, relative luminance)."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _logo(path: Path) -> tuple[str, bytes]:
@@ -113,8 +102,8 @@ def _logo(path: Path) -> tuple[str, bytes]:
         content = path.read_bytes()
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
-    if len(content) > _MOST_LOGO_BYTES:
-        raise UsageError(f"branding: logo {path.name} has {len(content):,} bytes; expected at most 500,000")
+    if len(content) > _MAX_LOGO_BYTES:
+        raise UsageError(f"branding: logo {path.name} has {len(content):,} bytes; expected at most {_MAX_LOGO_BYTES:,}")
     return kind, content
 
 

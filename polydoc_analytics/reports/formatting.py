@@ -1,4 +1,4 @@
-"""Numbers, dates and texts as people read them, in one locale; the one place where a value becomes text."""
+"""Numbers, dates and texts formatted in one locale; the only place where a value becomes text."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.money import Money
 
 UNKNOWN = "–"
-_MOST_CHARACTERS = 120
+_MAX_CHARACTERS = 120
 _DIGITS = 100
 _KEPT_FORMATS = "\u200c\u200d"
-"""Joiners, without which words of some scripts and some emoji fall apart."""
+"""Zero-width joiners: some scripts and emoji need them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Formatter:
-    """How values are written: a Babel locale, the time zone of instants, the currency of money."""
+    """Formatter of values: a Babel locale, the time zone of instants, the currency of money."""
 
     locale: str = "en_GB"
     timezone: str = "UTC"
@@ -34,7 +34,7 @@ class Formatter:
         if value is None:
             return UNKNOWN
         if kind == "text" or isinstance(value, str):
-            return shown(str(value))
+            return display_text(str(value))
         if kind == "mark":
             return "small sample" if value else ""
         if kind == "yes":
@@ -129,10 +129,10 @@ def checked_locale(name: str) -> str:
         raise UsageError(f"locale '{name}' is unknown; expected one such as en_GB, de, pt_BR or ja") from None
 
 
-def shown(text: str, most: int = _MOST_CHARACTERS) -> str:
-    """Return a text on one line that nothing in it can break: what cannot be drawn as U+XXXX, what is long cut."""
-    cut = len(text) > most
-    clean = "".join(_drawn(character) for character in (text[: most - 1] if cut else text))
+def display_text(text: str, max_length: int = _MAX_CHARACTERS) -> str:
+    """Return a text on one line: control characters as U+XXXX, cut to ``max_length`` characters."""
+    cut = len(text) > max_length
+    clean = "".join(_drawn(character) for character in (text[: max_length - 1] if cut else text))
     if not clean.strip():
         return "(blank)" if clean else "(empty)"
     return clean + "…" if cut else clean
@@ -147,5 +147,5 @@ def _drawn(character: str) -> str:
 
 
 def code_point(character: str) -> str:
-    """Return a character as its number, U+XXXX."""
+    """Return the code point of a character, U+XXXX."""
     return f"U+{ord(character):04X}"

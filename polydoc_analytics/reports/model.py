@@ -1,7 +1,7 @@
 """The content of a report: a frozen value that builders fill and renderers draw.
 
 A report has sections; a section has sentences, key figures, charts and at most one table. Every number is computed
-before it comes here; a renderer only chooses where it stands.
+before it comes here; a renderer only lays it out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from polydoc_analytics.reports.charts.palette import ACCENT, WARM
 from polydoc_analytics.reports.formatting import Formatter
 from polydoc_analytics.reports.money import Money
 
@@ -28,7 +29,7 @@ NUMBERS: tuple[Kind, ...] = ("count", "rate", "change", "points", "seconds", "ra
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One figure: the number, what it is, and how every format that is read by people writes it."""
+    """A number, its kind, and its text in all formats that people read."""
 
     number: Scalar
     kind: Kind
@@ -54,7 +55,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; one that is ``only_data`` stands in XLSX and JSON alone."""
+    """A column of a table; an ``only_data`` column is in XLSX and JSON only."""
 
     name: str
     label: str
@@ -66,8 +67,8 @@ class Column:
 class Table:
     """Rows of raw values. Formats for reading show the first ``shown`` of them, then ``others`` and ``total``.
 
-    ``others`` stands for all rows that are not shown; ``on_pages`` is how many rows a page shows, where those are more
-    than on paper, and what stands for the others there. XLSX and JSON hold every row, and no ``others``.
+    ``others`` sums up all rows that are not shown; ``on_pages`` is the number of rows in HTML, where it is more than
+    in print, and the ``others`` there. XLSX and JSON hold every row, and no ``others``.
     """
 
     columns: tuple[Column, ...]
@@ -86,16 +87,15 @@ class SheetChart:
     form: Literal["column", "bar", "line"]
     category: str
     values: tuple[str, ...]
-    stacked: bool = False
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A Vega-Lite specification with its data inside, a sentence that says what it shows, and how it may be drawn.
+    """A Vega-Lite specification with its data inside, its caption, and how it may be drawn.
 
-    ``live`` is the name of the cube's breakdown that can refill it: ``time``, ``account``, ``language`` or
-    ``failures``. ``is_fluid`` charts take the width that there is.
+    ``live`` names the breakdown of the cube that it follows: ``time``, ``account``, ``language`` or
+    ``failures``. ``is_fluid`` charts take the available width.
     """
 
     name: str
@@ -146,10 +146,10 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """How a report looks: the brand's colours, its logo as a data URI's media type and bytes, folders of fonts."""
+    """Look of a report: the brand's colours, the media type and bytes of its logo, folders of fonts."""
 
-    accent: str = "#1f5fa8"
-    warm: str = "#c2410c"
+    accent: str = ACCENT
+    warm: str = WARM
     logo_type: str = ""
     logo: bytes = b""
     fonts: tuple[str, ...] = ()
@@ -159,7 +159,7 @@ class Theme:
 class Report:
     """A whole report. ``since`` and ``until`` are half-open in UTC, open where None; ``made_at`` is UTC.
 
-    ``facts`` are what a reader needs to defend the figures: label and text. ``cube`` is there where a page can filter.
+    ``facts`` say where the figures come from: label and text. ``cube`` is None where a page has no filters.
     """
 
     kind: str

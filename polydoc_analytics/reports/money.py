@@ -9,33 +9,33 @@ _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, rounding=ROUND_HAL
 
 
 class Money(Decimal):
-    """An exact amount; ``shown`` is it as documents show it, with the decimals of its currency."""
+    """An exact amount; ``shown`` is rounded to the decimals of its currency."""
 
     __slots__ = ("shown",)
 
     shown: Decimal
 
     def __new__(cls, exact: Decimal, shown: Decimal) -> Money:
-        """Make an amount of its exact value and of the one that is shown."""
-        made = super().__new__(cls, exact)
-        made.shown = shown
-        return made
+        """Create an amount from its exact and its shown value."""
+        money = super().__new__(cls, exact)
+        money.shown = shown
+        return money
 
 
 def decimals(currency: str) -> int:
-    """Give the decimals of a currency: EUR 2, JPY 0, KWD 3."""
+    """Decimals of a currency: EUR 2, JPY 0, KWD 3."""
     from babel.numbers import get_currency_precision
 
     return int(get_currency_precision(currency))
 
 
 def unit(currency: str) -> Decimal:
-    """Give the least amount of a currency: EUR 0.01, JPY 1, KWD 0.001."""
+    """Least amount of a currency: EUR 0.01, JPY 1, KWD 0.001."""
     return Decimal(1).scaleb(-decimals(currency))
 
 
 def cost(credits_: int, price: Decimal) -> Decimal:
-    """Multiply: the exact price of an amount of credits."""
+    """Exact price of an amount of credits."""
     return _EXACT.multiply(Decimal(credits_), price)
 
 
@@ -46,16 +46,16 @@ def rounded(exact: Decimal, currency: str) -> Money:
 
 def total(amounts: Sequence[Money | None]) -> Money | None:
     """Sum amounts as they are, exact ones and shown ones apart; None where none is known."""
-    known = [one for one in amounts if one is not None]
-    return Money(_sum(known), _sum([one.shown for one in known])) if known else None
+    known = [amount for amount in amounts if amount is not None]
+    return Money(_sum(known), _sum([amount.shown for amount in known])) if known else None
 
 
 def allotted(amounts: Sequence[Decimal | None], whole: Decimal, currency: str) -> list[Money | None]:
-    """Round the lines of a table so that those shown sum to ``whole``, the total as it is shown.
+    """Round the lines of a table so that they sum to ``whole``, the rounded total.
 
-    Each line is rounded for itself, halves to the even digit. What the lines then lack or have too much of is carried
-    by those that rounding has moved farthest the other way, one least amount of the currency each; of equals by the
-    first. ``whole`` is the rounded sum of the lines. A line that is None is unknown, and stays so.
+    Each line is rounded for itself, halves to the even digit. The difference to the total
+    goes to the lines that rounding moved farthest the other way, one least amount of the currency each; among equals to
+    the first. ``whole`` is the rounded sum of the lines. A line that is None is unknown, and stays so.
     """
     step = unit(currency)
     lines = [None if amount is None else rounded(amount, currency) for amount in amounts]
@@ -69,7 +69,7 @@ def allotted(amounts: Sequence[Decimal | None], whole: Decimal, currency: str) -
 
 
 def _sum(amounts: Sequence[Decimal]) -> Decimal:
-    found = Decimal(0)
+    result = Decimal(0)
     for amount in amounts:
-        found = _EXACT.add(found, amount)
-    return found
+        result = _EXACT.add(result, amount)
+    return result

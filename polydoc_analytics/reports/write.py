@@ -1,4 +1,4 @@
-"""``report()``: from a source to files of a report, each under its final name only when it is complete."""
+"""``report()``: write reports over a source, each file atomically."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def report(
     now: str | datetime | None = None,
     **choices: Any,
 ) -> list[Path]:
-    """Write a report over a source into the folder ``out`` and return the paths, one a format.
+    """Write a report over a source into the folder ``out`` and return the paths, one per format.
 
     ``kind`` is overview, statement (of the one ``account``), languages, quality, or a kind that another distribution
     brings; with ``all_accounts`` there is one statement for each account, and an index, whose paths come first.
@@ -74,11 +74,11 @@ def report(
         hashed(source, choices.get("input_format"), choices.get("engine", "duckdb")) as files,
         connect(source, now=now, **choices) as db,
     ):
-        found = context(db, branding=branding, accounts=accounts, files=files.result())
+        context_ = context(db, branding=branding, accounts=accounts, files=files.result())
         if all_accounts:
             checked_all(kind)
-            return statements(found, wanted, Path(out))
-        built = builder(kind)(found)
+            return statements(context_, wanted, Path(out))
+        built = builder(kind)(context_)
     return write(built, wanted, Path(out))
 
 
@@ -98,8 +98,8 @@ def build(
     """
     from polydoc_analytics.reports.builders import builder
 
-    made = builder(kind)(context(db, branding=branding, accounts=accounts, files=files))
-    return ShownReport(**{one.name: getattr(made, one.name) for one in fields(made)})
+    report = builder(kind)(context(db, branding=branding, accounts=accounts, files=files))
+    return ShownReport(**{field.name: getattr(report, field.name) for field in fields(report)})
 
 
 def context(
@@ -138,14 +138,14 @@ def checked_formats(formats: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def checked_all(kind: str) -> None:
-    """Raise UsageError where reports for all accounts are asked of a kind that has none."""
+    """Raise UsageError where a kind has no reports for all accounts."""
     if kind != "statement":
         raise UsageError(f"all accounts get statements, not a report of the kind '{kind}'; say kind statement")
 
 
 @contextmanager
 def hashed(source: Any, input_format: str | None = None, engine: str = "duckdb") -> Iterator[Any]:
-    """Yield a future of the source's files with their hashes, which are taken beside other work."""
+    """Yield a future of the source's files with their hashes, computed in the background."""
     from polydoc_analytics.reports.builders.provenance import source_files
 
     with ThreadPoolExecutor(1) as pool:
@@ -199,28 +199,28 @@ def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Pa
     return write(statement_of(context, data), formats, folder, workers=1)
 
 
-def write(made: Report, formats: Sequence[str], folder: Path, workers: int | None = None) -> list[Path]:
+def write(report: Report, formats: Sequence[str], folder: Path, workers: int | None = None) -> list[Path]:
     """Write a report in some formats into a folder, which is made where it is missing; return the paths.
 
     The formats are drawn side by side, by as many ``workers`` as there are formats where none are given.
     """
-    name = f"{made.kind}_{made.slug}"
+    name = f"{report.kind}_{report.slug}"
 
-    def one(form: str) -> Path:
-        return _write(folder / f"{name}.{form}", render(made, form))
+    def written(form: str) -> Path:
+        return _write(folder / f"{name}.{form}", render(report, form))
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if workers == 1:
-            return [one(form) for form in formats]
+            return [written(form) for form in formats]
         with ThreadPoolExecutor(workers or len(formats)) as pool:
-            return list(pool.map(one, formats))
+            return list(pool.map(written, formats))
     except OSError as error:
         raise SourceError(f"{folder}: {error.strerror or error}; choose another folder with --out") from None
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Write a file of a report, whole under its final name; its folder is made where it is missing."""
+    """Write a file of a report atomically; its folder is made where it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return _write(path, content)

@@ -18,7 +18,7 @@ from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.reports.builders.context import records, texts
-from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.formatting import display_text
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
@@ -118,7 +118,9 @@ class AlertContext:
         known = {"account_id": self.names, "language": self.db.language_names}
         names = view_keys(view)
         parts = [
-            f"{shown(known[name][value])} ({shown(value)})" if value in known[name] else shown(value)
+            f"{display_text(known[name][value])} ({display_text(value)})"
+            if value in known[name]
+            else display_text(value)
             for name, value in zip(names, key, strict=True)
         ]
         return ", ".join(parts) or "all runs"
@@ -131,7 +133,7 @@ class AlertContext:
         sql = f"""
             select id from runs where status = 'Failed' and {days} {where}
             order by created_at desc, id limit {_EXAMPLES}"""
-        return tuple(map(shown, self.db.sql(sql)["id"]))
+        return tuple(map(display_text, self.db.sql(sql)["id"]))
 
 
 def judged(plan: AlertPlan, watched: AlertContext) -> Judged:
@@ -324,7 +326,9 @@ def _running(plan: AlertPlan, watched: AlertContext) -> Judged:
     figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
     long = duration(plan.values["longer_than"])
     what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {long}"
-    return Judged((Finding(plan.name, "running", what, figures, tuple(shown(row["id"]) for row in rows[:_EXAMPLES])),))
+    return Judged(
+        (Finding(plan.name, "running", what, figures, tuple(display_text(row["id"]) for row in rows[:_EXAMPLES])),)
+    )
 
 
 def _silent(plan: AlertPlan, watched: AlertContext) -> Judged:

@@ -13,7 +13,7 @@ from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.formatting import display_text
 from polydoc_analytics.reports.model import Column, Section, Table
 
 _SHOWN = 50
@@ -38,7 +38,7 @@ class Change:
     def __str__(self) -> str:
         """Say it in one sentence."""
         whose = (self.account,) if self.account and self.account not in self.key else ()
-        where = ", ".join(filter(None, (self.table, *map(shown, (*whose, *self.key)))))
+        where = ", ".join(filter(None, (self.table, *map(display_text, (*whose, *self.key)))))
         measure = self.measure.replace("_", " ")
         head = f"{where}: {measure}" if where else measure
         return f"{head[:1].upper()}{head[1:]}: {_text(self.now)}, before {_text(self.before)}."
@@ -163,4 +163,4 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.6g}"
-    return f"{value:,}" if isinstance(value, int) else shown(str(value))
+    return f"{value:,}" if isinstance(value, int) else display_text(str(value))

@@ -1,4 +1,4 @@
-"""Kinds of reports: each a builder that makes a frozen Report from a Context; one's own come by entry point.
+"""Kinds of reports: each a builder from a Context to a frozen Report; plug-ins come by entry point.
 
 A builder is a function ``(Context) -> Report``. A distribution brings one by an entry point:
 
@@ -24,15 +24,15 @@ KINDS = ("overview", "statement", "languages", "quality")
 
 
 def kinds() -> tuple[str, ...]:
-    """Return the names of all kinds, those that other distributions bring included."""
+    """Return the names of all kinds, with those of plug-ins."""
     return (*KINDS, *sorted(entry_points(group=GROUP).names - set(KINDS)))
 
 
 def builder(kind: str) -> Callable[[Context], Report]:
     """Look up the builder of a kind of report; raises UsageError with the nearest name where there is none."""
     if kind in KINDS:
-        found: Callable[[Context], Report] = getattr(import_module(f"{__name__}.{kind}"), kind)
-        return found
+        own: Callable[[Context], Report] = getattr(import_module(f"{__name__}.{kind}"), kind)
+        return own
     if kind in kinds():
         [entry] = list(entry_points(group=GROUP, name=kind))[:1]
         loaded: Callable[[Context], Report] = entry.load()

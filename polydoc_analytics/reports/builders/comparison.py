@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two intervals of equal standing.
+    """The interval of a report and the preceding one.
 
     ``unit`` is day, week, month, quarter, year or a number of days; ``is_to_date`` says that the period is in progress,
     so that both end after the same time into it.

@@ -17,7 +17,7 @@ from polydoc_analytics.reports.builders.comparison import Comparison, comparison
 from polydoc_analytics.reports.builders.provenance import file_lines
 from polydoc_analytics.reports.charts.labels import Labels
 from polydoc_analytics.reports.filenames import file_name
-from polydoc_analytics.reports.formatting import Formatter, shown
+from polydoc_analytics.reports.formatting import Formatter, display_text
 from polydoc_analytics.reports.model import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
 from polydoc_analytics.reports.money import Money, cost, rounded, unit
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 NO_RUNS = "There are no runs in the period."
 _SMALL_SAMPLE = 0.2
-"""How wide the interval of a rate may be, 20 points, before its sample is called small."""
+"""Width of a rate's interval, 20 points, above which its sample counts as small."""
 
 
 def is_small(low: float | None, high: float | None) -> bool:
-    """Check whether a rate's interval is so wide that the rate says little: wider than 20 points."""
+    """Check whether a rate is of a small sample: its interval is wider than 20 points."""
     return low is not None and high is not None and high - low > _SMALL_SAMPLE
 
 
 @dataclass(frozen=True)
 class Context:
-    """The runs of a report, and what is needed to speak of them.
+    """The input of report builders: views, formats, names.
 
-    ``db`` has the views over the period; ``names`` are accounts' names by id, ``labels`` what accounts and languages
-    are called; ``made_at`` is when the report is made.
+    ``db`` has the views over the period; ``names`` are accounts' names by id, ``labels`` the labels
+    of accounts and languages; ``made_at`` is when the report is made.
     """
 
     db: Database
@@ -55,9 +55,11 @@ class Context:
     @cached_property
     def comparison(self) -> Comparison | None:
         """The period to compare with; None where there is none, or the source begins too late for it."""
-        found = comparison(self.db.interval, self.made_at)
+        compared = comparison(self.db.interval, self.made_at)
         first = self.first_run
-        return found if found and first and found.before.since and first <= found.before.since + _DAY else None
+        return (
+            compared if compared and first and compared.before.since and first <= compared.before.since + _DAY else None
+        )
 
     @cached_property
     def first_run(self) -> datetime | None:
@@ -71,11 +73,11 @@ class Context:
         return self.db.view("usage").row(0, named=True)
 
     def account(self, account_id: str) -> str:
-        """Return an account as readers know it: its name, else its id; no two are called alike."""
+        """Label an account uniquely: its name, else its id."""
         return self.labels.account(account_id)
 
     def language(self, tag: str) -> str:
-        """Return a language as readers know it: its English name, else the text that was sent; no two alike."""
+        """Label a language uniquely: its English name, else the text that was sent."""
         return self.labels.language(tag)
 
     def value(self, number: Scalar, kind: Kind) -> Value:
@@ -94,7 +96,7 @@ class Context:
         return rounded(cost(amount, price), self.branding.currency)
 
     def cost_figure(self, credits_: int | None) -> Figure:
-        """Make the key figure of what an amount of credits costs."""
+        """Key figure: the cost of an amount of credits."""
         price = self.words.price(self.branding.price_per_credit or Decimal(0))
         return self.figure("cost", "Cost", self.money(credits_), "money", note=f"at {price} per credit")
 
@@ -152,7 +154,7 @@ class Context:
         return str(first) if first == last else f"{first}_{last}"
 
     def slug_of(self, account_id: str) -> str:
-        """Make the period and an account part of a file's name; two accounts never share one."""
+        """Build the unique part of a file's name for the period and an account."""
         return f"{self.slug}_{file_name(account_id)}"
 
     def report(
@@ -168,7 +170,7 @@ class Context:
     ) -> Report:
         """Return the report: these sections under a title, with the facts that its figures rest on.
 
-        With ``only_account`` whatever could tell of others is left out: file names, and counts over the whole source.
+        With ``only_account`` data on others is left out: file names, and counts over the whole source.
         """
         from polydoc_analytics._version import __version__
 
@@ -200,7 +202,7 @@ class Context:
         )
 
     def _amounts(self, sections: Sequence[Section]) -> list[tuple[str, str]]:
-        """Say how amounts of money are rounded, where a table shows some."""
+        """Fact on how amounts of money are rounded, where a table has some."""
         tables = [section.table for section in sections if section.table is not None]
         price = self.branding.price_per_credit
         if price is None or not any(column.kind == "money" for table in tables for column in table.columns):
@@ -228,7 +230,7 @@ class Context:
             facts.append(("Left out", f"{self.counted(left_out, 'run')} without a finishing time"))
         for label, chosen in (("Only accounts", db.filters.accounts), ("Only languages", db.filters.languages)):
             if chosen and not is_for_one_account:
-                facts.append((label, ", ".join(shown(one) for one in chosen)))
+                facts.append((label, ", ".join(display_text(choice) for choice in chosen)))
         if db.snapshot is not None:
             facts.append(("Snapshot", db.snapshot))
         elif self.files and is_for_one_account:
@@ -256,20 +258,20 @@ class Context:
             facts.append(("Rows", f"{self.text(counts.read, 'count')} read: {parts}; {conflicts} in conflict"))
         return facts
 
-    def counted(self, count: int, one: str, many: str | None = None) -> str:
+    def counted(self, count: int, singular: str, plural: str | None = None) -> str:
         """Return a count and the word that goes with it, see :func:`polydoc_analytics.model.plurals.noun`."""
-        return f"{self.text(count, 'count')} {noun(count, one, many)}"
+        return f"{self.text(count, 'count')} {noun(count, singular, plural)}"
 
     def comparison_text(self) -> str:
-        """Return in words what changes are measured against."""
-        found = self.comparison
-        if found is None:
+        """Sentence on the period that changes are measured against."""
+        compared = self.comparison
+        if compared is None:
             if self.db.interval.since is None:
                 return "No comparison: the period has no beginning, so none precedes it."
             return "No comparison: the source holds no whole preceding period."
-        before = self.period_text(found.before)
-        now_days, before_days = found.days
-        if found.is_to_date:
+        before = self.period_text(compared.before)
+        now_days, before_days = compared.days
+        if compared.is_to_date:
             same = "same " if now_days == before_days else ""
             differ = "" if same else " The numbers of days differ, and so do sums for that alone."
             return (
@@ -277,21 +279,20 @@ class Context:
                 f"{self.words.instant(self.made_at)} with the {same}{self.counted(before_days, 'day')} before: "
                 f"{before}.{differ}"
             )
-        if found.unit == "time":
+        if compared.unit == "time":
             return f"Changes are against the same length of time before: {before}."
         if now_days == before_days:
-            return (
-                f"Changes are against the preceding {found.unit}: {before} ({self.counted(before_days, 'day')} each)."
-            )
+            each = self.counted(before_days, "day")
+            return f"Changes are against the preceding {compared.unit}: {before} ({each} each)."
         return (
-            f"Changes are against the preceding {found.unit}: {before}, which has "
+            f"Changes are against the preceding {compared.unit}: {before}, which has "
             f"{self.counted(before_days, 'day')}; this one has {self.text(now_days, 'count')}."
         )
 
     def compared(self) -> tuple[Database, Database] | None:
         """Return the views over the period (to date) and over the one before; the caller closes both."""
-        found = self.comparison
-        return None if found is None else (self.db.over(found.now), self.db.over(found.before))
+        compared = self.comparison
+        return None if compared is None else (self.db.over(compared.now), self.db.over(compared.before))
 
 
 def _time_of(instant: datetime) -> bool:
@@ -302,7 +303,7 @@ _DAY = timedelta(days=1)
 
 
 def texts(values: Iterable[str]) -> str:
-    """Return texts as a list in SQL; null where there are none, which is in no list."""
+    """List of SQL string literals; ``null``, which matches nothing, where there are none."""
     return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "null"
 
 

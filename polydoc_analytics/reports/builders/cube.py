@@ -11,7 +11,7 @@ from polydoc_analytics.reports.model import Cube
 if TYPE_CHECKING:
     import polars as pl
 
-_MOST_CELLS = 45_000
+_MAX_CELLS = 45_000
 _TOP = 20
 _LARGEST_EXACT = 2**53
 _SUMS = ("credits", "input_tokens", "output_tokens")
@@ -32,19 +32,19 @@ MEASURES = (
 def cube(context: Context, accounts: list[str], languages: list[str]) -> Cube | None:
     """Return the cube over the accounts and languages that have most runs; None where there are no runs.
 
-    ``accounts`` and ``languages`` are ordered, the greatest first; those beyond the twentieth are taken together. Where
-    that is still too much for a page, days become weeks or months and fewer accounts are kept apart. None, too, where a
-    sum is greater than a page's arithmetic holds exactly.
+    ``accounts`` and ``languages`` are ordered, the greatest first; those beyond the twentieth are summed up. Where
+    that is still too large for a page, days become weeks or months and fewer accounts are kept. None, too, where a sum
+    is beyond 2**53, the limit of exact integers in JavaScript.
     """
     frame = _cells(context, accounts[:_TOP], languages[:_TOP])
     if not frame.height or any(int(frame[name].abs().sum()) > _LARGEST_EXACT for name in _SUMS):
         return None
     kept = len(accounts[:_TOP])
-    for every, most in (("day", 20), ("day", 10), ("week", 20), ("week", 10), ("month", 20), ("month", 10)):
-        coarse = _coarser(frame, every, min(most, kept), kept)
-        if coarse.height <= _MOST_CELLS:
+    for every, max_accounts in (("day", 20), ("day", 10), ("week", 20), ("week", 10), ("month", 20), ("month", 10)):
+        coarse = _coarser(frame, every, min(max_accounts, kept), kept)
+        if coarse.height <= _MAX_CELLS:
             break
-    return _as_cube(context, coarse, every, accounts[: min(most, kept)], len(accounts), languages)
+    return _as_cube(context, coarse, every, accounts[: min(max_accounts, kept)], len(accounts), languages)
 
 
 def _cells(context: Context, accounts: list[str], languages: list[str]) -> pl.DataFrame:
@@ -76,15 +76,15 @@ def _places(names: list[str]) -> str:
     return f"(values {rows or '(null, null)'})"
 
 
-def _coarser(frame: pl.DataFrame, every: str, most: int, kept: int) -> pl.DataFrame:
+def _coarser(frame: pl.DataFrame, every: str, max_accounts: int, kept: int) -> pl.DataFrame:
     import polars as pl
 
-    if every == "day" and most == kept:
+    if every == "day" and max_accounts == kept:
         return frame
     step = {"day": "1d", "week": "1w", "month": "1mo"}[every]
     keys = [
         pl.col("day").dt.truncate(step),
-        pl.when(pl.col("account") < most).then("account").otherwise(most).alias("account"),
+        pl.when(pl.col("account") < max_accounts).then("account").otherwise(max_accounts).alias("account"),
         "language",
     ]
     return frame.group_by(keys).agg(pl.col(MEASURES).sum()).sort("day", "account", "language")

@@ -39,13 +39,13 @@ def running_too_long(context: Context) -> Section:
     )
     table = tuple(
         (
-            one["id"],
-            context.account(one["account_id"]),
-            context.language(one["language"]),
-            one["created_at"],
-            one["age_h"],
+            row["id"],
+            context.account(row["account_id"]),
+            context.language(row["language"]),
+            row["created_at"],
+            row["age_h"],
         )
-        for one in rows
+        for row in rows
     )
     if not count:
         text = "No run has been Running for over an hour."
@@ -73,16 +73,16 @@ def coverage(context: Context) -> Section:
         Column("unknown_runs", "unknown in runs", "count"),
         Column("known_share", "known", "rate"),
     )
-    lacking = [one for one in rows if one["unknown_runs"]]
-    if not any(one["known_runs"] + one["unknown_runs"] for one in rows):
+    incomplete = [row for row in rows if row["unknown_runs"]]
+    if not any(row["known_runs"] + row["unknown_runs"] for row in rows):
         text = "No run has finished, so there is nothing to know."
-    elif not lacking:
+    elif not incomplete:
         text = "Every finished run knows every field, so no total leaves a run out."
     else:
-        worst = max(lacking, key=lambda one: one["unknown_runs"])
+        worst = max(incomplete, key=lambda row: row["unknown_runs"])
         runs = context.counted(worst["unknown_runs"], "finished run")
         text = f"Most often unknown: {_FIELDS[worst['field']]}, in {runs}. Totals are over known values."
-    table = tuple(tuple({**one, "meaning": _FIELDS[one["field"]]}[c.name] for c in columns) for one in rows)
+    table = tuple(tuple({**row, "meaning": _FIELDS[row["field"]]}[c.name] for c in columns) for row in rows)
     return Section("coverage", "What is known", (text,), table=Table(columns, table, len(table), noun="fields"))
 
 
@@ -95,7 +95,7 @@ def soft_rules(context: Context, *, only_concerned: bool = False) -> Section:
         Column("runs", "runs", "count"),
         Column("example_id", "for example", "text"),
     )
-    concerned = [one for one in rows if one["runs"]]
+    concerned = [row for row in rows if row["runs"]]
     concern = noun(len(concerned), "concerns", "concern")
     text = (
         f"{len(concerned)} of {len(rows)} rules {concern} runs; such runs are counted in every figure."
@@ -103,7 +103,7 @@ def soft_rules(context: Context, *, only_concerned: bool = False) -> Section:
         else f"No rule of {len(rows)} concerns a run."
     )
     chosen = concerned if only_concerned else rows
-    table = tuple(tuple(one[column.name] for column in columns) for one in chosen)
+    table = tuple(tuple(row[column.name] for column in columns) for row in chosen)
     return Section(
         "data_quality",
         "Valid, but suspicious",

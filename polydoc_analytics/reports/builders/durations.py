@@ -16,9 +16,9 @@ _BINS_PER_DECADE = 8
 
 
 def histogram(db: Database) -> list[dict[str, Any]]:
-    """Return how many Succeeded runs took how long: low and high in seconds (eight bins a decade) and runs.
+    """Histogram of the durations of Succeeded runs: low and high in seconds (eight bins a decade), and runs.
 
-    Durations of 0 and less have no place on a logarithmic scale and are left out.
+    Durations of 0 and less are left out: the scale is logarithmic.
     """
     rows = db.sql(f"""
         select cast(floor({_BINS_PER_DECADE} * log10(duration_us / 1000000.0)) as integer) as bin, count(*) as runs
@@ -60,21 +60,21 @@ def _sentence(context: Context) -> str:
 def ranges(context: Context, languages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return median and 95th percentile of the languages that know them, for a chart; the slowest first."""
     timed = sorted(
-        (one for one in languages if one["p50_duration_s"] is not None),
-        key=lambda one: (-one["p50_duration_s"], one["language"]),
+        (row for row in languages if row["p50_duration_s"] is not None),
+        key=lambda row: (-row["p50_duration_s"], row["language"]),
     )
-    labels = [context.labels.language(one["language"], IN_CHARTS) for one in timed]
+    labels = [context.labels.language(row["language"], IN_CHARTS) for row in timed]
     return [
         {
             "label": label,
-            "p50": one["p50_duration_s"],
-            "p95": one["p95_duration_s"],
-            "text": context.text(one["succeeded_runs"], "count"),
+            "p50": row["p50_duration_s"],
+            "p95": row["p95_duration_s"],
+            "text": context.text(row["succeeded_runs"], "count"),
         }
-        for label, one in zip(labels, timed, strict=True)
+        for label, row in zip(labels, timed, strict=True)
     ]
 
 
 def statuses(db: Database) -> list[dict[str, Any]]:
     """Return the rows of the view ``durations``, Succeeded first."""
-    return sorted(records(db.view("durations")), key=lambda one: one["status"] != "Succeeded")
+    return sorted(records(db.view("durations")), key=lambda row: row["status"] != "Succeeded")

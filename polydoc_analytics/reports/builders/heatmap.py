@@ -19,14 +19,14 @@ def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> 
         f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
     )
     runs = {(account, language): count for account, language, count in frame.rows()}
-    lines = {one: context.labels.account(one, IN_CHARTS) for one in accounts}
-    columns = {one: context.labels.language(one, _IN_COLUMNS) for one in languages}
+    lines = {account: context.labels.account(account, IN_CHARTS) for account in accounts}
+    columns = {language: context.labels.language(language, _IN_COLUMNS) for language in languages}
     grid = {(a, b): runs.get((a, b), 0) for a in accounts for b in languages}
     cells = [
         {"line": lines[a], "column": columns[b], "value": count, "text": context.text(count, "count")}
         for (a, b), count in grid.items()
     ]
-    (account, language), most = max(grid.items(), key=lambda one: one[1])
+    (account, language), most = max(grid.items(), key=lambda cell: cell[1])
     about = f"The busiest pair is {lines[account]} into {columns[language]}, with {context.counted(most, 'run')}."
     spec = vega_lite.heat_map(cells, columns=list(columns.values()), lines=list(lines.values()), label="runs")
     return [Chart("languages_by_account", "Runs by account and language", about, spec)]

@@ -7,7 +7,7 @@ from typing import Any
 from polydoc_analytics.reports.builders.context import NO_RUNS, Context, records
 from polydoc_analytics.reports.builders.durations import duration_chart, ranges
 from polydoc_analytics.reports.builders.overview import failures_section, multiples, ranking_chart
-from polydoc_analytics.reports.builders.tables import TOP, keys, ranked, row
+from polydoc_analytics.reports.builders.tables import TOP, keys, ranked, table_row
 from polydoc_analytics.reports.builders.time_series import by_period, span, suitable
 from polydoc_analytics.reports.charts import vega_lite
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
@@ -57,15 +57,15 @@ def languages(context: Context) -> Report:
 
 
 def _durations(context: Context, by_runs: list[dict[str, Any]]) -> Section:
-    timed = [one for one in by_runs if one["p50_duration_s"] is not None]
+    timed = [row for row in by_runs if row["p50_duration_s"] is not None]
     if not timed:
         return Section("durations", "Durations", ("No run has succeeded with a known finishing time.",))
     columns = (*keys(context, "language"), *_DURATIONS)
-    rows = tuple(row(context, columns, one) for one in timed)
-    total = row(context, columns, context.usage, **{columns[0].name: "total"})
+    rows = tuple(table_row(context, columns, row) for row in timed)
+    total = table_row(context, columns, context.usage, **{columns[0].name: "total"})
     drawn = ranges(context, timed[:TOP])
     slow, fast = drawn[0], drawn[-1]
-    slowest, fastest = (context.text(one["p50"], "seconds") for one in (slow, fast))
+    slowest, fastest = (context.text(row["p50"], "seconds") for row in (slow, fast))
     about = f"Among the languages with most runs {slow['label']} is slowest by the median, {slowest} s"
     about += f"; {fast['label']} is fastest, {fastest} s." if len(drawn) > 1 else "."
     chart = Chart("duration_ranges", "Median and 95th percentile, by language", about, vega_lite.duration_ranges(drawn))
@@ -80,28 +80,28 @@ def _expansion(context: Context, by_runs: list[dict[str, Any]]) -> Section:
             cast(sum(output_tokens) as double) / nullif(sum(input_tokens), 0) as expansion
         from run_facts_with_language
         where status = 'Succeeded' and input_tokens is not null and output_tokens is not null"""
-    found = {one["language"]: one for one in records(context.db.sql(f"select language, {measured} group by language"))}
+    ratios = {row["language"]: row for row in records(context.db.sql(f"select language, {measured} group by language"))}
     whole = context.db.sql(f"select {measured}").row(0, named=True)
     columns = (*keys(context, "language"), *_RATIOS)
     none = {"ratio_runs": 0, "expansion": None}
-    rows = [{**one, **(found.get(one["language"]) or none)} for one in by_runs]
+    rows = [{**row, **(ratios.get(row["language"]) or none)} for row in by_runs]
     table = Table(
         columns,
-        tuple(row(context, columns, one) for one in rows),
+        tuple(table_row(context, columns, row) for row in rows),
         40,
         None,
-        row(context, columns, {**context.usage, **whole}, **{columns[0].name: "total"}) if rows else None,
+        table_row(context, columns, {**context.usage, **whole}, **{columns[0].name: "total"}) if rows else None,
         "languages",
     )
     text = "The expansion ratio is output ÷ input tokens, over succeeded runs that know both."
-    known = [one for one in rows[:TOP] if one["expansion"] is not None]
+    known = [row for row in rows[:TOP] if row["expansion"] is not None]
     if not known:
         return Section("expansion", "Expansion and price", (text,), table=table if rows else None)
-    known.sort(key=lambda one: (-one["expansion"], one["language"]))
-    labels = [context.labels.language(one["language"], IN_CHARTS) for one in known]
+    known.sort(key=lambda row: (-row["expansion"], row["language"]))
+    labels = [context.labels.language(row["language"], IN_CHARTS) for row in known]
     bars = [
-        {"label": label, "expansion": one["expansion"], "text": context.text(one["expansion"], "ratio")}
-        for label, one in zip(labels, known, strict=True)
+        {"label": label, "expansion": row["expansion"], "text": context.text(row["expansion"], "ratio")}
+        for label, row in zip(labels, known, strict=True)
     ]
     about = f"Text grows most in {labels[0]} ({bars[0]['text']} tokens out for each token in)"
     about += f" and least in {labels[-1]} ({bars[-1]['text']})." if len(bars) > 1 else "."

@@ -1,4 +1,4 @@
-"""The overview: what an operations lead wants to know of a period, the most important first."""
+"""The overview of a period for operations: key figures, trends, accounts, languages, failures, durations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from polydoc_analytics.reports.builders.data_quality import coverage, running_to
 from polydoc_analytics.reports.builders.durations import duration_chart, statuses
 from polydoc_analytics.reports.builders.failures import failure_chart, risen, worst
 from polydoc_analytics.reports.builders.heatmap import heat_charts
-from polydoc_analytics.reports.builders.missing_values import FIELDS, Known, lacking, reason
+from polydoc_analytics.reports.builders.missing_values import FIELDS, Known, missing_counts, reason
 from polydoc_analytics.reports.builders.tables import TOP, measures, plain, ranked
 from polydoc_analytics.reports.builders.time_series import by_period, period_table, span, suitable, time_charts
 from polydoc_analytics.reports.builders.top_changes import changes
@@ -42,8 +42,8 @@ def overview(context: Context) -> Report:
     periods = by_period(db, every)
     with ExitStack() as stack:
         compared = context.compared()
-        for one in compared or ():
-            stack.enter_context(one)
+        for db_ in compared or ():
+            stack.enter_context(db_)
         before = None if compared is None else Compared.of(*compared)
         sections = [
             Section("key_figures", "Key figures", (context.comparison_text(),), key_figures(context, before)),
@@ -60,16 +60,18 @@ def overview(context: Context) -> Report:
 
 @dataclass(frozen=True)
 class Compared:
-    """Measures of the period (to date) and of the one before, by name, and how many runs lack a value in each."""
+    """Measures of the period (to date) and of the one before, by name, and the counts of missing values in each."""
 
     measures: Mapping[str, tuple[Any, Any]]
     known: tuple[Known, Known]
 
     @classmethod
     def of(cls, now: Database, before: Database) -> Compared:
-        """List the measures that two periods are compared by."""
-        current, earlier = (one.view("usage").row(0, named=True) for one in (now, before))
-        return cls({name: (current[name], earlier[name]) for name in current}, (lacking(now), lacking(before)))
+        """Read the measures of two periods."""
+        current, earlier = (db.view("usage").row(0, named=True) for db in (now, before))
+        return cls(
+            {name: (current[name], earlier[name]) for name in current}, (missing_counts(now), missing_counts(before))
+        )
 
 
 def key_figures(context: Context, compared: Compared | None) -> tuple[Figure, ...]:
@@ -171,7 +173,7 @@ def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every
     table = ranked(context, "language", frame, view="usage_by_language")
     by_runs = records(frame.sort("runs", "language", descending=[True, False]))
     charts = [ranking_chart(context, table, "language")] if table.rows else []
-    charts += heat_charts(context, accounts, [one["language"] for one in by_runs[:_HEAT]])
+    charts += heat_charts(context, accounts, [row["language"] for row in by_runs[:_HEAT]])
     charts += multiples(context, by_runs, every)
     weeks = by_period(context.db, "week", by="language")
     text = () if table.rows else (NO_RUNS,)
@@ -183,20 +185,20 @@ def failures_section(context: Context, by_runs: list[dict[str, Any]], weeks: lis
     """Return the section on failures: where they rose, and the rates of languages."""
     if context.usage["failure_rate"] is None:
         return Section("failures", "Failures", (worst(context, by_runs),))
-    text = (risen(context, weeks),) if len({one["period"] for one in weeks}) > 1 else ()
+    text = (risen(context, weeks),) if len({row["period"] for row in weeks}) > 1 else ()
     charts = (failure_chart(context, by_runs),)
     return Section("failures", "Failures", text, charts=charts, table=failures_table(context, by_runs))
 
 
 def multiples(context: Context, by_runs: list[dict[str, Any]], every: str) -> list[Chart]:
     """Return small multiples of runs over time for the languages with most runs, where there are several of both."""
-    chosen = [one["language"] for one in by_runs[:_MULTIPLES]]
-    rows = [one for one in by_period(context.db, every, by="language") if one["language"] in chosen]
-    periods = sorted({one["period"] for one in rows})
+    chosen = [row["language"] for row in by_runs[:_MULTIPLES]]
+    rows = [row for row in by_period(context.db, every, by="language") if row["language"] in chosen]
+    periods = sorted({row["period"] for row in rows})
     if len(chosen) < 2 or len(periods) < 3:
         return []
-    labels = {one: context.labels.language(one, _IN_MULTIPLES) for one in chosen}
-    runs = {(one["language"], one["period"]): one["runs"] for one in rows}
+    labels = {tag: context.labels.language(tag, _IN_MULTIPLES) for tag in chosen}
+    runs = {(row["language"], row["period"]): row["runs"] for row in rows}
     filled = [
         {"label": labels[tag], "period": str(period), "runs": runs.get((tag, period), 0)}
         for tag in chosen
@@ -216,15 +218,15 @@ def failures_table(context: Context, by_runs: list[dict[str, Any]]) -> Table | N
         *measures(context, "failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample"),
         Column("credits_on_failed_runs", "credits on failed runs", "count"),
     )
-    failed = [one for one in by_runs if one["failed_runs"]]
-    failed.sort(key=lambda one: (-one["failure_rate_low"], one["language"]))
+    failed = [row for row in by_runs if row["failed_runs"]]
+    failed.sort(key=lambda row: (-row["failure_rate_low"], row["language"]))
     rows = []
-    for one in failed:
+    for row in failed:
         known = {
-            **one,
-            "language": context.language(one["language"]),
-            "finished_runs": one["succeeded_runs"] + one["failed_runs"],
-            "is_small_sample": is_small(one["failure_rate_low"], one["failure_rate_high"]),
+            **row,
+            "language": context.language(row["language"]),
+            "finished_runs": row["succeeded_runs"] + row["failed_runs"],
+            "is_small_sample": is_small(row["failure_rate_low"], row["failure_rate_high"]),
         }
         rows.append(tuple(known[column.name] for column in columns))
     return plain(columns, rows, shown=TOP, noun="languages") if rows else None
@@ -242,7 +244,7 @@ def _durations(context: Context) -> Section:
         Column("p99_duration_s", "99th s", "seconds"),
         Column("max_duration_s", "longest s", "seconds"),
     )
-    rows = [tuple(one[column.name] for column in columns) for one in statuses(context.db)]
+    rows = [tuple(row[column.name] for column in columns) for row in statuses(context.db)]
     notes = ("Percentiles are exact, with linear interpolation; none is averaged.",)
     if not rows:
         return Section("durations", "Durations", ("No run has finished with a known finishing time.",))

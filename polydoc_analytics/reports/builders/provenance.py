@@ -10,13 +10,13 @@ from typing import Any
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.reports.model import SourceFile
 
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 def source_files(source: Any, input_format: str | None = None, *, engine: str = "duckdb") -> tuple[SourceFile, ...]:
     """Return the files of a source with their SHA-256; a table in memory has none.
 
-    Remote files, standard input and what a cluster reads in our place are named without one.
+    Remote files, standard input and files that a cluster reads have none.
     """
     from polydoc_analytics.loaders import is_table
     from polydoc_analytics.loaders.files import inputs
@@ -24,16 +24,16 @@ def source_files(source: Any, input_format: str | None = None, *, engine: str = 
     if is_table(source) or not _is_paths(source):
         return ()
     try:
-        found = inputs(source, input_format)
+        files = inputs(source, input_format)
     except PolydocError:
         return ()  # no files of runs, such as a lake, which has a snapshot instead
     return tuple(
         SourceFile(
-            os.path.basename(one.name.rstrip("/")) or one.name if one.is_local else one.name,
-            one.size,
-            _sha256(one.path) if one.is_local and engine == "duckdb" else None,
+            os.path.basename(file.name.rstrip("/")) or file.name if file.is_local else file.name,
+            file.size,
+            _sha256(file.path) if file.is_local and engine == "duckdb" else None,
         )
-        for one in found
+        for file in files
     )
 
 
@@ -55,7 +55,7 @@ def combined(files: Iterable[SourceFile]) -> str:
 
 def file_lines(files: tuple[SourceFile, ...]) -> list[str]:
     """Return the files as lines: name and SHA-256; of many the first, and one SHA-256 over all."""
-    lines = [f"{file.name} (SHA-256 {file.sha256 or 'not taken: not read here'})" for file in files[:_MOST_NAMED]]
-    if len(files) > _MOST_NAMED:
-        lines.append(f"and {len(files) - _MOST_NAMED:,} more; SHA-256 over the hashes of all: {combined(files)}")
+    lines = [f"{file.name} (SHA-256 {file.sha256 or 'not taken: not read here'})" for file in files[:_MAX_NAMED]]
+    if len(files) > _MAX_NAMED:
+        lines.append(f"and {len(files) - _MAX_NAMED:,} more; SHA-256 over the hashes of all: {combined(files)}")
     return lines

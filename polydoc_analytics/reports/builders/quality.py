@@ -52,7 +52,7 @@ def _accounting(context: Context) -> Section:
 
 
 def _accounting_of_loads(context: Context, loads: pl.DataFrame) -> Section:
-    """Return how each load of a lake accounts for its rows, the newest first."""
+    """Accounting of rows for each load of a lake, the newest first."""
     parts = ("inserted", "updated", "unchanged", "duplicates", "quarantined")
     columns = (
         Column("number", "load", "count"),
@@ -61,20 +61,20 @@ def _accounting_of_loads(context: Context, loads: pl.DataFrame) -> Section:
         Column("source", "source", "text"),
         *(Column(name, name, "count") for name in ("read", *parts, "conflicts")),
     )
-    rows = [{**one, "source": one["source"] or one["detail"]} for one in records(loads.sort("number", descending=True))]
-    sums = {name: sum(one[name] for one in rows) for name in ("read", *parts)}
+    rows = [{**row, "source": row["source"] or row["detail"]} for row in records(loads.sort("number", descending=True))]
+    sums = {name: sum(row[name] for row in rows) for name in ("read", *parts)}
     words = {"duplicates": noun(sums["duplicates"], "duplicate")}
     said = " + ".join(f"{context.text(sums[name], 'count')} {words.get(name, name)}" for name in parts)
     text = f"Over {context.counted(len(rows), 'load')}, {context.counted(sums['read'], 'row')} read = {said}."
     about = "These counts are of the whole lake, whatever the period."
-    table = plain(columns, [tuple(one[column.name] for column in columns) for one in rows], noun="loads")
+    table = plain(columns, [tuple(row[column.name] for column in columns) for row in rows], noun="loads")
     return Section("accounting", "Every row accounted for", (text, about), table=table)
 
 
 def _quarantine(context: Context) -> Section:
     reasons = Counter(kind_of(reason) for reason in context.db.quarantine["reason"].to_list())
     columns = (Column("reason", "reason", "text"), Column("count", "rows", "count"))
-    rows = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
+    rows = sorted(reasons.items(), key=lambda row: (-row[1], row[0]))
     text = "No row was refused." if not rows else f"The most frequent reason: {rows[0][0]}."
     return Section("quarantine", "Quarantined, by reason", (text,), table=plain(columns, rows) if rows else None)
 
@@ -92,7 +92,7 @@ def _conservation(context: Context) -> Section:
         Column("whole", "whole", "count"),
         Column("holds", "holds", "yes"),
     )
-    held = sum(bool(one["holds"]) for one in rows)
+    held = sum(bool(row["holds"]) for row in rows)
     text = f"{held} of {len(rows)} identities hold: days, weeks, months, accounts and languages sum to the whole."
-    table = plain(columns, [tuple(one[column.name] for column in columns) for one in rows], noun="identities")
+    table = plain(columns, [tuple(row[column.name] for column in columns) for row in rows], noun="identities")
     return Section("conservation", title, (text,), table=table)

@@ -1,4 +1,4 @@
-"""The statement: one account's usage for a period, fit to be sent to that account, with nothing of any other."""
+"""The statement: one account's usage for a period, for that account, with no data of any other."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.reports.builders.context import NO_RUNS, Context, records, texts
-from polydoc_analytics.reports.builders.tables import ADDITIVE, keys, measures, row, summed
+from polydoc_analytics.reports.builders.tables import ADDITIVE, keys, measures, summed, table_row
 from polydoc_analytics.reports.builders.time_series import after, chart_rows, peak, period_table, suitable
 from polydoc_analytics.reports.charts import vega_lite
-from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.formatting import display_text
 from polydoc_analytics.reports.model import Chart, Column, Figure, Report, Section, SheetChart, Table
 from polydoc_analytics.reports.money import total as sum_of
 
@@ -46,7 +46,7 @@ _RUN = (
 
 @dataclass(frozen=True)
 class AccountData:
-    """All that a statement is made of: the account's own rows of the views, and nothing else."""
+    """The data of a statement: one account's rows of the views."""
 
     account_id: str
     usage: Mapping[str, Any]
@@ -60,15 +60,13 @@ def statement(context: Context) -> Report:
     chosen = context.db.filters.accounts
     if len(chosen) != 1:
         raise UsageError(f"a statement is of one account, and {len(chosen)} are chosen; give one --account")
-    found = list(account_data(context, chosen))
-    if not found:
-        usage = {**context.usage, "account_id": chosen[0]}
-        found = [AccountData(chosen[0], usage, (), (), ())]
-    return statement_of(context, found[0])
+    usage = {**context.usage, "account_id": chosen[0]}
+    data = next(account_data(context, chosen), AccountData(chosen[0], usage, (), (), ()))
+    return statement_of(context, data)
 
 
 def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
-    """Yield the data of some accounts that have runs, a batch of accounts at a time, so that memory holds.
+    """Yield the data of accounts that have runs, in batches of accounts, to bound memory.
 
     Raises SumError at the end where a sum of some accounts does not fit; the others have been yielded then.
     """
@@ -95,13 +93,13 @@ def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountD
 
 
 def data_without_runs(context: Context, accounts: Sequence[str]) -> list[AccountData]:
-    """Make the data of some accounts that have no runs in the period: all counts and sums are 0."""
+    """Build the data of accounts without runs in the period: all counts and sums are 0."""
     if not accounts:
         return []
-    with_runs = [one for (one,) in context.db.sql("select account_id from usage_by_account").rows()]
+    with_runs = [account for (account,) in context.db.sql("select account_id from usage_by_account").rows()]
     with context.db.without(with_runs) as rest:
         usage = rest.view("usage").row(0, named=True)
-    return [AccountData(one, {**usage, "account_id": one}, (), (), ()) for one in accounts]
+    return [AccountData(account, {**usage, "account_id": account}, (), (), ()) for account in accounts]
 
 
 def _each(context: Context, accounts: Sequence[str], failed: list[tuple[str, SumError]]) -> Iterator[AccountData]:
@@ -118,7 +116,7 @@ def _batch(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
     select = context.db.sql
     additive = ", ".join(ADDITIVE)
     runs_columns = ", ".join(column.name for column in _RUN if column.name != "cost")
-    usage = {one["account_id"]: one for one in records(select(f"select * from usage_by_account {where}"))}
+    usage = {row["account_id"]: row for row in records(select(f"select * from usage_by_account {where}"))}
     days = _parts(
         select(f"select account_id, period, is_partial, {additive} from usage_daily_by_account {where} order by period")
     )
@@ -141,7 +139,7 @@ def statement_of(context: Context, data: AccountData) -> Report:
     # Its plain name: what tells it from other accounts' names is nothing to its reader.
     name = context.names.get(data.account_id) or data.account_id
     context = replace(context, names={data.account_id: name} if name != data.account_id else {})
-    days = [{**one, "end": after(one["period"], "day")} for one in data.days]
+    days = [{**row, "end": after(row["period"], "day")} for row in data.days]
     sections = [
         Section("key_figures", "Totals", figures=_figures(context, data.usage)),
         _by_day(context, days, data.usage),
@@ -149,8 +147,10 @@ def statement_of(context: Context, data: AccountData) -> Report:
         _runs(context, data),
         Section("definitions", "Definitions", _DEFINITIONS),
     ]
-    facts = [] if name == data.account_id else [("Account", f"{shown(name)}, id {shown(data.account_id)}")]
-    title = f"Statement for {shown(name)}"
+    facts = (
+        [] if name == data.account_id else [("Account", f"{display_text(name)}, id {display_text(data.account_id)}")]
+    )
+    title = f"Statement for {display_text(name)}"
     return context.report("statement", title, sections, facts=facts, only_account=data.account_id)
 
 
@@ -203,35 +203,35 @@ def _coarser(days: list[dict[str, Any]], every: str) -> list[dict[str, Any]]:
     """Return credits by week or month from those by day; unknown where no day knows them."""
     from datetime import timedelta
 
-    found: dict[Any, int | None] = {}
-    for one in days:
-        day = one["period"]
+    sums: dict[Any, int | None] = {}
+    for row in days:
+        day = row["period"]
         first = day.replace(day=1) if every == "month" else day - timedelta(days=day.weekday())
-        credits_ = found.get(first)
-        found[first] = credits_ if one["credits"] is None else (credits_ or 0) + one["credits"]
-    return [{"period": first, "end": after(first, every), "credits": value} for first, value in found.items()]
+        credits_ = sums.get(first)
+        sums[first] = credits_ if row["credits"] is None else (credits_ or 0) + row["credits"]
+    return [{"period": first, "end": after(first, every), "credits": value} for first, value in sums.items()]
 
 
 def _by_language(context: Context, data: AccountData) -> Section:
     names = ("runs", "failed_runs", "credits", "cost", "input_tokens", "output_tokens", "p50_duration_s")
     columns = (*keys(context, "language"), *measures(context, *names))
-    rows = tuple(row(context, columns, one) for one in data.languages)
+    rows = tuple(table_row(context, columns, row) for row in data.languages)
     if not rows:
         return Section("languages", "Credits by language", (NO_RUNS,))
-    total = row(context, columns, data.usage, **{columns[0].name: "total"})
+    total = table_row(context, columns, data.usage, **{columns[0].name: "total"})
     share = _most_credits(context, data.languages)
     table = summed(context, Table(columns, rows, len(rows), None, total, "languages"))
     return Section("languages", "By language", (share,), table=table)
 
 
 def _most_credits(context: Context, languages: Sequence[Mapping[str, Any]]) -> str:
-    known = [one for one in languages if one["credits"] is not None]
+    known = [row for row in languages if row["credits"] is not None]
     if not known:
         return "No credits are known."
-    if not any(one["credits"] for one in known):
+    if not any(row["credits"] for row in known):
         return "All known credits are 0."
-    top = min(known, key=lambda one: (-one["credits"], one["language"]))
-    name, credits_ = shown(context.language(top["language"])), context.text(top["credits"], "count")
+    top = min(known, key=lambda row: (-row["credits"], row["language"]))
+    name, credits_ = display_text(context.language(top["language"])), context.text(top["credits"], "count")
     return f"{'All known' if len(known) == 1 else 'Most'} credits went to {name}: {credits_}."
 
 
@@ -239,7 +239,7 @@ def _runs(context: Context, data: AccountData) -> Section:
     if not data.runs:
         return Section("runs", "Runs", (NO_RUNS,))
     columns = tuple(column for column in _RUN if column.kind != "money" or context.branding.currency)
-    rows = tuple(row(context, columns, one) for one in data.runs)
+    rows = tuple(table_row(context, columns, row) for row in data.runs)
     table = summed(context, Table(columns, rows, _LISTED, noun="runs"), context.money(data.usage["credits"]))
     text = f"{context.counted(len(rows), 'run')}, in the order in which they were created."
     return Section("runs", "Runs", (text,), table=table)
@@ -252,11 +252,11 @@ def index(context: Context, names: Mapping[str, str], unfit: SumError | None = N
     """
     if unfit is None:
         return _index(context, names)
-    lacking = context.counted(
+    without = context.counted(
         len(unfit.accounts), "account has no statement and is", "accounts have no statement and are"
     )
     with context.db.without(unfit.accounts) as rest:
-        return _index(replace(context, db=rest), names, f"{lacking} left out here: {unfit}.")
+        return _index(replace(context, db=rest), names, f"{without} left out here: {unfit}.")
 
 
 def _index(context: Context, names: Mapping[str, str], *more: str) -> Report:
@@ -266,10 +266,10 @@ def _index(context: Context, names: Mapping[str, str], *more: str) -> Report:
         Column("file", "file", "text"),
     )
     frame = context.db.sql("select account_id, runs, credits from usage_by_account order by account_id")
-    rows = tuple(row(context, columns, one, file=names[one["account_id"]]) for one in records(frame))
+    rows = tuple(table_row(context, columns, row, file=names[row["account_id"]]) for row in records(frame))
     # What is due is what the statements say, so the whole is their sum.
     due = sum_of([context.money(credits_) for credits_ in frame["credits"]])
-    total = row(context, columns, context.usage, **{columns[0].name: "total"}, cost=due)
+    total = table_row(context, columns, context.usage, **{columns[0].name: "total"}, cost=due)
     text = f"{context.counted(len(rows), 'account has', 'accounts have')} runs in the period, and a statement each."
     table = Table(columns, rows, 1000, None, total if rows else None, "accounts")
     return context.report(

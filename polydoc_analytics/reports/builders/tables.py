@@ -74,7 +74,9 @@ def keys(context: Context, *names: str) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def row(context: Context, columns: Sequence[Column], usage: Mapping[str, Any], **given: Scalar) -> tuple[Scalar, ...]:
+def table_row(
+    context: Context, columns: Sequence[Column], usage: Mapping[str, Any], **given: Scalar
+) -> tuple[Scalar, ...]:
     """Return one row of a usage view as the columns' values."""
     known: dict[str, Scalar] = {**usage}
     if "account_id" in usage and any(column.name == "account_name" for column in columns):
@@ -105,15 +107,15 @@ def ranked(
     others = None
     if ordered.height > top:
         rest = context.db.usage_of_the_rest(views.view(view), ordered.head(top))
-        others = row(context, chosen, rest, **{chosen[0].name: f"others ({ordered.height - top:,})"})
-    total = row(context, chosen, context.usage, **{chosen[0].name: "total"})
-    rows = tuple(row(context, chosen, record) for record in records(ordered))
+        others = table_row(context, chosen, rest, **{chosen[0].name: f"others ({ordered.height - top:,})"})
+    total = table_row(context, chosen, context.usage, **{chosen[0].name: "total"})
+    rows = tuple(table_row(context, chosen, record) for record in records(ordered))
     noun = "accounts" if key == "account_id" else "languages"
     return summed(context, Table(chosen, rows, top, others, total if rows else None, noun))
 
 
 def summed(context: Context, table: Table, whole: Scalar = None) -> Table:
-    """Let a table's lines of money, as they are shown, sum to its total, or to ``whole`` where it shows none."""
+    """Round the amounts of money in a table so that they sum to its total, or to ``whole`` where it has none."""
     for at, column in enumerate(table.columns):
         total = whole if table.total is None else table.total[at]
         if column.kind == "money" and isinstance(total, Money):
@@ -124,15 +126,15 @@ def summed(context: Context, table: Table, whole: Scalar = None) -> Table:
 
 
 def _amounts(table: Table, at: int) -> list[Money | None]:
-    return [one if isinstance(one := line[at], Money) else None for line in table.rows]
+    return [amount if isinstance(amount := row[at], Money) else None for row in table.rows]
 
 
 def _with_lines_that_sum(table: Table, at: int, lines: Sequence[Money | None]) -> Table:
-    def put(row_: tuple[Scalar, ...], amount: Money | None) -> tuple[Scalar, ...]:
-        return (*row_[:at], amount, *row_[at + 1 :])
+    def put(row: tuple[Scalar, ...], amount: Money | None) -> tuple[Scalar, ...]:
+        return (*row[:at], amount, *row[at + 1 :])
 
-    def others(row_: tuple[Scalar, ...] | None, shown: int) -> tuple[Scalar, ...] | None:
-        return None if row_ is None else put(row_, sum_of(lines[shown:]))
+    def others(row: tuple[Scalar, ...] | None, shown: int) -> tuple[Scalar, ...] | None:
+        return None if row is None else put(row, sum_of(lines[shown:]))
 
     pages = table.on_pages
     return replace(
@@ -152,22 +154,22 @@ def with_sums(
     shown: int,
     noun: str,
 ) -> Table:
-    """Make a table of rows of additive measures: those not shown are summed up, ``usage`` is the total."""
+    """Table of rows of additive measures: rows not shown are summed up, ``usage`` is the total."""
     first = columns[0].name
 
     def others(start: int) -> tuple[Scalar, ...] | None:
         rest = additive[start:]
-        return row(context, columns, _sums(rest), **{first: f"others ({len(rest):,})"}) if rest else None
+        return table_row(context, columns, _sums(rest), **{first: f"others ({len(rest):,})"}) if rest else None
 
-    rows = tuple(row(context, columns, one) for one in additive)
-    total = row(context, columns, usage, **{first: "total"}) if rows else None
+    rows = tuple(table_row(context, columns, row) for row in additive)
+    total = table_row(context, columns, usage, **{first: "total"}) if rows else None
     table = Table(tuple(columns), rows, shown, others(shown), total, noun, (_ON_PAGES, others(_ON_PAGES)))
     return summed(context, table)
 
 
 def _sums(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Sum the additive measures; None where no row knows one."""
-    known = {name: [one[name] for one in rows if one[name] is not None] for name in ADDITIVE}
+    known = {name: [row[name] for row in rows if row[name] is not None] for name in ADDITIVE}
     return {name: sum(values) if values else None for name, values in known.items()}
 
 
@@ -175,4 +177,4 @@ def plain(
     columns: Sequence[Column], rows: Sequence[Sequence[Scalar]], *, shown: int = 100, noun: str = "rows"
 ) -> Table:
     """Return a table of rows as they are."""
-    return Table(tuple(columns), tuple(tuple(one) for one in rows), shown, noun=noun)
+    return Table(tuple(columns), tuple(tuple(row) for row in rows), shown, noun=noun)

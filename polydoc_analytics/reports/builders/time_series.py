@@ -15,15 +15,15 @@ from polydoc_analytics.reports.model import Chart, Column, SheetChart, Table
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
 
-_MOST_DAYS, _MOST_WEEKS = 62, 75
+_MAX_DAYS, _MAX_WEEKS = 62, 75
 _RATE = ("failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample")
 _LY = {"day": "daily", "week": "weekly", "month": "monthly"}
 
 
 def suitable(first: date, last: date) -> str:
-    """Return day, week or month: the finest that gives no more bars than an eye can follow."""
+    """Return day, week or month: the finest unit that gives a readable number of bars."""
     days = (last - first).days + 1
-    return "day" if days <= _MOST_DAYS else "week" if days <= 7 * _MOST_WEEKS else "month"
+    return "day" if days <= _MAX_DAYS else "week" if days <= 7 * _MAX_WEEKS else "month"
 
 
 def span(db: Database) -> tuple[date, date] | None:
@@ -38,11 +38,11 @@ def by_period(db: Database, every: str, *, by: str = "") -> list[dict[str, Any]]
     rates = ", failure_rate, failure_rate_low, failure_rate_high"
     name = f"usage_{_LY[every]}" + (f"_by_{by.removesuffix('_id')}" if by else "")
     sql = f"select period, is_partial{key}, {', '.join(ADDITIVE)}{rates} from {name} order by period{key}"
-    return [{**one, "end": after(one["period"], every)} for one in records(db.sql(sql))]
+    return [{**row, "end": after(row["period"], every)} for row in records(db.sql(sql))]
 
 
 def after(period: date, every: str) -> date:
-    """Return the first day of the next period; the last day that there is at the end of time."""
+    """First day of the next period; ``date.max`` where there is none."""
     try:
         if every == "month":
             return date(period.year + period.month // 12, period.month % 12 + 1, 1)
@@ -52,9 +52,9 @@ def after(period: date, every: str) -> date:
 
 
 def chart_rows(rows: Sequence[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
-    """Return rows with dates as texts, as charts take them."""
+    """Rows for a chart, with dates in ISO form."""
     return [
-        {"period": str(one["period"]), "end": str(one["end"]), **{name: one[name] for name in names}} for one in rows
+        {"period": str(row["period"]), "end": str(row["end"]), **{name: row[name] for name in names}} for row in rows
     ]
 
 
@@ -66,7 +66,7 @@ def period_table(
         *keys(context, "period"),
         Column("is_partial", "cut", "yes", only_data=True),
         *measures(context, "runs", "failed_runs", "credits", "cost", "input_tokens", "output_tokens"),
-        *(replace(one, only_data=True) for one in measures(context, *_RATE)),
+        *(replace(column, only_data=True) for column in measures(context, *_RATE)),
         *measures(context, "runs_without_credits", "runs_without_tokens"),
     )
     return with_sums(context, columns, rows, usage, shown=shown, noun=f"{every}s")
@@ -81,7 +81,7 @@ def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) ->
         Chart(
             "runs_over_time",
             f"Runs by {every}",
-            peak(context, rows, "runs", every) + (foot if any(one["failed_runs"] for one in rows) else ""),
+            peak(context, rows, "runs", every) + (foot if any(row["failed_runs"] for row in rows) else ""),
             runs,
             live="time",
             sheet=SheetChart("column", "period", ("runs", "failed_runs")),
@@ -92,24 +92,24 @@ def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) ->
 
 def cumulative_rows(rows: Sequence[dict[str, Any]], measure: str = "credits") -> list[dict[str, Any]]:
     """Return the running total of a measure's known values, for a chart: period and value."""
-    total, found = 0, []
-    for one in rows:
-        total += one[measure] or 0
-        found.append({"period": str(one["period"]), "value": total})
-    return found
+    total, totals = 0, []
+    for row in rows:
+        total += row[measure] or 0
+        totals.append({"period": str(row["period"]), "value": total})
+    return totals
 
 
 def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: str) -> str:
-    """Say which period had most of a measure, and the mean."""
-    known = [one for one in rows if one[measure] is not None]
+    """Sentence on the period with most of a measure, and on the mean."""
+    known = [row for row in rows if row[measure] is not None]
     if not known:
         return f"No {measure} are known." if rows else f"There are no {measure}."
     noun = measure.removesuffix("s")
-    most, least = (most_of(one[measure] for one in known) for most_of in (max, min))
-    whole = sum(one[measure] for one in known)
+    most, least = (most_of(row[measure] for row in known) for most_of in (max, min))
+    whole = sum(row[measure] for row in known)
     if most == least == 0:
         return f"All known {measure} are 0."
-    top = max(known, key=lambda one: (one[measure], one["period"]))
+    top = max(known, key=lambda row: (row[measure], row["period"]))
     when = _when(context, top["period"], every)
     if len(known) == 1:
         return f"The one {noun} is of {when}." if whole == 1 else f"All {context.counted(whole, noun)} are of {when}."

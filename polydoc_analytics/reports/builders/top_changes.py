@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.reports.builders.context import Context, records
-from polydoc_analytics.reports.builders.missing_values import MOST_LACKING, lacks_too_many
-from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.builders.missing_values import MAX_MISSING_SHARE, misses_too_many
+from polydoc_analytics.reports.formatting import display_text
 from polydoc_analytics.reports.model import Column, Section, Table
 
 if TYPE_CHECKING:
@@ -36,30 +36,30 @@ def changes(context: Context, now: Database, before: Database) -> Section:
         *_moves(context, now, before, "account_id", "account"),
         *_moves(context, now, before, "language", "language"),
     ]
-    rows.sort(key=lambda one: (-abs(one["difference"]), one["what"], one["key"]))
-    rows = [one for one in rows if one["difference"]]
+    rows.sort(key=lambda row: (-abs(row["difference"]), row["what"], row["key"]))
+    rows = [row for row in rows if row["difference"]]
     text = [context.comparison_text()]
     for what in ("account", "language"):
-        first = next((one for one in rows if one["what"] == what), None)
+        first = next((row for row in rows if row["what"] == what), None)
         if first is not None:
             verb = "rose" if first["difference"] > 0 else "fell"
             text.append(
-                f"The {what} that moved most is {shown(first['name'])}: runs {verb} from "
+                f"The {what} that moved most is {display_text(first['name'])}: runs {verb} from "
                 f"{context.text(first['runs_before'], 'count')} to {context.text(first['runs'], 'count')}."
             )
     note = (
         "A dash under “credits change”: there were no credits before, or more than "
-        f"{context.text(MOST_LACKING, 'rate')} of the finished runs of either period lack them."
+        f"{context.text(MAX_MISSING_SHARE, 'rate')} of the finished runs of either period lack them."
     )
-    table = Table(_COLUMNS, tuple(tuple(one[c.name] for c in _COLUMNS) for one in rows), _SHOWN, noun="changes")
+    table = Table(_COLUMNS, tuple(tuple(row[c.name] for c in _COLUMNS) for row in rows), _SHOWN, noun="changes")
     if not rows:
         return Section("changes", "What changed most", (*text, "No account and no language has more or fewer runs."))
     return Section("changes", "What changed most", tuple(text), table=table, notes=(note,))
 
 
 def _credits_change(new: Mapping[str, Any], old: Mapping[str, Any]) -> float | None:
-    """Return by what share credits changed; None where too many runs lack them, or there were none."""
-    if any(lacks_too_many(one["runs_without_credits"], one["finished"]) for one in (new, old)):
+    """Relative change of credits; None where too many runs lack them, or there were none before."""
+    if any(misses_too_many(row["runs_without_credits"], row["finished"]) for row in (new, old)):
         return None
     return new["credits"] / old["credits"] - 1 if new["credits"] is not None and (old["credits"] or 0) > 0 else None
 
@@ -68,17 +68,17 @@ def _moves(context: Context, now: Database, before: Database, key: str, what: st
     view = f"usage_by_{what}"
     finished = "succeeded_runs + failed_runs as finished"
     sql = f"select {key} as key, runs, credits, runs_without_credits, {finished}, failure_rate from {view} order by key"
-    after, earlier = ({one["key"]: one for one in records(db.sql(sql))} for db in (now, before))
+    after, earlier = ({row["key"]: row for row in records(db.sql(sql))} for db in (now, before))
     nothing = {"runs": 0, "credits": 0, "runs_without_credits": 0, "finished": 0, "failure_rate": None}
     name = context.account if key == "account_id" else context.language
     moves = []
-    for one in sorted({*after, *earlier}):
-        new, old = after.get(one, nothing), earlier.get(one, nothing)
+    for item in sorted({*after, *earlier}):
+        new, old = after.get(item, nothing), earlier.get(item, nothing)
         moves.append(
             {
                 "what": what,
-                "name": name(one),
-                "key": one,
+                "name": name(item),
+                "key": item,
                 "runs_before": old["runs"],
                 "runs": new["runs"],
                 "difference": new["runs"] - old["runs"],

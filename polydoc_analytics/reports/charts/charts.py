@@ -81,10 +81,10 @@ def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
     accounts, languages = (
         db.sql(f"select {key} from {view} order by runs desc, {key} limit {top}")[key].to_list() for view, key in names
     )
-    found = heat_charts(context(db), accounts, languages)
-    if not found:
+    charts = heat_charts(context(db), accounts, languages)
+    if not charts:
         raise PolydocError("a heat map needs two accounts and two languages; there are fewer in this period")
-    return _chart(found[0].spec)
+    return _chart(charts[0].spec)
 
 
 def cumulative_credits(db: Database, *, every: str | None = None) -> altair.TopLevelMixin:
@@ -105,7 +105,7 @@ def _chart(spec: Any) -> altair.TopLevelMixin:
         import altair
     except ImportError:
         raise PolydocError("charts need Altair; install it with: pip install 'polydoc-analytics[notebook]'") from None
-    # On white, so that dark letters can be read in a dark notebook; in letters as wide as on any reader's machine.
-    looks = {**palette.replaced(spec, {vega_lite.FONT: _FONT}), "background": vega_lite.PAPER, "padding": 10}
+    # White background for dark notebooks; a font that every reader's machine has, with equal widths.
+    looks = {**palette.replaced(spec, {vega_lite.FONT: _FONT}), "background": palette.PAPER, "padding": 10}
     made: altair.TopLevelMixin = altair.Chart.from_dict(looks)
     return made

@@ -1,7 +1,6 @@
 """Charts by vl-convert, one at a time.
 
-It draws under a lock of its own, which it waits for without letting go of Python's: a thread that holds the one and
-another that waits for it with the other would wait for ever, as soon as Python changes threads inside of a call.
+vl-convert waits for a lock of its own while it holds the GIL, so two threads that draw at once can deadlock.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def as_vega(spec: Mapping[str, Any]) -> dict[str, Any]:
 def as_svg(spec: Mapping[str, Any]) -> str:
     """Return a chart as SVG, its text measured in the typeface of reports; nothing is loaded from anywhere.
 
-    Its marks are not described one by one: what shows it says in a sentence what it shows.
+    Its marks have no descriptions: the caption beside it says what it shows.
     """
     quiet = {**spec, "config": {**spec.get("config", {}), "aria": False}}
     data = spec.get("data", {})

@@ -1,4 +1,4 @@
-"""Specifications of charts over any frame: which columns go where, guessed as a reader would."""
+"""Specifications of charts over any frame, with defaults for the columns to draw."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.reports.charts.vega_lite import ACCENT, PAPER, WARM, Spec, specification
+from polydoc_analytics.reports.charts.palette import ACCENT, PAPER, WARM
+from polydoc_analytics.reports.charts.vega_lite import Spec, specification
 
 if TYPE_CHECKING:
     import polars as pl
 
 FORMS = ("bar", "line", "area", "point")
 _HEIGHT = 220
-_MOST_ROWS = 5_000
-_MOST_LYING_BARS = 60
-_MOST_LABELS = 7
+_MAX_ROWS = 5_000
+_MAX_LYING_BARS = 60
+_MAX_LABELS = 7
 _END = "end of the bar"
 _COLOURS = [
     *(ACCENT, "#e69f00", "#009e73", WARM, "#8a5fbf"),
@@ -36,16 +37,16 @@ _MARKS: dict[str, Spec] = {
 def of_frame(
     frame: pl.DataFrame, form: str, *, x: str | None = None, y: str | None = None, color: str | None = None
 ) -> Spec:
-    """Return a chart of a frame; see :func:`polydoc_analytics.charts.chart` for the guesses and what raises."""
+    """Return a chart of a frame; see :func:`polydoc_analytics.charts.chart` for the defaults and what raises."""
     if form not in FORMS:
         raise UsageError(f"unknown chart '{form}'{nearest(form, FORMS)}; expected {', '.join(FORMS)}")
     x, y, color = _columns(frame, form, x, y, color)
     kind = _kind(frame, x)
     lies = form == "bar" and kind == "nominal"
-    most = _MOST_LYING_BARS if lies else _MOST_ROWS
-    if frame.height > most:
+    max_rows = _MAX_LYING_BARS if lies else _MAX_ROWS
+    if frame.height > max_rows:
         raise UsageError(
-            f"the result has {counted(frame.height, 'row')} and such a chart shows {most:,}; aggregate it or limit"
+            f"the result has {counted(frame.height, 'row')} and such a chart shows {max_rows:,}; aggregate it or limit"
         )
     if color and (colours := frame[color].n_unique()) > len(_COLOURS):
         raise UsageError(f"{colours:,} values of {color} are too many to tell apart by colour; keep {len(_COLOURS)}")
@@ -106,7 +107,7 @@ def _kind(frame: pl.DataFrame, name: str) -> str:
 
 
 def _rows(frame: pl.DataFrame, period: str | None = None) -> list[dict[str, Any]]:
-    """Return the rows as JSON has them; those of bars over periods have their ends as well."""
+    """Rows as JSON values; those of bars over periods have their ends as well."""
     rows = [{name: _plain(value) for name, value in row.items()} for row in frame.iter_rows(named=True)]
     if period is not None:
         starts = frame[period].to_list()
@@ -117,7 +118,7 @@ def _rows(frame: pl.DataFrame, period: str | None = None) -> list[dict[str, Any]
 
 
 def _end_of_bars(starts: list[Any]) -> Callable[[Any], Any]:
-    """Return how to get from the start of a bar to its end: a month later, or by the least distance of two."""
+    """Return a function from the start of a bar to its end: a month later, or by the least distance of two."""
     if _is_monthly(starts):
         return lambda start: (start.replace(day=1) + timedelta(days=32)).replace(day=1)
     gap = min((later - earlier for earlier, later in pairwise(starts)), default=timedelta(days=1))
@@ -125,11 +126,11 @@ def _end_of_bars(starts: list[Any]) -> Callable[[Any], Any]:
 
 
 def _time_axis(starts: list[Any]) -> Spec:
-    """Return an axis with labels at some of the instants that there are, as they are called in UTC."""
+    """Axis with labels at some of the given instants, in UTC."""
     days = _distinct(starts)
     is_long = len(days) > 1 and days[-1] - days[0] > timedelta(days=200)
     form = "%b %Y" if is_long or _is_monthly(days) else "%-d %b"
-    places = [calendar.timegm(day.timetuple()) * 1000 for day in days[:: max(1, -(-len(days) // _MOST_LABELS))]]
+    places = [calendar.timegm(day.timetuple()) * 1000 for day in days[:: max(1, -(-len(days) // _MAX_LABELS))]]
     # The words are said outright, since an axis of bars with two ends takes its places for numbers.
     return {"title": None, "labelOverlap": True, "values": places, "labelExpr": f"utcFormat(datum.value, '{form}')"}
 

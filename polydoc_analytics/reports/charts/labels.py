@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.formatting import display_text
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
 
 IN_CHARTS = 36
 _IN_TABLES = 120
-_LEAST_PREFIX, _LONGEST_PREFIX = 8, 16
+_MIN_PREFIX, _MAX_PREFIX = 8, 16
 _OF_SUMS = re.compile(r"total|others \([\d,]+\)", re.IGNORECASE)
 """Names of the rows under a table and of the last bar of a chart."""
 
@@ -30,20 +30,20 @@ class Labels:
         self._names = names
         self._made: dict[tuple[str, int], dict[str, str]] = {}
 
-    def account(self, account_id: str, most: int = _IN_TABLES) -> str:
-        """Name an account: by its name, else by its id."""
-        return self._label("account", account_id, most)
+    def account(self, account_id: str, max_width: int = _IN_TABLES) -> str:
+        """Label of an account: its name, else its id."""
+        return self._label("account", account_id, max_width)
 
-    def language(self, tag: str, most: int = _IN_TABLES) -> str:
-        """Name a language: by its English name, else by the text that was sent."""
-        return self._label("language", tag, most)
+    def language(self, tag: str, max_width: int = _IN_TABLES) -> str:
+        """Label of a language: its English name, else the text that was sent."""
+        return self._label("language", tag, max_width)
 
-    def _label(self, what: str, key: str, most: int) -> str:
-        if (what, most) not in self._made:
+    def _label(self, what: str, key: str, max_width: int) -> str:
+        if (what, max_width) not in self._made:
             known = self._accounts if what == "account" else self._languages
-            self._made[what, most] = unique(known, most)
-        label = self._made[what, most].get(key, key)
-        return label if most == _IN_TABLES else fitting(label, most)
+            self._made[what, max_width] = unique(known, max_width)
+        label = self._made[what, max_width].get(key, key)
+        return label if max_width == _IN_TABLES else fitting(label, max_width)
 
     @cached_property
     def _accounts(self) -> dict[str, str]:
@@ -55,26 +55,26 @@ class Labels:
         return {tag: name or tag for tag, name in self._db.language_names.items()}
 
 
-def unique(names: Mapping[str, str], most: int = _IN_TABLES) -> dict[str, str]:
-    """Give each id a label, its name, so that no two look alike where they are cut to ``most`` columns.
+def unique(names: Mapping[str, str], max_width: int = _IN_TABLES) -> dict[str, str]:
+    """Build unique labels by id: names, cut to ``max_width`` columns.
 
     Names that would look alike, or like a sum, get the beginning of their id behind them, as much as tells it from all
     others; where that is long, digits of its SHA-256.
     """
     labels = dict(names)
-    clashing = _clashing(labels, most)
+    clashing = _clashing(labels, max_width)
     if clashing:
         prefixes = _prefixes(list(names))
-        labels |= {key: _with(names[key], prefixes[key], most) for key in clashing}
+        labels |= {key: _with(names[key], prefixes[key], max_width) for key in clashing}
         # A name may look like what another one has become.
-        labels |= {key: _with(names[key], _digits(key, 12), most) for key in _clashing(labels, most)}
+        labels |= {key: _with(names[key], _digits(key, 12), max_width) for key in _clashing(labels, max_width)}
     return labels
 
 
-def fitting(text: str, most: int) -> str:
+def fitting(text: str, max_width: int) -> str:
     """Cut a text to so many columns, of which a wide character takes two."""
-    clean = shown(text, 4 * most)
-    room = most
+    clean = display_text(text, 4 * max_width)
+    room = max_width
     for at, character in enumerate(clean):
         room -= 2 if unicodedata.east_asian_width(character) in "WF" else 1
         if room < 0:
@@ -82,13 +82,13 @@ def fitting(text: str, most: int) -> str:
     return clean
 
 
-def _clashing(labels: Mapping[str, str], most: int) -> list[str]:
-    """Find the ids whose labels look alike, like a sum or like the id of another.
+def _clashing(labels: Mapping[str, str], max_width: int) -> list[str]:
+    """Ids whose labels look like another label, like a sum or like another id.
 
-    One that is called by its id alone is what it says.
+    A label that is its own id is not among them.
     """
     looks = {
-        key: " ".join(unicodedata.normalize("NFKC", fitting(label, most)).split()) for key, label in labels.items()
+        key: " ".join(unicodedata.normalize("NFKC", fitting(label, max_width)).split()) for key, label in labels.items()
     }
     counts = Counter(looks.values())
     of_ids = Counter(look for key, look in looks.items() if labels[key] == key)
@@ -101,19 +101,19 @@ def _clashing(labels: Mapping[str, str], most: int) -> list[str]:
     ]
 
 
-def _with(name: str, told_apart: str, most: int) -> str:
-    return f"{fitting(name, most - len(told_apart) - 3)} ({told_apart})"
+def _with(name: str, told_apart: str, max_width: int) -> str:
+    return f"{fitting(name, max_width - len(told_apart) - 3)} ({told_apart})"
 
 
 def _prefixes(keys: list[str]) -> dict[str, str]:
-    """Give each id its shortest beginning that no other has."""
+    """Shortest unique prefix of each id."""
     ordered = sorted(keys)
-    found = {}
+    prefixes = {}
     for at, key in enumerate(ordered):
         beside = [_common(key, ordered[other]) for other in (at - 1, at + 1) if 0 <= other < len(ordered)]
-        prefix = key[: max(_LEAST_PREFIX, *(length + 1 for length in beside), 0)]
-        found[key] = shown(prefix) if len(prefix) <= _LONGEST_PREFIX else _digits(key, 8)
-    return found
+        prefix = key[: max(_MIN_PREFIX, *(length + 1 for length in beside), 0)]
+        prefixes[key] = display_text(prefix) if len(prefix) <= _MAX_PREFIX else _digits(key, 8)
+    return prefixes
 
 
 def _common(one: str, other: str) -> int:

@@ -1,12 +1,12 @@
-"""Colours of charts: those of a specification replaced by a brand's, or by the page's own variables."""
+"""The palette of charts, and its replacement by a brand's colours or by CSS variables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.reports.branding import contrast
-from polydoc_analytics.reports.model import Theme
+if TYPE_CHECKING:
+    from polydoc_analytics.reports.model import Theme
 
 INK = "#1b2733"
 MUTED = "#566573"
@@ -31,7 +31,7 @@ def branded(spec: Mapping[str, Any], look: Theme) -> Any:
 
 
 def replaced(part: Any, by: Mapping[str, str]) -> Any:
-    """Return a specification with some texts replaced, its data left alone."""
+    """Replace strings in a specification, but not in its data."""
     if isinstance(part, Mapping):
         return {key: value if key == "values" else replaced(value, by) for key, value in part.items()}
     if isinstance(part, list | tuple):
@@ -40,10 +40,22 @@ def replaced(part: Any, by: Mapping[str, str]) -> Any:
 
 
 def for_the_dark(colour: str, least: float = 4.5) -> str:
-    """Return a colour made lighter until it can be seen on a dark page."""
+    """Lighten a colour until it has enough contrast on a dark page."""
     parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     for step in range(21):
         light = "#" + "".join(f"{round(part + (255 - part) * step / 20):02x}" for part in parts)
         if contrast(light, DARK_PAPER) >= least:
             return light
     return PAPER
+
+
+def contrast(colour: str, other: str) -> float:
+    """Contrast of two colours, 1 to 21 (WCAG 2.2, relative luminance)."""
+    light, dark = sorted((_luminance(colour), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

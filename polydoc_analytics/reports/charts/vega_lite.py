@@ -1,7 +1,7 @@
 """Vega-Lite specifications as plain dicts, each built once for every format: rows in, specification out.
 
 The data are inline, in one dataset named ``t``. Times are UTC, so that no machine's zone moves a date. Colours
-are those named here, which the page replaces by its own for the dark.
+are those of the palette, which the page replaces by CSS variables.
 """
 
 from __future__ import annotations
@@ -10,24 +10,19 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-INK = "#1b2733"
-MUTED = "#566573"
-GRID = "#dfe5ea"
-SOFT = "#a9bdd1"
-PAPER = "#ffffff"
-ACCENT = "#1f5fa8"
-WARM = "#c2410c"
+from polydoc_analytics.reports.charts.palette import ACCENT, GRID, INK, MUTED, PAPER, WARM
+
 FONT = "Source Sans Pro, Segoe UI, Helvetica Neue, Arial, sans-serif"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 WIDTH = 640
 
 Spec = dict[str, Any]
 _ONE_ROW: Spec = {"values": [{}]}
-"""For marks that stand once, however many rows the chart has."""
+"""Data of marks that are drawn once, however many rows the chart has."""
 _WHOLE: Spec = {"labelLimit": 0}
-"""For labels that are never long: nothing to measure before they are measured again to be placed."""
+"""For labels that are never long: saves measuring them twice."""
 Rows = Sequence[Mapping[str, Any]]
-_MOST_LABELS = 7
+_MAX_LABELS = 7
 _HALF_MS = {"day": 43_200_000, "week": 302_400_000, "month": 1_296_000_000}
 _RATE: Spec = {"tickMinStep": 0.01, "format": ".0%"}
 _LABEL_WIDTH = 240
@@ -35,7 +30,7 @@ _BETWEEN = 22
 
 
 def specification(rows: Rows, height: Any, body: Spec, width: Any = WIDTH) -> Spec:
-    """Return a specification with the data, the size and the looks that all charts share, and a body of its own."""
+    """Return a specification with the data, the size and the shared configuration, and its own body."""
     return {
         "$schema": SCHEMA,
         "data": {"name": "t", "values": [dict(row) for row in rows]},
@@ -69,26 +64,26 @@ def _time(rows: Rows, every: str, *, are_bars: bool = False, is_small: bool = Fa
     if is_small:
         axis |= {"labelFontSize": 10, "labelFlush": True}
         periods = [periods[0], periods[-1]] if periods else []
-    if periods and (is_small or len(periods) <= _MOST_LABELS or every == "week"):
-        # Labels at periods that there are, for on a short axis Vega writes one day several times, and weeks of Sundays.
-        step = -(-len(periods) // _MOST_LABELS)
-        half = _HALF_MS[every] if are_bars and len(periods) <= _MOST_LABELS else 0
+    if periods and (is_small or len(periods) <= _MAX_LABELS or every == "week"):
+        # Labels at the given periods: on a short axis Vega repeats days, and puts weeks on Sundays.
+        step = -(-len(periods) // _MAX_LABELS)
+        half = _HALF_MS[every] if are_bars and len(periods) <= _MAX_LABELS else 0
         axis["values"] = [_utc(period, half) for period in periods[::step]]
         axis["labelExpr"] = f"utcFormat(datum.value - {half}, '{form}')"
     return {"field": "period", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
 
 
 def _utc(period: str, later_ms: int) -> Spec:
-    """Return an instant part by part: a page's interpreter takes a single number for a year."""
+    """Instant as its parts: Vega's expression interpreter reads a single number as a year."""
     at = datetime.combine(date.fromisoformat(period), time()) + timedelta(milliseconds=later_ms)
     return {"year": at.year, "month": at.month, "date": at.day, "hours": at.hour, "utc": True}
 
 
-def _counts(rows: Rows, *measures: str, most: int = 4) -> Spec:
-    """Return an axis of counts, which has no labels and no lines between whole numbers."""
+def _counts(rows: Rows, *measures: str, max_ticks: int = 4) -> Spec:
+    """Axis of counts, with ticks at whole numbers only."""
     greatest = max((row[name] or 0 for row in rows for name in measures), default=0)
     return {
-        "tickCount": min(most, max(greatest, 1)),
+        "tickCount": min(max_ticks, max(greatest, 1)),
         "tickMinStep": 1,
         "format": "~s",
         "labelExpr": "datum.value % 1 ? '' : datum.label",
@@ -141,7 +136,7 @@ def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
         "axis": None,
         "scale": {"domainMin": 0, "nice": False},
     }
-    # Something unseen beyond the longest bar, so that its figure has room.
+    # An invisible mark beyond the longest bar leaves room for its figure.
     room = {
         "transform": [
             {"aggregate": [{"op": "max", "field": measure, "as": "most"}]},
@@ -218,7 +213,7 @@ def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: st
             "y": {
                 "field": measure,
                 "type": "quantitative",
-                "axis": {"title": None, **_counts(rows, measure, most=2), "labelFontSize": 10},
+                "axis": {"title": None, **_counts(rows, measure, max_ticks=2), "labelFontSize": 10},
             },
             "tooltip": [
                 {"field": "label", "type": "nominal", "title": "language"},
@@ -226,7 +221,7 @@ def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: st
                 {"field": measure, "type": "quantitative", "title": measure, "format": ","},
             ],
         },
-        # As wide together as four are, for on paper the whole is drawn across the page.
+        # Always as wide as four charts: in print the whole is scaled to the page.
         "width": (4 * 118 + 3 * _BETWEEN - (across - 1) * _BETWEEN) // across,
         "height": 56,
     }
@@ -284,7 +279,7 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
         rule = {"type": "rule", "stroke": INK, "strokeDash": [3, 3], "aria": False}
         layers.append({"data": _ONE_ROW, "mark": rule, "encoding": {"x": at}})
         text = {"type": "text", "align": "left", "dx": 4, "y": 6 + 14 * place, "text": mark["text"], "aria": False}
-        # On paper of its own, for a bar may be behind it.
+        # A halo, because a bar may be behind it.
         halo = {**text, "fill": PAPER, "stroke": PAPER, "strokeWidth": 4, "strokeJoin": "round"}
         layers += [{"data": _ONE_ROW, "mark": one, "encoding": {"x": at}} for one in (halo, {**text, "fill": INK})]
     return specification(rows, 150, {"layer": layers})

@@ -1,4 +1,4 @@
-"""Report → bytes in each format. A renderer chooses where things stand and does no arithmetic."""
+"""Report → bytes in each format. A renderer lays out and does no arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The typeface of reports, Source Sans Pro (SIL Open Font License), and which characters a set of fonts can draw."""
+"""The typeface of reports, Source Sans Pro (SIL Open Font License), and the characters that fonts have."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def files() -> list[Path]:
 
 @cache
 def for_pages() -> tuple[tuple[int, str], ...]:
-    """Return weights and WOFF files as base64, with Latin letters alone; a reader's own fonts draw the others."""
+    """Weights and WOFF files as base64, Latin letters only; the reader's own fonts draw the others."""
     return tuple((weight, _subset(file)) for weight, file in zip(WEIGHTS, files(), strict=True))
 
 
@@ -48,7 +48,7 @@ def _subset(file: Path) -> str:
     return base64.b64encode(content.getvalue()).decode()
 
 
-def found(folders: Iterable[str]) -> list[Path]:
+def print_files(folders: Iterable[str]) -> list[Path]:
     """Return the font files for print: the typeface, those in some folders, those of the extra ``[fonts]``."""
     given = [
         Path(root, name)
@@ -76,7 +76,7 @@ def characters(file: Path) -> frozenset[int]:
 
 
 def advances(file: Path) -> dict[str, float]:
-    """Return how far each character of a font moves on, in ems."""
+    """Advance width of each character of a font, in ems."""
     with _opened(file) as [font]:
         metrics, em = font["hmtx"], font["head"].unitsPerEm
         return {chr(code): metrics[glyph][0] / em for code, glyph in font.getBestCmap().items()}
@@ -90,9 +90,9 @@ def cap_height(file: Path) -> float:
 
 @cache
 def families(folders: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the families of the fonts beside the typeface, in the order in which they are asked for a character."""
+    """Return the families of the fonts beside the typeface, in order of preference."""
     names: dict[str, None] = {}
-    for file in found(folders)[len(WEIGHTS) :]:
+    for file in print_files(folders)[len(WEIGHTS) :]:
         with _opened(file) as fonts:
             names |= {str(font["name"].getBestFamilyName() or ""): None for font in fonts}
     return tuple(name for name in names if name)

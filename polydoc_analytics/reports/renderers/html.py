@@ -10,20 +10,20 @@ from typing import Any
 
 from polydoc_analytics.reports.charts import export as vega
 from polydoc_analytics.reports.charts import palette
-from polydoc_analytics.reports.formatting import shown
+from polydoc_analytics.reports.formatting import display_text
 from polydoc_analytics.reports.model import Chart, Cube, Report, Scalar, Section
 from polydoc_analytics.reports.money import Money
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.table_rows import Lines, is_number, lines, small_sample_note
 
-_MOST_ROWS = 500
+_MAX_ROWS = 500
 _MANY_ROWS = 8
-_MOST_SORTED = 200
+_MAX_SORTED = 200
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
 def render(report: Report) -> bytes:
-    """Return the page as UTF-8; scripts run by their hashes alone, and whatever comes from the data is text."""
+    """Return the page as UTF-8; scripts are allowed by hash, and all data is escaped."""
     charts = {chart.name: _chart(chart) for section in report.sections for chart in section.charts}
     scripts = [_bundle(), _file("page.js")] if charts or any(s.table for s in report.sections) else []
     if not charts and scripts:
@@ -49,7 +49,7 @@ def render(report: Report) -> bytes:
 
 
 def _table(report: Report, section: Section) -> Lines | None:
-    return None if section.table is None else lines(report, section.table, _MOST_ROWS)
+    return None if section.table is None else lines(report, section.table, _MAX_ROWS)
 
 
 def _chart(chart: Chart) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
 
 
 def _quiet_brush(vega: dict[str, Any]) -> None:
-    """Take a brush's own marks out of what a screen reader reads: they are no content."""
+    """Hide a brush's own marks from screen readers."""
     for mark in vega.get("marks", ()):
         if str(mark.get("name", "")).startswith("brush"):
             mark["aria"] = False
@@ -100,7 +100,7 @@ def _sort_key(value: Scalar) -> str:
     if isinstance(value, Money):
         value = value.shown
     if isinstance(value, str):
-        return shown(value, _MOST_SORTED) if value else ""
+        return display_text(value, _MAX_SORTED) if value else ""
     return "" if value is None else str(value)
 
 

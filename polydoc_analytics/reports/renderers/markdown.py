@@ -1,4 +1,4 @@
-"""A report as Markdown: its sentences, figures and tables; the charts as what they say."""
+"""A report as Markdown: its sentences, figures and tables; charts as their captions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _URL = re.compile(r"(?i)(https?:|www\.|@)")
 
 
 def render(report: Report) -> bytes:
-    """Return the report as UTF-8 Markdown; text of the data can be no markup in it."""
+    """Return the report as UTF-8 Markdown; text of the data is escaped."""
     parts = [f"# {_escaped(report.title)}", _escaped(" · ".join(filter(None, (report.subtitle, report.period))))]
     for section in report.sections:
         parts += _section(report, section)
@@ -59,6 +59,6 @@ def _list(facts: Sequence[tuple[str, str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text that Markdown takes for nothing but text; links do not make themselves."""
+    """Escape a text for Markdown, links included."""
     plain = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-    return _URL.sub(lambda found: re.sub(r"([:.@])", r"\\\1", found.group()), plain)
+    return _URL.sub(lambda match: re.sub(r"([:.@])", r"\\\1", match.group()), plain)

@@ -18,7 +18,7 @@ from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.pdf_columns import grid
 from polydoc_analytics.reports.renderers.table_rows import is_number, lines, small_sample_note
 
-_NO_TEXTS = ("name", "family", "accent", "language")
+_NO_TEXTS = ("name", "family", "accent", "ink", "muted", "grid", "language")
 _BREAK = "\u200b"
 _LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d]{17,}")
 """Such as an id of 64 digits: Typst breaks lines at blanks and hyphens alone."""
@@ -56,7 +56,7 @@ def render(report: Report) -> bytes:
 
 
 def _breakable(part: Any) -> Any:
-    """Return nested values with places in every long word at which a line may end."""
+    """Return nested values with possible line breaks in every long word."""
     if isinstance(part, str):
         return _LONG_WORD.sub(lambda word: _BREAK.join(re.findall(".{1,4}", word.group(), re.DOTALL)), part)
     if isinstance(part, Mapping):
@@ -65,19 +65,19 @@ def _breakable(part: Any) -> Any:
 
 
 class _Drawn:
-    """Texts with each character that no font has written as U+XXXX."""
+    """Replacement of characters that no font has by U+XXXX."""
 
     def __init__(self, folders: tuple[str, ...]) -> None:
         self._known = _characters(folders)
 
     def text(self, text: str) -> str:
-        """Return a text that the fonts can draw."""
+        """Return a text without characters that no font has."""
         if text.isascii():
             return text
         return "".join(c if ord(c) in self._known or c in "\n" else code_point(c) for c in text)
 
     def all(self, part: Any) -> Any:
-        """Return nested values with every text in them made drawable."""
+        """Return nested values with the replacement in every text."""
         if isinstance(part, str):
             return self.text(part)
         if isinstance(part, Mapping):
@@ -86,10 +86,10 @@ class _Drawn:
 
 
 class _DrawnInCharts(_Drawn):
-    """Texts of pictures: marks are composed with their letters, and written as U+XXXX where there is no such letter."""
+    """The same in pictures, where combining marks are composed with their letters, or written as U+XXXX too."""
 
     def text(self, text: str) -> str:
-        """Return a text that a picture can have."""
+        """Return a text that can stand in a picture."""
         if text.isascii():
             return text
         return _MARK.sub(lambda mark: code_point(mark.group()), super().text(unicodedata.normalize("NFC", text)))
@@ -103,6 +103,9 @@ def _content(report: Report) -> dict[str, Any]:
         "timezone": report.timezone,
         "language": report.words.locale.split("_")[0],
         "accent": report.look.accent,
+        "ink": palette.INK,
+        "muted": palette.MUTED,
+        "grid": palette.GRID,
         "version": report.version,
         "family": [fonts.FAMILY, *fonts.families(report.look.fonts)],
         "facts": [{"label": label, "text": text} for label, text in report.facts],
@@ -164,7 +167,7 @@ def _fonts(folders: tuple[str, ...]) -> Any:
     import typst
 
     # Typst looks into folders, and says nothing where it finds no font: then it sets no text at all.
-    paths = list(dict.fromkeys(str(file.parent) for file in fonts.found(folders)))
+    paths = list(dict.fromkeys(str(file.parent) for file in fonts.print_files(folders)))
     known = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
     assert fonts.FAMILY in known.families()
     return known
@@ -172,4 +175,4 @@ def _fonts(folders: tuple[str, ...]) -> Any:
 
 @cache
 def _characters(folders: tuple[str, ...]) -> frozenset[int]:
-    return frozenset().union(*(fonts.characters(file) for file in fonts.found(folders)))
+    return frozenset().union(*(fonts.characters(file) for file in fonts.print_files(folders)))

@@ -1,4 +1,4 @@
-"""How wide a printed table's columns are and how high its rows, worked out from the typeface's own metrics.
+"""Widths of columns and heights of rows of a printed table, computed from the typeface's metrics.
 
 Typst finds both by itself, at the cost of setting each cell up to three times over. Where the texts of a column are
 known to fit, and those of a row to stand on one line, it is told so and sets them once. That asks for tables without
@@ -20,7 +20,7 @@ _ROOM = 493.2
 _ABOVE = 3.0
 _LONG = 24
 _UNIT = 0.001
-"""How much further than its font says a letter may move on, in ems: Typst's quotation marks do."""
+"""Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
 
 
 def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[bool], sums: int) -> dict[str, Any]:
@@ -51,14 +51,14 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
 
 
 def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
-    """Return the room on either side of each column: on the side that its texts do not stand at, where that can be."""
+    """Compute the padding of each column: on the side that its texts are not aligned to, where possible."""
     left = [0.0, *(gap if before else 0.0 for before in numbers[:-1])]
     right = [0.0 if is_a_number else gap for is_a_number in numbers[:-1]] + [0.0]
     return list(zip(left, right, strict=True))
 
 
 def _widths(measured: Sequence[Sequence[float]], shares: Sequence[int]) -> list[float]:
-    """Return the columns' widths; 0 for all where a text's width is unknown or there is no room for all of them."""
+    """Widths of the columns; 0 for all where a text's width is unknown or they do not fit."""
     own = [0.0 if share else max(column) for column, share in zip(zip(*measured, strict=True), shares, strict=True)]
     left = _ROOM - sum(own)
     if left < _ROOM / 8:
@@ -67,7 +67,7 @@ def _widths(measured: Sequence[Sequence[float]], shares: Sequence[int]) -> list[
 
 
 def _shares(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]:
-    """Return how the columns share the room that short ones leave: 0 for those, which take what they need."""
+    """Shares of the columns in the remaining width; 0 for short ones, which take the width that they need."""
     longest = [max((len(row[at]) for row in rows), default=0) for at in range(len(numbers))]
     shares = [
         0 if is_a_number or length <= _LONG else min(length, 2 * _LONG)
@@ -78,7 +78,7 @@ def _shares(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]
 
 @lru_cache(maxsize=65536)
 def points(text: str, size: float, is_bold: bool) -> float:
-    """Return how wide a text of a size is in the typeface; infinite where a character is not in it."""
+    """Width of a text of a size in the typeface; infinite where a character is not in it."""
     advances = _advances(is_bold)
     return size * sum(advances.get(character, inf) + _UNIT for character in text)
 

@@ -1,4 +1,4 @@
-"""Rows of tables as text, for all drawn formats, and the line about rows left out."""
+"""Rows of tables as text, for all formats that people read, and the note on rows left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from polydoc_analytics.reports.model import NUMBERS, Column, Report, Scalar, Tab
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A table as text: its drawn columns, rows of cells, and of the rows how many at the end are sums."""
+    """A table as text: its drawn columns, rows of cells, and the number of sums at the end."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -19,16 +19,16 @@ class Lines:
     note: str
 
 
-def lines(report: Report, table: Table, most: int | None = None) -> Lines:
+def lines(report: Report, table: Table, max_rows: int | None = None) -> Lines:
     """Pick the lines that a drawn format shows of a table.
 
-    A page shows at most ``most`` rows where nothing sums up the others, and paper as many as the table says.
+    A page shows at most ``max_rows`` rows where nothing sums up the others, and paper as many as the table says.
     """
     shown, others = table.shown, table.others
-    if most is not None and table.on_pages is not None:
+    if max_rows is not None and table.on_pages is not None:
         shown, others = table.on_pages
-    elif most is not None and others is None:
-        shown = most
+    elif max_rows is not None and others is None:
+        shown = max_rows
     at = [place for place, column in enumerate(table.columns) if not column.only_data]
     columns = tuple(table.columns[place] for place in at)
     last = [one for one in (others, table.total) if one is not None]
@@ -42,12 +42,12 @@ def lines(report: Report, table: Table, most: int | None = None) -> Lines:
 
 
 def is_number(column: Column) -> bool:
-    """Check whether a column's cells stand on the right, aligned on the decimal."""
+    """Check whether a column is right-aligned."""
     return column.kind in NUMBERS
 
 
 def small_sample_note(columns: Sequence[Column]) -> str:
-    """Explain the marks of a table; empty where it has none."""
+    """Note on the marks of a table; empty where it has none."""
     if not any(column.kind == "mark" for column in columns):
         return ""
     return "Small sample: the 95% interval (Wilson) is wider than 20 points."

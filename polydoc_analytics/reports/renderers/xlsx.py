@@ -10,13 +10,14 @@ from typing import Any
 
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.model.timezones import zone
-from polydoc_analytics.reports.formatting import UNKNOWN, shown
+from polydoc_analytics.reports.charts import palette
+from polydoc_analytics.reports.formatting import UNKNOWN, display_text
 from polydoc_analytics.reports.model import Chart, Column, Kind, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
 from polydoc_analytics.reports.renderers.table_rows import small_sample_note
 
-MOST_ROWS = 1_048_576
-MOST_CHARACTERS = 32_767
+MAX_ROWS = 1_048_576
+MAX_CHARACTERS = 32_767
 _A4 = 9
 _LARGEST_EXACT = 2**53
 _DIGITS = 15
@@ -35,7 +36,7 @@ _FIRST_YEAR = 1900
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 
 
-def render(report: Report, most_rows: int = MOST_ROWS) -> bytes:
+def render(report: Report, most_rows: int = MAX_ROWS) -> bytes:
     """Return the workbook. A table longer than ``most_rows`` goes on in further sheets.
 
     Instants stand in the report's time zone, for Excel knows none. Text is never a formula or a link.
@@ -62,9 +63,9 @@ class _Writer:
         self._names: set[str] = set()
         self._formats: dict[tuple[str, bool], Any] = {}
         self._title = book.add_format({"bold": True, "font_size": 14})
-        self._wrap = book.add_format({"text_wrap": True, "valign": "top"})
-        self._head = book.add_format({"bold": True, "bottom": 1, "font_color": "#566573"})
-        self._head_of_numbers = book.add_format({"bold": True, "bottom": 1, "font_color": "#566573", "align": "right"})
+        head = {"bold": True, "bottom": 1, "font_color": palette.MUTED}
+        self._head = book.add_format(head)
+        self._head_of_numbers = book.add_format({**head, "align": "right"})
 
     def section(self, section: Section) -> None:
         if section.figures:
@@ -78,7 +79,7 @@ class _Writer:
                 self._write(sheet, at, 0, text, "text")
 
     def basis(self) -> None:
-        """Write what the figures rest on."""
+        """Write the facts behind the figures."""
         sheet = self._sheet("Basis")
         sheet.set_column(0, 0, 18)
         sheet.set_column(1, 1, 110)
@@ -108,7 +109,7 @@ class _Writer:
             for at, value in ((2, figure.before), (3, figure.change)):
                 if value is not None:
                     self._write(sheet, row, at, value.number, value.kind)
-            sheet.write_string(row, 4, shown(figure.note) if figure.note else "", self._format("note", False))
+            sheet.write_string(row, 4, display_text(figure.note) if figure.note else "", self._format("note", False))
 
     def _table(self, section: Section, table: Table) -> None:
         step = self._most_rows - 2
@@ -197,7 +198,7 @@ class _Writer:
             is_exact = _is_exact(value)
             code = sheet.write_number(row, at, value, form) if is_exact else sheet.write_string(row, at, str(value))
         else:
-            code = sheet.write_string(row, at, shown(value, MOST_CHARACTERS) if value else "", form)
+            code = sheet.write_string(row, at, display_text(value, MAX_CHARACTERS) if value else "", form)
         if code:
             raise PolydocError(f"sheet {sheet.get_name()}: row {row + 1}, column {at + 1} cannot be written ({code})")
 
@@ -243,7 +244,7 @@ class _Writer:
 
 
 def _are_few(table: Table, columns: list[int], rows: int) -> bool:
-    """Decide whether all counts are so small that an axis would have fractions between them."""
+    """Check whether all counts are so small that an axis would have fractions between them."""
     counts = [value for row in table.rows[:rows] for at in columns if isinstance(value := row[at], int)]
     return all(value <= _FEW for value in counts)
 
@@ -254,7 +255,7 @@ def _money_format(currency: str) -> str:
 
 
 def _is_exact(value: float | Decimal) -> bool:
-    """Decide whether a sheet's number, which has 15 digits, is this one."""
+    """Check whether a sheet's number, which has 15 digits, holds a value exactly."""
     if isinstance(value, Decimal):
         return len(value.as_tuple().digits) <= _DIGITS
     return isinstance(value, float) or abs(value) <= _LARGEST_EXACT
