@@ -13,7 +13,7 @@ import typer
 import polydoc_analytics as pda
 from polydoc_analytics import views as catalog
 from polydoc_analytics.automation.json_schema import file_schema
-from polydoc_analytics.cli import commands, config, lake, report, schedule, sync  # noqa: F401 - they bring the commands
+from polydoc_analytics.cli import commands, config, explain, lake, report, schedule, sync  # noqa: F401 - commands
 from polydoc_analytics.cli.root import app
 
 ROOT = Path(__file__).parents[1]

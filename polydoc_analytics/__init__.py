@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.model.periods import Interval, interval
     from polydoc_analytics.model.schema import arrow_schema, pandera_schema, polars_schema
     from polydoc_analytics.query.database import Database, connect
+    from polydoc_analytics.query.explain import Explanation
     from polydoc_analytics.query.export import export, load
     from polydoc_analytics.reports.charts import charts
     from polydoc_analytics.reports.model import Report
@@ -52,6 +53,7 @@ _HOMES = {
     "lake.load": ("LoadResult",),
     "model.languages": ("Language", "language"),
     "ingest.pipeline": ("Counts", "Loaded", "Staged"),
+    "query.explain": ("Explanation",),
     "query.export": ("export", "load"),
     "model.periods": ("Interval", "interval"),
     "reports.write": ("build", "report"),
@@ -63,6 +65,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Counts",
     "Database",
+    "Explanation",
     "Interval",
     "Lake",
     "LakeError",

@@ -10,7 +10,7 @@ from conftest import wire
 from reporting_help import built, section
 
 import polydoc_analytics as pda
-from polydoc_analytics.reports.builders.comparison import comparison
+from polydoc_analytics.model.comparison import comparison
 
 NOW = datetime(2026, 11, 12, 10, 30, tzinfo=UTC)
 

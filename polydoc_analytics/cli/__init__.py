@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> int:
     import typer
 
     # They put their commands on the app, in the order of the help; schedule brings alerts.
-    from polydoc_analytics.cli import commands, config, lake, report, schedule, sync  # noqa: F401
+    from polydoc_analytics.cli import commands, config, explain, lake, report, schedule, sync  # noqa: F401
     from polydoc_analytics.cli.root import app
     from polydoc_analytics.config.settings import choose
     from polydoc_analytics.errors import InternalError, PolydocError, is_foreign

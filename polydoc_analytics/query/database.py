@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import polars as pl
     from pyspark.sql.connect.session import SparkSession
 
+    from polydoc_analytics.query.explain import Explanation
+
 DATE_BASES = ("created", "finished")
 ENGINES = ("duckdb", "spark")
 _MOST_TRIES = 5
@@ -320,6 +322,25 @@ class Database:
         names = ", ".join(INTEGERS)
         sql = f"select id, account_id, {names} from run_facts where {catalog.is_unlikely()} order by account_id, id"
         return list(self._engine.fetch(sql).iter_rows(named=True))
+
+    def explain(
+        self, *, measure: str = "credits", period: str | None = None, against: str | None = None
+    ) -> Explanation:
+        """Explain what moved a measure since the period before: an Explanation, whose effects sum to the difference.
+
+        ``measure`` is credits, runs or total_tokens. ``period`` is one such as last-month, by default the interval of
+        the database; ``against`` is another than the one before it. A period in progress is compared with the same
+        days of the other. Credits are the product of runs (``volume``), an account's and language's share of them
+        (``mix``), tokens per run (``size``) and credits per token (``rate``); see the documentation of figures.
+
+        Raises UsageError for another measure, for a period that has not begun, and for one without a beginning.
+        """
+        from polydoc_analytics.query.explain import explain
+
+        if period is None:
+            return explain(self, measure=measure, against=against)
+        with self.over(interval(period=period, timezone=self.timezone, now=self.now)) as chosen:
+            return explain(chosen, measure=measure, against=against)
 
     def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
         """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""

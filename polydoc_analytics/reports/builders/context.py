@@ -9,11 +9,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.model.comparison import Comparison, comparison
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.branding import Branding
-from polydoc_analytics.reports.builders.comparison import Comparison, comparison
 from polydoc_analytics.reports.builders.provenance import file_lines
 from polydoc_analytics.reports.charts.labels import Labels
 from polydoc_analytics.reports.filenames import file_name

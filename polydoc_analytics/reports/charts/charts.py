@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
 from polydoc_analytics.reports.builders.context import records
 from polydoc_analytics.reports.builders.durations import duration_chart
+from polydoc_analytics.reports.builders.explanation import explanation_chart
 from polydoc_analytics.reports.builders.failures import failure_chart
 from polydoc_analytics.reports.builders.heatmap import heat_charts
 from polydoc_analytics.reports.builders.time_series import by_period, chart_rows, cumulative_rows, span, suitable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.explain import Explanation
 
 _MEASURES = ("runs", "credits", "input_tokens", "output_tokens")
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -91,6 +93,16 @@ def cumulative_credits(db: Database, *, every: str | None = None) -> altair.TopL
     """Return the running total of known credits; ``every`` is day, week or month, by default what suits."""
     unit = _every(db, every)
     return _chart(vega_lite.cumulative(cumulative_rows(by_period(db, unit)), every=unit))
+
+
+def waterfall(explanation: Explanation) -> altair.TopLevelMixin:
+    """Return the effects of an explanation, from the sum of the period before to that of this one, as a waterfall.
+
+    Raises PolydocError where either sum is unknown.
+    """
+    if explanation.difference is None:
+        raise PolydocError("there is no chart, for what is to be explained is unknown in one of the periods")
+    return _chart(explanation_chart(explanation))
 
 
 def _every(db: Database, every: str | None) -> str:

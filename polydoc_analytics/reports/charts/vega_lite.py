@@ -371,3 +371,43 @@ def cumulative(rows: Rows, *, every: str, label: str = "credits so far") -> Spec
         "line": {"stroke": ACCENT, "strokeWidth": 2},
     }
     return specification(rows, 130, {"mark": mark, "encoding": {"x": _time(rows, every), "y": y, "tooltip": tooltip}})
+
+
+def waterfall(rows: Rows) -> Spec:
+    """Return lying bars that begin where the one before ends; rows have label, start, end, text and kind.
+
+    The kind is total, up or down; the text is written at the right end of a bar.
+    """
+    y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": _LABEL_WIDTH}}
+    ends = [row[name] for row in rows for name in ("start", "end")]
+    low, high = min(0, *ends), max(0, *ends)
+    room = 0.12 * ((high - low) or 1)
+    x: Spec = {
+        "field": "start",
+        "type": "quantitative",
+        "axis": {"title": None, "grid": True, "tickCount": 5, "format": ",.12~g"},
+        "scale": {"domain": [low, high + room], "nice": False},
+    }
+    fills = {"total": MUTED, "up": ACCENT, "down": WARM}
+    fill = {
+        "condition": [{"test": f"datum.kind == '{kind}'", "value": fills[kind]} for kind in ("up", "down")],
+        "value": fills["total"],
+    }
+    tooltip = [
+        {"field": "label", "type": "nominal", "title": "cause"},
+        {"field": "text", "type": "nominal", "title": "difference"},
+    ]
+    bar = {
+        "mark": {"type": "bar", "height": {"band": 0.62}},
+        "encoding": {"y": y, "x": x, "x2": {"field": "end"}, "fill": fill, "tooltip": tooltip},
+    }
+    text = {
+        "transform": [{"calculate": "max(datum.start, datum.end)", "as": "right"}],
+        "mark": {"type": "text", "align": "left", "dx": 5, "fill": INK},
+        "encoding": {
+            "y": y,
+            "x": {"field": "right", "type": "quantitative"},
+            "text": {"field": "text", "type": "nominal"},
+        },
+    }
+    return specification(rows, {"step": 22}, {"layer": [bar, text]})

@@ -31,12 +31,13 @@ class Comparison:
         return _days(self.now), _days(self.before)
 
 
-def comparison(interval: Interval, now: datetime) -> Comparison | None:
+def comparison(interval: Interval, now: datetime, against: Interval | None = None) -> Comparison | None:
     """Choose the interval to compare with; None where the interval has no beginning, or begins after ``now``.
 
     A calendar period is compared with the one before it, other whole days with as many days before them, anything
     else with the same length of time before it. A period in progress ends now, and the one before it at the same
-    clock time of the same day into it (or at its own end, where it is shorter).
+    clock time of the same day into it (or at its own end, where it is shorter). So does ``against``, an interval that
+    is compared with instead.
     """
     now = now.astimezone(UTC)
     if interval.since is None or interval.since >= now:
@@ -44,8 +45,16 @@ def comparison(interval: Interval, now: datetime) -> Comparison | None:
     until = interval.until or now
     is_to_date = until > now
     end = min(until, now)
+    tz = zone(interval.timezone)
     try:
-        before, before_end, unit = _preceding(interval.since, until, end, zone(interval.timezone))
+        if against is None:
+            before, before_end, unit = _preceding(interval.since, until, end, tz)
+        elif against.since is None or against.until is None:
+            return None
+        else:
+            before, unit = against.since, "time"
+            same = _same_time(local_date(_us(interval.since), tz), local_date(_us(before), tz), end, tz)
+            before_end = max(min(same, against.until), before) if is_to_date else against.until
     except (OverflowError, ValueError):
         return None  # nothing lies before the beginning of time
     return Comparison(
@@ -64,10 +73,14 @@ def _preceding(since: datetime, until: datetime, end: datetime, tz: ZoneInfo) ->
     begin = _instant(start_of_day(earlier, tz))
     if end == until:
         return begin, since, unit
+    return begin, min(_same_time(first, earlier, end, tz), since), unit
+
+
+def _same_time(first: date, earlier: date, end: datetime, tz: ZoneInfo) -> datetime:
+    """Find the instant as many days after ``earlier``, and at the same clock time, as ``end`` is after ``first``."""
     local = end.astimezone(tz)
     day = earlier + (local.date() - first)
-    same = datetime.combine(day, local.time(), tzinfo=tz).astimezone(UTC)
-    return begin, min(same, since), unit
+    return datetime.combine(day, local.time(), tzinfo=tz).astimezone(UTC)
 
 
 def _unit(first: date, last: date) -> tuple[str, date]:

@@ -1,0 +1,187 @@
+"""The command ``explain``: what moved a figure between two periods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.root import app
+from polydoc_analytics.cli.shared import as_of_text, connected, envelope, named, print_json, print_plain
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.explain import Explanation
+
+_MOST_ROWS = 20
+
+
+@app.command()
+def explain(
+    source: opt.Source,
+    measure: Annotated[str, typer.Option("--measure", help="credits, runs or total_tokens.")] = "credits",
+    period: Annotated[
+        str, typer.Option("--period", help="The period to explain: last-month, this-month, 2026-10, 2026-W45, …")
+    ] = "last-month",
+    against: Annotated[
+        str | None, typer.Option("--against", help="The period to compare with; by default the one before.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="account or language: each one's share of the causes.")] = None,
+    timezone: opt.Timezone = None,
+    account: opt.Account = None,
+    language: opt.LanguageTag = None,
+    date_basis: opt.DateBasis = None,
+    as_of: opt.AsOf = None,
+    top: opt.Top = None,
+    input_format: opt.InputFormat = None,
+    assume_utc: opt.AssumeUtc = False,
+    partial: opt.Partial = False,
+    strict: opt.Strict = False,
+    quarantine: opt.Quarantine = None,
+    engine: opt.Engine = None,
+    remote: opt.Remote = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    markdown: opt.Markdown = False,
+    quiet: opt.Quiet = False,
+    config: opt.Config = None,
+    now: opt.Now = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Say what moved credits, runs or tokens since the period before, cause by cause; the causes sum to the difference.
+
+    volume is the number of runs, mix who had them and in which languages, size the tokens of a run, rate the credits
+    of a token. A period in progress is compared with the same days of the one before.
+
+    Example: polydoc-analytics explain exports/ --period last-month --by account
+    """
+    from polydoc_analytics.query.explain import check_measure
+
+    out = opt.output(json, csv, markdown, quiet, no_color)
+    check_measure(measure)
+    if by is not None:
+        opt.one_of("key", by, ("account", "language"))
+    settings = opt.configured(config, timezone, date_basis, None, engine, remote)
+    with connected(
+        source,
+        out,
+        settings,
+        period=period,
+        as_of=as_of,
+        account=account,
+        language=language,
+        now=now,
+        input_format=input_format,
+        assume_utc=assume_utc,
+        partial=partial,
+        strict=strict,
+        quarantine=quarantine,
+        **settings.cluster,
+    ) as db:
+        found = db.explain(measure=measure, against=against)
+        if out.format == "json":
+            _print_json(db, found)
+            return
+        frame = _frame(found, by)
+        if out.format == "csv":
+            print_plain(frame if top is None else frame.head(top), out)
+            return
+        _print_tables(db, found, frame, by, top, out, settings.accounts)
+
+
+def _frame(found: Explanation, by: str | None) -> pl.DataFrame:
+    """Return the effects, or those of each account or language, the greatest differences first."""
+    import polars as pl
+
+    if by is None:
+        return found.effects
+    frame = found.by_account if by == "account" else found.by_language
+    greatest = pl.col("difference").abs()
+    return frame.sort(greatest, frame.columns[0], descending=[True, False], nulls_last=True)
+
+
+def _print_json(db: Database, found: Explanation) -> None:
+    from polydoc_analytics.cli.tables import instant_text
+
+    def side(which: Any) -> dict[str, Any]:
+        over = which.interval
+        return {
+            "since": instant_text(over.since),
+            "until": instant_text(over.until),
+            "total": which.total,
+            "runs": which.runs,
+            "unknown_runs": which.unknown_runs,
+        }
+
+    names = ("effects", "by_account", "by_language", "cells")
+    content = envelope("explain", db, None, sections={name: getattr(found, name) for name in names})
+    more = {
+        "measure": found.measure,
+        "before": side(found.before),
+        "now": side(found.now),
+        "difference": found.difference,
+        "whole_effects": found.whole_effects,
+        "sentence": found.sentence,
+    }
+    print_json(
+        {
+            **{name: value for name, value in content.items() if name != "sections"},
+            **more,
+            "sections": content["sections"],
+        }
+    )
+
+
+def _print_tables(
+    db: Database,
+    found: Explanation,
+    frame: pl.DataFrame,
+    by: str | None,
+    top: int | None,
+    out: opt.Output,
+    accounts: str | None,
+) -> None:
+    import polars as pl
+
+    from polydoc_analytics.cli.tables import terminal_table
+
+    print(found.sentence)
+    print()
+    title = f"What moved {found.measure.replace('_', ' ')}{as_of_text(db)}"
+    if by is None:
+        whole = found.whole_effects
+        values = [whole.get(effect) for effect in frame["effect"]]
+        shown = pl.DataFrame({"effect": frame["effect"], "difference": pl.Series(values, dtype=pl.Int64)})
+        last = [{"effect": "total", "difference": found.difference}]
+    else:
+        title += f", by {by}"
+        shown, last = named(_rounded(frame), db, accounts), [_total(found, frame)]
+        shown = shown.head(top or _MOST_ROWS)
+    if out.format == "markdown":
+        print_plain(shown, out)
+        return
+    print(terminal_table(shown, title=title, width=out.width, keys=shown.columns[:1], last=last))
+
+
+def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Show each row's effects as whole numbers that sum to its difference."""
+    import polars as pl
+
+    from polydoc_analytics.query.decomposition import whole
+
+    names = frame.columns[4:]
+    rows = []
+    for row in frame.iter_rows(named=True):
+        effects = [row[name] for name in names]
+        known = row["difference"] is not None and None not in effects
+        values = whole(effects, row["difference"]) if known else [None] * len(names)
+        rows.append({**row, **dict(zip(names, values, strict=True))})
+    return pl.DataFrame(rows, schema={**frame.schema, **dict.fromkeys(names, pl.Int64)})
+
+
+def _total(found: Explanation, frame: pl.DataFrame) -> dict[str, Any]:
+    sums = {"before": found.before.total, "now": found.now.total, "difference": found.difference}
+    return {frame.columns[0]: "total", **sums, **found.whole_effects}
