@@ -29,7 +29,7 @@ docs:
 
 # Change single places of the code that matters most, and print the changes that no test notices.
 mutants *subjects:
-    python tests/mutants.py {{ subjects }}
+    python tests/support/mutants.py {{ subjects }}
 
 # Build the source distribution and the wheel in dist/, and check both.
 release:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -8,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import apache_spark as apache_spark  # fixtures for every test
-from clusters import cluster as cluster
-from clusters import sail as sail
-from postgres_server import postgres as postgres
+from support.clusters import apache_spark as apache_spark  # fixtures for every test
+from support.clusters import cluster as cluster
+from support.clusters import sail as sail
+from support.object_store import s3 as s3
+from support.object_store import s3_server as s3_server
+from support.postgres_server import postgres as postgres
+from support.runs import ndjson
 
+from polydoc_analytics.cli import run
 from polydoc_analytics.model.schema import pandera_schema
-
-SHARED = Path(__file__).parents[2] / "shared"
-SAMPLE = Path(__file__).parents[1] / "data" / "sample_runs.ndjson"
-
 
 # Here once, under no test's filter of warnings: a thread whose import of it fails would leave half of it behind.
 with warnings.catch_warnings():
@@ -41,35 +40,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(processors, _WORKERS) if processors > 1 else 0
 
 
-def wire(id: str = "a", **changes: Any) -> dict[str, Any]:  # noqa: A002 - the column's name
-    """A run in wire form: Succeeded, into German, ten seconds long, unless the test says otherwise."""
-    run: dict[str, Any] = {
-        "id": id,
-        "account_id": "acme",
-        "created_at": "2026-03-02T10:00:00Z",
-        "finished_at": "2026-03-02T10:00:10Z",
-        "status": "Succeeded",
-        "target_language": "de",
-        "credits": 3,
-        "input_tokens": 1000,
-        "output_tokens": 1200,
-        "input_file_id": "in",
-        "output_file_id": "out",
-    }
-    return {key: value for key, value in (run | changes).items() if value is not ...}
-
-
-def ndjson(rows: Iterable[dict[str, Any] | str | bytes]) -> bytes:
-    """Rows as lines; texts and bytes go in as they are."""
-
-    def line(row: dict[str, Any] | str | bytes) -> bytes:
-        if isinstance(row, bytes):
-            return row
-        return (row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)).encode("utf-8", "surrogatepass")
-
-    return b"".join(line(row) + b"\n" for row in rows)
-
-
 @pytest.fixture
 def file(tmp_path: Path) -> Callable[..., str]:
     """Write rows (or bytes) to a file of the test and return its path."""
@@ -81,3 +51,22 @@ def file(tmp_path: Path) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in [name for name in os.environ if name.startswith("POLYDOC_ANALYTICS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: Any) -> Result:
+        code = run([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call

@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from conftest import wire
-from test_cli import cli  # noqa: F401 - a fixture
-from test_delivery import HOOK, sending  # noqa: F401 - a fixture
+from support.deliveries import HOOK
+from support.deliveries import sending as sending  # a fixture
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.services import rest_api
@@ -171,7 +171,7 @@ def test_a_token_anywhere_in_a_webhook_never_comes_back_in_the_ledger(
     kind: str,
     status: int,
     echo: Callable[[str], str],
-    sending: Any,  # noqa: F811
+    sending: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with answering(lambda path: (status, echo(path))) as server:
@@ -204,7 +204,7 @@ def test_other_addresses_are_asked(base: str, tmp_path: Path) -> None:
 def test_a_token_goes_unencrypted_where_it_is_asked_for(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    cli: Any,  # noqa: F811
+    cli: Any,
 ) -> None:
     monkeypatch.setenv("POLYDOC_BEARER_AUTH", HIDDEN)
     text = '[sources.api]\nkind = "api"\nbase = "http://no-such-host.invalid"\n'
@@ -215,7 +215,7 @@ def test_a_token_goes_unencrypted_where_it_is_asked_for(
 
 
 @pytest.mark.parametrize("command", ["usage", "check", "sync", "ingest", "report"])
-def test_no_command_prints_the_password_of_a_source(command: str, tmp_path: Path, cli: Any) -> None:  # noqa: F811
+def test_no_command_prints_the_password_of_a_source(command: str, tmp_path: Path, cli: Any) -> None:
     source = f"http://user:{HIDDEN}@127.0.0.1:1/runs.ndjson?sig={HIDDEN}"
     (tmp_path / "polydoc-analytics.toml").write_text(f'[sources.x]\nkind = "files"\npath = "{source}"\n')
     arguments = {"sync": ["--lake", "lake"], "ingest": [source, "--lake", "lake"]}.get(command, [source])

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import SAMPLE, ndjson, wire
+from support.paths import SAMPLE
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans

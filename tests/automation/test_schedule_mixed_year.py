@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ndjson, wire
-from receivers import DROP, LATER, OK, Hook, hook, mailbox
-from test_schedule_year import REPORT, TEXT, Fate, Killed, count_of_runs
+from support.receivers import DROP, LATER, OK, Hook, hook, mailbox
+from support.runs import ndjson, wire
+from support.schedule_year import REPORT, TEXT, Fate, Killed, count_of_runs
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans

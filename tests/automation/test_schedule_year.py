@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import ndjson, wire
-from receivers import DROP, LATER, NO, OK, hook, mailbox
+from support.receivers import DROP, LATER, NO, OK, hook, mailbox
+from support.runs import ndjson, wire
+from support.schedule_year import REPORT, TEXT, Fate, Killed, count_of_runs
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
@@ -22,64 +22,11 @@ from polydoc_analytics.automation.schedule.jobs import Job
 from polydoc_analytics.automation.schedule.scheduler import Scheduler
 from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.reports.model import Report, Section
 
 LISBON = ZoneInfo("Europe/Lisbon")
-TEXT = """
-lake = "lake"
-timezone = "Europe/Lisbon"
-[schedule]
-attempts = 60
-back_off = "1m"
-[delivery.mail]
-kind = "email"
-host = "127.0.0.1"
-port = {port}
-security = "none"
-from = "reports@example.com"
-to = ["ops@example.com", "boss@example.com"]
-[delivery.hook]
-kind = "webhook"
-url_env = "HOOK_URL"
-"""
-REPORT = """
-[[reports]]
-name = "{name}"
-kind = "runs"
-schedule = "{cron}"
-period = "{period}"
-formats = ["json"]
-deliver = ["mail", "hook"]
-catch_up = 20
-start = "2026-01-01"
-"""
 WEEKLY_AND_MONTHLY = {"weekly": ("0 7 * * 1", "last-week"), "monthly": ("monthly", "last-month")}
 END = datetime(2027, 1, 1, tzinfo=UTC)
 OUTAGE = datetime(2026, 7, 6, 1, tzinfo=UTC), datetime(2026, 7, 20, 1, tzinfo=UTC)
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of it runs any more but what the system does for it."""
-
-
-class Fate:
-    """Kills whoever writes to the ledger, now before the write and now after it, at every kind of step."""
-
-    def __init__(self, seed: int, share: float) -> None:
-        self.random = random.Random(seed)
-        self.share = share
-        self.kills: Counter[str] = Counter()
-        self.write = StateStore.write
-
-    def strike(self, when: str, name: str) -> None:
-        if self.random.random() < self.share:
-            self.kills[f"{when} {name.split('/')[0]}"] += 1
-            raise Killed
-
-    def __call__(self, shelf: StateStore, name: str, content: Any) -> None:
-        self.strike("before", name)
-        self.write(shelf, name, content)
-        self.strike("after", name)
 
 
 def lived(folder: Path, text: str) -> None:
@@ -133,12 +80,6 @@ def months() -> list[str]:
 
 def days() -> list[str]:
     return [str(date(2025, 12, 31) + timedelta(days=n)) for n in range(365)]
-
-
-def count_of_runs(context: Any) -> Report:
-    """A kind of report of one's own, that is quickly made."""
-    figure = context.figure("runs", "Runs", context.usage["runs"], "count")
-    return context.report("runs", "Runs", [Section("key_figures", "Runs", figures=(figure,))])
 
 
 def survived(folder: Path, monkeypatch: pytest.MonkeyPatch, reports: dict[str, tuple[str, str]], share: float) -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ndjson, wire
-from receivers import Hook, hook, mailbox
+from support.receivers import Hook, hook, mailbox
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans

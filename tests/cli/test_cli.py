@@ -12,31 +12,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import SAMPLE, wire
+from support.paths import SAMPLE
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics import views
-from polydoc_analytics.cli import run
 from polydoc_analytics.cli.tables import csv_text, markdown_table, terminal_table
-
-
-class Result:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in [name for name in os.environ if name.startswith("POLYDOC_ANALYTICS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: Any) -> Result:
-        code = run([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return call
 
 
 def test_usage_json_holds_the_rows_of_the_view_and_nothing_else(cli) -> None:

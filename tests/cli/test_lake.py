@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import wire
-from test_cli import cli as cli  # a fixture
-from test_lake import RUNNING, credits_of
+from support.lakes import credits_of
+from support.runs import RUNNING, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.lake.delta_table import Table

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SAMPLE
+from support.paths import SAMPLE
 
 from polydoc_analytics.cli import run
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHARED, ndjson, wire
-from test_cli import cli  # noqa: F401 - a fixture
+from support.paths import SHARED
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
@@ -78,7 +78,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such file names")
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
-def test_no_control_character_of_the_data_reaches_the_terminal(seed: int, source: Path, cli: Any) -> None:  # noqa: F811
+def test_no_control_character_of_the_data_reaches_the_terminal(seed: int, source: Path, cli: Any) -> None:
     label = "".join(piece for piece in PIECES if piece not in ('"', "\x00"))
     for arguments in (
         ("usage", source),
@@ -103,7 +103,7 @@ def test_no_control_character_of_the_data_reaches_the_terminal(seed: int, source
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared cases are not here")
-def test_a_status_that_would_rename_the_terminal_is_quarantined_and_shown(cli: Any) -> None:  # noqa: F811
+def test_a_status_that_would_rename_the_terminal_is_quarantined_and_shown(cli: Any) -> None:
     result = cli("check", SHARED / "cases" / "esc_status.ndjson")
     assert result.code == 1
     assert "\x1b" not in result.out + result.err
@@ -111,7 +111,7 @@ def test_a_status_that_would_rename_the_terminal_is_quarantined_and_shown(cli: A
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such file names")
-def test_data_in_a_file_or_a_pipe_stay_exact(source: Path, cli: Any) -> None:  # noqa: F811
+def test_data_in_a_file_or_a_pipe_stay_exact(source: Path, cli: Any) -> None:
     expected = pda.load(source).runs.sort("id")
     text = cli("query", source, "select id, account_id, target_language from runs order by id", "--csv").out
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -164,7 +164,7 @@ def test_an_error_is_visible_where_python_prints_it() -> None:
 @pytest.mark.parametrize(
     "content", ["account_id,name\nacme,Müller\n".encode("latin-1"), "account_id,name\na,b\n".encode("utf-16")]
 )
-def test_a_text_file_that_is_not_utf8_is_said_in_one_line(content: bytes, tmp_path: Path, cli: Any, file: Any) -> None:  # noqa: F811
+def test_a_text_file_that_is_not_utf8_is_said_in_one_line(content: bytes, tmp_path: Path, cli: Any, file: Any) -> None:
     runs = file([wire("a")])
     (tmp_path / "accounts.csv").write_bytes(content)
     (tmp_path / "v").mkdir()
@@ -303,7 +303,7 @@ def assert_plain(text: str, *, allowed: str = "\n") -> None:
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
 def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) -> None:
     import openpyxl
-    from reporting_help import everything, page_text, pdf_text, squeezed
+    from support.reports import everything, page_text, pdf_text, squeezed
 
     from polydoc_analytics.reports.formatting import display_text
 
@@ -345,7 +345,7 @@ def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) ->
 def test_hostile_texts_stand_as_texts_in_mails_and_slack(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from receivers import hook, mailbox
+    from support.receivers import hook, mailbox
 
     monkeypatch.chdir(tmp_path)
     rows, names = hostile_runs(seed)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ndjson, wire
 from jsonschema import Draft202012Validator
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ndjson, wire
 from hypothesis import given
 from hypothesis import strategies as st
-from test_lake_laws import new_lake, thorough
-from test_laws import load, merged_by_hand, quiet
+from support.lake_model import new_lake, thorough
+from support.run_laws import load, merged_by_hand, quiet
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.ingest import dedup

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import wire
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.ingest import quarantine

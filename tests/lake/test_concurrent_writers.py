@@ -1,6 +1,6 @@
 """Many processes write to one lake while others read it: nothing is lost, nothing double, and every look is whole.
 
-``pytest -m slow tests/test_lake_many.py`` takes 200 snapshots meanwhile.
+``pytest -m slow tests/lake/test_concurrent_writers.py`` takes 200 snapshots meanwhile.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lake_loads import child, expected, left_overs, observed, write_load
+from support.lake_loads import child, expected, left_overs, observed, write_load
 
 from polydoc_analytics import Lake, connect
 
@@ -18,7 +18,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from polydoc_analytics import Lake
-from lake_loads import write_load
+from support.lake_loads import write_load
 folder, lake = Path(sys.argv[1]), sys.argv[2]
 for number in map(int, sys.argv[3:]):
     Lake(lake).ingest(write_load(folder, number))

@@ -1,6 +1,6 @@
 """A load that is killed, or loses its machine's power, leaves a lake that is whole.
 
-``pytest -m slow tests/test_lake_crash.py`` kills 200 times instead of 20.
+``pytest -m slow tests/lake/test_crash.py`` kills 200 times instead of 20.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lake_loads import child, expected, left_overs, observed, write_load
+from support.lake_loads import child, expected, left_overs, observed, write_load
 
 from polydoc_analytics import Lake
 from polydoc_analytics.lake import delta_table, erasure
@@ -28,7 +28,7 @@ from pathlib import Path
 from polydoc_analytics import Lake
 from polydoc_analytics.lake import delta_table, ledger, load
 from polydoc_analytics.lake.storage import local
-from lake_loads import write_load
+from support.lake_loads import write_load
 import deltalake, duckdb, pandera.polars, polydoc_analytics.ingest.pipeline
 folder, lake = Path(sys.argv[1]), sys.argv[2]
 seen = 0

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from conftest import wire
-from test_lake import credits_of
+from support.lakes import credits_of
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation.state_store import StateStore

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import wire
-from lake_loads import expected, left_overs, observed, write_load
-from test_lake import credits_of
+from support.lake_loads import expected, left_overs, observed, write_load
+from support.lakes import credits_of
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics import Lake

@@ -11,28 +11,17 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import ndjson, wire
+from support.lakes import credits_of, files_below
+from support.runs import RUNNING, ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.lake import load
 from polydoc_analytics.lake.schemas import LedgerRow
 
-RUNNING = {"status": "Running", "finished_at": None, "credits": None, "output_file_id": None}
-
 
 @pytest.fixture
 def lake(tmp_path: Path) -> pda.Lake:
     return pda.Lake(tmp_path / "lake")
-
-
-def credits_of(source: Any, **arguments: Any) -> dict[str, int | None]:
-    """The credits of each run by its id."""
-    runs = pda.load(source, **arguments).runs
-    return dict(zip(runs["id"], runs["credits"], strict=True))
-
-
-def files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 def commit_at(monkeypatch: pytest.MonkeyPatch, *instants: str) -> None:

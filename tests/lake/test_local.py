@@ -6,8 +6,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import wire
-from test_lake import files_below
+from support.lakes import files_below
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run

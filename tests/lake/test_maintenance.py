@@ -12,8 +12,8 @@ from unittest import mock
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from conftest import wire
-from test_lake import credits_of, files_below
+from support.lakes import credits_of, files_below
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.lake import maintenance

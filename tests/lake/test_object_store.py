@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lake_loads import child, command, expected, observed, write_load
-from object_store import CANARY
-from object_store import s3 as s3  # fixtures
-from object_store import s3_server as s3_server
+from support.lake_loads import child, command, expected, observed, write_load
+from support.object_store import CANARY
 
 from polydoc_analytics import Lake, connect
 from polydoc_analytics.cli import run
@@ -156,7 +154,7 @@ from pathlib import Path
 from polydoc_analytics import Lake
 from polydoc_analytics.lake.storage import object_store as remote
 from polydoc_analytics.lake.ledger import Ledger
-from lake_loads import write_load
+from support.lake_loads import write_load
 folder, uri, lease, pause = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 remote.LEASE_S = lease
 append = Ledger.append

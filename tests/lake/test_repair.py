@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lake_loads import child, command, expected, left_overs, observed, write_load
+from support.lake_loads import child, command, expected, left_overs, observed, write_load
 
 from polydoc_analytics import Lake
 from polydoc_analytics.errors import LakeError

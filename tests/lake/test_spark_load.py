@@ -15,15 +15,13 @@ from unittest import mock
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from conftest import SAMPLE, ndjson, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lake_loads import child, command, left_overs
-from object_store import s3 as s3  # fixtures
-from object_store import s3_server as s3_server
-from sail_server import sail as sail  # a fixture
-from test_lake_laws import Model, as_known, frames, new_lake, state, states_of, thorough, versions
-from test_laws import merged_by_hand, runs
+from support.lake_loads import child, command, left_overs
+from support.lake_model import Model, as_known, frames, new_lake, state, states_of, thorough, versions
+from support.paths import ROOT, SAMPLE
+from support.run_laws import merged_by_hand, runs
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.errors import LakeError, SourceError, UsageError
@@ -447,7 +445,7 @@ def test_a_lake_in_an_object_store(sail: str, s3: dict[str, str], export: Export
     assert sum(name.startswith("runs/part-") for name in names) == 3  # of which the second load has replaced one
 
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = ROOT / "docs"
 
 
 @pytest.mark.skipif(not DOCS.exists(), reason="the documentation is not beside these tests")

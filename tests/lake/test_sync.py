@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ndjson, wire
-from http_service import sent, serving
-from postgres_server import PASSWORD, Postgres, uid
+from support.http_service import sent, serving
+from support.postgres_server import PASSWORD, Postgres, uid
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run

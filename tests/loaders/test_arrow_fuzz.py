@@ -8,14 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-
-FUZZER = Path(__file__).parent / "columnar_fuzzer.py"
+from support.paths import with_support
 
 
 def fuzzed(seed: int, files: int, folder: Path) -> list[list[str]]:
     """The answers of ``load`` and ``connect`` for each damaged file; the one that ended the process is kept."""
-    command = [sys.executable, str(FUZZER), str(seed), str(files)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=3600)
+    command = [sys.executable, "-m", "support.arrow_fuzzer", str(seed), str(files)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=with_support(), timeout=3600)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, f"{folder / lines[-1].get('file', '')}: exit {done.returncode}\n{done.stderr[-2000:]}"
     assert done.stderr == ""

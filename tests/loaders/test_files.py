@@ -14,8 +14,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import SHARED, ndjson, wire
-from test_cli import cli  # noqa: F401 - a fixture
+from support.paths import SHARED
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.files import inputs, passed_over_text
@@ -120,7 +120,7 @@ def test_each_file_that_is_not_read_is_named_with_the_reason(folder: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["usage", "check", "export", "ingest", "report"])
-def test_every_command_says_in_one_line_what_it_passed_over(command: str, folder: Path, cli: Any) -> None:  # noqa: F811
+def test_every_command_says_in_one_line_what_it_passed_over(command: str, folder: Path, cli: Any) -> None:
     more = {
         "export": ["dest"],
         "ingest": ["--lake", "lake"],
@@ -250,7 +250,7 @@ def test_an_empty_text_names_no_folder(
     blank: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    cli: Any,  # noqa: F811
+    cli: Any,
 ) -> None:
     (tmp_path / "runs.ndjson").write_bytes(row("r"))
     monkeypatch.chdir(tmp_path)
@@ -291,7 +291,7 @@ def test_an_empty_text_names_no_folder(
         '[sources.x]\nkind = "api"\nbase = ""',
     ],
 )
-def test_an_empty_text_in_the_settings_is_refused(text: str, tmp_path: Path, cli: Any) -> None:  # noqa: F811
+def test_an_empty_text_in_the_settings_is_refused(text: str, tmp_path: Path, cli: Any) -> None:
     (tmp_path / "runs.ndjson").write_bytes(row("r"))
     (tmp_path / "polydoc-analytics.toml").write_text(text)
     result = cli("usage", "x")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ndjson, wire
-from test_sources import CSV_HEADER, zstd
+from support.paths import with_support
+from support.runs import CSV_HEADER, ndjson, wire, zstd
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.formats import json as json_array
@@ -407,9 +407,7 @@ def test_an_element_longer_than_the_longest_row_is_quarantined_with_its_beginnin
 )
 def test_bombs_are_read_in_bounded_memory(parts: list[bytes], answer: str, tmp_path: Path) -> None:
     code = """if True:
-        import sys
-        sys.path.insert(0, sys.argv[1])
-        from memory import peak_mb
+        from support.memory import peak_mb
         import polydoc_analytics as pda
         try:
             counts = pda.export("bomb.json", "out").counts
@@ -423,8 +421,8 @@ def test_bombs_are_read_in_bounded_memory(parts: list[bytes], answer: str, tmp_p
         for _ in range(100):
             bomb.write(parts[1])
         bomb.write(parts[2])
-    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=100)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=with_support(), timeout=100)
     said, peak = done.stdout.splitlines()
     assert answer in said
     assert int(peak) < 950

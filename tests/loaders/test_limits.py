@@ -6,15 +6,14 @@ import bz2
 import gzip
 import io
 import json
-import os
 import subprocess
 import sys
 import tracemalloc
-from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
-from conftest import wire
+from support.paths import with_support
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
@@ -130,9 +129,8 @@ def test_a_long_line_of_invalid_bytes_takes_a_few_times_its_size(monkeypatch: py
 
 _MEMORY_OF_INVALID_BYTES = """
 import sys
-path, key, tests = sys.argv[1:]
-sys.path.insert(0, tests)
-from memory import peak_mb
+path, key = sys.argv[1:]
+from support.memory import peak_mb
 from polydoc_analytics.cli import run
 with open(path, "wb") as file:
     file.write(b'{"%s":"' % key.encode() + b"\\xff" * 60_000_000 + b'"}\\n')
@@ -145,7 +143,6 @@ print(peak_mb(), file=sys.stderr)
 @pytest.mark.parametrize("key", ["id", "account_id"])
 def test_sixty_megabytes_of_invalid_bytes_are_one_rejected_row_in_less_than_a_gigabyte(key: str, tmp_path) -> None:
     script = [sys.executable, "-c", _MEMORY_OF_INVALID_BYTES, str(tmp_path / "runs.ndjson"), key]
-    script.append(str(Path(__file__).parent))
-    env = {name: value for name, value in os.environ.items() if name != "POLYDOC_ANALYTICS_LONGEST_ROW"}
+    env = {name: value for name, value in with_support().items() if name != "POLYDOC_ANALYTICS_LONGEST_ROW"}
     done = subprocess.run(script, capture_output=True, text=True, check=True, env=env)
     assert int(done.stderr.split()[-1]) < 950

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, BinaryIO, cast
 
 import pytest
-from conftest import wire
+from support.runs import wire
 
 from polydoc_analytics.loaders.executor import side_by_side
 from polydoc_analytics.loaders.formats import ndjson

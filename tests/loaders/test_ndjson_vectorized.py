@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import ndjson, wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders import run_parser as judge

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from postgres_server import PASSWORD, Postgres, uid
+from support.postgres_server import PASSWORD, Postgres, uid
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.services import postgres as reader

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import wire
-from http_service import Answer, Service, broken, chunked, hanging, sent, serving, to
+from support.http_service import Answer, Service, broken, chunked, hanging, sent, serving, to
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.formats import json_pages

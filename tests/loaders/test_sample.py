@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import SAMPLE
 
 import polydoc_analytics.loaders.sample as sample
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.loaders.sample import write_sample
 from polydoc_analytics.model.languages import language
 
-COMMITTED = Path(__file__).parent.parent / "data" / "sample_runs.ndjson"
+COMMITTED = SAMPLE
 KEYS = "account_id created_at credits finished_at id input_file_id input_tokens output_file_id output_tokens status"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

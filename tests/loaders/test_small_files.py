@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
-from conftest import ndjson, wire
 from polars.testing import assert_frame_equal
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders import _work_of_files

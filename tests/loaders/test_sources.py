@@ -18,19 +18,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import SAMPLE, ndjson, wire
+from support.paths import SAMPLE
+from support.runs import CSV_HEADER, ndjson, wire, zstd
 
 import polydoc_analytics as pda
 from polydoc_analytics.model.schema import NAMES, REQUIRED
 
 ROWS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
-
-
-def zstd(content: bytes) -> bytes:
-    out = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(out, "zstd") as stream:
-        stream.write(content)
-    return out.getvalue().to_pybytes()
 
 
 @pytest.mark.parametrize(
@@ -196,9 +190,6 @@ def test_parquet_that_is_whole_is_scanned_where_it_is(tmp_path: Path) -> None:
         plan = db.duckdb.sql("explain select runs from usage").fetchall()[0][1]
         assert str(tmp_path) in "".join(str(db._runs.files))
         assert "input_file_id" not in plan
-
-
-CSV_HEADER = ",".join(NAMES)
 
 
 def csv(*lines: str, header: str = CSV_HEADER) -> bytes:

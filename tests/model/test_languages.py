@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from itertools import product
-from pathlib import Path
 
 import langcodes
-import language_lists
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import language_lists
+from support.paths import SHARED
 
 from polydoc_analytics.model.languages import Language, language, languages
 
@@ -222,7 +222,7 @@ def test_variants_that_services_tell_apart_stay_apart() -> None:
     assert [language(tag).tag for tag in tags] == tags
 
 
-CASES = Path(__file__).parents[2] / "shared" / "cases" / "languages.csv"
+CASES = SHARED / "cases" / "languages.csv"
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not beside this checkout")

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import SAMPLE, wire
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
+from support.paths import SAMPLE
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.notebook import completion, display

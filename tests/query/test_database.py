@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import SAMPLE, wire
+from support.paths import SAMPLE
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.errors import SnapshotGoneError

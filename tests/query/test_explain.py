@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import SAMPLE, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import SAMPLE
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run

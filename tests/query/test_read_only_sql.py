@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from conftest import wire
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run

@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from clusters import SLOW, Meter, few
-from conftest import SAMPLE, SHARED, wire
 from polars.testing import assert_frame_equal
+from support.clusters import SLOW, Meter, few
+from support.paths import SAMPLE, SHARED
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics import views

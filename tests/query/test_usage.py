@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import wire
-from reporting_help import NOW, as_json, built, page_text, section
+from support.reports import NOW, as_json, built, page_text, section
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run

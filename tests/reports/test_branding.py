@@ -7,8 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE, wire
-from reporting_help import as_json, built, everything, page_text, pdf_text, rows, section, sheets, squeezed
+from support.paths import SAMPLE
+from support.reports import as_json, built, everything, page_text, pdf_text, rows, section, sheets, squeezed
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.branding import branding

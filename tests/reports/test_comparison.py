@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import wire
-from reporting_help import built, section
+from support.reports import built, section
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.model.comparison import comparison

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import SAMPLE, wire
-from reporting_help import (
+from support.paths import SAMPLE, with_support
+from support.reports import (
     NOW,
     as_json,
     built,
@@ -24,6 +24,7 @@ from reporting_help import (
     squeezed,
     written,
 )
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.model import NUMBERS
@@ -198,7 +199,7 @@ def test_a_kind_of_ones_own_comes_by_entry_point(monkeypatch: pytest.MonkeyPatch
 
     from polydoc_analytics.reports import builders
 
-    own = EntryPoint("short", "test_report_content:short", builders.GROUP)
+    own = EntryPoint("short", f"{__name__}:short", builders.GROUP)
     monkeypatch.setattr(builders, "entry_points", lambda **wanted: EntryPoints([own]).select(**wanted))
     assert builders.kinds() == (*builders.KINDS, "short")
     [path] = pda.report(SAMPLE, kind="short", formats="md", out=tmp_path, now=NOW)
@@ -261,13 +262,11 @@ def test_the_report_path_imports_neither_altair_nor_pandera(tmp_path: Path) -> N
     pda.export(SAMPLE, tmp_path / "runs")
     code = (
         "import sys, polydoc_analytics as pda\n"
-        "from reporting_help import everything\n"
+        "from support.reports import everything\n"
         f"with pda.connect({str(tmp_path / 'runs')!r}) as db: everything(pda.build(db))\n"
         "print([m for m in ('altair', 'pandera', 'matplotlib') if m in sys.modules])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=with_support(), capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 

@@ -7,36 +7,27 @@ import re
 import zipfile
 from collections.abc import Iterator
 
-import pyarrow as pa
 import pytest
-from conftest import wire
-from reporting_help import as_json, built, everything, figures, page_text, pdf_text, rows, section, sheets, squeezed
+from support.reports import (
+    HOSTILE,
+    as_json,
+    built,
+    everything,
+    figures,
+    many_accounts,
+    page_text,
+    pdf_text,
+    rows,
+    section,
+    sheets,
+    squeezed,
+)
+from support.runs import wire
 
 from polydoc_analytics.reports.formatting import display_text
 from polydoc_analytics.reports.renderers import FORMATS, render
 
 KINDS = ("overview", "languages", "quality", "statement")
-HOSTILE = {
-    "script": "</script><img src=x onerror=alert(1)>",
-    "formula": "=cmd|' /C calc'!A0",
-    "plus": "+1+1",
-    "long": "x" * 10_000,
-    "long words": "word " * 2_000,
-    "arabic": "مرحبا بالعالم",
-    "override": "abc\u202edef",
-    "emoji": "🎉 party 👩‍👩‍👧",
-    "cjk": "日本語のアカウント",
-    "lines": "one\ntwo\r\nthree\tfour",
-    "markdown": "[link](javascript:alert(1)) | **bold** <b>",
-    "quotes": "\"double\" 'single' \\back",
-    "typst": '#import "x" $a$ *b* @c',
-    "template": "{{ 7 * 7 }} {% raw %}",
-    "control": "bell\x07 null\x00",
-    "private": "\ue000",
-    "surrogate": "\ud800 lone",
-    "empty": "",
-    "blank": "   ",
-}
 
 
 def sources() -> Iterator[tuple[str, list[dict]]]:
@@ -137,26 +128,6 @@ def test_text_becomes_one_line_that_nothing_in_it_can_break() -> None:
     assert display_text(" \u3000") == "(blank)"
     assert display_text("👩‍👩‍👧 日本語") == "👩‍👩‍👧 日本語"
     assert len(display_text("x" * 10_000)) == 120
-
-
-def many_accounts(count: int) -> pa.Table:
-    n = list(range(count * 2))
-    instant = pa.array([1_772_445_600_000_000 + 60_000_000 * one for one in n], pa.timestamp("us", "UTC"))
-    return pa.table(
-        {
-            "id": [f"run-{one}" for one in n],
-            "account_id": [f"account-{one % count:05}" for one in n],
-            "created_at": instant,
-            "finished_at": instant,
-            "status": ["Succeeded"] * len(n),
-            "target_language": ["de", "fr", "ja"] * (len(n) // 3) + ["de"] * (len(n) % 3),
-            "credits": [one % 7 for one in n],
-            "input_tokens": [100] * len(n),
-            "output_tokens": [120] * len(n),
-            "input_file_id": ["in"] * len(n),
-            "output_file_id": ["out"] * len(n),
-        }
-    )
 
 
 def test_fifty_thousand_accounts_keep_the_page_small_and_the_sums_whole() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
-from conftest import wire
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from reporting_help import NOW
+from support.reports import NOW
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.filenames import file_name

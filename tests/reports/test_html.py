@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SAMPLE, wire
-from reporting_help import NOW, built
-from test_report_edges import HOSTILE, many_accounts
+from support.paths import SAMPLE
+from support.reports import HOSTILE, NOW, built, many_accounts
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.renderers import render

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reporting_help import as_json, built, everything, page_text, pdf_text, rows, section, sheets
+from support.reports import as_json, built, everything, page_text, pdf_text, rows, section, sheets
+from support.runs import wire
 
 from polydoc_analytics.reports.charts import export
 from polydoc_analytics.reports.charts.labels import IN_CHARTS, fitting, unique

@@ -9,10 +9,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from conftest import wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reporting_help import as_json, built, everything, figures, page_text, pdf_text, section, sheets
+from support.reports import as_json, built, everything, figures, page_text, pdf_text, section, sheets
+from support.runs import wire
 
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.reports.formatting import Formatter

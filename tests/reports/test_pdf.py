@@ -6,10 +6,11 @@ import json
 import re
 
 import pytest
-from conftest import SAMPLE, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporting_help import NOW, built
+from support.paths import SAMPLE
+from support.reports import NOW, built
+from support.runs import wire
 
 from polydoc_analytics.reports.charts import export
 from polydoc_analytics.reports.renderers import fonts, pdf

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import wire
-from reporting_help import as_json, rows, section
+from support.reports import as_json, rows, section
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run

@@ -8,8 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE, wire
-from reporting_help import NOW, as_json, built, figures, page_text, pdf_text, rows, section, sheets
+from support.paths import SAMPLE
+from support.reports import NOW, as_json, built, figures, page_text, pdf_text, rows, section, sheets
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.renderers import FORMATS

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files with bytes changed, loaded and opened in a process of their own: `columnar_fuzzer.py SEED N`.
+"""Parquet and Arrow files with bytes changed, loaded and opened by `python -m support.arrow_fuzzer SEED N`.
 
 Prints one line of JSON a file, before it is read and after it, so that a file that ends the process is known.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
-from memory import peak_mb
+from support.memory import peak_mb
 
 import polydoc_analytics as pda
 

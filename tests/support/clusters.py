@@ -1,4 +1,7 @@
-"""Clusters that tests ask: Sail in this process; and Apache Spark's own server where POLYDOC_TEST_SPARK_HOME says."""
+"""Clusters that tests ask: Sail, or the server that SPARK_CONNECT_FOR_TESTS names, and Apache Spark's own server.
+
+The latter is started where POLYDOC_TEST_SPARK_HOME says.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,11 @@ def few(address: str, things: Sequence[str]) -> Sequence[str]:
 
 @pytest.fixture(scope="session")
 def sail() -> Iterator[str]:
-    """The address of a Sail server in this process."""
+    """The address of a Sail server in this process, or of a server that sees its files."""
+    if named := os.environ.get("SPARK_CONNECT_FOR_TESTS"):
+        yield named
+        return
+    os.environ.setdefault("RUST_LOG", "off")
     pysail = pytest.importorskip("pysail.spark", reason="Sail has no wheel for this platform")
     server = pysail.SparkConnectServer()
     server.start()

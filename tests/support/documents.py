@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from support.paths import ROOT
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation.json_schema import shipped
 from polydoc_analytics.cli import run
 
-ROOT = Path(__file__).parents[1]
 _FENCE = re.compile(
     r"^(?P<norun><!-- norun -->\n)?```(?P<language>[\w-]*)(?P<info>[^\n]*)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,

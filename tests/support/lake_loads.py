@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from conftest import wire
+from support.paths import with_support
+from support.runs import wire
 
 from polydoc_analytics import Lake, connect
 from polydoc_analytics.lake.storage.local import STAGING
@@ -83,7 +84,7 @@ def child(script: str, *arguments: object, env: dict[str, str] | None = None) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "POLARS_MAX_THREADS": "1", **(env or {})},
+        env=with_support(POLARS_MAX_THREADS="1", **(env or {})),
     )
 
 

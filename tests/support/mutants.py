@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = "polydoc_analytics"
 
 
@@ -47,7 +47,7 @@ PLANNING, LEDGER = "automation/schedule/due.py", "lake/ledger.py"
 SUBJECTS = (
     Subject(
         "zones",
-        ("test_zones.py", "test_views.py", "test_laws.py"),
+        ("model/test_timezones.py", "views/test_views.py", "whole_program/test_laws.py"),
         (
             (ZONES, "if until is None or first < until:", "if until is None or first <= until:"),
             (ZONES, "first = max(at, midnight - offset)", "first = midnight - offset"),
@@ -61,7 +61,7 @@ SUBJECTS = (
     ),
     Subject(
         "periods",
-        ("test_periods.py",),
+        ("model/test_periods.py",),
         (
             (PERIODS, "return day - timedelta(days=day.weekday())", "return day - timedelta(days=day.isoweekday())"),
             (PERIODS, "day.month - (day.month - 1) % 3", "day.month - day.month % 3"),
@@ -79,7 +79,7 @@ SUBJECTS = (
     ),
     Subject(
         "merging",
-        ("test_laws.py", "test_merging.py"),
+        ("whole_program/test_laws.py", "ingest/test_dedup.py"),
         (
             (MERGING, "(status <> 'Running') desc,", "(status <> 'Running') asc,"),
             (MERGING, "finished_at desc nulls last,", "finished_at asc nulls last,"),
@@ -106,7 +106,7 @@ SUBJECTS = (
     ),
     Subject(
         "views",
-        ("test_views.py", "test_laws.py", "test_llmperf.py"),
+        ("views/test_views.py", "whole_program/test_laws.py", "whole_program/test_llmperf.py"),
         (
             (CONSERVATION, "from usage_weekly", "from usage_daily"),
             (CONSERVATION, "from usage_monthly", "from usage_weekly"),
@@ -134,7 +134,7 @@ SUBJECTS = (
     ),
     Subject(
         "thresholds",
-        ("test_alerts.py",),
+        ("automation/test_alerts.py",),
         (
             (JUDGING, "value > above if above", "value >= above if above"),
             (JUDGING, "else value < below", "else value <= below"),
@@ -148,7 +148,7 @@ SUBJECTS = (
     ),
     Subject(
         "deliveries",
-        ("test_delivery.py", "test_schedule.py"),
+        ("automation/test_delivery.py", "automation/test_scheduler.py"),
         (
             (SENDING, 'if delivery.state == "sending":', 'if delivery.state == "never":'),
             (
@@ -167,7 +167,7 @@ SUBJECTS = (
     ),
     Subject(
         "schedules",
-        ("test_schedule.py", "test_schedule_year.py"),
+        ("automation/test_scheduler.py", "automation/test_schedule_year.py"),
         (
             (PLANNING, "microseconds=first - 1", "microseconds=first"),
             (PLANNING, "new[: -plan.catch_up]", "new[: -plan.catch_up - 1]"),
@@ -176,7 +176,7 @@ SUBJECTS = (
     ),
     Subject(
         "lake",
-        ("test_lake.py", "test_lake_laws.py", "test_lake_keeping.py"),
+        ("lake/test_lake.py", "lake/test_laws.py", "lake/test_maintenance.py"),
         (
             (LAKE_MERGE, "past.is_corrected and not", "not"),
             (LAKE_MERGE, "and (place = 1 or {is_authority})", "and place = 1"),
@@ -196,7 +196,7 @@ def _changed(folder: Path, file: str, before: str, after: str) -> Path:
     path = folder / PACKAGE / file
     text = path.read_text("utf-8")
     if before not in text:
-        raise SystemExit(f"{file}: does not hold {before!r} any more; put the change right in tests/mutants.py")
+        raise SystemExit(f"{file}: does not hold {before!r} any more; put the change right in tests/support/mutants.py")
     path.write_text(text.replace(before, after, 1), "utf-8")
     return folder
 

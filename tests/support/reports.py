@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 import polydoc_analytics as pda
 from polydoc_analytics.reports.model import Report
 from polydoc_analytics.reports.renderers import FORMATS, render
@@ -71,3 +73,46 @@ def as_json(content: bytes) -> Any:
 
 def written(paths: list[Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
+
+
+HOSTILE = {
+    "script": "</script><img src=x onerror=alert(1)>",
+    "formula": "=cmd|' /C calc'!A0",
+    "plus": "+1+1",
+    "long": "x" * 10_000,
+    "long words": "word " * 2_000,
+    "arabic": "مرحبا بالعالم",
+    "override": "abc\u202edef",
+    "emoji": "🎉 party 👩‍👩‍👧",
+    "cjk": "日本語のアカウント",
+    "lines": "one\ntwo\r\nthree\tfour",
+    "markdown": "[link](javascript:alert(1)) | **bold** <b>",
+    "quotes": "\"double\" 'single' \\back",
+    "typst": '#import "x" $a$ *b* @c',
+    "template": "{{ 7 * 7 }} {% raw %}",
+    "control": "bell\x07 null\x00",
+    "private": "\ue000",
+    "surrogate": "\ud800 lone",
+    "empty": "",
+    "blank": "   ",
+}
+
+
+def many_accounts(count: int) -> pa.Table:
+    n = list(range(count * 2))
+    instant = pa.array([1_772_445_600_000_000 + 60_000_000 * one for one in n], pa.timestamp("us", "UTC"))
+    return pa.table(
+        {
+            "id": [f"run-{one}" for one in n],
+            "account_id": [f"account-{one % count:05}" for one in n],
+            "created_at": instant,
+            "finished_at": instant,
+            "status": ["Succeeded"] * len(n),
+            "target_language": ["de", "fr", "ja"] * (len(n) // 3) + ["de"] * (len(n) % 3),
+            "credits": [one % 7 for one in n],
+            "input_tokens": [100] * len(n),
+            "output_tokens": [120] * len(n),
+            "input_file_id": ["in"] * len(n),
+            "output_file_id": ["out"] * len(n),
+        }
+    )

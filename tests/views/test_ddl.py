@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 import sqlglot
-from clusters import few
-from conftest import SAMPLE
-from postgres_server import Postgres
+from support.clusters import few
+from support.paths import SAMPLE
+from support.postgres_server import Postgres
 
 import polydoc_analytics as pda
 from polydoc_analytics import views

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE
 from polars.testing import assert_frame_equal
+from support.paths import ROOT, SAMPLE
 
 import polydoc_analytics as pda
 from polydoc_analytics.views.dialects import portability
@@ -154,7 +154,7 @@ def test_every_function_on_the_list_is_held_by_these_tests() -> None:
 
 
 def test_the_documentation_lists_the_functions() -> None:
-    page = Path(__file__).parents[1] / "docs" / "scaling-out.md"
+    page = ROOT / "docs" / "scaling-out.md"
     if not page.exists():
         pytest.skip("the documentation is not beside these tests")
     listed = page.read_text("utf-8").partition("<!-- functions -->")[2].partition("<!-- /functions -->")[0]

@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import SAMPLE, wire
 from sqlglot import exp
+from support.paths import SAMPLE
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics import views

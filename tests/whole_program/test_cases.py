@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from conftest import SHARED
+from support.paths import SHARED
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run

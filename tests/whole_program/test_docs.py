@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLE
-from documents import ROOT, RUNNERS, Session, blocks, generator, pages
+from support.documents import ROOT, RUNNERS, Session, blocks, generator, pages
+from support.paths import SAMPLE
 
 from polydoc_analytics.cli import run
 

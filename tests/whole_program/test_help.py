@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import wire
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.model.schema import NAMES

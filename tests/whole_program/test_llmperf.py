@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from conftest import SHARED
+from support.paths import SHARED
 
 import polydoc_analytics as pda
 

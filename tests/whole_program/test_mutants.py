@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import mutants
 import pytest
+from support import mutants
 
 
 @pytest.mark.parametrize("subject", mutants.SUBJECTS, ids=lambda subject: subject.name)

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SAMPLE
+from support.paths import ROOT, SAMPLE
 
 import polydoc_analytics as pda
 
-ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
 NAMES = [
     "01_first_look",

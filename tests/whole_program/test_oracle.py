@@ -7,9 +7,10 @@ import io
 import json
 
 import pytest
-from conftest import SHARED, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import SHARED
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders import run_parser as judge

@@ -15,16 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import documents
 import pytest
 import trustme
 import yaml
 from aiosmtpd.smtp import AuthResult
-from conftest import SAMPLE
 from cronsim import CronSim
-from documents import ROOT
 from jsonschema import Draft202012Validator
-from receivers import Hook, Mailbox, hook, mailbox
+from support import documents
+from support.documents import ROOT
+from support.paths import SAMPLE
+from support.receivers import Hook, Mailbox, hook, mailbox
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation.json_schema import shipped

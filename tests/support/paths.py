@@ -1,0 +1,17 @@
+"""Where things are in this repository, and the folder beside it whose data only some machines have."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+ROOT = TESTS.parent
+SAMPLE = ROOT / "data" / "sample_runs.ndjson"
+SHARED = ROOT.parent / "shared"
+
+
+def with_support(**variables: str) -> dict[str, str]:
+    """The environment of a process of its own that imports `support`, with further variables."""
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": path} | variables
