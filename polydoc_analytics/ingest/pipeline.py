@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from polydoc_analytics.errors import RejectedRowsError
+from polydoc_analytics.errors import RejectedRowsError, SourceError
 from polydoc_analytics.ingest.connectors import opened
 from polydoc_analytics.loaders import Progress, as_source, read_batches
 from polydoc_analytics.loaders.executor import in_background
@@ -173,7 +173,13 @@ def stage(
 
     with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
         con.execute("set enable_external_file_cache = false")  # each file is read once
-        settled = merge.settle(con, written)
+        try:
+            settled = merge.settle(con, written)
+        except duckdb.OutOfMemoryException:  # texts of tens of MB; of others any number of rows is merged
+            raise SourceError(
+                "the source holds runs with texts too long to be merged in memory; lower longest_row in the settings, "
+                "so that such rows are quarantined"
+            ) from None
     expected = parts.rows - sum(settled.files.values()) + settled.late.num_rows
     for path in sorted(settled.files):
         parts.remove(path, settled.late["id"].combine_chunks())

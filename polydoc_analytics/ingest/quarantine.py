@@ -20,7 +20,7 @@ from polydoc_analytics.loaders.run_parser import well_formed
 from polydoc_analytics.loaders.validation import Rejected
 
 SCHEMA = {"source": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
-_SPILL_BYTES = 64 * 1024 * 1024
+_SPILL_BYTES = 16 * 1024 * 1024
 _MOST_KINDS = 1_000
 _QUOTED = re.compile(r"'[^']*'")
 _AT = re.compile(r" at character \d+")
@@ -47,7 +47,7 @@ class Quarantine:
             if len(self.first) < 5:
                 self.first.append(row)
             self._held.append(row)
-            self._held_bytes += len(row.raw) + 200
+            self._held_bytes += len(row.raw) + len(row.reason) + 200
         if self._held_bytes > _SPILL_BYTES:
             if self._file is None:
                 self._file = open(self._path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below
@@ -120,6 +120,8 @@ def _write(path: str, lines: Iterable[str]) -> None:
 
 
 def _well_formed(row: Rejected) -> Rejected:
+    if row.raw.isascii() and row.reason.isascii() and row.source.isascii() and (row.header or "").isascii():
+        return row
     header = None if row.header is None else well_formed(row.header)
     return Rejected(well_formed(row.source), row.line, well_formed(row.reason), well_formed(row.raw), header)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from polydoc_analytics.loaders.formats import deep_json
 from polydoc_analytics.loaders.formats.deep_json import Number as Number
 from polydoc_analytics.loaders.formats.deep_json import Refusal as Refusal
-from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, STATUSES, Column
+from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, NAMES, STATUSES, Column
 from polydoc_analytics.safe_text import on_one_line
 
 _EPOCH = datetime(1970, 1, 1)
@@ -113,9 +114,7 @@ def parse(raw: bytes, errors: str = "replace") -> Any:
     deep for Python only the outermost value's own values come back (see ``deep_json``).
     """
     try:
-        return json.loads(
-            raw.decode("utf-8", errors), parse_float=Number, parse_int=Number, parse_constant=_refuse_constant
-        )
+        return _DECODER.decode(raw.decode("utf-8", errors))
     except RecursionError:
         return deep_json.parse(raw, errors)
     except json.JSONDecodeError as error:
@@ -130,6 +129,9 @@ def _parse_run(raw: bytes, errors: str = "replace") -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise Refusal(f"not JSON: {name} is not a JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
 
 
 def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
@@ -158,23 +160,23 @@ def _replaced(raw: bytes, name: str) -> bool:
 
 def fields_of(value: dict[str, Any], *, assume_utc: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the fields of a parsed object and the refusals by column; snake_case wins over camelCase."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = dict.fromkeys(NAMES)
     refused: dict[str, str] = {}
     for column in COLUMNS:
-        given = value[column.name] if column.name in value else value.get(column.camel)
-        fields[column.name] = None
+        name = column.name
+        given = value[name] if name in value else value.get(column.camel)
+        if given is None:
+            if column.required:
+                refused[name] = MISSING
+            continue
         try:
-            fields[column.name] = _field(column, given, assume_utc)
+            fields[name] = _field(column, given, assume_utc)
         except Refusal as refusal:
-            refused[column.name] = str(refusal)
+            refused[name] = str(refusal)
     return fields, refused
 
 
 def _field(column: Column, given: Any, assume_utc: bool) -> Any:
-    if given is None:
-        if column.required:
-            raise Refusal(MISSING)
-        return None
     if column.kind == "integer":
         if not isinstance(given, Number):
             raise Refusal(f"expected an integer, got {kind_of(given)}")
@@ -191,6 +193,7 @@ def _field(column: Column, given: Any, assume_utc: bool) -> Any:
     return text
 
 
+@lru_cache(64)
 def not_a_status(given: object) -> str:
     """Return the reason for a status that is none of the three."""
     return f"{show(given)} is not a run status; expected Running, Succeeded or Failed"

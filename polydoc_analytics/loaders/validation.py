@@ -38,7 +38,7 @@ class RowLocator(NamedTuple):
 
     source: str
     line: Callable[[int], int]
-    raw: Callable[[int], str]
+    raw: Callable[[int], str | bytes]
     header: str | None = None
 
     def rejected(self, row: int, reason: str) -> Rejected:
@@ -126,8 +126,7 @@ class Batch:
         for row in bad:
             text = texts.get(id(reasons[row]))
             if text is None:
-                text = "; ".join(f"{name}: {reasons[row][name]}" for name in NAMES if name in reasons[row])
-                texts[id(reasons[row])] = text
+                text = texts[id(reasons[row])] = reason_of_row(reasons[row])
             rejected.append(self._place.rejected(row, text))
         keep = pl.repeat(True, self._table.num_rows, eager=True).scatter(bad, False)
         runs = _as_runs(self._table.filter(keep.to_arrow()))
@@ -187,6 +186,11 @@ def judged(batches: Iterable[Batch]) -> Iterator[Judged]:
             group, read, size = [], 0, 0
 
 
+def reason_of_row(reasons: Mapping[str, str]) -> str:
+    """Join the reasons of a row's columns, in the order of the columns."""
+    return "; ".join(f"{name}: {reasons[name]}" for name in NAMES if name in reasons)
+
+
 def no_runs(*rejected: Rejected, lines: int = 0) -> Batch:
     """Return a batch of rejected rows alone."""
     place = RowLocator("", lambda row: row, lambda row: "")
@@ -199,6 +203,8 @@ def cut(raw: str | bytes) -> str:
         if len(raw) * 4 <= MAX_RAW_BYTES:
             return raw
         raw = raw.encode("utf-8", "replace")
+    elif len(raw) * 3 <= MAX_RAW_BYTES:
+        return raw.decode("utf-8", "replace")
     # Cut twice: the sign for an invalid byte takes three.
     kept = raw[:MAX_RAW_BYTES].decode("utf-8", "replace").encode()
     return kept[:MAX_RAW_BYTES].decode("utf-8", "ignore")

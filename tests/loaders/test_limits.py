@@ -146,3 +146,42 @@ def test_sixty_megabytes_of_invalid_bytes_are_one_rejected_row_in_less_than_a_gi
     env = {name: value for name, value in with_support().items() if name != "POLYDOC_ANALYTICS_LONGEST_ROW"}
     done = subprocess.run(script, capture_output=True, text=True, check=True, env=env)
     assert int(done.stderr.split()[-1]) < 950
+
+
+_MEMORY_OF_BAD_ELEMENTS = """
+import sys
+path, tests = sys.argv[1:]
+sys.path.insert(0, tests)
+from memory import peak_mb
+from polydoc_analytics.cli import run
+with open(path, "w") as file:
+    file.write("[" + ",".join(map(str, range(1_000_000))) + "]")
+assert run(["check", path]) == 1
+print(peak_mb(), file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_a_million_bad_elements_are_quarantined_in_little_memory(tmp_path: Path) -> None:
+    script = [sys.executable, "-c", _MEMORY_OF_BAD_ELEMENTS, str(tmp_path / "runs.json"), str(Path(__file__).parent)]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert "1,000,000" in done.stdout
+    assert int(done.stderr.split()[-1]) < 750
+
+
+@pytest.mark.slow
+def test_texts_too_long_to_be_merged_are_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POLYDOC_ANALYTICS_LONGEST_ROW")
+    with open(tmp_path / "runs.ndjson", "w") as file:
+        for number in range(5):
+            run = {
+                "id": f"r{number}",
+                "account_id": "a",
+                "created_at": "2026-10-01T08:00:00Z",
+                "status": "Running",
+                "target_language": "x" * 60_000_000,
+                "input_file_id": "f",
+            }
+            file.write(json.dumps(run) + "\n")
+    with pytest.raises(pda.SourceError, match="texts too long to be merged in memory; lower longest_row"):
+        pda.load(tmp_path / "runs.ndjson")

@@ -271,10 +271,10 @@ class Reader:
             return self.read_records(block, found)
         raws: list[bytes] = []
 
-        def raw(row: int) -> str:
+        def raw(row: int) -> bytes:
             if not raws:  # few blocks have a row that is asked for
                 raws.extend(bytes(block).split(b"\n"))
-            return cut(raws[row].rstrip(b"\r"))
+            return raws[row].rstrip(b"\r")
 
         place = RowLocator(self.source, lambda row: self.first_line + row, raw, self.header.text)
         return [_batch(texts, place, {}, self.assume_utc)]
@@ -298,7 +298,7 @@ class Reader:
         place = RowLocator(
             self.source,
             lambda row: self.first_line + int(lines[row]),
-            lambda row: cut(raws[row]),
+            lambda row: raws[row],
             self.header.text,
         )
         return [_batch(texts, place, refused, self.assume_utc, rejected)]

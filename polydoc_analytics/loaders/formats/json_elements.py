@@ -23,7 +23,7 @@ from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected,
 _JOINT = re.compile(rb"\}(\s*,\s*)\{")
 _JOINT_WITHOUT_COMMA = re.compile(rb"\}(\s*)\{")
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
-_MOST_ELEMENTS = 50_000
+_MOST_ELEMENTS = 20_000
 
 
 class Piece(NamedTuple):

@@ -28,6 +28,7 @@ from polydoc_analytics.loaders.validation import (
     Rejected,
     RowLocator,
     cut,
+    reason_of_row,
     table_of,
     with_instants,
 )
@@ -39,7 +40,7 @@ _FEW_LINES = 16
 """So few lines are judged one by one rather than parsed together."""
 _MOST_PARSES = 500
 """How often a block may be parsed again around lines that only look plain before the rest goes line by line."""
-_MOST_LINES_AT_ONCE = 50_000
+_MOST_LINES_AT_ONCE = 20_000
 _SHORT_LINE = 100
 _LOOKED_AT = 64 * 1024
 """Counting all lines of a block takes up to a tenth of its reading; its beginning shows how long they are."""
@@ -123,9 +124,9 @@ class _Block:
         """Return the bytes of a line of this block, counted from 0, without its end."""
         return bytes(self.block[self._start(number) : int(self.ends[number])]).rstrip(b"\r\n")
 
-    def _raw(self, number: int) -> str:
+    def _raw(self, number: int) -> bytes:
         start, end = self._start(number), int(self.ends[number])
-        return cut(bytes(self.block[start : min(end, start + MAX_RAW_BYTES)]).rstrip(b"\r\n"))
+        return bytes(self.block[start : min(end, start + MAX_RAW_BYTES)]).rstrip(b"\r\n")
 
     def _start(self, number: int) -> int:
         return int(self.ends[number - 1]) if number else 0
@@ -215,9 +216,10 @@ class _Block:
         """Check the rows that were read together and those of the lines left, which are judged one by one."""
         fields: list[dict[str, Any]] = []
         judged: list[int] = []
-        shared: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         rejected = [
-            Rejected(self.source, self.first_line + number, limits.too_long(limits.longest_row()), self._raw(number))
+            Rejected(
+                self.source, self.first_line + number, limits.too_long(limits.longest_row()), cut(self._raw(number))
+            )
             for number in too_long
         ]
         for number in sorted(alone):
@@ -226,13 +228,14 @@ class _Block:
                 continue
             try:
                 values, reasons = run_parser.run_fields(raw, assume_utc=self.assume_utc)
+                reason = reason_of_row(reasons)
             except run_parser.Refusal as refusal:
-                rejected.append(Rejected(self.source, self.first_line + number, str(refusal), cut(raw)))
-                continue
-            if reasons:  # many rows are refused alike, and share what says so
-                refused[len(numbers) + len(fields)] = shared.setdefault(tuple(reasons.items()), reasons)
-            fields.append(values)
-            judged.append(number)
+                reason = str(refusal)
+            if reason:
+                rejected.append(Rejected(self.source, self.first_line + number, reason, cut(raw)))
+            else:
+                fields.append(values)
+                judged.append(number)
         table = pa.concat_tables([*tables, table_of(fields)])
         numbers = np.append(numbers, judged).astype(np.int64)
         place = RowLocator(

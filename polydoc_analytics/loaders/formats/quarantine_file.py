@@ -13,6 +13,7 @@ from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, no_runs
 
 _KEYS = {"source", "line", "reason", "raw"}
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 
@@ -21,7 +22,7 @@ def line_of(rejected: Rejected) -> str:
     entry = {"source": rejected.source, "line": rejected.line, "reason": rejected.reason, "raw": rejected.raw}
     if rejected.header is not None:
         entry["header"] = rejected.header
-    return json.dumps(entry, ensure_ascii=False)
+    return _ENCODER.encode(entry)
 
 
 def begins(head: bytes) -> bool:
