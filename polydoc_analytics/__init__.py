@@ -15,7 +15,6 @@ pda.charts.usage_over_time(db, every="week")     # an Altair chart
 
 from __future__ import annotations
 
-import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
         SumError,
         UsageError,
     )
-    from polydoc_analytics.ingest.pipeline import Counts, Loaded, Staged
+    from polydoc_analytics.ingest.results import Counts, Loaded, Staged
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.load import LoadResult
     from polydoc_analytics.loaders.sample import write_sample
@@ -52,7 +51,7 @@ _HOMES = {
     "lake.lake": ("Lake",),
     "lake.load": ("LoadResult",),
     "model.languages": ("Language", "language"),
-    "ingest.pipeline": ("Counts", "Loaded", "Staged"),
+    "ingest.results": ("Counts", "Loaded", "Staged"),
     "query.explain": ("Explanation",),
     "query.export": ("export", "load"),
     "model.periods": ("Interval", "interval"),
@@ -101,14 +100,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.reports.charts.charts")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # To look for garbage among all that is imported, while it is imported, takes a fifth of the time.
-    is_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    finally:
-        if is_collecting:
-            gc.enable()
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
 

@@ -402,10 +402,10 @@ def sample(
 def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    from polydoc_analytics.ingest.quarantine import kind_of
+    from polydoc_analytics.ingest.quarantine import reason_kind
 
     reasons = rejected["reason"].value_counts(name="rows")  # first, for many rows share one
-    kinds = reasons.with_columns(pl.col("reason").map_elements(kind_of, return_dtype=pl.String))
+    kinds = reasons.with_columns(pl.col("reason").map_elements(reason_kind, return_dtype=pl.String))
     return kinds.group_by("reason").agg(pl.sum("rows")).sort("rows", "reason", descending=[True, False])
 
 

@@ -72,6 +72,8 @@ def report(
 
     Example: polydoc-analytics report exports/ --period last-month --format html,pdf --out reports/
     """
+    from polydoc_analytics.lake.resolve import resolve
+    from polydoc_analytics.loaders.options import ReadOptions
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
     from polydoc_analytics.reports.renderers import render
@@ -95,10 +97,11 @@ def report(
         if out_folder == "-":
             raise UsageError("--all-accounts writes many files; give a folder with --out")
     brand = branding(settings.branding, settings.folder)
+    resolved = resolve(one_or_many(source), ReadOptions(input_format))
     with (
-        hashed(one_or_many(source), input_format, settings.engine) as files,
+        hashed(resolved, settings.engine) as files,
         connected(
-            source,
+            resolved,
             out,
             settings,
             since=since,

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.config.settings import Settings
-    from polydoc_analytics.ingest.pipeline import Counts
-    from polydoc_analytics.loaders.files import PassedOver
+    from polydoc_analytics.ingest.results import Counts
+    from polydoc_analytics.lake.resolve import Source
+    from polydoc_analytics.loaders.recognition import PassedOver
     from polydoc_analytics.query.database import Database
-    from polydoc_analytics.query.engines.scope import DateBasis
+    from polydoc_analytics.query.options import DateBasis
 
 _ROWS_AT_A_TIME = 50_000
 
@@ -29,7 +30,7 @@ def one_or_many(source: Sequence[str]) -> str | list[str]:
 
 
 def connected(
-    source: Sequence[str],
+    source: Sequence[str] | Source,
     out: opt.Output,
     settings: Settings,
     *,
@@ -45,7 +46,7 @@ def connected(
 
     with opt.progress(watched or out) as update:
         db = connect(
-            one_or_many(source),
+            one_or_many(source) if isinstance(source, Sequence) else source,
             timezone=settings.timezone,
             date_basis=cast("DateBasis", settings.date_basis),
             account=account,

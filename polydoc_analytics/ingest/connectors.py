@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 from polydoc_analytics.config.settings import Settings, settings
 from polydoc_analytics.errors import SourceError, UsageError, nearest
-from polydoc_analytics.loaders import Progress, Reading
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.loaders.services import Service
 
 _LENGTH = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
 _HOURS = {"h": 1, "d": 24, "w": 168}
@@ -51,17 +52,24 @@ class ApiSource(_Late):
     allow_http: bool = False
     complete_after: str | None = None
 
-    def opened(
-        self, folder: Path, progress: Progress | None = None, tell: Notify | None = None, *, partial: bool = False
-    ) -> Reading:
-        """Fetch the list of runs to a file in ``folder``, and return how to read it."""
-        from polydoc_analytics.loaders.services import rest_api
+    def service(self, notify: Notify | None = None) -> Service:
+        """Build the service whose list of runs is fetched to a file, and read from there."""
 
-        token = secret(self.token_env, self.name)
-        path = rest_api.fetched(
-            self.base, token, folder, allow_http=self.allow_http, is_partial=partial, progress=progress, tell=tell
-        )
-        return Reading(self.name, rest_api.read(path, source=self.name, is_partial=partial))
+        def fetch(folder: Path, options: ReadOptions) -> Iterable[Any]:
+            from polydoc_analytics.loaders.services import rest_api
+
+            path = rest_api.fetched(
+                self.base,
+                secret(self.token_env, self.name),
+                folder,
+                allow_http=self.allow_http,
+                is_partial=options.partial,
+                progress=options.progress,
+                tell=notify,
+            )
+            return rest_api.read(path, source=self.name, is_partial=options.partial)
+
+        return Service(self.name, fetch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +96,23 @@ class PostgresSource(_Late):
         """The length of ``look_back``."""
         return _length(self.name, "look_back", self.look_back)
 
-    def opened(self, since: datetime | None = None, ids: Iterable[str] = ()) -> Reading:
-        """Return how to read all runs, or those created or finished ``since`` an instant and those with some ids."""
-        from polydoc_analytics.loaders.services import postgres
+    def service(self, since: datetime | None = None, ids: Iterable[str] = ()) -> Service:
+        """Build the service of all runs, or of those created or finished ``since`` an instant and those of some ids."""
 
-        work = postgres.read(
-            secret(self.dsn_env, self.name),
-            source=self.name,
-            table=self.table,
-            query=self.query,
-            since=since,
-            ids=ids,
-            assume_utc=self.assume_utc,
-        )
-        return Reading(self.name, work)
+        def fetch(_: Path, options: ReadOptions) -> Iterable[Any]:
+            from polydoc_analytics.loaders.services import postgres
+
+            return postgres.read(
+                secret(self.dsn_env, self.name),
+                source=self.name,
+                table=self.table,
+                query=self.query,
+                since=since,
+                ids=ids,
+                assume_utc=self.assume_utc,
+            )
+
+        return Service(self.name, fetch)
 
     def names_of_accounts(self) -> dict[str, str]:
         """Return names by account id; empty where no query for them is configured."""
@@ -150,29 +161,11 @@ def sources(found: Settings) -> dict[str, Source]:
     return {name: _source(name, table, found) for name, table in found.sources.items()}
 
 
-def source_named(text: object) -> Source | None:
-    """Return the source of the configuration in force that a text names; None where there is no such, or a file is."""
-    if not isinstance(text, str) or not re.fullmatch(r"[\w-]+", text) or os.path.exists(text):
+def source_named(text: str) -> Source | None:
+    """Find the source of the configuration in force that a text names; None where there is no such, or a file is."""
+    if not re.fullmatch(r"[\w-]+", text) or os.path.exists(text):
         return None
     return sources(settings()).get(text)
-
-
-def opened(
-    source: Any, folder: Path, progress: Progress | None = None, *, partial: bool = False
-) -> tuple[Any, str | None, bool]:
-    """Resolve a source that may be named in the settings: its input, format, and whether times are UTC.
-
-    What is fetched goes to ``folder``; ``partial`` takes one page of several. A source that is none of those names is
-    returned as it is.
-    """
-    named = source_named(source)
-    if isinstance(named, ApiSource):
-        return named.opened(folder, progress, partial=partial), None, False
-    if isinstance(named, PostgresSource):
-        return named.opened(), None, False
-    if isinstance(named, FilesSource):
-        return named.paths(), named.input_format, named.assume_utc
-    return source, None, False
 
 
 def secret(variable: str, source: str) -> str:

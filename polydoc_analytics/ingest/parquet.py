@@ -1,8 +1,7 @@
-"""Folders of checked runs: Parquet by month of creation, and a manifest that says what is in them."""
+"""Checked runs as Parquet files, by month of creation or of a load, and the folder of an export."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -10,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from polydoc_analytics._version import __version__
-from polydoc_analytics.errors import FULL_OR_FAILED, SourceError, UsageError, refuse_address, unwritable
+from polydoc_analytics.errors import FULL_OR_FAILED, UsageError, refuse_address, unwritable
+from polydoc_analytics.ingest.manifest import Manifest, Part
 from polydoc_analytics.loaders.input_file import MANIFEST
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-FORMAT = "polydoc-runs"
-FORMAT_VERSION = 1
 ROW_GROUP_ROWS = 65_536
 FILE_ROWS = 4 * ROW_GROUP_ROWS
 """A file of a lake is written again as a whole when one of its runs changes, so it is not large."""
@@ -44,43 +40,6 @@ WRITE_OPTIONS: dict[str, Any] = {
     "column_encoding": dict.fromkeys((*INSTANTS, *INTEGERS), "DELTA_BINARY_PACKED")
     | dict.fromkeys(("id", "input_file_id", "output_file_id"), "DELTA_LENGTH_BYTE_ARRAY"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """Rows of Parquet files of runs: all, or those for which the SQL condition ``where`` holds."""
-
-    files: tuple[str, ...]
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One Parquet file of a folder: its path below it, its rows and bytes."""
-
-    path: str
-    rows: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """The manifest of a folder of checked runs: files, counts of the load, range of instants.
-
-    ``created_us`` and ``finished_us`` are the least and greatest created_at and finished_at, in µs since 1970 UTC;
-    ``languages`` are the distinct values of target_language.
-    """
-
-    parts: tuple[Part, ...]
-    counts: dict[str, int]
-    created_us: tuple[int, int] | None
-    finished_us: tuple[int, int] | None
-    languages: tuple[str, ...]
-
-    @property
-    def rows(self) -> int:
-        """How many runs the folder holds."""
-        return sum(part.rows for part in self.parts)
 
 
 class PartWriter:
@@ -264,67 +223,6 @@ def _only(runs: pa.Table, which: Mask) -> pa.Table:
 def _month_name(month: np.int64) -> str:
     year, index = divmod(int(month), 12)
     return f"{1970 + year:04}-{index + 1:02}"
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest of a folder; from then on it is a whole one."""
-    content = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "written_by": f"polydoc-analytics {__version__}",
-    }
-    text = json.dumps(content | {"runs": manifest.rows} | asdict(manifest), ensure_ascii=False, indent=1)
-    half = folder / f"{MANIFEST}.half"
-    with open(half, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(half, folder / MANIFEST)
-
-
-def read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest of a folder, or None where it has none.
-
-    Raises SourceError where the folder is not what its manifest says: a file is missing or has another size.
-    """
-    path = folder / MANIFEST
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error}") from None
-    manifest = manifest_of(text, str(path))
-    for part in manifest.parts if manifest else ():
-        file = folder / part.path
-        if not file.is_file() or file.stat().st_size != part.bytes:
-            raise not_as_exported(str(file), str(path))
-    return manifest
-
-
-def not_as_exported(file: str, manifest: str) -> SourceError:
-    """Return the error for a file of an export that is not what the manifest says."""
-    return SourceError(
-        f"{file}: is missing or not as exported; export again, or delete {manifest} to read what is there"
-    )
-
-
-def manifest_of(text: bytes, path: str) -> Manifest | None:
-    """Parse the text of a manifest; None where it is none of this program. ``path`` is for messages."""
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise SourceError(f"{path}: cannot be read: {error}") from None
-    if content.get("format") != FORMAT:
-        return None
-    if content.get("format_version") != FORMAT_VERSION:
-        raise SourceError(
-            f"{path}: format version {content.get('format_version')}, this program knows {FORMAT_VERSION}; "
-            "update polydoc-analytics or export again"
-        )
-    parts = tuple(Part(**part) for part in content["parts"])
-    created, finished = (tuple(content[key]) if content[key] else None for key in ("created_us", "finished_us"))
-    return Manifest(parts, content["counts"], created, finished, tuple(content["languages"]))
 
 
 class NewFolder:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from polydoc_analytics.errors import RejectedRowsError, SourceError
-from polydoc_analytics.ingest.connectors import opened
-from polydoc_analytics.loaders import Progress, as_source, read_batches
-from polydoc_analytics.loaders.executor import in_background
-from polydoc_analytics.loaders.files import PassedOver, files_of
-from polydoc_analytics.model.plurals import counted, noun
+from polydoc_analytics.ingest.manifest import Export
+from polydoc_analytics.ingest.results import Counts, Staged, rejection
+from polydoc_analytics.loaders.files import Files
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.loaders.services import Service
+from polydoc_analytics.loaders.tables import Table
 
 if TYPE_CHECKING:
-    import polars as pl
     import pyarrow as pa
 
-    from polydoc_analytics.ingest.parquet import Manifest
-    from polydoc_analytics.ingest.quarantine import Quarantine
     from polydoc_analytics.loaders.validation import Rejected
 
 
@@ -36,76 +33,6 @@ class Refusing(Protocol):
         """Return rejected rows without those that are refused."""
 
 
-class CountsByName(Mapping[str, int]):
-    """A dataclass whose whole numbers without a default are counts, to be read by name as well."""
-
-    def __getitem__(self, name: str) -> int:
-        """Return a count by its name."""
-        if name not in iter(self):
-            raise KeyError(name)
-        return int(getattr(self, name))
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the counts."""
-        return (field.name for field in fields(self) if field.default is MISSING)  # type: ignore[arg-type]
-
-    def __len__(self) -> int:
-        """Return how many counts there are."""
-        return sum(1 for _ in self)
-
-
-@dataclass(frozen=True)
-class Counts(CountsByName):
-    """How a load accounts for its rows: read = runs + duplicates + quarantined.
-
-    ``conflicts`` are the runs that were seen finished in more than one way; their losing rows are among the duplicates.
-    """
-
-    read: int
-    runs: int
-    duplicates: int
-    quarantined: int
-    conflicts: int
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Runs in memory (Polars, sorted by created_at and id), the quarantined rows, and the counts.
-
-    ``quarantine`` has the columns source, line (1-based), reason and raw; ``conflicts`` lists the ids of runs that were
-    seen finished in more than one way; ``passed_over`` names the files of a folder that hold no runs, and says why.
-    """
-
-    runs: pl.DataFrame
-    quarantine: pl.DataFrame
-    counts: Counts
-    conflicts: tuple[str, ...] = ()
-    passed_over: tuple[PassedOver, ...] = ()
-
-
-@dataclass(frozen=True)
-class Staged:
-    """Runs in a folder of Parquet: the manifest, the counts, the quarantine and the ids in conflict.
-
-    ``snapshot`` names the snapshot of the lake that they are of, ``passed_over`` the files that were not read.
-    ``refused`` counts rows that were not let in, which are among those read and nowhere else.
-    """
-
-    folder: Path
-    manifest: Manifest
-    counts: Counts
-    quarantine: Quarantine
-    conflicts: tuple[str, ...]
-    snapshot: str | None = None
-    passed_over: tuple[PassedOver, ...] = ()
-    refused: int = 0
-
-    @property
-    def rejection(self) -> str:
-        """Summary of the rejected rows; empty where there are none."""
-        return rejection(self.quarantine, self.counts.read) if self.quarantine.rows else ""
-
-
 @contextmanager
 def scratch() -> Iterator[Path]:
     """Yield a temporary folder that is removed at the end."""
@@ -114,16 +41,11 @@ def scratch() -> Iterator[Path]:
 
 
 def stage(
-    source: Any,
+    source: Table | Files | Export | Service,
     folder: Path,
     work: Path,
+    options: ReadOptions | None = None,
     *,
-    input_format: str | None = None,
-    assume_utc: bool = False,
-    partial: bool = False,
-    strict: bool = False,
-    quarantine_to: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
     load: str | None = None,
     refusing: Refusing | None = None,
 ) -> Staged:
@@ -135,25 +57,21 @@ def stage(
     Raises SourceError where a source cannot be read to its end.
     """
     from polydoc_analytics.ingest.dedup import Merge
-    from polydoc_analytics.ingest.parquet import PartWriter, read_manifest
+    from polydoc_analytics.ingest.parquet import PartWriter
     from polydoc_analytics.ingest.quarantine import Quarantine
+    from polydoc_analytics.loaders.executor import in_background
+    from polydoc_analytics.loaders.read import read_batches
     from polydoc_analytics.loaders.validation import judged
 
-    source, known_format, is_utc = opened(as_source(source), work, progress, partial=partial)
-    input_format, assume_utc = input_format or known_format, assume_utc or is_utc
-    if isinstance(source, str | os.PathLike) and os.path.isdir(source):
-        read_manifest(Path(source))  # an export of which a part is missing is refused
-    files = files_of(source, input_format)
+    options = options or ReadOptions()
+    readable = source.files if isinstance(source, Export) else source
     quarantine = Quarantine(work)
     merge = Merge(work)
     parts = PartWriter(folder, load=load)
     read = refused = 0
     try:
         with in_background(parts.write) as write:
-            batches = read_batches(
-                files or source, input_format=input_format, assume_utc=assume_utc, partial=partial, progress=progress
-            )
-            for group in judged(batches):
+            for group in judged(read_batches(readable, options, work)):
                 read += group.read
                 runs, rejected = group.runs, group.rejected
                 if refusing is not None:
@@ -165,9 +83,9 @@ def stage(
     except BaseException:
         parts.abandon()
         raise
-    if quarantine_to is not None:
-        quarantine.write(os.fspath(quarantine_to))
-    if strict and quarantine.rows:
+    if options.quarantine_to is not None:
+        quarantine.write(os.fspath(options.quarantine_to))
+    if options.strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
     import duckdb  # by now another thread has done it
 
@@ -198,16 +116,6 @@ def stage(
         counts,
         quarantine,
         tuple(settled.conflicts),
-        passed_over=tuple(files.passed_over if files else ()),
+        passed_over=readable.passed_over if isinstance(readable, Files) else (),
         refused=refused,
     )
-
-
-def rejection(quarantine: Quarantine, read: int) -> str:
-    """Summarise rejected rows: how many, by reason, and the first few."""
-    lines = [f"{quarantine.rows:,} of {counted(read, 'row')} {noun(quarantine.rows, 'was', 'were')} quarantined:"]
-    lines += [f"  {count:,} × {kind}" for kind, count in quarantine.kinds.most_common(5)]
-    if len(quarantine.kinds) > 5:
-        lines.append(f"  and {counted(len(quarantine.kinds) - 5, 'more reason')}")
-    lines += [f"  {row.source}:{row.line}: {row.reason}" for row in quarantine.first[:3]]
-    return "\n".join(lines)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +13,7 @@ from typing import IO, Any
 import polars as pl
 
 from polydoc_analytics.errors import refuse_address, unwritable
+from polydoc_analytics.loaders.atomic_write import atomic_write
 from polydoc_analytics.loaders.formats.quarantine_file import line_of
 from polydoc_analytics.loaders.run_parser import well_formed
 from polydoc_analytics.loaders.validation import Rejected
@@ -42,7 +41,7 @@ class Quarantine:
         """Take rows in; U+FFFD stands for what UTF-8 cannot hold, such as a byte of a file's name."""
         for row in map(_well_formed, rejected):
             self.rows += 1
-            kind = kind_of(row.reason)
+            kind = reason_kind(row.reason)
             self.kinds[kind if kind in self.kinds or len(self.kinds) < _MOST_KINDS else "other reasons"] += 1
             if len(self.first) < 5:
                 self.first.append(row)
@@ -108,14 +107,10 @@ def write_rejected(path: str, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def _write(path: str, lines: Iterable[str]) -> None:
     refuse_address(path)
-    half = f"{path}.half"
     try:
-        with open(half, "w", encoding="utf-8", errors="replace") as file:
-            file.writelines(lines)
-        os.replace(half, path)
+        with atomic_write(path) as file:
+            file.writelines(line.encode("utf-8", "replace") for line in lines)
     except OSError as error:
-        with suppress(OSError):
-            os.unlink(half)
         raise unwritable(path, error) from None
 
 
@@ -127,6 +122,6 @@ def _well_formed(row: Rejected) -> Rejected:
 
 
 @lru_cache(1024)
-def kind_of(reason: str) -> str:
-    """Return a reason without the values in it, so that rows can be counted by it."""
+def reason_kind(reason: str) -> str:
+    """Strip the values from a reason, so that rows can be counted by it."""
     return _AT.sub("", _QUOTED.sub("'…'", reason))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.ingest.pipeline import scratch
-from polydoc_analytics.ingest.quarantine import kind_of
+from polydoc_analytics.ingest.quarantine import reason_kind
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.delta_table import FormatError
 from polydoc_analytics.lake.freshness import brought
@@ -232,7 +232,7 @@ def _cursor_text(cursor: Any) -> str | None:
 
 
 def _by_reason(rejected: pl.DataFrame) -> list[dict[str, Any]]:
-    kinds = Counter(kind_of(reason) for reason in rejected["reason"].to_list())
+    kinds = Counter(reason_kind(reason) for reason in rejected["reason"].to_list())
     return [{"reason": reason, "rows": rows} for reason, rows in kinds.most_common()]
 
 

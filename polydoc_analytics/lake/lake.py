@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics._version import __version__
-from polydoc_analytics.errors import LakeError, UsageError, nearest, translating
-from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS, Scan
+from polydoc_analytics.errors import LakeError, UsageError, translating
+from polydoc_analytics.ingest.manifest import Scan
+from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS
 from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake import erasure, integrity, maintenance, repair
 from polydoc_analytics.lake.changes import connection, reading, scan
 from polydoc_analytics.lake.delta_table import ConflictError, Table, entry_name
-from polydoc_analytics.lake.detect import may_be_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
+from polydoc_analytics.lake.engines import is_spark
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.load import Content, Load, LoadResult, snapshot_text, source_name
+from polydoc_analytics.lake.load import Content, Load, LoadResult, snapshot_text
+from polydoc_analytics.lake.location import raise_if_among_sources, raise_if_file, raise_if_no_place
+from polydoc_analytics.lake.resolve import LakeRef, paths_of, resolve
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
 from polydoc_analytics.lake.spark.exports import exports_of
 from polydoc_analytics.lake.spark.lake_session import spark_session
@@ -31,17 +33,17 @@ from polydoc_analytics.lake.spark.load import ClusterLoad
 from polydoc_analytics.lake.spark.session import checked
 from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, Storage, json_of, json_text
 from polydoc_analytics.lake.storage.object_store import place_of
-from polydoc_analytics.loaders import Progress, as_source
 from polydoc_analytics.loaders.executor import in_background
+from polydoc_analytics.loaders.files import name_of
+from polydoc_analytics.loaders.options import Progress, ReadOptions
+from polydoc_analytics.loaders.tables import Table as InMemory
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.safe_text import shown
 
 if TYPE_CHECKING:
     import polars as pl
 
-ENGINES = ("duckdb", "spark")
 _MOST_TRIES = 12
-_CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
 Notify = Callable[[str], None]
 
@@ -114,10 +116,10 @@ class Lake:
             raise_if_file(Path(self.place.shown))
         raise LakeError(f"no lake at {self.place.shown}; `polydoc-analytics ingest` or `sync` makes one")
 
-    def raise_if_among(self, sources: Iterable[Any]) -> None:
+    def raise_if_among(self, paths: Iterable[str]) -> None:
         """Raise LakeError where the lake lies in a folder that is to be loaded into it."""
         if isinstance(self.place, LocalPlace):
-            raise_if_among_sources(Path(self.place.shown), sources)
+            raise_if_among_sources(Path(self.place.shown), paths)
 
     def ingest(
         self,
@@ -148,43 +150,32 @@ class Lake:
         read to its end, RejectedRowsError with ``strict`` where a row is rejected, LakeError where the lake cannot be
         written to.
         """
-        if engine not in ENGINES:
-            raise UsageError(f"unknown engine '{engine}'{nearest(engine, ENGINES)}; expected {' or '.join(ENGINES)}")
-        if engine == "spark":
+        if is_spark(engine):
             if input_format or assume_utc or partial or quarantine_to:
                 raise UsageError("engine spark loads exports, whose rows were checked; how to read them cannot be said")
             return self._ingest_exports(source, correct, name, kind, remote)
         if remote:
             raise UsageError("a remote server is for engine spark; add --engine spark, or leave --remote out")
+        options = ReadOptions(input_format, assume_utc, partial, strict, quarantine_to, progress)
         started = datetime.now(UTC)
         load = maintenance.new_load()
-        source, name = _source_and_name(source, name)
-        self._raise_if_cannot_take(source)
-        content = Content(source, input_format, assume_utc, partial)
+        self._raise_if_no_place()
+        resolved = resolve(source, options, check_paths=self.raise_if_among)
+        name = name or resolved.name
+        content = Content(resolved, options)
         is_plain = not (correct or strict or quarantine_to)
         if is_plain and (known := self._known_load(content)):
             return replace(self._loaded_before(known), passed_over=content.passed_over)
+        readable = InMemory((resolved.lake.snapshot(),)) if isinstance(resolved, LakeRef) else resolved
         with self.place.staging(load) as folder, in_background(content.digest) as begin:
             begin()
             runs, work = folder / "runs", folder / "work"
             runs.mkdir()
             work.mkdir()
             refusing = self.refused_accounts()
-            staged = stage(
-                source,
-                runs,
-                work,
-                input_format=input_format,
-                assume_utc=assume_utc,
-                partial=partial,
-                strict=strict,
-                quarantine_to=quarantine_to,
-                progress=progress,
-                load=load,
-                refusing=refusing or None,
-            )
-            called, refused = name or source_name(source), frozenset(refusing.erasures)
-            ours = Load(load, kind, called, correct, started, content, staged, runs, work, refused)
+            staged = stage(readable, runs, work, options, load=load, refusing=refusing or None)
+            refused = frozenset(refusing.erasures)
+            ours = Load(load, kind, name, correct, started, content, staged, runs, work, refused)
             result: LoadResult = self._exclusively(lambda: ours.take(self.place))
         if result.number:
             self._tidy()
@@ -196,13 +187,13 @@ class Lake:
         remote = checked(remote)
         started = datetime.now(UTC)
         load = maintenance.new_load()
-        if isinstance(source, Iterator):
-            source = list(source)
-        self._raise_if_cannot_take(source)
-        exports = exports_of(source)
+        names = paths_of(source)
+        self.raise_if_among(names)
+        self._raise_if_no_place()
+        exports = exports_of(names)
         remote_shown = shown(remote)
         with spark_session(remote) as session, self.place.staging(load) as folder:
-            name = name or source_name(source)
+            name = name or name_of(names)
             ours = ClusterLoad(load, kind, name, correct, started, exports, session, remote_shown, folder)
             try:
                 result: LoadResult = self._exclusively(lambda: ours.take(self.place))
@@ -213,9 +204,8 @@ class Lake:
             self._tidy()
         return result
 
-    def _raise_if_cannot_take(self, source: Any) -> None:
-        """Raise LakeError where the lake cannot be made where it is, or lies in what is to be loaded."""
-        self.raise_if_among(source if isinstance(source, list) else [source])
+    def _raise_if_no_place(self) -> None:
+        """Raise LakeError where the lake cannot be made where it is."""
         if isinstance(self.place, LocalPlace) and not self.exists:
             raise_if_no_place(Path(self.place.shown))
 
@@ -503,32 +493,3 @@ class Lake:
 def is_lake(place: Storage) -> bool:
     """Check whether there is a lake at a place."""
     return place.exists("loads/_delta_log")
-
-
-def lake_of(source: Any) -> Lake | None:
-    """Return the lake that a source is, or whose folder or URI it names; None where it is something else."""
-    if isinstance(source, Lake):
-        return source
-    if not isinstance(source, str | os.PathLike) or not may_be_lake(source):
-        return None
-    text = os.fspath(source)
-    lake = Lake(text)
-    try:
-        return lake if is_lake(lake.place) else None
-    except LakeError:
-        # The client that reads plain files may have credentials that the lake's has not; then that one says what fails.
-        client = _CLIENTS.get(text.split("://", 1)[0])
-        if client is None or find_spec(client) is None:
-            raise
-        return None
-
-
-def _source_and_name(source: Any, name: str | None) -> tuple[Any, str | None]:
-    """Return a source that can be gone through twice, and what the ledger calls it where that is not its own name."""
-    lake = lake_of(source)
-    if lake is not None:
-        return lake.snapshot(), name or lake.place.shown
-    source = as_source(source)
-    if isinstance(source, list):
-        return [os.fspath(part) if isinstance(part, os.PathLike) else part for part in source], name
-    return os.fspath(source) if isinstance(source, os.PathLike) else source, name

@@ -14,23 +14,24 @@ import pyarrow.parquet as pq
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.ingest.connectors import source_named
-from polydoc_analytics.ingest.parquet import WRITE_OPTIONS, Manifest, Part
-from polydoc_analytics.ingest.pipeline import CountsByName, Staged
+from polydoc_analytics.ingest.manifest import Export, Manifest, Part
+from polydoc_analytics.ingest.parquet import WRITE_OPTIONS
 from polydoc_analytics.ingest.quarantine import Quarantine
+from polydoc_analytics.ingest.results import CountsByName, Staged
 from polydoc_analytics.lake.changes import Changes, Comparison, reading, scan
 from polydoc_analytics.lake.delta_table import Table, base_name
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.ledger import Ledger, write_rows
 from polydoc_analytics.lake.parquet import write_table
+from polydoc_analytics.lake.resolve import Source
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.storage.local import Storage
-from polydoc_analytics.loaders import Reading, is_table
-from polydoc_analytics.loaders.files import Files, PassedOver, inputs
+from polydoc_analytics.loaders.files import Files
 from polydoc_analytics.loaders.input_file import Input
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.loaders.recognition import PassedOver
 from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.safe_text import shown
 
 
 @dataclass(frozen=True)
@@ -200,30 +201,20 @@ def _wider(a: tuple[int, int] | None, b: tuple[int | None, int | None] | None) -
     return min(lows, default=None), max(highs, default=None)
 
 
-def source_name(source: Any) -> str:
-    """Name a source for the ledger: its path or URI without query and credentials, or its kind."""
-    if isinstance(source, Reading):
-        return source.name
-    if isinstance(source, str | os.PathLike):
-        text = os.fspath(source)
-        return "standard input" if text == "-" else shown(text)
-    if is_table(source):
-        return "table"
-    names = [source_name(part) for part in source]
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more" if names else "nothing"
-
-
 class Content:
     """The bytes of local files and how they are to be read: their size, and a hash that is worked out once.
 
     ``size`` is None, and there is no hash, for what is not in local files.
     """
 
-    def __init__(self, source: Any, input_format: str | None, assume_utc: bool, partial: bool = False) -> None:
-        self._files = _local_files(source, input_format)
-        self._options = (input_format, assume_utc, *(partial,) * partial)
+    def __init__(self, source: Source, options: ReadOptions) -> None:
+        files = source.files if isinstance(source, Export) else source if isinstance(source, Files) else Files()
+        is_utc = options.assume_utc or files.assume_utc
+        self._options = (options.input_format, is_utc, *(options.partial,) * options.partial)
         self._digest: str | None = None
-        self.passed_over = tuple(self._files.passed_over)
+        is_local = all(one.is_local and os.path.isfile(one.path) for one in files)
+        self._files = files if is_local else Files()
+        self.passed_over = self._files.passed_over
         self.size = sum(one.size for one in self._files) if self._files else None
 
     def digest(self) -> str | None:
@@ -234,15 +225,6 @@ class Content:
             if len(digests) > 1 or self._options != (None, False):
                 self._digest = hashlib.sha256(repr((sorted(digests), self._options)).encode()).hexdigest()
         return self._digest
-
-
-def _local_files(source: Any, input_format: str | None) -> Files:
-    if isinstance(source, Reading) or is_table(source) or source == "-" or source_named(source):
-        return Files()
-    if not isinstance(source, str | os.PathLike) and any(is_table(part) for part in source):
-        return Files()
-    files = inputs(source, input_format)
-    return files if all(one.is_local and os.path.isfile(one.path) for one in files) else Files()
 
 
 def _sha256(one: Input) -> str:

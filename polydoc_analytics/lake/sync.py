@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +14,10 @@ from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, Notify, 
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.load import LoadResult
-from polydoc_analytics.loaders import Progress
-from polydoc_analytics.loaders.files import Files, inputs
+from polydoc_analytics.loaders.files import files_at
 from polydoc_analytics.loaders.input_file import Input, reason
+from polydoc_analytics.loaders.options import Progress, ReadOptions
+from polydoc_analytics.loaders.services import Service
 
 
 def sync(
@@ -81,15 +83,18 @@ def _service(
     progress: Progress | None,
     tell: Notify | None,
 ) -> LoadResult:
+    if isinstance(source, ApiSource):
+        service = source.service(tell)
+    elif "synced_to" in cursor and lake.exists:
+        since = datetime.fromisoformat(cursor["synced_to"]) - source.overlap
+        service = source.service(since, [run["id"] for run in lake.running()])
+    else:
+        service = source.service()
     with scratch() as folder:
-        if isinstance(source, ApiSource):
-            reading = source.opened(folder, progress, tell, partial=partial)
-        elif "synced_to" in cursor and lake.exists:
-            since = datetime.fromisoformat(cursor["synced_to"]) - source.overlap
-            reading = source.opened(since, [run["id"] for run in lake.running()])
-        else:
-            reading = source.opened()
-        return lake.ingest(reading, correct=True, kind="sync")
+        work = service.fetch(
+            folder, ReadOptions(partial=partial, progress=progress)
+        )  # what cannot be fetched makes no lake
+        return lake.ingest(Service(source.name, lambda *_: work), correct=True, kind="sync")
 
 
 def _files(
@@ -97,23 +102,22 @@ def _files(
 ) -> tuple[LoadResult, dict[str, Any], list[datetime]]:
     known = cursor.get("files", {})
     lake.raise_if_among(source.paths())
-    files = inputs(source.paths(), source.input_format)
+    files = files_at(source.paths(), source.input_format)
     names = lake.refused_accounts().strike_all([one.name for one in files])
     seen = {name: _seen(one) for name, one in zip(names, files, strict=True)}
     states = {name: state for name, (state, _) in seen.items()}
     changed_at = [at for _, at in seen.values() if at]
     # A file whose state is not known is read every time.
-    changed = Files(
-        (
+    changed = replace(
+        files,
+        files=tuple(
             one
             for name, one in zip(names, files, strict=True)
             if states[name] is None or known.get(name) != states[name]
         ),
-        files.passed_over,
     )
     if not changed:
-        snapshot, passed_over = lake.snapshot().text, tuple(files.passed_over)
-        nothing = LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=snapshot, passed_over=passed_over)
+        nothing = LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=lake.snapshot().text, passed_over=files.passed_over)
         return nothing, {"files": states}, changed_at
     result = lake.ingest(
         changed,

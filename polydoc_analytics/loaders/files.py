@@ -7,10 +7,10 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from polydoc_analytics.errors import SourceError, UsageError, nearest, refuse_blank
@@ -19,13 +19,10 @@ from polydoc_analytics.loaders.input_file import (
     FORMATS,
     MANIFEST,
     Input,
-    as_local_file,
     format_of,
-    opened,
     reason,
 )
-from polydoc_analytics.loaders.streams import archive_of, as_utf8, encoding_of, peek
-from polydoc_analytics.model.schema import BY_KEY, REQUIRED
+from polydoc_analytics.loaders.recognition import PassedOver, recognised
 from polydoc_analytics.safe_text import on_one_line, shown
 
 _EXTRAS = {
@@ -41,22 +38,27 @@ _SCHEMES = (*_EXTRAS, "file", "memory")
 _MOST_NAMED = 20
 _SEPARATORS = re.escape(os.sep + (os.altsep or ""))
 _ANY_FOLDERS = re.compile(rf"(?:^|(?<=[{_SEPARATORS}]))\*\*(?:[{_SEPARATORS}]+|$)")
-_KEYS = tuple(f'"{key}"'.encode() for key in BY_KEY if "_" in key or key != key.lower())
 
 
-class PassedOver(NamedTuple):
-    """A file of a folder that is not read, and why."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that a source names, in order, and those of its folders that are passed over.
 
-    name: str
-    reason: str
+    With ``assume_utc`` the settings say that their times are UTC; ``name`` is for the ledger.
+    """
 
+    files: tuple[Input, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+    assume_utc: bool = False
+    name: str = "nothing"
 
-class Files(list[Input]):
-    """The files that a source names, in order, and those of its folders that are passed over."""
+    def __iter__(self) -> Iterator[Input]:
+        """Iterate over the files."""
+        return iter(self.files)
 
-    def __init__(self, files: Iterable[Input] = (), passed_over: Iterable[PassedOver] = ()) -> None:
-        super().__init__(files)
-        self.passed_over = list(passed_over)
+    def __len__(self) -> int:
+        """Count the files."""
+        return len(self.files)
 
 
 def passed_over_text(files: Iterable[PassedOver]) -> str:
@@ -69,8 +71,8 @@ def passed_over_text(files: Iterable[PassedOver]) -> str:
     return f"{count}: {', '.join(named)}" if files else ""
 
 
-def inputs(source: Input | str | os.PathLike[str] | Iterable[Any], input_format: str | None = None) -> Files:
-    """Find the files that a source names, in order.
+def files_at(paths: Sequence[str], input_format: str | None = None) -> Files:
+    """Find the files that paths, globs, folders and URIs name, in order.
 
     Of a folder these are the files whose name tells a format and those whose first bytes do. Raises SourceError where
     there are none, UsageError where ``input_format`` is none of FORMATS or a path is an empty text.
@@ -78,36 +80,29 @@ def inputs(source: Input | str | os.PathLike[str] | Iterable[Any], input_format:
     if input_format is not None and input_format not in FORMATS:
         hint = nearest(input_format, FORMATS)
         raise UsageError(f"unknown input format '{input_format}'{hint}; expected {', '.join(FORMATS)}")
-    if isinstance(source, Input):
-        return Files([_with_format(source, input_format)])
-    if isinstance(source, Files) and input_format is None:
-        return source
-    if not isinstance(source, str | os.PathLike):
-        parts = [inputs(part, input_format) for part in source]
-        return Files((one for part in parts for one in part), (one for part in parts for one in part.passed_over))
-    refuse_blank(source, "the source")
-    text = os.fspath(source)
-    if text == "-":
-        if input_format is None:
-            raise UsageError(f"standard input needs --input-format, one of {', '.join(FORMATS)}")
-        return Files([Input("standard input", "-", input_format)])
-    found = _remote(text) if "://" in text else _local(text)
-    return Files((_with_format(one, input_format) for one in found), found.passed_over)
+    found = [_files_at(path, input_format) for path in paths]
+    return Files(
+        tuple(replace(one, format=input_format or one.format) for files in found for one in files),
+        tuple(one for files in found for one in files.passed_over),
+        name=name_of(paths),
+    )
 
 
-def files_of(source: object, input_format: str | None = None) -> Files | None:
-    """Find the files of a source that is a path or a list of paths; None for any other."""
-    if not isinstance(source, str | os.PathLike | Input) and not (
-        isinstance(source, list | tuple)
-        and source
-        and all(isinstance(part, str | os.PathLike | Input) for part in source)
-    ):
-        return None
-    return inputs(source, input_format)
+def name_of(paths: Sequence[str]) -> str:
+    """Name a source by the first of its paths or URIs, without query and credentials."""
+    if not paths:
+        return "nothing"
+    first = "standard input" if paths[0] == "-" else shown(paths[0])
+    return f"{first} and {len(paths) - 1} more" if paths[1:] else first
 
 
-def _with_format(one: Input, input_format: str | None) -> Input:
-    return replace(one, format=input_format or one.format)
+def _files_at(path: str, input_format: str | None) -> Files:
+    refuse_blank(path, "the source")
+    if path != "-":
+        return _remote(path) if "://" in path else _local(path)
+    if input_format is None:
+        raise UsageError(f"standard input needs --input-format, one of {', '.join(FORMATS)}")
+    return Files((Input("standard input", "-", input_format),))
 
 
 def _local(text: str) -> Files:
@@ -116,7 +111,7 @@ def _local(text: str) -> Files:
         if path.is_dir():
             return files_in(path)
         if path.exists():
-            return Files([_local_input(text)])
+            return Files((_local_input(text),))
     except OSError as error:
         raise SourceError(f"{on_one_line(text)}: {error.strerror or error}") from None
     if glob.has_magic(text) and not os.path.islink(path):
@@ -126,22 +121,19 @@ def _local(text: str) -> Files:
 
 def _matches(pattern: str) -> Files:
     """Find the files that match a glob; a folder that matches is passed over, unless what is in it matches too."""
-    found = Files()
-    folders = []
-    for match in sorted(_globbed(pattern)):
-        if os.path.isdir(match):
-            folders.append(os.path.join(match, ""))
-        else:
-            found.append(_local_input(match))
-    paths = [one.path for one in found]
-    found.passed_over += [
-        PassedOver(on_one_line(folder), "is a folder; name it, or end the pattern in **")
-        for folder in folders
-        if not any(path.startswith(folder) for path in paths)
-    ]
-    if not found:
+    matches = sorted(_globbed(pattern))
+    folders = [os.path.join(match, "") for match in matches if os.path.isdir(match)]
+    files = tuple(_local_input(match) for match in matches if not os.path.isdir(match))
+    if not files:
         raise SourceError(f"{on_one_line(pattern)}: no file matches")
-    return found
+    return Files(
+        files,
+        tuple(
+            PassedOver(on_one_line(folder), "is a folder; name it, or end the pattern in **")
+            for folder in folders
+            if not any(file.path.startswith(folder) for file in files)
+        ),
+    )
 
 
 def _globbed(pattern: str) -> set[str]:
@@ -182,23 +174,32 @@ def files_in(folder: Path) -> Files:
 
     A folder that links lead to more than once is read once.
     """
-    files = Files()
-    for path in sorted(_walk(folder)):
-        name = os.fspath(path)
-        if format_of(name) and path.is_file():
-            files.append(_local_input(name))
-        elif not path.is_file():
-            if format_of(name) and (error := _dangling(name)):
-                raise error
-            what = "is a link to what cannot be read" if path.is_symlink() else "is a pipe or a device"
-            files.passed_over.append(PassedOver(on_one_line(name), what))
-        else:
-            _sort_in(_local_input(name), files)
+    found = [_recognised_at(path) for path in sorted(_walk(folder))]
+    files = _parted(found)
     if not files and not (folder / MANIFEST).is_file():  # there may be nothing to export on a day
         others = passed_over_text(files.passed_over)
         looked = f"no runs in this folder; looked for files ending in {', '.join(BY_SUFFIX)}"
         raise SourceError(f"{on_one_line(str(folder))}: {looked}{others and f'; {others}'}")
     return files
+
+
+def _recognised_at(path: Path) -> Input | PassedOver:
+    name = os.fspath(path)
+    if path.is_file():
+        one = _local_input(name)
+        return one if one.format else recognised(one)
+    if format_of(name) and (error := _dangling(name)):
+        raise error
+    what = "is a link to what cannot be read" if path.is_symlink() else "is a pipe or a device"
+    return PassedOver(on_one_line(name), what)
+
+
+def _parted(found: Sequence[Input | PassedOver]) -> Files:
+    """Part what was found into files that are read and those that are passed over."""
+    return Files(
+        tuple(one for one in found if isinstance(one, Input)),
+        tuple(one for one in found if isinstance(one, PassedOver)),
+    )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -246,83 +247,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _sort_in(one: Input, files: Files) -> None:
-    """Put a file whose name tells no format among those that are read or those that are passed over."""
-    found = _recognised(one)
-    if found in FORMATS:
-        files.append(replace(one, format=found))
-    else:
-        files.passed_over.append(PassedOver(one.name, found))
-
-
-def _recognised(one: Input) -> str:
-    """Recognise a format by a file's first bytes; where they hold no runs, say what they are instead."""
-    if one.is_local and not one.size:
-        return "is empty"
-    try:
-        with opened(one) as stream:
-            head, stream = peek(stream)
-            if encoding_of(head):
-                head, _ = peek(as_utf8(stream, one.name))
-        if head.startswith((b"PAR1", b"ARROW1")):
-            return _with_columns(one, "parquet" if head.startswith(b"PAR1") else "arrow")
-    except SourceError as error:
-        return str(error).removeprefix(f"{one.name}: ")
-    if archive := archive_of(head):
-        return f"is {archive}"
-    return _format_of_text(head) or ("is binary, of an unknown kind" if b"\0" in head else "holds no runs")
-
-
-def _with_columns(one: Input, kind: str) -> str:
-    """Return the format of a binary file that has the columns of a run, else what it lacks."""
-    import pyarrow as pa
-    import pyarrow.ipc
-    import pyarrow.parquet as pq
-
-    try:
-        with as_local_file(one) as path:
-            if kind == "parquet":
-                names = pq.read_schema(path).names
-            else:
-                with pa.memory_map(path) as mapped, pyarrow.ipc.open_file(mapped) as file:
-                    names = file.schema.names
-    except (pa.ArrowException, OSError) as error:
-        return f"cannot be read as {kind.title()}: {reason(error, one.path)}"
-    return kind if _has_required(names) else "has not the columns of runs"
-
-
-def _has_required(names: Iterable[str]) -> bool:
-    known = {name.casefold(): column.name for name, column in BY_KEY.items()}
-    return {known.get(name.strip().casefold()) for name in names} >= set(REQUIRED)
-
-
-def _format_of_text(head: bytes) -> str:
-    from polydoc_analytics.loaders.formats import quarantine_file
-
-    head = head.removeprefix(b"\xef\xbb\xbf").replace(b"\x1e", b"").lstrip()
-    first, _, _ = head.partition(b"\n")
-    if quarantine_file.begins(head):
-        return "ndjson"
-    if any(key in head for key in _KEYS):
-        lines = [line for line in head.split(b"\n") if line.strip()]
-        if not head.startswith(b"[") and 2 * sum(map(_is_run, lines)) >= len(lines):
-            return "ndjson"
-        if head.startswith((b"[", b"{")):
-            return "json"
-    columns = (column.strip(b" \"'") for column in re.split(rb"[,;\t|]", first.rstrip(b"\r")))
-    return "csv" if _has_required(column.decode("utf-8", "replace") for column in columns) else ""
-
-
-def _is_run(line: bytes) -> bool:
-    from polydoc_analytics.loaders import run_parser
-
-    try:
-        content = run_parser.parse(line)
-    except run_parser.Refusal:
-        return False
-    return isinstance(content, dict) and any(key in BY_KEY for key in content)
-
-
 def _remote(url: str) -> Files:
     import fsspec
 
@@ -340,23 +264,20 @@ def _remote(url: str) -> Files:
         raise SourceError(f"{shown(url)}: {reason(error, url)}") from None
     try:
         if scheme in ("http", "https"):
-            return Files([Input(shown(url), path, format_of(urlsplit(url).path), 0, filesystem)])
+            return Files((Input(shown(url), path, format_of(urlsplit(url).path), 0, filesystem),))
         if glob.has_magic(path):
-            return _at_least_one(Files(_remote_input(filesystem, one) for one in sorted(filesystem.glob(path))), url)
+            files = Files(tuple(_remote_input(filesystem, one) for one in sorted(filesystem.glob(path))))
+            return _at_least_one(files, url)
         if not filesystem.isdir(path):
-            found = Files([_remote_input(filesystem, path)]) if filesystem.exists(path) else Files()
-            return _at_least_one(found, url)
-        files = Files()
+            files = Files((_remote_input(filesystem, path),)) if filesystem.exists(path) else Files()
+            return _at_least_one(files, url)
+        found: list[Input | PassedOver] = []
         for name in sorted(filesystem.find(path)):
             parts = name.removeprefix(path).strip("/").split("/")
-            if any(part.startswith((".", "_")) for part in parts):
-                continue
-            one = _remote_input(filesystem, name)
-            if one.format:
-                files.append(one)
-            else:
-                _sort_in(one, files)
-        return _at_least_one(files, url)
+            if not any(part.startswith((".", "_")) for part in parts):
+                one = _remote_input(filesystem, name)
+                found.append(one if one.format else recognised(one))
+        return _at_least_one(_parted(found), url)
     except SourceError:
         raise
     except Exception as error:

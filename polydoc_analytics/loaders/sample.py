@@ -14,6 +14,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date
 from statistics import NormalDist
 from typing import BinaryIO
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polydoc_analytics.errors import UsageError, refuse_address, translated, unwritable
+from polydoc_analytics.loaders.atomic_write import atomic_write
 
 UNTIL = date(2026, 10, 31)
 DAYS = 400
@@ -127,21 +129,14 @@ def write_sample(
         return
     # Renaming a file onto a device or a pipe would do away with it.
     is_special = os.path.exists(out) and not os.path.isfile(out)
-    part = os.fspath(out) if is_special else f"{os.path.realpath(out)}.{os.getpid()}.part"
-    try:
-        os.makedirs(os.path.dirname(part) or ".", exist_ok=True)
-        file = open(part, "wb")  # noqa: SIM115  # only a failure to open is the caller's mistake
-    except OSError as error:
-        raise unwritable(out, error) from None
-    try:
-        with file:
-            fill(file)
-        if not is_special:
-            os.replace(part, os.path.realpath(out))
-    except BaseException:
-        if not is_special:
-            os.unlink(part)
-        raise
+    path = os.path.realpath(out)
+    with ExitStack() as stack:
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            file = stack.enter_context(open(out, "wb") if is_special else atomic_write(path))  # noqa: SIM115
+        except OSError as error:  # only a failure to open is the caller's mistake
+            raise unwritable(out, error) from None
+        fill(file)
 
 
 class _Service:

@@ -18,16 +18,16 @@ from polydoc_analytics.errors import (
     SnapshotGoneError,
     SumError,
     UsageError,
-    nearest,
     translated,
     translating,
 )
-from polydoc_analytics.loaders import Progress
-from polydoc_analytics.model.periods import Interval, instant_of, interval
+from polydoc_analytics.lake.resolve import Source, resolve
+from polydoc_analytics.loaders.options import Progress, ReadOptions
+from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.schema import INTEGERS
-from polydoc_analytics.query.engines.scope import DateBasis, Engine, Filters, Scope
-from polydoc_analytics.query.relation import opened_for_cluster, opened_runs
-from polydoc_analytics.views import custom
+from polydoc_analytics.query.engines.scope import Engine, Scope
+from polydoc_analytics.query.options import DateBasis, ViewOptions, view_options
+from polydoc_analytics.query.relation import AsOf, open_for_cluster, open_relation
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 
     from polydoc_analytics.query.explain import Explanation
 
-DATE_BASES = ("created", "finished")
-ENGINES = ("duckdb", "spark")
-_MOST_TRIES = 5
+_MAX_TRIES = 5
 """An erasure may remove a lake's files between the choice of a snapshot and the look into its files."""
 RESULT_BYTES = 1_000_000_000
 """How large a query's result may be, as Arrow holds it."""
@@ -64,7 +62,7 @@ def connect(
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-    as_of: int | str | date | datetime | None = None,
+    as_of: AsOf = None,
     views: str | os.PathLike[str] | None = None,
     engine: str = "duckdb",
     remote: str | None = None,
@@ -91,59 +89,44 @@ def connect(
     Raises SourceError where the source cannot be read or the cluster be reached, UsageError where an argument means
     nothing, QueryError where a view of your own fails or has other columns than its header says.
     """
-    if date_basis not in DATE_BASES:
-        hint = nearest(date_basis, DATE_BASES)
-        raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
-    known = custom.catalog_with(views)
-    now = instant_of(now)
-    chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
-    filters = Filters(_names(account), _names(language))
-    for left in reversed(range(_MOST_TRIES)):
-        with ExitStack() as stack, suppress(*([SnapshotGoneError] if left else [])):
-            if _is_spark(engine, remote):
-                from polydoc_analytics.lake.spark.session import checked
+    read = ReadOptions(input_format, assume_utc, partial, strict, quarantine_to, progress)
+    view = view_options(
+        timezone=timezone,
+        since=since,
+        until=until,
+        last=last,
+        period=period,
+        account=account,
+        language=language,
+        date_basis=date_basis,
+        now=now,
+        views=views,
+        engine=engine,
+        remote=remote,
+    )
+    return open_database(resolve(source, read), read, view, as_of)
 
-                _refuse(
-                    input_format=input_format,
-                    assume_utc=assume_utc,
-                    partial=partial,
-                    strict=strict,
-                    quarantine_to=quarantine_to,
-                )
-                address = checked(remote)
-                runs = stack.enter_context(opened_for_cluster(source, as_of=as_of, timezone=timezone))
-                made: Callable[[Scope], Engine] = functools.partial(_spark, address)
+
+def open_database(source: Source, read: ReadOptions, view: ViewOptions, as_of: AsOf = None) -> Database:
+    """Open the views over a resolved source, once more where files of a lake have gone meanwhile."""
+    for tries_left in reversed(range(_MAX_TRIES)):
+        with ExitStack() as stack, suppress(*([SnapshotGoneError] if tries_left else [])):
+            make: Callable[[Scope], Engine]
+            if view.remote is None:
+                runs = stack.enter_context(open_relation(source, read, as_of, view.interval.timezone))
+                make = _duckdb
             else:
-                runs = stack.enter_context(
-                    opened_runs(
-                        source,
-                        input_format=input_format,
-                        assume_utc=assume_utc,
-                        partial=partial,
-                        strict=strict,
-                        quarantine_to=quarantine_to,
-                        progress=progress,
-                        as_of=as_of,
-                        timezone=timezone,
-                    )
-                )
-                made = _duckdb
-            return Database(Scope(runs, chosen, filters, date_basis, now, known), made, stack)
+                _raise_if_loading(read)
+                runs = open_for_cluster(source, as_of, view.interval.timezone)
+                make = functools.partial(_spark, view.remote)
+            return Database(Scope(runs, view), make, stack)
     raise AssertionError("the last try raises")
 
 
-def _is_spark(engine: str, remote: str | None) -> bool:
-    if engine not in ENGINES:
-        raise UsageError(f"unknown engine '{engine}'{nearest(engine, ENGINES)}; expected {' or '.join(ENGINES)}")
-    if engine != "spark" and remote is not None:
-        raise UsageError("a remote goes with engine spark; name that too, or leave the remote out")
-    return engine == "spark"
-
-
-def _refuse(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if value:
-            raise UsageError(f"{name} is said of what is loaded; engine spark reads a lake or an export as it is")
+def _raise_if_loading(read: ReadOptions) -> None:
+    for name in ("input_format", "assume_utc", "partial", "strict", "quarantine_to"):
+        if getattr(read, name):
+            raise UsageError(f"{name} applies to loading only; engine spark reads a lake or an export as is")
 
 
 def _duckdb(scope: Scope) -> Engine:
@@ -156,12 +139,6 @@ def _spark(remote: str, scope: Scope) -> Engine:
     from polydoc_analytics.query.engines.spark import SparkEngine
 
     return SparkEngine(scope, remote)
-
-
-def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @translating()
@@ -177,17 +154,17 @@ class Database:
 
     def __init__(self, scope: Scope, make: Callable[[Scope], Engine], stack: ExitStack) -> None:
         runs = scope.runs
-        self.interval = scope.interval
-        self.filters = scope.filters
-        self.date_basis = scope.date_basis
-        self.now = scope.now
+        self.interval = scope.view.interval
+        self.filters = scope.view.filters
+        self.date_basis = scope.view.date_basis
+        self.now = scope.view.now
         self.counts = runs.counts
         self.conflicts = runs.conflicts
         self.snapshot = runs.snapshot
         self.rejection = runs.rejection
         self.passed_over = runs.passed_over
         self.account_names = runs.account_names
-        self.catalog = scope.views
+        self.catalog = scope.view.views
         self._runs = runs
         self._scope = scope
         self._make = make
@@ -272,13 +249,17 @@ class Database:
 
     def over(self, interval: Interval) -> Database:
         """Return the views over the same runs for another interval; close it before this one."""
-        return Database(replace(self._scope, interval=interval), self._make, ExitStack())
+        return self._with(interval=interval)
 
     def without(self, accounts: Iterable[str]) -> Database:
         """Return the views over the same runs but for those of some accounts; close it before this one."""
         left_out = (*self.filters.without_accounts, *accounts)
         filters = replace(self.filters, without_accounts=left_out)
-        return Database(replace(self._scope, filters=filters), self._make, ExitStack())
+        return self._with(filters=filters)
+
+    def _with(self, **options: Any) -> Database:
+        view = replace(self._scope.view, **options)
+        return Database(replace(self._scope, view=view), self._make, ExitStack())
 
     def view(self, name: str) -> pl.DataFrame:
         """Return the whole view ``name`` as a Polars frame, ordered by its keys.
@@ -344,12 +325,12 @@ class Database:
 
     def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
         """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""
-        setting = self._scope.setting
-        facts = setting.facts_with_language if view.needs_language else setting.facts
+        context = self._scope.render_context
+        facts = context.facts_with_language if view.needs_language else context.facts
         columns = {key: view.every if key == "period" else key for key in view.keys}
         same = " and ".join(f"facts.{column} = shown_rows.{key}" for key, column in columns.items())
         rest = f"(select facts.* from {facts} as facts anti join shown_rows on {same})"
-        sql = catalog.render(catalog.view("usage"), replace(setting, facts=rest))
+        sql = catalog.render(catalog.view("usage"), replace(context, facts=rest))
         keys = shown.select(view.keys)
         return self._fetched(lambda: self._engine.over_rows(sql, "shown_rows", keys)).row(0, named=True)
 

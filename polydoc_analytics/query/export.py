@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import UsageError, refuse_blank, translated
-from polydoc_analytics.ingest.pipeline import Counts, Loaded, Staged, scratch, stage
-from polydoc_analytics.loaders import Progress
-from polydoc_analytics.query.relation import lake_of, opened_runs
-
-AsOf = int | str | date | datetime | None
+from polydoc_analytics.errors import refuse_blank, translated
+from polydoc_analytics.ingest.pipeline import scratch, stage
+from polydoc_analytics.ingest.results import Counts, Loaded, Staged
+from polydoc_analytics.lake.resolve import LakeRef, Source, resolve
+from polydoc_analytics.loaders.options import Progress, ReadOptions
+from polydoc_analytics.query.relation import AsOf, open_relation, raise_if_as_of
 
 
 @translated()
@@ -44,22 +43,12 @@ def load(
 
     from polydoc_analytics.model.schema import polars_schema
 
+    options = ReadOptions(input_format, assume_utc, partial, strict, quarantine_to, progress)
+    resolved = resolve(source, options)
     with scratch() as work:
         folder = work / "runs"
         folder.mkdir()
-        staged = _staged(
-            source,
-            folder,
-            work,
-            as_of,
-            timezone,
-            input_format=input_format,
-            assume_utc=assume_utc,
-            partial=partial,
-            strict=strict,
-            quarantine_to=quarantine_to,
-            progress=progress,
-        )
+        staged = _staged(resolved, folder, work, options, as_of, timezone)
         files = [str(folder / part.path) for part in staged.manifest.parts]
         frames = [pl.read_parquet(file, hive_partitioning=False, glob=False) for file in files]
         runs = pl.concat(frames) if frames else polars_schema().to_frame()
@@ -94,40 +83,27 @@ def export(
     ``as_of`` writes a lake's runs as of a load or an instant (a day: its end in ``timezone``). Raises UsageError where
     the folder exists and is not empty, unless ``overwrite`` is given and it is an earlier export.
     """
-    from polydoc_analytics.ingest.parquet import NewFolder, write_manifest
+    from polydoc_analytics.ingest.manifest import write_manifest
+    from polydoc_analytics.ingest.parquet import NewFolder
 
     refuse_blank(destination, "the destination")
+    options = ReadOptions(input_format, assume_utc, partial, strict, quarantine_to, progress)
+    resolved = resolve(source, options)
     with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:
-        staged = _staged(
-            source,
-            half,
-            work,
-            as_of,
-            timezone,
-            input_format=input_format,
-            assume_utc=assume_utc,
-            partial=partial,
-            strict=strict,
-            quarantine_to=quarantine_to,
-            progress=progress,
-        )
+        staged = _staged(resolved, half, work, options, as_of, timezone)
         write_manifest(half, staged.manifest)
     return staged
 
 
-def _staged(source: Any, folder: Path, work: Path, as_of: AsOf, timezone: str, **arguments: Any) -> Staged:
+def _staged(source: Source, folder: Path, work: Path, options: ReadOptions, as_of: AsOf, timezone: str) -> Staged:
     """Put a source's runs into Parquet files by month below a folder; those of a lake are checked and merged."""
-    lake = lake_of(source)
-    if lake is not None:
-        return _of_lake(lake, folder, work, as_of, timezone, arguments["quarantine_to"])
-    if as_of is not None:
-        raise UsageError("as of needs a lake; this source knows the present alone")
-    return stage(source, folder, work, **arguments)
+    if isinstance(source, LakeRef):
+        return _of_lake(source, folder, work, options, as_of, timezone)
+    raise_if_as_of(as_of)
+    return stage(source, folder, work, options)
 
 
-def _of_lake(
-    lake: Any, folder: Path, work: Path, as_of: AsOf, timezone: str, quarantine_to: str | os.PathLike[str] | None
-) -> Staged:
+def _of_lake(source: LakeRef, folder: Path, work: Path, options: ReadOptions, as_of: AsOf, timezone: str) -> Staged:
     import pyarrow as pa
 
     from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS, PartWriter
@@ -137,7 +113,7 @@ def _of_lake(
 
     parts = PartWriter(folder)
     with (
-        opened_runs(lake, as_of=as_of, timezone=timezone, quarantine_to=quarantine_to) as runs,
+        open_relation(source, options, as_of, timezone) as runs,
         connection(work) as con,
     ):
         runs.prepare(con)

@@ -8,27 +8,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from polydoc_analytics.errors import SnapshotGoneError, SourceError, UsageError, refuse_blank, translated
-from polydoc_analytics.ingest.connectors import source_named
-from polydoc_analytics.ingest.parquet import Scan
-from polydoc_analytics.ingest.pipeline import Counts, scratch, stage
-from polydoc_analytics.loaders import Progress, as_source, is_table
-from polydoc_analytics.model.schema import COLUMNS, NAMES, REQUIRED, STATUSES, TEXTS, Column
+from polydoc_analytics.errors import SnapshotGoneError, UsageError
+from polydoc_analytics.ingest.manifest import Export, Manifest, Scan
+from polydoc_analytics.ingest.results import Counts
+from polydoc_analytics.lake.resolve import LakeRef, Source
+from polydoc_analytics.loaders.files import Files
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.loaders.recognition import PassedOver
+from polydoc_analytics.loaders.tables import Table
+from polydoc_analytics.model.schema import COLUMNS, NAMES
 from polydoc_analytics.model.sql_names import quoted
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
-    import pyarrow as pa
 
-    from polydoc_analytics.ingest.parquet import Manifest
     from polydoc_analytics.lake.lake import Lake, Snapshot
-    from polydoc_analytics.loaders.files import PassedOver
-    from polydoc_analytics.loaders.input_file import Input
 
-_IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+AsOf = int | str | date | datetime | None
 
 
 @dataclass(frozen=True)
@@ -76,92 +75,71 @@ class RunRelation:
 
 
 @contextmanager
-def opened_runs(
-    source: Any,
-    *,
-    input_format: str | None = None,
-    assume_utc: bool = False,
-    partial: bool = False,
-    strict: bool = False,
-    quarantine_to: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-    as_of: int | str | date | datetime | None = None,
-    timezone: str = "UTC",
+def open_relation(
+    source: Source, options: ReadOptions, as_of: AsOf = None, timezone: str = "UTC"
 ) -> Iterator[RunRelation]:
-    """Open a source; what had to be loaded is removed at the end. The arguments are those of ``load``.
+    """Open a source; what had to be loaded is removed at the end.
 
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
     """
+    from polydoc_analytics.ingest.pipeline import scratch, stage
     from polydoc_analytics.ingest.quarantine import Quarantine
 
-    found = None
-    lake = lake_of(source)
-    if lake is not None:
-        snapshot = lake.snapshot(as_of, timezone)
-        found = replace(_of_snapshot(snapshot), account_names=lake.account_names(), lake=lake)
-    elif as_of is not None:
-        raise UsageError("as of needs a lake; this source knows the present alone")
-    else:
-        source = as_source(source)
-        if not is_table(source) and input_format in (None, "parquet") and source_named(source) is None:
-            found = _export(source) or _in_place(source, assume_utc)
+    found = _as_it_is(source, options, as_of, timezone)
     if found is not None:
-        if quarantine_to is not None:
-            Quarantine(Path()).write(os.fspath(quarantine_to))
+        if options.quarantine_to is not None:
+            Quarantine(Path()).write(os.fspath(options.quarantine_to))
         yield found
         return
+    assert not isinstance(source, LakeRef)
     with scratch() as work:
         folder = work / "runs"
         folder.mkdir()
-        staged = stage(
-            source,
-            folder,
-            work,
-            input_format=input_format,
-            assume_utc=assume_utc,
-            partial=partial,
-            strict=strict,
-            quarantine_to=quarantine_to,
-            progress=progress,
-        )
+        staged = stage(source, folder, work, options)
         found = _of_manifest(folder, staged.manifest, staged.counts, staged.quarantine.frame(), staged.conflicts)
         yield replace(found, rejection=staged.rejection, passed_over=staged.passed_over)
 
 
-@contextmanager
-def opened_for_cluster(
-    source: Any, *, as_of: int | str | date | datetime | None = None, timezone: str = "UTC"
-) -> Iterator[RunRelation]:
+def _as_it_is(source: Source, options: ReadOptions, as_of: AsOf, timezone: str) -> RunRelation | None:
+    """Open a lake, an export, or Parquet that is proven right, where it is; None for what has to be loaded."""
+    if isinstance(source, LakeRef):
+        return _of_lake(source.lake, as_of, timezone)
+    raise_if_as_of(as_of)
+    if options.input_format not in (None, "parquet"):
+        return None
+    if isinstance(source, Export):
+        return _of_export(source)
+    if isinstance(source, Files):
+        from polydoc_analytics.query.parquet_in_place import proven
+
+        return proven(source, options)
+    return None
+
+
+def open_for_cluster(source: Source, as_of: AsOf = None, timezone: str = "UTC") -> RunRelation:
     """Open a lake, or a folder that ``export`` has written, for an engine on other machines, which read it there.
 
     Raises UsageError for any other source, which would have to be loaded here.
     """
-    lake = lake_of(source)
-    if lake is not None:
-        snapshot = lake.snapshot(as_of, timezone)
-        yield replace(_of_snapshot(snapshot), account_names=lake.account_names(), lake=lake)
-        return
+    if isinstance(source, LakeRef):
+        return _of_lake(source.lake, as_of, timezone)
+    raise_if_as_of(as_of)
+    if isinstance(source, Export):
+        return _of_export(source)
+    raise UsageError(
+        f"{'this table' if isinstance(source, Table) else source.name}: engine spark reads a lake or an export that "
+        "the cluster sees too; `polydoc-analytics ingest` or `export` it first"
+    )
+
+
+def raise_if_as_of(as_of: AsOf) -> None:
+    """Raise UsageError where figures as of a load are asked of a source that is no lake."""
     if as_of is not None:
         raise UsageError("as of needs a lake; this source knows the present alone")
-    found = None if is_table(source) or source_named(source) is not None else _export(source)
-    if found is None:
-        raise UsageError(
-            f"{'this table' if is_table(source) else source}: engine spark reads a lake or an export that the cluster "
-            "sees too; `polydoc-analytics ingest` or `export` it first"
-        )
-    yield found
 
 
-def lake_of(source: Any) -> Lake | None:
-    """Return the lake that a source is or names, else None; for a lake alone its modules are imported."""
-    from polydoc_analytics.lake.detect import may_be_lake
-
-    refuse_blank(source, "the source")
-    if not may_be_lake(source):
-        return None
-    from polydoc_analytics.lake import lake
-
-    return lake.lake_of(source)
+def _of_lake(lake: Lake, as_of: AsOf, timezone: str) -> RunRelation:
+    return replace(_of_snapshot(lake.snapshot(as_of, timezone)), account_names=lake.account_names(), lake=lake)
 
 
 def _of_snapshot(snapshot: Snapshot) -> RunRelation:
@@ -177,7 +155,7 @@ def _of_snapshot(snapshot: Snapshot) -> RunRelation:
         None if finished[0] is None or finished[1] is None else (finished[0], finished[1]),
         tuple(row.languages) if row else (),
         Counts(rows, rows, 0, 0, 0),
-        _no_quarantine(),
+        no_quarantine(),
         snapshot=snapshot.text,
         prepare=snapshot.place.prepare,
         load_number=row.number if row else 0,
@@ -185,7 +163,8 @@ def _of_snapshot(snapshot: Snapshot) -> RunRelation:
     )
 
 
-def _no_quarantine() -> pl.DataFrame:
+def no_quarantine() -> pl.DataFrame:
+    """Build the frame of rejected rows of a source that has none."""
     import polars as pl
 
     from polydoc_analytics.ingest.quarantine import SCHEMA
@@ -193,23 +172,10 @@ def _no_quarantine() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
-def _export(source: Any) -> RunRelation | None:
-    """Open a folder that ``export`` has written, whose manifest vouches for it; None where more has been put there."""
-    from polydoc_analytics.ingest.parquet import read_manifest
-    from polydoc_analytics.loaders.files import files_in
-
-    if not isinstance(source, str | os.PathLike) or not os.path.isdir(source):
-        return None
-    folder = Path(source)
-    manifest = read_manifest(folder)
-    if manifest is None:
-        return None
-    files = files_in(folder)
-    if manifest.parts and len(files) > len(manifest.parts):
-        return None
-    rows = manifest.rows
-    found = _of_manifest(folder, manifest, Counts(rows, rows, 0, 0, 0), _no_quarantine(), ())
-    return replace(found, passed_over=tuple(files.passed_over))
+def _of_export(export: Export) -> RunRelation:
+    rows = export.manifest.rows
+    found = _of_manifest(export.folder, export.manifest, Counts(rows, rows, 0, 0, 0), no_quarantine(), ())
+    return replace(found, passed_over=export.files.passed_over)
 
 
 def _of_manifest(
@@ -219,7 +185,7 @@ def _of_manifest(
     return RunRelation(
         files,
         ", ".join(NAMES),
-        _relation(files),
+        scan_of(files),
         manifest.created_us,
         manifest.finished_us,
         manifest.languages,
@@ -236,141 +202,8 @@ def no_runs() -> str:
     return f"select {', '.join(f'cast(null as {types[c.kind]}) as {c.name}' for c in COLUMNS)} where false"
 
 
-def _relation(files: tuple[str, ...]) -> str:
+def scan_of(files: tuple[str, ...]) -> str:
+    """Build SQL for the rows of Parquet files of runs."""
     if not files:
         return f"({no_runs()})"
     return f"read_parquet([{', '.join(map(quoted, files))}], union_by_name = true, hive_partitioning = false)"
-
-
-def _in_place(source: Any, assume_utc: bool) -> RunRelation | None:
-    """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
-    from polydoc_analytics.loaders.files import inputs
-
-    try:
-        files = inputs(source)
-    except SourceError as error:
-        if "no such" in str(error) or "no file" in str(error) or "Delta" in str(error):
-            raise
-        return None
-    if not files or not all(_is_plain_parquet(one) for one in files):
-        return None
-    schema = _common_schema(files, assume_utc)
-    found = None if schema is None else _proven(tuple(one.path for one in files), schema)
-    return found and replace(found, passed_over=tuple(files.passed_over))
-
-
-def _is_plain_parquet(one: Input) -> bool:
-    if one.format != "parquet" or not one.is_local:
-        return False
-    with open(one.path, "rb") as file:
-        return file.read(4) == b"PAR1"
-
-
-def _common_schema(files: list[Input], assume_utc: bool) -> dict[str, tuple[str, pa.DataType]] | None:
-    """Return name and type of each of the Run's columns where all files agree and DuckDB can read them as they are."""
-    import pyarrow.parquet as pq
-
-    from polydoc_analytics.loaders.formats.arrow import columns_of
-
-    common: dict[str, tuple[str, pa.DataType]] = {}
-    for one in files:
-        with translated(SourceError, f"{one.name}: cannot be read as Parquet", (Exception,)):
-            found = pq.read_metadata(one.path).schema
-            schema = found.to_arrow_schema()
-            old = {leaf.path for leaf in map(found.column, range(len(found.names))) if leaf.physical_type == "INT96"}
-        if len({name.lower() for name in schema.names}) < len(schema.names):
-            return None  # DuckDB, to which they are one name, would give either column
-        for name, own in columns_of(schema, one.name, assume_utc=assume_utc).items():
-            column = next(c for c in COLUMNS if c.name == name)
-            kind = schema.field(own).type
-            if common.setdefault(name, (own, kind)) != (own, kind) or not _can_stay(column, kind):
-                return None
-            if own in old:
-                return None  # Arrow takes it for nanoseconds, DuckDB for microseconds, and both wrap in far years
-    return common
-
-
-def _can_stay(column: Column, kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if column.kind == "text":
-        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-    if column.kind == "integer":
-        return str(kind) in _IN_PLACE_INTEGERS
-    return bool(pa.types.is_timestamp(kind))
-
-
-def _proven(files: tuple[str, ...], schema: dict[str, tuple[str, pa.DataType]]) -> RunRelation | None:
-    """Prove in one pass that rows are Runs and ids unique; None where they are not, or where not all can be read.
-
-    No nulls stand where none may be, texts are UTF-8, there are three statuses, and years are 1 to 9999.
-    """
-    import duckdb
-
-    from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
-
-    relation = _relation(files)
-    columns = ", ".join(_column(c, schema) for c in COLUMNS)
-    runs = f"(select {columns} from {relation})"
-    required = ", ".join(f"count({name})" for name in REQUIRED)
-    # To hash a text, DuckDB reads it, and raises where it is not UTF-8. Of their lengths and counts it would say
-    # something without that, and of the greatest what the file's statistics say.
-    others = [name for name in TEXTS if name not in ("id", "status", "target_language")]
-    hashes = ", ".join(f"max(hash({name}))" for name in others)
-    with duckdb.connect(":memory:") as con:
-        con.execute("set timezone = 'UTC'")
-        try:
-            [(rows, low, high, first, last, *counts)] = con.execute(
-                f"""select count(*),
-                    min(epoch_us(created_at)), max(epoch_us(created_at)),
-                    min(epoch_us(finished_at)), max(epoch_us(finished_at)),
-                    {required}, {hashes}
-                from {runs}"""
-            ).fetchall()
-            statuses = {row[0] for row in con.execute(f"select distinct status from {runs}").fetchall()}
-            languages = {row[0] for row in con.execute(f"select distinct target_language from {runs}").fetchall()}
-            ids = con.execute(f"select hash(id) as id from {runs}").fetchnumpy()["id"]
-        except duckdb.Error:
-            return None  # such as text that is not UTF-8; the loader says what is wrong, and where
-    instants = [instant for instant in (low, high, first, last) if instant is not None]
-    if any(count != rows for count in counts[: len(REQUIRED)]) or not statuses <= set(STATUSES):
-        return None
-    if not all(MIN_INSTANT_US <= instant <= MAX_INSTANT_US for instant in instants):
-        return None
-    ids.sort()
-    if (ids[1:] == ids[:-1]).any():
-        return None
-    created = (low, high) if low is not None else None
-    finished = (first, last) if first is not None else None
-    return RunRelation(
-        files,
-        columns,
-        relation,
-        created,
-        finished,
-        tuple(sorted(languages)),
-        Counts(rows, rows, 0, 0, 0),
-        _no_quarantine(),
-    )
-
-
-def _column(column: Column, schema: dict[str, tuple[str, pa.DataType]]) -> str:
-    """Return SQL for one of the Run's columns, brought to its type; nothing is done to what has it already."""
-    types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
-    if column.name not in schema:
-        return f"cast(null as {types[column.kind]}) as {column.name}"
-    own, kind = schema[column.name]
-    name = '"' + own.replace('"', '""') + '"'
-    if column.kind == "instant":
-        if kind.unit == "ns":  # a cast would round, and a run would begin up to half a microsecond late
-            ns = f"epoch_ns({name})"
-            return f"make_timestamptz(({ns} - ({ns} % 1000 + 1000) % 1000) // 1000) as {column.name}"
-        return f"{name} as {column.name}" if kind.tz else f"make_timestamptz(epoch_us({name})) as {column.name}"
-    value = f"cast({name} as {types[column.kind]})"
-    if column.kind == "text" and not column.required:
-        # DuckDB 2.0.0 takes a text column whose statistics show one value for constant, and then finds every row where
-        # it is asked for nulls. A function around the column keeps that question away from the file's statistics.
-        value = f"substr({value}, 1)"
-    return f"{value} as {column.name}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import SourceError, SumError, UsageError, refuse_address, translated
-from polydoc_analytics.loaders import as_source
+from polydoc_analytics.lake.resolve import Source, resolve
+from polydoc_analytics.loaders.atomic_write import atomic_write
+from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.model.periods import instant_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.branding import Branding
@@ -68,11 +69,10 @@ def report(
     wanted = checked_formats(formats)
     refuse_address(out)
     now = instant_of(now)
-    if isinstance(source, Iterable) and not isinstance(source, str):
-        source = as_source(source)  # it is gone through twice
+    resolved = resolve(source, ReadOptions(choices.get("input_format")))
     with (
-        hashed(source, choices.get("input_format"), choices.get("engine", "duckdb")) as files,
-        connect(source, now=now, **choices) as db,
+        hashed(resolved, choices.get("engine", "duckdb")) as files,
+        connect(resolved, now=now, **choices) as db,
     ):
         context_ = context(db, branding=branding, accounts=accounts, files=files.result())
         if all_accounts:
@@ -144,12 +144,12 @@ def checked_all(kind: str) -> None:
 
 
 @contextmanager
-def hashed(source: Any, input_format: str | None = None, engine: str = "duckdb") -> Iterator[Any]:
+def hashed(source: Source, engine: str = "duckdb") -> Iterator[Any]:
     """Yield a future of the source's files with their hashes, computed in the background."""
     from polydoc_analytics.reports.builders.provenance import source_files
 
     with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(source_files, source, input_format, engine=engine)
+        yield pool.submit(source_files, source, engine=engine)
 
 
 def statements(
@@ -229,19 +229,6 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    handle, half = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".half", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(half, 0o666 & ~_umask())
-        os.replace(half, path)
-    except BaseException:
-        os.unlink(half)
-        raise
+    with atomic_write(path) as file:
+        file.write(content)
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -12,7 +12,9 @@ from support.runs import wire
 import polydoc_analytics as pda
 from polydoc_analytics.ingest import quarantine
 from polydoc_analytics.ingest.quarantine import Quarantine
-from polydoc_analytics.loaders import read_batches
+from polydoc_analytics.loaders.files import files_at
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.loaders.read import read_batches
 from polydoc_analytics.loaders.validation import Rejected
 
 ROWS = [Rejected("runs.ndjson", line, f"status: 'Done {line}'", f'{{"id": "r{line}"}}', None) for line in range(1, 6)]
@@ -61,7 +63,7 @@ def test_very_many_bad_rows_are_checked_in_pieces_and_each_is_numbered(name: str
     between, around = (b",", b"[%b]") if name == "bad.json" else (b"\n", b"%b\n")
     path = tmp_path / name
     path.write_bytes(around % between.join(b'{"id":%d}' % (n % 7) for n in range(rows)))
-    batches = list(read_batches(str(path)))
+    batches = list(read_batches(files_at([str(path)]), ReadOptions(), tmp_path))
     assert max(batch.read for batch in batches) <= 50_000
     rejected = [row for batch in batches for row in batch.rejected]
     assert [row.line for row in rejected] == list(range(1, rows + 1))

@@ -17,6 +17,7 @@ from support.runs import RUNNING, ndjson, wire
 import polydoc_analytics as pda
 from polydoc_analytics.lake import load
 from polydoc_analytics.lake.schemas import LedgerRow
+from polydoc_analytics.loaders.files import name_of
 
 
 @pytest.fixture
@@ -274,7 +275,7 @@ def test_a_lakes_files_are_never_taken_for_files_of_runs(lake, file, tmp_path: P
     ],
 )
 def test_the_ledger_names_a_source_without_what_it_must_keep_to_itself(source: Any, named: str) -> None:
-    assert load.source_name(source) == named
+    assert name_of([source] if isinstance(source, str) else source) == named
 
 
 def test_the_ledger_says_what_each_load_was(lake, file) -> None:
@@ -389,9 +390,10 @@ def test_quarantined_rows_can_be_mended_and_loaded(lake, file, tmp_path: Path) -
 
 
 def test_a_dash_is_the_standard_input_even_where_a_lake_has_that_name(tmp_path: Path, monkeypatch, file) -> None:
-    from polydoc_analytics.query.relation import lake_of
+    from polydoc_analytics.lake.resolve import LakeRef, resolve
+    from polydoc_analytics.loaders.options import ReadOptions
 
     monkeypatch.chdir(tmp_path)
     pda.Lake("./-").ingest(file([wire("a")]))
-    assert lake_of("-") is None
-    assert lake_of("./-") is not None
+    assert not isinstance(resolve("-", ReadOptions("ndjson")), LakeRef)
+    assert isinstance(resolve("./-"), LakeRef)

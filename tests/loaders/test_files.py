@@ -18,7 +18,7 @@ from support.paths import SHARED
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders.files import inputs, passed_over_text
+from polydoc_analytics.loaders.files import files_at, passed_over_text
 
 HEADER = "id,account_id,created_at,status,target_language,input_file_id"
 CSV = f"{HEADER}\nr,acme,2026-03-02T10:00:00Z,Failed,de,in\n".encode()
@@ -207,7 +207,7 @@ def test_a_glob_below_links_to_ancestors_ends_and_finds_each_file_once(pattern: 
         (tmp_path / "self", tmp_path / "a" / "up", tmp_path / "a" / "b" / "up", tmp_path / "there")
     ):
         link.symlink_to(tmp_path if at < 3 else tmp_path / "a", target_is_directory=True)
-    assert [one.path for one in inputs(f"{tmp_path}/{pattern}")] == [str(tmp_path / "a" / "b" / "runs.ndjson")]
+    assert [one.path for one in files_at([f"{tmp_path}/{pattern}"])] == [str(tmp_path / "a" / "b" / "runs.ndjson")]
 
 
 @pytest.mark.parametrize("named", ["folder", "glob", "itself"])

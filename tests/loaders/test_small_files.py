@@ -15,9 +15,9 @@ from polars.testing import assert_frame_equal
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.loaders import _work_of_files
-from polydoc_analytics.loaders.files import inputs
+from polydoc_analytics.loaders.files import files_at
 from polydoc_analytics.loaders.formats import small_files
+from polydoc_analytics.loaders.read import _work_of_files
 
 BAD = [b"not json\n", b'{"id": 1}\n', b'\xff{"id":"x"}\n', b'{"a":1}{"b":2}\n', b'{"id":"y"\n']
 
@@ -101,7 +101,7 @@ def test_tables_read_together_give_what_each_gives_alone(
         rows = [wire(f"{number}-{row}", credits=draw.randint(0, 9)) for row in range(draw.randint(0, 3))]
         content = csv(rows, draw) if kind == "csv" else tables(kind, table(rows, draw))
         (folder / f"{number:03}.{kind}").write_bytes(content)
-    pieces = len(list(_work_of_files(inputs(folder), assume_utc=False, partial=False)))
+    pieces = len(list(_work_of_files(files_at([str(folder)]), assume_utc=False, partial=False)))
     assert pieces < 40
     together = pda.load(folder)
     monkeypatch.setattr(small_files, "MOST_BYTES", -1)
@@ -120,7 +120,7 @@ def test_a_thousand_tables_of_a_row_are_one_piece_of_work(kind: str, tmp_path: P
         text = ",".join(names) + "\n" + ",".join(row.values())
         content = text.encode() if kind == "csv" else tables(kind, pa.table({name: [row[name]] for name in names}))
         (tmp_path / f"{number}.{kind}").write_bytes(content)
-    assert len(list(_work_of_files(inputs(tmp_path), assume_utc=False, partial=False))) == 1
+    assert len(list(_work_of_files(files_at([str(tmp_path)]), assume_utc=False, partial=False))) == 1
     assert pda.load(tmp_path).counts.runs == 1000
 
 
@@ -156,7 +156,7 @@ def test_files_read_together_give_what_each_gives_alone(
 def test_a_thousand_files_of_a_row_are_a_few_pieces_of_work(tmp_path: Path) -> None:
     for number in range(1000):
         (tmp_path / f"{number}.ndjson").write_bytes(ndjson([wire(str(number))]))
-    assert len(list(_work_of_files(inputs(tmp_path), assume_utc=False, partial=False))) == 1
+    assert len(list(_work_of_files(files_at([str(tmp_path)]), assume_utc=False, partial=False))) == 1
     assert pda.load(tmp_path).counts.runs == 1000
 
 

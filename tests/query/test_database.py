@@ -122,7 +122,7 @@ class TestThreads:
     def test_what_is_not_needed_any_more_is_not_imported(self, file) -> None:
         code = f"""
 import sys, importlib, threading
-import polydoc_analytics.loaders as loaders
+import polydoc_analytics.loaders.read as loaders
 begun, go = [], threading.Event()
 real = loaders.import_module
 def slow(name):

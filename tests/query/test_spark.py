@@ -306,7 +306,7 @@ def test_what_means_nothing_on_a_cluster_is_refused(exported: str) -> None:
         ({}, "needs a remote, such as sc://"),
         ({"remote": "http://localhost:1"}, "expected sc://HOST:PORT"),
         ({"remote": "sc://localhost:no"}, "expected sc://HOST:PORT"),
-        ({"remote": "sc://localhost:1", "strict": True}, "strict is said of what is loaded"),
+        ({"remote": "sc://localhost:1", "strict": True}, "strict applies to loading only"),
         ({"remote": "sc://localhost:1", "as_of": 3}, "as of needs a lake"),
     ):
         with pytest.raises(pda.UsageError, match=said):

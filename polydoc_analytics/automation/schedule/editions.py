@@ -25,7 +25,7 @@ from polydoc_analytics.reports.renderers import render
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
-    from polydoc_analytics.query.engines.scope import DateBasis
+    from polydoc_analytics.query.options import DateBasis
     from polydoc_analytics.reports.builders.context import Context
 
 _CHARTS = 2

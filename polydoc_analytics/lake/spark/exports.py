@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from polydoc_analytics.errors import LakeError, SourceError, UsageError, first_line
-from polydoc_analytics.ingest.parquet import Manifest, manifest_of, not_as_exported
+from polydoc_analytics.ingest.manifest import Manifest, manifest_of, not_as_exported
 from polydoc_analytics.lake.storage.local import Storage
 from polydoc_analytics.lake.storage.object_store import place_of
-from polydoc_analytics.loaders import is_table
 from polydoc_analytics.loaders.input_file import MANIFEST
 
 
@@ -28,15 +26,11 @@ class Exports:
     exports: int
 
 
-def exports_of(source: Any) -> Exports:
-    """Return the exports that a source names, a folder, a URI of an object store or a list of them.
+def exports_of(names: Sequence[str]) -> Exports:
+    """Read the manifests of exports, each a folder or a URI of an object store.
 
     Only manifests and listings are read. Raises SourceError where one is no export, or not as its manifest says.
     """
-    if not isinstance(source, str | os.PathLike) and (is_table(source) or not isinstance(source, Iterable)):
-        raise UsageError("engine spark takes folders that `export` wrote; load a table without --engine")
-    parts = [source] if isinstance(source, str | os.PathLike) else list(source)
-    names = [os.fspath(part) for part in parts]
     if len({os.path.normpath(name) for name in names}) < len(names):
         raise UsageError("one export is named twice; name each once")
     files: list[str] = []

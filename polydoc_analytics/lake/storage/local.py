@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, first_line
+from polydoc_analytics.loaders.atomic_write import atomic_write, fsync, fsync_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -129,19 +129,12 @@ class LocalPlace:
     def write(self, name: str, content: bytes) -> None:
         """Replace a file as a whole, durably."""
         path = self.folder / name
-        half = path.with_name(f"{path.name}.{os.getpid()}.half")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(half, "wb") as file:
+            with atomic_write(path, is_durable=True) as file:
                 file.write(content)
-                file.flush()
-                _sync(file.fileno())
-            os.replace(half, path)
-            _sync_folder(path.parent)
-            _sync_folder(self.folder)
+            fsync_folder(self.folder)
         except OSError as error:
-            with suppress(OSError):
-                half.unlink(missing_ok=True)
             raise LakeError(f"{self.shown}/{name}: cannot be written: {error.strerror or error}") from None
 
     def adopt(self, staged: Path, name: str) -> None:
@@ -169,19 +162,19 @@ class LocalPlace:
         for name in names:
             path = self.folder / name
             with open(path, "r+b" if os.name == "nt" else "rb") as file:  # what is only read cannot be synced there
-                _sync(file.fileno())
+                fsync(file.fileno())
             folders.add(path.parent)
         for folder in folders:
-            _sync_folder(folder)
+            fsync_folder(folder)
 
     def settle_folders(self, names: Iterable[str]) -> None:
         """Sync folders of the lake, its own, and those above it, which may be as new."""
         for name in names:
-            _sync_folder(self.folder / name)
-        _sync_folder(self.folder)
+            fsync_folder(self.folder / name)
+        fsync_folder(self.folder)
         for folder in self.folder.absolute().parents:
             with suppress(OSError):  # one that may not be read was there before
-                _sync_folder(folder)
+                fsync_folder(folder)
 
     def files(self, folder: str) -> Iterator[Stored]:
         """Yield the files of a folder."""
@@ -282,26 +275,6 @@ def _told(error: OSError) -> str:
     """Return in words what could not be done, and with which file."""
     reason = error.strerror or first_line(error)
     return f"cannot be written to: {reason}" + (f": {error.filename}" if error.filename else "")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there, and renames are durable by themselves
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        _sync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync(handle: int) -> None:
-    if sys.platform == "darwin":  # fsync alone leaves there what is written in the drive's cache
-        import fcntl
-
-        with suppress(OSError):  # a disk that knows no such thing
-            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
-            return
-    os.fsync(handle)
 
 
 def way_back(place: Storage) -> str:

@@ -64,13 +64,13 @@ class DuckEngine:
             self._con.execute(f"create view observed as {no_runs()}")
             self._con.execute(f"create view run_facts as {_run_facts(scope, '0')}")
             self._con.execute(f"create view run_facts_with_language as {_RUN_FACTS_WITH_LANGUAGE}")
-            for view in scope.views.values():
+            for view in scope.view.views.values():
                 if view.file is not None:
                     if not is_raw:
                         self._restrict()
                     custom.create(self._con, view)
                 else:
-                    self._con.execute(f"create view {view.name} as {catalog.render(view, scope.setting)}")
+                    self._con.execute(f"create view {view.name} as {catalog.render(view, scope.render_context)}")
             shift = scope.shift_us(f"epoch_us({scope.dated_by})", "//")
             self._con.execute(f"create or replace view run_facts as {_run_facts(scope, shift)}")
             with self._errors():
@@ -83,19 +83,19 @@ class DuckEngine:
             table = table_of(self._con.sql(sql))
         return frame_of(table)
 
-    def query(self, sql: str, timeout_s: float | None = None, most_bytes: int | None = None) -> pl.DataFrame:
+    def query(self, sql: str, timeout_s: float | None = None, max_bytes: int | None = None) -> pl.DataFrame:
         """Return the result of one SELECT of a user's; raises QueryError where it fails, or does more than read.
 
-        It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``most_bytes``.
+        It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``max_bytes``.
         """
         self._guard()
-        growth = None if most_bytes is None else _QUERY_GROWTH
+        growth = None if max_bytes is None else _QUERY_GROWTH
         with self._lock, self._errors(), self._stopped_after(timeout_s), bounded_memory(growth):
             check_reads_only(self._con, sql)
             # Whatever the check had overlooked could not change the connection's own tables either.
             self._con.execute("begin transaction read only")
             try:
-                table = table_of(self._con.sql(sql), most_bytes)
+                table = table_of(self._con.sql(sql), max_bytes)
             finally:
                 with suppress(duckdb.Error):
                     self._con.execute("rollback")
@@ -172,7 +172,7 @@ class DuckEngine:
     def raw(self) -> duckdb.DuckDBPyConnection:
         """Return a connection without guard rails, its views and their columns carrying their meaning as comments."""
         engine = self if self._is_raw or self._is_sealed else self._raw
-        for view in self._scope.views.values():
+        for view in self._scope.view.views.values():
             engine._con.execute(f"comment on view {view.name} is {quoted(f'{view.title} Grain: {view.grain}.')}")
             for column, meaning in view.columns.items():
                 engine._con.execute(f'comment on column {view.name}."{column}" is {quoted(meaning)}')

@@ -34,14 +34,14 @@ _MOST_INT64 = 2**63 - 1
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
-def table_of(relation: duckdb.DuckDBPyRelation, most_bytes: int | None = None) -> pa.Table:
+def table_of(relation: duckdb.DuckDBPyRelation, max_bytes: int | None = None) -> pa.Table:
     """Run a query and return its rows, all of types and values that :func:`frame_of` takes.
 
-    Raises QueryError where they take more than ``most_bytes``.
+    Raises QueryError where they take more than ``max_bytes``.
     """
     texts = {at for at, kind in enumerate(relation.types) if not _is_plain(kind)}
     while True:
-        table = _fetched(_with_texts(relation, texts), most_bytes)
+        table = _fetched(_with_texts(relation, texts), max_bytes)
         odd = {at for at, column in enumerate(table.columns) if not all(map(_is_held, column.chunks))}
         if not odd:
             return table
@@ -62,18 +62,18 @@ def frame_of(table: pa.Table) -> pl.DataFrame:
     return frame
 
 
-def _fetched(relation: duckdb.DuckDBPyRelation, most_bytes: int | None) -> pa.Table:
+def _fetched(relation: duckdb.DuckDBPyRelation, max_bytes: int | None) -> pa.Table:
     import pyarrow as pa
 
-    if most_bytes is None:
+    if max_bytes is None:
         return relation.to_arrow_table()
     held, batches = 0, []
     with relation.to_arrow_reader(_BATCH_ROWS) as reader:
         for batch in reader:
             held += batch.nbytes
-            if held > most_bytes:
+            if held > max_bytes:
                 raise QueryError(
-                    f"the result is larger than {most_bytes / GB:g} GB, the most that is held in memory; "
+                    f"the result is larger than {max_bytes / GB:g} GB, the most that is held in memory; "
                     "select fewer rows or columns, or aggregate them"
                 )
             batches.append(batch)

@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.model.languages import Language, languages
-from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
+from polydoc_analytics.query.options import ViewOptions
 from polydoc_analytics.query.relation import RunRelation
 
 if TYPE_CHECKING:
     import polars as pl
-
-DateBasis = Literal["created", "finished"]
 
 _RULES_ONLY_US = 4_102_444_800_000_000
 _CYCLE_US = 146_097 * DAY_US
 """The year 2100, from which on zones change by yearly rules or never, and the 400 years of the calendar's cycle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which accounts and languages the views are confined to; empty means all. Some accounts may be left out."""
-
-    accounts: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    without_accounts: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True)
 class Scope:
-    """The runs, and which of them count: those of an interval, of some accounts and languages, dated by an instant."""
+    """The runs, and how the views look at them."""
 
     runs: RunRelation
-    interval: Interval
-    filters: Filters
-    date_basis: DateBasis
-    now: datetime
-    views: Mapping[str, catalog.View] = field(default_factory=catalog.catalog)
+    view: ViewOptions
 
     @cached_property
     def languages(self) -> dict[str, Language]:
@@ -53,23 +37,23 @@ class Scope:
     @property
     def dated_by(self) -> str:
         """The column whose instant dates a run."""
-        return f"{self.date_basis}_at"
+        return f"{self.view.date_basis}_at"
 
     @property
     def where(self) -> str:
         """The condition on ``observed`` for a run to count, with its WHERE; empty where all do."""
         basis = self.dated_by
-        conditions = [] if self.date_basis == "created" else ["finished_at is not null"]
-        if self.interval.since is not None:
-            conditions.append(f"{basis} >= {instant(self.interval.since)}")
-        if self.interval.until is not None:
-            conditions.append(f"{basis} < {instant(self.interval.until)}")
-        if self.filters.accounts:
-            conditions.append(f"account_id in ({', '.join(map(quoted, self.filters.accounts))})")
-        if self.filters.without_accounts:
-            conditions.append(f"account_id not in ({', '.join(map(quoted, self.filters.without_accounts))})")
-        if self.filters.languages:
-            texts = [text for text, found in self.languages.items() if found.tag in self.filters.languages]
+        conditions = [] if self.view.date_basis == "created" else ["finished_at is not null"]
+        if self.view.interval.since is not None:
+            conditions.append(f"{basis} >= {instant(self.view.interval.since)}")
+        if self.view.interval.until is not None:
+            conditions.append(f"{basis} < {instant(self.view.interval.until)}")
+        if self.view.filters.accounts:
+            conditions.append(f"account_id in ({', '.join(map(quoted, self.view.filters.accounts))})")
+        if self.view.filters.without_accounts:
+            conditions.append(f"account_id not in ({', '.join(map(quoted, self.view.filters.without_accounts))})")
+        if self.view.filters.languages:
+            texts = [text for text, found in self.languages.items() if found.tag in self.view.filters.languages]
             conditions.append(f"target_language in ({', '.join(map(quoted, texts))})" if texts else "false")
         return f"where {' and '.join(conditions)}" if conditions else ""
 
@@ -78,24 +62,24 @@ class Scope:
 
         ``basis`` is SQL for the instant in µs since 1970 UTC, ``divided`` the engine's operator of integer division.
         """
-        bounds = self.runs.finished_us if self.date_basis == "finished" else self.runs.created_us
+        bounds = self.runs.finished_us if self.view.date_basis == "finished" else self.runs.created_us
         base = DAYS_BEFORE_1970 * DAY_US
         if bounds is None:
             return str(base)
-        low = bounds[0] if self.interval.since_us is None else max(bounds[0], self.interval.since_us)
-        high = bounds[1] if self.interval.until_us is None else min(bounds[1], self.interval.until_us)
+        low = bounds[0] if self.view.interval.since_us is None else max(bounds[0], self.view.interval.since_us)
+        high = bounds[1] if self.view.interval.until_us is None else min(bounds[1], self.view.interval.until_us)
         if high >= _RULES_ONLY_US + _CYCLE_US:
             # Only yearly rules are left by then, and the calendar repeats itself after 400 years.
             cycles = f"greatest(({basis} - {_RULES_ONLY_US}) {divided} {_CYCLE_US}, 0)"
             basis = f"({basis} - {cycles} * {_CYCLE_US})"
             high = _RULES_ONLY_US + _CYCLE_US
             low = min(low, _RULES_ONLY_US)
-        return choice(basis, base, offsets(zone(self.interval.timezone), low, max(low, high)))
+        return choice(basis, base, offsets(zone(self.view.interval.timezone), low, max(low, high)))
 
     @cached_property
-    def setting(self) -> catalog.RenderContext:
+    def render_context(self) -> catalog.RenderContext:
         """The context that the views' SQL is rendered with."""
-        first, end = self.interval.first_whole_day, self.interval.end_of_whole_days
+        first, end = self.view.interval.first_whole_day, self.view.interval.end_of_whole_days
         ends = None
         if end is not None:
             monday = date.fromordinal(max(end.toordinal() - end.weekday(), 1))
@@ -107,7 +91,7 @@ class Scope:
         return catalog.RenderContext(
             facts="run_facts",
             facts_with_language="run_facts_with_language",
-            now=instant(self.now.astimezone(UTC)),
+            now=instant(self.view.now.astimezone(UTC)),
             first_whole_day=first.isoformat() if first else None,
             end_of_whole_days=ends,
         )
@@ -121,10 +105,10 @@ class Engine(Protocol):
     def fetch(self, sql: str) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
 
-    def query(self, sql: str, timeout_s: float | None = None, most_bytes: int | None = None) -> pl.DataFrame:
+    def query(self, sql: str, timeout_s: float | None = None, max_bytes: int | None = None) -> pl.DataFrame:
         """Return the result of one SELECT of a user's; raises QueryError where it fails, or does more than read.
 
-        It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``most_bytes``.
+        It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``max_bytes``.
         """
 
     def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.errors import QueryError, UsageError
-from polydoc_analytics.ingest.parquet import Scan
+from polydoc_analytics.ingest.manifest import Scan
 from polydoc_analytics.lake.spark.session import Session
 from polydoc_analytics.model.schema import COLUMNS, NAMES
 from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970
@@ -41,7 +41,7 @@ class SparkEngine:
         try:
             with self._session.asking(QueryError):
                 self._create_sources()
-            self._create(view.name for view in scope.views.values() if view.file is not None)
+            self._create(view.name for view in scope.view.views.values() if view.file is not None)
         except BaseException:
             self._session.close()
             raise
@@ -50,7 +50,7 @@ class SparkEngine:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
         return self.query(sql)
 
-    def query(self, sql: str, timeout_s: float | None = None, most_bytes: int | None = None) -> pl.DataFrame:
+    def query(self, sql: str, timeout_s: float | None = None, max_bytes: int | None = None) -> pl.DataFrame:
         """Return the result of one SELECT; raises QueryError where it is not portable, fails or takes too long.
 
         The cluster's client fetches a result as a whole, of whatever size.
@@ -64,7 +64,7 @@ class SparkEngine:
         with self._session.asking(QueryError) as spark:
             spark.createDataFrame(rows.to_arrow()).createOrReplaceTempView(name)
             try:
-                return self._fetch(parsed(sql), None, beside=name)
+                return self._fetch(parsed(sql), None, extra_table=name)
             finally:
                 spark.catalog.dropTempView(name)
 
@@ -79,17 +79,17 @@ class SparkEngine:
 
     def raw(self) -> Any:
         """Return the session, all views in it."""
-        self._create(self._scope.views)
+        self._create(self._scope.view.views)
         return self._session.spark
 
     def close(self) -> None:
         """End the session."""
         self._session.close()
 
-    def _fetch(self, tree: exp.Expr, timeout_s: float | None, beside: str = "") -> pl.DataFrame:
+    def _fetch(self, tree: exp.Expr, timeout_s: float | None, extra_table: str = "") -> pl.DataFrame:
         import polars as pl
 
-        self._create(tables(tree) - {beside})
+        self._create(tables(tree) - {extra_table})
         text = to_spark(tree)
         with self._session.asking(QueryError) as spark:
             table = self._within(timeout_s, lambda: spark.sql(text).toArrow())
@@ -122,17 +122,17 @@ class SparkEngine:
 
     def _create(self, names: Iterable[str]) -> None:
         """Create the views of these names that are not there yet, and those that they are built on."""
-        known: dict[str, str | catalog.View] = {**base_views(self._scope), **self._scope.views}
+        known: dict[str, str | catalog.View] = {**base_views(self._scope), **self._scope.view.views}
         for name in sorted(names):
             if name in self._made:
                 continue
             if name not in known:
-                catalog.view(name, self._scope.views)
+                catalog.view(name, self._scope.view.views)
             view = known[name]
             if isinstance(view, str):
                 below, sql = {"run_facts_with_language": ["run_facts"]}.get(name, []), view
             else:
-                tree = parsed(catalog.render(view, self._scope.setting))
+                tree = parsed(catalog.render(view, self._scope.render_context))
                 if view.file is not None:
                     check(tree, f"{view.file}: ")
                 below, sql = list(tables(tree)), to_spark(tree)

@@ -5,28 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import Any
 
-from polydoc_analytics.errors import PolydocError
+from polydoc_analytics.ingest.manifest import Export
+from polydoc_analytics.lake.resolve import Source
+from polydoc_analytics.loaders.files import Files
 from polydoc_analytics.reports.model import SourceFile
 
 _MAX_NAMED = 5
 
 
-def source_files(source: Any, input_format: str | None = None, *, engine: str = "duckdb") -> tuple[SourceFile, ...]:
-    """Return the files of a source with their SHA-256; a table in memory has none.
+def source_files(source: Source, *, engine: str = "duckdb") -> tuple[SourceFile, ...]:
+    """List the files of a source with their SHA-256; a table, a service and a lake have none.
 
     Remote files, standard input and files that a cluster reads have none.
     """
-    from polydoc_analytics.loaders import is_table
-    from polydoc_analytics.loaders.files import inputs
-
-    if is_table(source) or not _is_paths(source):
+    files = source.files if isinstance(source, Export) else source
+    if not isinstance(files, Files):
         return ()
-    try:
-        files = inputs(source, input_format)
-    except PolydocError:
-        return ()  # no files of runs, such as a lake, which has a snapshot instead
     return tuple(
         SourceFile(
             os.path.basename(file.name.rstrip("/")) or file.name if file.is_local else file.name,
@@ -35,12 +30,6 @@ def source_files(source: Any, input_format: str | None = None, *, engine: str = 
         )
         for file in files
     )
-
-
-def _is_paths(source: Any) -> bool:
-    if isinstance(source, str | os.PathLike):
-        return True
-    return isinstance(source, Iterable) and all(isinstance(part, str | os.PathLike) for part in source)
 
 
 def _sha256(path: str) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import SumError
-from polydoc_analytics.ingest.quarantine import kind_of
+from polydoc_analytics.ingest.quarantine import reason_kind
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.data_quality import coverage, running_too_long, soft_rules
@@ -72,7 +72,7 @@ def _accounting_of_loads(context: Context, loads: pl.DataFrame) -> Section:
 
 
 def _quarantine(context: Context) -> Section:
-    reasons = Counter(kind_of(reason) for reason in context.db.quarantine["reason"].to_list())
+    reasons = Counter(reason_kind(reason) for reason in context.db.quarantine["reason"].to_list())
     columns = (Column("reason", "reason", "text"), Column("count", "rows", "count"))
     rows = sorted(reasons.items(), key=lambda row: (-row[1], row[0]))
     text = "No row was refused." if not rows else f"The most frequent reason: {rows[0][0]}."

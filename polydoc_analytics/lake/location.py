@@ -1,29 +1,13 @@
-"""Where a lake is or may be, told without importing what a lake needs."""
+"""Where a lake may lie: not on a file, in an export, among run files or in what is loaded into it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.loaders import is_table
 from polydoc_analytics.loaders.input_file import MANIFEST, format_of
-
-_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
-
-
-def may_be_lake(source: Any) -> bool:
-    """Check whether a source is no table and no list, and as a path has a lake's folder, or as a URI may have one."""
-    if not isinstance(source, str | os.PathLike):
-        return not isinstance(source, list | tuple) and not is_table(source)
-    text = os.fspath(source)
-    if text == "-":  # the standard input
-        return False
-    if "://" in text:
-        return text.startswith(_SCHEMES) and not format_of(text) and "*" not in text
-    return os.path.isdir(os.path.join(text, "loads", "_delta_log"))
 
 
 def raise_if_file(folder: Path) -> None:
@@ -38,7 +22,7 @@ def raise_if_no_place(folder: Path) -> None:
 
     A folder of runs that holds a lake could not be loaded any more.
     """
-    from polydoc_analytics.ingest.parquet import FORMAT
+    from polydoc_analytics.ingest.manifest import FORMAT
 
     raise_if_file(folder)
     for path in (folder.absolute(), *folder.absolute().parents):
@@ -50,12 +34,11 @@ def raise_if_no_place(folder: Path) -> None:
         raise LakeError(f"{folder}: holds run files such as {runs[0]}; choose an empty or a new folder for the lake")
 
 
-def raise_if_among_sources(folder: Path, sources: Iterable[Any]) -> None:
-    """Raise LakeError where a source is a folder that a lake lies in."""
+def raise_if_among_sources(folder: Path, paths: Iterable[str]) -> None:
+    """Raise LakeError where a path is a folder that a lake lies in."""
     above = {folder.absolute(), *folder.absolute().parents}
-    for source in sources:
-        if isinstance(source, str | os.PathLike) and os.path.isdir(source) and Path(source).absolute() in above:
+    for path in paths:
+        if os.path.isdir(path) and Path(path).absolute() in above:
             raise LakeError(
-                f"{folder}: lies in {os.fspath(source)}, which is to be loaded; choose a folder outside of it for the "
-                "lake"
+                f"{folder}: lies in {path}, which is to be loaded; choose a folder outside of it for the lake"
             )

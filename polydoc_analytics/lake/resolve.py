@@ -1,0 +1,163 @@
+"""A source is resolved once, where it comes in: from here on it is known what it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from io import IOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.errors import LakeError, PolydocError, SourceError, UsageError, refuse_blank
+from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, PostgresSource, source_named
+from polydoc_analytics.ingest.manifest import Export, read_manifest
+from polydoc_analytics.loaders.files import Files, files_at, files_in, name_of
+from polydoc_analytics.loaders.input_file import format_of
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.loaders.services import Service
+from polydoc_analytics.loaders.tables import Rows, Table, is_table, with_stream
+from polydoc_analytics.safe_text import shown
+
+if TYPE_CHECKING:
+    from polydoc_analytics.lake.lake import Lake
+
+_LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
+_CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+
+
+@dataclass(frozen=True, slots=True)
+class LakeRef:
+    """A lake as a source."""
+
+    lake: Lake
+
+    @property
+    def name(self) -> str:
+        """The lake's folder or URI, for the ledger."""
+        return self.lake.place.shown
+
+
+Source = Table | Files | Export | LakeRef | Service
+
+
+def resolve(
+    source: Any, options: ReadOptions | None = None, *, check_paths: Callable[[Iterable[str]], None] | None = None
+) -> Source:
+    """Find out what a source is: a table, files, an export, a lake, or a service that the settings name.
+
+    What has been resolved is returned as it is. Files are found but not read. ``check_paths`` is called with paths
+    before they are looked into. Raises SourceError where a path names nothing, UsageError where it is no source.
+    """
+    options = options or ReadOptions()
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return _at(os.fspath(source), options, check_paths)
+    source = with_stream(source)
+    if is_table(source):
+        return Table((source,))
+    if isinstance(source, IOBase):
+        raise _no_source("an open file")
+    if isinstance(source, Mapping | bytes | bytearray):
+        raise _no_source(type(source).__name__)
+    if isinstance(source, Iterable):
+        return _list(source if isinstance(source, list) else _all(source), options, check_paths)
+    from polydoc_analytics.lake.lake import Lake
+
+    if not isinstance(source, Lake):
+        raise _no_source(type(source).__name__)
+    return LakeRef(source)
+
+
+def _at(text: str, options: ReadOptions, check_paths: Callable[[Iterable[str]], None] | None) -> Source:
+    """Resolve a path, a URI, or the name of a source of the settings."""
+    refuse_blank(text, "the source")
+    if may_be_lake(text) and (lake := _lake_at(text)):
+        return lake
+    named = source_named(text)
+    if isinstance(named, ApiSource | PostgresSource):
+        return named.service()
+    paths = named.paths() if isinstance(named, FilesSource) else [text]
+    if check_paths:
+        check_paths(paths)
+    if isinstance(named, FilesSource):
+        files = files_at(paths, options.input_format or named.input_format)
+        return replace(files, assume_utc=named.assume_utc, name=named.name)
+    return (_export(text) if os.path.isdir(text) else None) or files_at(paths, options.input_format)
+
+
+def _export(text: str) -> Export | None:
+    """Open a folder whose manifest vouches for it; None where it has none, or more has been put there."""
+    folder = Path(text)
+    manifest = read_manifest(folder)  # an export of which a part is missing is refused
+    if manifest is None:
+        return None
+    files = files_in(folder)
+    is_added_to = bool(manifest.parts) and len(files) > len(manifest.parts)
+    return None if is_added_to else Export(folder, manifest, replace(files, name=shown(text)))
+
+
+def _list(parts: list[Any], options: ReadOptions, check_paths: Callable[[Iterable[str]], None] | None) -> Source:
+    """Resolve a list: of rows, of paths, or of tables among which paths may be."""
+    if parts and all(isinstance(part, Mapping) for part in parts):
+        return Table((Rows(parts),))
+    for part in parts:
+        if not is_table(part) and not isinstance(part, str | os.PathLike):
+            raise _no_source(f"a list of {type(part).__name__}")
+    parts = [os.fspath(part) if isinstance(part, os.PathLike) else part for part in parts]
+    paths = [part for part in parts if isinstance(part, str)]
+    if check_paths:
+        check_paths(paths)
+    if len(paths) == len(parts):
+        return files_at(paths, options.input_format)
+    found = [files_at([part], options.input_format) if isinstance(part, str) else part for part in parts]
+    return Table(tuple(found), name_of([part.name if isinstance(part, Files) else "table" for part in found]))
+
+
+def paths_of(source: Any) -> list[str]:
+    """List the paths and URIs of a source that is one or several; raises UsageError for any other."""
+    parts = [source] if isinstance(source, str | os.PathLike) else source
+    if not is_table(parts) and isinstance(parts, Iterable):
+        parts = list(parts)
+        if all(isinstance(part, str | os.PathLike) for part in parts):
+            return [os.fspath(part) for part in parts]
+    raise UsageError("engine spark takes folders that `export` wrote; load a table without --engine")
+
+
+def _all(rows: Iterable[Any]) -> list[Any]:
+    try:
+        return list(rows)
+    except PolydocError:
+        raise
+    except Exception as error:  # a generator runs the caller's own code, which may fail in any way
+        said = str(error).strip().split("\n")[0]
+        raise SourceError(f"rows: end with an error, {type(error).__name__}: {said}") from error
+
+
+def _no_source(given: str) -> UsageError:
+    return UsageError(f"a source is a path, a list of paths, a table or a list of dicts, not {given}")
+
+
+def may_be_lake(text: str) -> bool:
+    """Check whether a path has a lake's folder, or a URI may be that of a lake; nothing a lake needs is imported."""
+    if text == "-":  # the standard input
+        return False
+    if "://" in text:
+        return text.startswith(_LAKE_SCHEMES) and not format_of(text) and "*" not in text
+    return os.path.isdir(os.path.join(text, "loads", "_delta_log"))
+
+
+def _lake_at(text: str) -> LakeRef | None:
+    from polydoc_analytics.lake.lake import Lake
+
+    lake = Lake(text)
+    try:
+        return LakeRef(lake) if lake.exists else None
+    except LakeError:
+        # The client that reads plain files may have credentials that the lake's has not; then that one says what fails.
+        client = _CLIENTS.get(text.split("://", 1)[0])
+        if client is None or find_spec(client) is None:
+            raise
+        return None

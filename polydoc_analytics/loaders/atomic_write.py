@@ -1,0 +1,56 @@
+"""Files that appear under their names only when they are whole, and reach the disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a file beside ``path`` that replaces it when the block ends; where the block raises, it is removed.
+
+    With ``is_durable`` its bytes are on the disk before it gets its name, and its folder after that.
+    """
+    target = Path(path)
+    half = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.half")
+    try:
+        with open(half, "xb") as file:
+            yield file
+            if is_durable:
+                file.flush()
+                fsync(file.fileno())
+        os.replace(half, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(half)
+        raise
+    if is_durable:
+        fsync_folder(target.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    if os.name == "nt":  # folders cannot be opened there, and renames are durable by themselves
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fsync(handle: int) -> None:
+    """Bring an open file's bytes to the disk."""
+    if sys.platform == "darwin":  # fsync alone leaves there what is written in the drive's cache
+        import fcntl
+
+        with suppress(OSError):  # a disk that knows no such thing
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)

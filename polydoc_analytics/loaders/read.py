@@ -1,0 +1,180 @@
+"""Read a source as batches of checked runs and rejected rows, streamed in bounded memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from polydoc_analytics.errors import SourceError, translated
+from polydoc_analytics.loaders.files import Files
+from polydoc_analytics.loaders.input_file import Input, as_local_file, columnar_format, opened, sniffed
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.loaders.services import Service
+from polydoc_analytics.loaders.streams import as_utf8, peek
+from polydoc_analytics.loaders.tables import Rows, Table
+from polydoc_analytics.model.pyspark_notice import hush
+from polydoc_analytics.model.schema import pandera_schema
+
+if TYPE_CHECKING:
+    from polydoc_analytics.loaders.executor import Work
+
+
+def read_batches(source: Table | Files | Service, options: ReadOptions, folder: Path) -> Iterator[Any]:
+    """Yield batches of checked runs and rejected rows from any source, in the order of its files and rows.
+
+    What a service gives may go through files in ``folder``. Raises SourceError where a file is missing, empty,
+    unreadable or cut off; rows already yielded are then not to be kept.
+    """
+    from polydoc_analytics.loaders.executor import side_by_side
+
+    if isinstance(source, Files):
+        yield from _batches_of_files(source, options)
+    elif isinstance(source, Service):
+        work = source.fetch(folder, options)
+        with _importing_meanwhile() as is_ready:
+            for batches, _ in side_by_side(work, is_ready):
+                yield from batches
+    else:
+        for part in source.parts:
+            if isinstance(part, Files):
+                yield from _batches_of_files(part, replace(options, progress=None))
+                continue
+            for batches, _ in side_by_side(_work_of_table(part, options.assume_utc)):
+                yield from batches
+
+
+def _batches_of_files(files: Files, options: ReadOptions) -> Iterator[Any]:
+    from polydoc_analytics.loaders.executor import side_by_side
+
+    total = sum(one.size for one in files)
+    if files and total == 0 and all(one.is_local for one in files):
+        more = f", and so are {len(files) - 1} more" if len(files) > 1 else ""
+        raise SourceError(f"{files.files[0].name}: is empty{more}")
+    done = 0
+    work = _work_of_files(files, options.assume_utc or files.assume_utc, options.partial)
+    with _importing_meanwhile() as is_ready:
+        for batches, size in side_by_side(work, is_ready):
+            yield from batches
+            done += size
+            if options.progress:
+                options.progress(min(done, total), total)
+
+
+@contextmanager
+def _importing_meanwhile() -> Iterator[Callable[[], bool]]:
+    """Import what is needed later beside the reading of the first blocks; yield what tells whether that is done.
+
+    Python waits for the thread before it ends, for one that still imports then would abort the process; so what is not
+    needed any more, for the reading has failed, is not begun.
+    """
+    is_over = Event()
+
+    def load() -> None:
+        hush()
+        # duckdb is for the merging at the end; pandera takes a good part of a second.
+        for name in ("duckdb", "polars", "pandera.polars"):
+            if is_over.is_set():
+                return
+            # Whoever needs what cannot be imported here is told by importing it.
+            with suppress(Exception):
+                import_module(name)
+        with suppress(Exception):
+            pandera_schema()
+
+    thread = Thread(target=load, name="polydoc-import")
+    thread.start()
+    try:
+        yield lambda: not thread.is_alive()
+    finally:
+        is_over.set()
+
+
+def _work_of_table(table: Any, assume_utc: bool) -> Iterable[Any]:
+    if isinstance(table, Rows):
+        from polydoc_analytics.loaders.formats import mappings
+
+        return mappings.read(table.rows, "rows", assume_utc=assume_utc)
+    from polydoc_analytics.loaders.formats import arrow
+
+    return arrow.read_table(table, "table", assume_utc=assume_utc)
+
+
+def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> Iterator[Work]:
+    """Yield the work of reading files in their order; small ones of a kind are put together."""
+    from polydoc_analytics.loaders.formats import small_files
+
+    finder, group = small_files.Finder(assume_utc), small_files.Group(assume_utc)
+    for one in files:
+        if one.is_local and not one.size:
+            continue
+        try:
+            content = small_files.content_of(one)
+        except SourceError:
+            yield from group.work()
+            raise
+        found = None if content is None else finder.small(one, content)
+        if found is None or not group.takes(found):
+            yield from group.work()
+        if found is not None:
+            group.add(found)
+            continue
+        reading = functools.partial(translated, SourceError, f"{one.name}: cannot be read")
+        with reading():
+            for at, piece in enumerate(_work(one, content, assume_utc, partial)):
+                yield piece._replace(run=reading()(piece.run), is_first=not at)
+    yield from group.work()
+
+
+def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) -> Iterator[Work]:
+    kind = one.format
+    if kind == "parquet" or (kind == "arrow" and one.path != "-"):
+        from polydoc_analytics.loaders.formats import arrow
+
+        read = arrow.read_parquet if kind == "parquet" else arrow.read_ipc
+        with as_local_file(one) as path:
+            yield from read(path, one.name, assume_utc=assume_utc)
+        return
+    with opened(one, content) as stream:
+        if not kind:
+            head, stream = peek(stream)
+            kind = columnar_format(head)
+        stream = stream if kind in ("parquet", "arrow") else as_utf8(stream, one.name)
+        if not kind:
+            kind, stream = sniffed(stream, one.name)
+        yield from _work_of_stream(one, kind, stream, assume_utc, partial)
+
+
+def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
+    from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
+    from polydoc_analytics.loaders.streams import begins_with_separator, without_separators
+
+    if kind in ("parquet", "arrow"):
+        from polydoc_analytics.loaders.formats import arrow
+
+        read = arrow.read_parquet if kind == "parquet" else arrow.read_ipc
+        with as_local_file(one, stream) as path:
+            yield from read(path, one.name, assume_utc=assume_utc)
+        return
+    head, stream = peek(stream)
+    if not head:
+        raise SourceError(f"{one.name}: is empty")
+    if kind == "ndjson" and json_envelope.is_document(head):
+        kind = "json"
+    if kind in ("ndjson", "json") and begins_with_separator(head):
+        kind, stream = "json", without_separators(stream)
+    if kind in ("ndjson", "json") and quarantine_file.begins(head):
+        yield from quarantine_file.read(stream, one.name, assume_utc=assume_utc)
+    elif kind == "ndjson":
+        yield from ndjson.read(stream, one.name, assume_utc=assume_utc)
+    elif kind == "json":
+        from polydoc_analytics.loaders.formats import json
+
+        yield from json.read(stream, one.name, assume_utc=assume_utc, is_partial=partial)
+    else:
+        yield from csv.read(stream, one.name, assume_utc=assume_utc)

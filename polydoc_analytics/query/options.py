@@ -1,0 +1,76 @@
+"""How the views look at runs: which of them count, in which time zone, dated by what, and who answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from polydoc_analytics import views as catalog
+from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.lake.engines import is_spark
+from polydoc_analytics.model.periods import Interval, instant_of, interval
+from polydoc_analytics.views import custom
+
+DateBasis = Literal["created", "finished"]
+DATE_BASES = ("created", "finished")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which accounts and languages the views are confined to; empty means all. Some accounts may be left out."""
+
+    accounts: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    without_accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """How the views look at runs. ``remote`` is the cluster's address, checked, or None where DuckDB answers."""
+
+    interval: Interval
+    filters: Filters = Filters()
+    date_basis: DateBasis = "created"
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    views: Mapping[str, catalog.View] = field(default_factory=catalog.catalog)
+    remote: str | None = None
+
+
+def view_options(
+    *,
+    timezone: str,
+    since: str | date | datetime | None,
+    until: str | date | datetime | None,
+    last: str | None,
+    period: str | None,
+    account: str | Iterable[str] | None,
+    language: str | Iterable[str] | None,
+    date_basis: DateBasis,
+    now: str | datetime | None,
+    views: str | os.PathLike[str] | None,
+    engine: str,
+    remote: str | None,
+) -> ViewOptions:
+    """Check the arguments of :func:`polydoc_analytics.connect`; raises UsageError where one means nothing."""
+    if date_basis not in DATE_BASES:
+        hint = nearest(date_basis, DATE_BASES)
+        raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
+    known = custom.catalog_with(views)
+    now = instant_of(now)
+    chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
+    if is_spark(engine):
+        from polydoc_analytics.lake.spark.session import checked
+
+        remote = checked(remote)
+    elif remote is not None:
+        raise UsageError("a remote goes with engine spark; name that too, or leave the remote out")
+    return ViewOptions(chosen, Filters(_names(account), _names(language)), date_basis, now, known, remote)
+
+
+def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(given)

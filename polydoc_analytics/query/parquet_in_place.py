@@ -1,0 +1,145 @@
+"""Parquet files that are queried where they are, once a pass has proven that they hold checked runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from polydoc_analytics.errors import SourceError, translated
+from polydoc_analytics.ingest.results import Counts
+from polydoc_analytics.loaders.files import Files
+from polydoc_analytics.loaders.input_file import Input
+from polydoc_analytics.loaders.options import ReadOptions
+from polydoc_analytics.model.schema import COLUMNS, REQUIRED, STATUSES, TEXTS, Column
+from polydoc_analytics.query.relation import RunRelation, no_quarantine, scan_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+
+
+def proven(files: Files, options: ReadOptions) -> RunRelation | None:
+    """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
+    if not files or not all(_is_plain_parquet(one) for one in files):
+        return None
+    schema = _common_schema(files, options.assume_utc or files.assume_utc)
+    return None if schema is None else _proven(files, schema)
+
+
+def _is_plain_parquet(one: Input) -> bool:
+    if one.format != "parquet" or not one.is_local:
+        return False
+    with open(one.path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _common_schema(files: Files, assume_utc: bool) -> dict[str, tuple[str, pa.DataType]] | None:
+    """Return name and type of each of the Run's columns where all files agree and DuckDB can read them as they are."""
+    import pyarrow.parquet as pq
+
+    from polydoc_analytics.loaders.formats.arrow import columns_of
+
+    common: dict[str, tuple[str, pa.DataType]] = {}
+    for one in files:
+        with translated(SourceError, f"{one.name}: cannot be read as Parquet", (Exception,)):
+            found = pq.read_metadata(one.path).schema
+            schema = found.to_arrow_schema()
+            old = {leaf.path for leaf in map(found.column, range(len(found.names))) if leaf.physical_type == "INT96"}
+        if len({name.lower() for name in schema.names}) < len(schema.names):
+            return None  # DuckDB, to which they are one name, would give either column
+        for name, own in columns_of(schema, one.name, assume_utc=assume_utc).items():
+            column = next(c for c in COLUMNS if c.name == name)
+            kind = schema.field(own).type
+            if common.setdefault(name, (own, kind)) != (own, kind) or not _can_stay(column, kind):
+                return None
+            if own in old:
+                return None  # Arrow takes it for nanoseconds, DuckDB for microseconds, and both wrap in far years
+    return common
+
+
+def _can_stay(column: Column, kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if column.kind == "text":
+        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    if column.kind == "integer":
+        return str(kind) in _IN_PLACE_INTEGERS
+    return bool(pa.types.is_timestamp(kind))
+
+
+def _proven(files: Files, schema: dict[str, tuple[str, pa.DataType]]) -> RunRelation | None:
+    """Prove in one pass that rows are Runs and ids unique; None where they are not, or where not all can be read.
+
+    No nulls stand where none may be, texts are UTF-8, there are three statuses, and years are 1 to 9999.
+    """
+    import duckdb
+
+    from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
+
+    paths = tuple(one.path for one in files)
+    relation = scan_of(paths)
+    columns = ", ".join(_column(c, schema) for c in COLUMNS)
+    runs = f"(select {columns} from {relation})"
+    required = ", ".join(f"count({name})" for name in REQUIRED)
+    # To hash a text, DuckDB reads it, and raises where it is not UTF-8. Of their lengths and counts it would say
+    # something without that, and of the greatest what the file's statistics say.
+    others = [name for name in TEXTS if name not in ("id", "status", "target_language")]
+    hashes = ", ".join(f"max(hash({name}))" for name in others)
+    with duckdb.connect(":memory:") as con:
+        con.execute("set timezone = 'UTC'")
+        try:
+            [(rows, low, high, first, last, *counts)] = con.execute(
+                f"""select count(*),
+                    min(epoch_us(created_at)), max(epoch_us(created_at)),
+                    min(epoch_us(finished_at)), max(epoch_us(finished_at)),
+                    {required}, {hashes}
+                from {runs}"""
+            ).fetchall()
+            statuses = {row[0] for row in con.execute(f"select distinct status from {runs}").fetchall()}
+            languages = {row[0] for row in con.execute(f"select distinct target_language from {runs}").fetchall()}
+            ids = con.execute(f"select hash(id) as id from {runs}").fetchnumpy()["id"]
+        except duckdb.Error:
+            return None  # such as text that is not UTF-8; the loader says what is wrong, and where
+    instants = [instant for instant in (low, high, first, last) if instant is not None]
+    if any(count != rows for count in counts[: len(REQUIRED)]) or not statuses <= set(STATUSES):
+        return None
+    if not all(MIN_INSTANT_US <= instant <= MAX_INSTANT_US for instant in instants):
+        return None
+    ids.sort()
+    if (ids[1:] == ids[:-1]).any():
+        return None
+    created = (low, high) if low is not None else None
+    finished = (first, last) if first is not None else None
+    return RunRelation(
+        paths,
+        columns,
+        relation,
+        created,
+        finished,
+        tuple(sorted(languages)),
+        Counts(rows, rows, 0, 0, 0),
+        no_quarantine(),
+        passed_over=files.passed_over,
+    )
+
+
+def _column(column: Column, schema: dict[str, tuple[str, pa.DataType]]) -> str:
+    """Return SQL for one of the Run's columns, brought to its type; nothing is done to what has it already."""
+    types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
+    if column.name not in schema:
+        return f"cast(null as {types[column.kind]}) as {column.name}"
+    own, kind = schema[column.name]
+    name = '"' + own.replace('"', '""') + '"'
+    if column.kind == "instant":
+        if kind.unit == "ns":  # a cast would round, and a run would begin up to half a microsecond late
+            ns = f"epoch_ns({name})"
+            return f"make_timestamptz(({ns} - ({ns} % 1000 + 1000) % 1000) // 1000) as {column.name}"
+        return f"{name} as {column.name}" if kind.tz else f"make_timestamptz(epoch_us({name})) as {column.name}"
+    value = f"cast({name} as {types[column.kind]})"
+    if column.kind == "text" and not column.required:
+        # DuckDB 2.0.0 takes a text column whose statistics show one value for constant, and then finds every row where
+        # it is asked for nulls. A function around the column keeps that question away from the file's statistics.
+        value = f"substr({value}, 1)"
+    return f"{value} as {column.name}"
