@@ -9,7 +9,6 @@ import time
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -17,6 +16,7 @@ from urllib.parse import unquote
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
 from polydoc_analytics.lake.storage.local import Storage, way_back
+from polydoc_analytics.model.epoch import from_us, to_us
 from polydoc_analytics.model.schema import MAX_INSTANT_US
 
 if TYPE_CHECKING:
@@ -291,13 +291,7 @@ def _statistics(file: DataFile) -> str:
 
 
 def _text(us: int) -> str:
-    instant = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=min(us, MAX_INSTANT_US))
-    return instant.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-
-
-def to_us(instant: datetime) -> int:
-    """Return an instant in µs since 1970 UTC."""
-    return (instant - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+    return from_us(min(us, MAX_INSTANT_US)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def base_name(path: str) -> str:

@@ -16,6 +16,7 @@ from polydoc_analytics.lake.delta_table import FormatError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake, Snapshot
 from polydoc_analytics.lake.maintenance import MANY_FILES
+from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.model.schema import TEXTS
 
@@ -237,6 +238,4 @@ def _by_reason(rejected: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _instant(us: int | None) -> str | None:
-    if us is None:
-        return None
-    return (datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
+    return None if us is None else from_us(us).isoformat().replace("+00:00", "Z")

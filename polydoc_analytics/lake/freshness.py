@@ -10,6 +10,7 @@ from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.schemas import LedgerRow
+from polydoc_analytics.model.epoch import from_us, to_us
 from polydoc_analytics.model.sql_names import quoted
 
 
@@ -61,7 +62,7 @@ def _newest_instant(lake: Lake, loads: list[LedgerRow]) -> datetime | None:
     if not loads:
         return None
     snapshot = lake.snapshot()
-    came = ", ".join(f"({quoted(row.load)}, {int(row.committed_at.timestamp() * 1_000_000)})" for row in loads)
+    came = ", ".join(f"({quoted(row.load)}, {to_us(row.committed_at)})" for row in loads)
     sql = f"""
         with came(load, at_us) as (values {came})
         select max(greatest(
@@ -72,4 +73,4 @@ def _newest_instant(lake: Lake, loads: list[LedgerRow]) -> datetime | None:
     with connection(Path()) as con:
         lake.place.prepare(con)
         [(found,)] = con.sql(sql).fetchall()
-    return None if found is None else datetime.fromtimestamp(found / 1_000_000, loads[0].committed_at.tzinfo)
+    return None if found is None else from_us(found).astimezone(loads[0].committed_at.tzinfo)

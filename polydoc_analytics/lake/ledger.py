@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
 from polydoc_analytics.lake.storage.local import Storage, way_back
+from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.timezones import start_of_day, zone
 
 _MOST_FILES = 50
@@ -87,7 +88,7 @@ def _instant(moment: str | date | datetime, timezone: str) -> datetime:
         if isinstance(moment, datetime):
             return (moment if moment.utcoffset() is not None else moment.replace(tzinfo=tz)).astimezone(UTC)
         next_day = start_of_day(date.fromordinal(moment.toordinal() + 1), tz)
-        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=next_day - 1)
+        return from_us(next_day - 1)
     except (ValueError, OverflowError):  # at the ends of time
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
 

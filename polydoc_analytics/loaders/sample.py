@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from polydoc_analytics.errors import UsageError, refuse_address, translated, unwritable
 from polydoc_analytics.loaders.atomic_write import atomic_write
+from polydoc_analytics.model.epoch import DAY_US
 
 UNTIL = date(2026, 10, 31)
 DAYS = 400
@@ -39,7 +40,6 @@ _CHUNK_RUNS = 50_000
 _MOST_RUNS = 1_000_000_000
 _MOST_DAYS = 36_525
 _EPOCH = date(1970, 1, 1).toordinal()
-_DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 _QUANTILES = 4_096
 
@@ -144,8 +144,8 @@ class _Service:
 
     def __init__(self, runs: int, seed: int, until: date, days: int) -> None:
         self.runs, self.seed = runs, seed
-        self.end_us = (until.toordinal() - _EPOCH + 1) * _DAY_US
-        self.start_us = self.end_us - days * _DAY_US
+        self.end_us = (until.toordinal() - _EPOCH + 1) * DAY_US
+        self.start_us = self.end_us - days * DAY_US
         rng = np.random.default_rng([seed, 1 << 31])  # no chunk has this number
         accounts = max(6, round(12 * (runs / 2_000) ** 0.6))
         self.accounts = _uuids(rng, accounts)
@@ -178,7 +178,7 @@ class _Service:
         expansion = np.array(_PER_100)[language] * self.outputs[rng.integers(0, _QUANTILES, count)]
         output_tokens = 1 + input_tokens * expansion // 100_000_000
 
-        day = created // _DAY_US + _EPOCH
+        day = created // DAY_US + _EPOCH
         is_spike = (day >= SPIKE_FIRST_DAY.toordinal()) & (day <= SPIKE_LAST_DAY.toordinal())
         is_spike &= language == _TAGS.index(SPIKE_LANGUAGE)
         failed = (rng.random(count) < np.where(is_spike, SPIKE_FAILURE_RATE, FAILURE_RATE)) & ~is_pair
@@ -268,8 +268,8 @@ def _instants(us: NDArray[np.int64]) -> NDArray[np.bytes_]:
     """Return instants in µs since 1970 UTC as quoted texts such as "2026-10-31T12:00:00.000000Z"."""
     text = np.tile(np.frombuffer(b'"0000-00-00T00:00:00.000000Z"', np.uint8), (len(us), 1))
     months = us.view("datetime64[us]").astype("datetime64[M]")
-    day = us // _DAY_US - months.astype("datetime64[D]").view(np.int64) + 1
-    month, second, fraction = months.view(np.int64), us % _DAY_US // 1_000_000, us % 1_000_000
+    day = us // DAY_US - months.astype("datetime64[D]").view(np.int64) + 1
+    month, second, fraction = months.view(np.int64), us % DAY_US // 1_000_000, us % 1_000_000
     parts = (1970 + month // 12, month % 12 + 1, day, second // 3600, second // 60 % 60, second % 60, fraction)
     for start, width, value in zip((1, 6, 9, 12, 15, 18, 21), (4, 2, 2, 2, 2, 2, 6), parts, strict=True):
         for place in range(width):

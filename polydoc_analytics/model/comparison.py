@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from polydoc_analytics.model.epoch import from_us, to_us
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.timezones import local_date, start_of_day, zone
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def comparison(interval: Interval, now: datetime, against: Interval | None = Non
             return None
         else:
             before, unit = against.since, "time"
-            same = _same_time(local_date(_us(interval.since), tz), local_date(_us(before), tz), end, tz)
+            same = _same_time(local_date(to_us(interval.since), tz), local_date(to_us(before), tz), end, tz)
             before_end = max(min(same, against.until), before) if is_to_date else against.until
     except (OverflowError, ValueError):
         return None  # nothing lies before the beginning of time
@@ -66,11 +65,11 @@ def comparison(interval: Interval, now: datetime, against: Interval | None = Non
 
 
 def _preceding(since: datetime, until: datetime, end: datetime, tz: ZoneInfo) -> tuple[datetime, datetime, str]:
-    first, last = local_date(_us(since), tz), local_date(_us(until), tz)
-    if start_of_day(first, tz) != _us(since) or start_of_day(last, tz) != _us(until):
+    first, last = local_date(to_us(since), tz), local_date(to_us(until), tz)
+    if start_of_day(first, tz) != to_us(since) or start_of_day(last, tz) != to_us(until):
         return since - (end - since), since, "time"
     unit, earlier = _unit(first, last)
-    begin = _instant(start_of_day(earlier, tz))
+    begin = from_us(start_of_day(earlier, tz))
     if end == until:
         return begin, since, unit
     return begin, min(_same_time(first, earlier, end, tz), since), unit
@@ -101,13 +100,5 @@ def _days(of: Interval) -> int:
     assert of.since is not None
     assert of.until is not None
     tz = zone(of.timezone)
-    last = local_date(_us(of.until) - 1, tz)
-    return (last - local_date(_us(of.since), tz)).days + 1
-
-
-def _us(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)
+    last = local_date(to_us(of.until) - 1, tz)
+    return (last - local_date(to_us(of.since), tz)).days + 1

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.model.epoch import from_us, to_us
 from polydoc_analytics.model.timezones import local_date, start_of_day, zone
 
 PERIOD_WORDS = (
@@ -25,7 +26,6 @@ PERIOD_WORDS = (
     "this-year",
     "last-year",
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_WORDS = PERIOD_WORDS[:2]
 _HOUR_US = 3_600_000_000
 _LAST = re.compile(r"([1-9]\d{0,6})([hdw])", re.ASCII)
@@ -48,12 +48,12 @@ class Interval:
     @property
     def since_us(self) -> int | None:
         """The first instant, in µs since 1970 UTC."""
-        return None if self.since is None else _to_us(self.since)
+        return None if self.since is None else to_us(self.since)
 
     @property
     def until_us(self) -> int | None:
         """The instant before which it ends, in µs since 1970 UTC."""
-        return None if self.until is None else _to_us(self.until)
+        return None if self.until is None else to_us(self.until)
 
     @property
     def first_whole_day(self) -> date | None:
@@ -114,7 +114,7 @@ def interval(
     Raises UsageError where an argument means nothing, two contradict each other, or nothing lies in between.
     """
     tz = zone(timezone)
-    now_us = _to_us(instant_of(now))
+    now_us = to_us(instant_of(now))
     today = local_date(now_us, tz)
     given = {"period": period, "last": last, "since": since, "until": until}
     given = {name: value for name, value in given.items() if value is not None}
@@ -127,10 +127,10 @@ def interval(
             start, stop = start_of_day(first, tz), start_of_day(end, tz)
             if start == stop:
                 raise UsageError(f"period {period!r} does not exist in {timezone}, whose clocks skipped it")
-            return Interval(_instant(start), _instant(stop), timezone)
+            return Interval(from_us(start), from_us(stop), timezone)
         if last is not None:
             start, stop = _last(str(last), now_us, today, tz)
-            return Interval(_instant(start), _instant(stop), timezone)
+            return Interval(from_us(start), from_us(stop), timezone)
         lower = None if since is None else _bound(since, "since", today, tz)
         upper = None if until is None else _bound(until, "until", today, tz)
     except OverflowError:
@@ -139,14 +139,6 @@ def interval(
     if lower is not None and upper is not None and upper <= lower:
         raise UsageError(f"until ({upper.isoformat()}) is not after since ({lower.isoformat()})")
     return Interval(lower, upper, timezone)
-
-
-def _to_us(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)
 
 
 def _days_around(us: int, tz: ZoneInfo) -> list[date]:
@@ -165,8 +157,8 @@ def _bound(value: str | date | datetime, name: str, today: date, tz: ZoneInfo) -
         value = _parsed(str(value), name, today)
     if isinstance(value, datetime):
         # Not by the fold that a datetime may carry: in a gap it would shift the time back.
-        return _instant(_to_us(value if value.utcoffset() is not None else value.replace(tzinfo=tz, fold=0)))
-    return _instant(start_of_day(value if name == "since" else value + timedelta(days=1), tz))
+        return from_us(to_us(value if value.utcoffset() is not None else value.replace(tzinfo=tz, fold=0)))
+    return from_us(start_of_day(value if name == "since" else value + timedelta(days=1), tz))
 
 
 def _parsed(text: str, name: str, today: date) -> date | datetime:

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from zoneinfo import ZoneInfo
 
 from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.model.epoch import DAY_US, EPOCH
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _SECOND_US = 1_000_000
 _DAY_S = 86_400
-DAY_US = _DAY_S * _SECOND_US
 DAYS_BEFORE_1970 = 7 * 114_286
 """A whole number of weeks that reaches back beyond year 1: day numbers counted from there are never negative."""
 # Offsets are asked for a day within the years 1 to 9999, so that no local time falls outside.
@@ -74,7 +73,7 @@ def _names() -> frozenset[str]:
 def _offset(tz: ZoneInfo, second: int) -> timedelta:
     if not _FIRST_S <= second <= _LAST_S:
         second = min(max(second, _FIRST_S), _LAST_S)
-    offset = (_EPOCH + timedelta(0, second)).astimezone(tz).utcoffset()
+    offset = (EPOCH + timedelta(0, second)).astimezone(tz).utcoffset()
     assert offset is not None
     return offset
 
@@ -121,7 +120,7 @@ def _pieces(tz: ZoneInfo, first: int, last: int) -> tuple[tuple[int | None, int]
 def local_date(us: int, tz: ZoneInfo) -> date:
     """Return the local day of an instant given in µs since 1970 UTC, within 0001-01-01 and 9999-12-31."""
     second = us // _SECOND_US
-    day = (second + _offset(tz, second) // _SECOND) // _DAY_S + _EPOCH.toordinal()
+    day = (second + _offset(tz, second) // _SECOND) // _DAY_S + EPOCH.toordinal()
     return date.fromordinal(min(max(day, date.min.toordinal()), date.max.toordinal()))
 
 
@@ -130,7 +129,7 @@ def start_of_day(day: date, tz: ZoneInfo) -> int:
 
     Where a clock is set back across midnight (00:01 to 23:01), that is the first of two midnights.
     """
-    midnight = (day.toordinal() - _EPOCH.toordinal()) * DAY_US
+    midnight = (day.toordinal() - EPOCH.toordinal()) * DAY_US
     at = midnight - DAY_US  # no zone is as much as a day away from UTC
     for until, offset in offsets(tz, at, midnight + DAY_US):
         first = max(at, midnight - offset)

@@ -62,7 +62,7 @@ def connect(
     strict: bool = False,
     quarantine_to: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
-    as_of: AsOf = None,
+    as_of: int | str | date | datetime | None = None,
     views: str | os.PathLike[str] | None = None,
     engine: str = "duckdb",
     remote: str | None = None,

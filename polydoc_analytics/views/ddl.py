@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import COLUMNS
-from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
+from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, offsets, zone
 from polydoc_analytics.views import RenderContext, View, render
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark, to_standard

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from polydoc_analytics.automation import ReportPlan
 from polydoc_analytics.automation.cron import period_of
 from polydoc_analytics.automation.delivery.messages import key_of
 from polydoc_analytics.automation.schedule.jobs import Job, JobStore, Progress
 from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.timezones import start_of_day, zone
 
@@ -23,7 +24,7 @@ def begins(plan: ReportPlan, now: datetime) -> datetime:
     if plan.start is None:
         return now - _FIRST_SEEN
     first = start_of_day(plan.start, zone(plan.timezone))
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=first - 1)
+    return from_us(first - 1)
 
 
 def new_job(lake: Lake, plan: ReportPlan, period: str, interval: Interval, due_at: datetime) -> Job:

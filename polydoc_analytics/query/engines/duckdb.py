@@ -14,9 +14,10 @@ import duckdb
 from polydoc_analytics import views as catalog
 from polydoc_analytics.errors import QueryError, first_line
 from polydoc_analytics.ingest.pipeline import scratch
+from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import quoted, without_progress_bar
-from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970
+from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, table_of
 from polydoc_analytics.query.engines.scope import Scope
 from polydoc_analytics.query.relation import no_runs

@@ -14,6 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import QueryError, first_line
+from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _PLAIN = {
     *("ubigint", "float", "double", "decimal", "varchar", "enum", "uuid", "blob", "date", "time", "time_ns"),
     *("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone"),
 }
-_DAY_US = 86_400_000_000
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _MOST_INT64 = 2**63 - 1
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -124,7 +124,7 @@ def _is_held(values: pa.Array) -> bool:
     if pa.types.is_date32(kind):
         return _is_between(values.view(pa.int32()), date.min.toordinal() - _EPOCH, date.max.toordinal() - _EPOCH)
     if pa.types.is_time64(kind):
-        return _is_between(values.view(pa.int64()), 0, _DAY_US * _PER_SECOND[kind.unit] // 1_000_000 - 1)
+        return _is_between(values.view(pa.int64()), 0, DAY_US * _PER_SECOND[kind.unit] // 1_000_000 - 1)
     if pa.types.is_timestamp(kind):
         low, high = (us * _PER_SECOND[kind.unit] // 1_000_000 for us in (MIN_INSTANT_US, MAX_INSTANT_US))
         return _is_between(values.view(pa.int64()), max(low, 1 - _MOST_INT64), min(high, _MOST_INT64 - 1))

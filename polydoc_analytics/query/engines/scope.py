@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from polydoc_analytics import views as catalog
+from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.languages import Language, languages
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970, choice, offsets, zone
+from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, offsets, zone
 from polydoc_analytics.query.options import ViewOptions
 from polydoc_analytics.query.relation import RunRelation
 

@@ -11,8 +11,9 @@ from polydoc_analytics import views as catalog
 from polydoc_analytics.errors import QueryError, UsageError
 from polydoc_analytics.ingest.manifest import Scan
 from polydoc_analytics.lake.spark.session import Session
+from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import COLUMNS, NAMES
-from polydoc_analytics.model.timezones import DAY_US, DAYS_BEFORE_1970
+from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.scope import Scope
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.dialects.portability import check, parsed, tables

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.model.comparison import Comparison, comparison
+from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.model.timezones import zone
@@ -65,7 +66,7 @@ class Context:
     def first_run(self) -> datetime | None:
         """When the earliest run of the whole source began (or finished, by the date basis)."""
         [(us,)] = self.db.sql(f"select epoch_us(min({self.db.date_basis}_at)) from observed").rows()
-        return None if us is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+        return None if us is None else from_us(us)
 
     @cached_property
     def usage(self) -> dict[str, Any]:

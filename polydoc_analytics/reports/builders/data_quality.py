@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from polydoc_analytics.model.epoch import to_us
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.model import Column, Section, Table
@@ -19,7 +20,7 @@ _FIELDS = {
 
 def running_too_long(context: Context) -> Section:
     """Return the section on runs that have been Running for over an hour when the report is made."""
-    us = int(context.made_at.timestamp() * 1_000_000)
+    us = to_us(context.made_at)
     where = f"status = 'Running' and epoch_us(created_at) < {us - _TOO_LONG_S * 1_000_000}"
     [(count,)] = context.db.sql(f"select count(*) from run_facts where {where}").rows()
     rows = records(
