@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
@@ -150,9 +151,8 @@ def test_sixty_megabytes_of_invalid_bytes_are_one_rejected_row_in_less_than_a_gi
 
 _MEMORY_OF_BAD_ELEMENTS = """
 import sys
-path, tests = sys.argv[1:]
-sys.path.insert(0, tests)
-from memory import peak_mb
+path = sys.argv[1]
+from support.memory import peak_mb
 from polydoc_analytics.cli import run
 with open(path, "w") as file:
     file.write("[" + ",".join(map(str, range(1_000_000))) + "]")
@@ -163,8 +163,8 @@ print(peak_mb(), file=sys.stderr)
 
 @pytest.mark.slow
 def test_a_million_bad_elements_are_quarantined_in_little_memory(tmp_path: Path) -> None:
-    script = [sys.executable, "-c", _MEMORY_OF_BAD_ELEMENTS, str(tmp_path / "runs.json"), str(Path(__file__).parent)]
-    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    script = [sys.executable, "-c", _MEMORY_OF_BAD_ELEMENTS, str(tmp_path / "runs.json")]
+    done = subprocess.run(script, capture_output=True, text=True, check=True, env=with_support())
     assert "1,000,000" in done.stdout
     assert int(done.stderr.split()[-1]) < 750
 
