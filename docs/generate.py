@@ -8,13 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
 import polydoc_analytics as pda
 from polydoc_analytics import views as catalog
 from polydoc_analytics.automation.json_schema import file_schema
-from polydoc_analytics.cli import commands, config, explain, lake, report, schedule, sync  # noqa: F401 - commands
-from polydoc_analytics.cli.root import app
+from polydoc_analytics.cli import application
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample_runs.ndjson"
@@ -102,7 +99,7 @@ def all_commands() -> Iterator[tuple[str, Any]]:
             else:
                 yield f"{prefix}{name}", command
 
-    yield from below(typer.main.get_command(app), "")
+    yield from below(application(), "")
 
 
 def settings_page() -> str:
@@ -237,7 +234,7 @@ def _kind(parameter: Any) -> str:
 
 
 def _argument(parameter: Any) -> str:
-    text = str(parameter.metavar or parameter.name).upper() + ("..." if parameter.nargs == -1 else "")
+    text = str(parameter.metavar or parameter.name) + ("..." if parameter.nargs == -1 else "")
     return text if parameter.required else f"[{text}]"
 
 

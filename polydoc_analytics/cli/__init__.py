@@ -8,6 +8,8 @@ import io
 import os
 import signal
 import sys
+from importlib import import_module
+from typing import Any
 
 _NAME = "polydoc-analytics"
 _COMPLETION = "_POLYDOC_ANALYTICS_COMPLETE"
@@ -16,8 +18,7 @@ _TRACEBACK = "POLYDOC_ANALYTICS_TRACEBACK"
 
 def main() -> None:
     """Run ``polydoc-analytics`` and exit."""
-    # To look for garbage among all that is imported, while it is imported and again at the end, takes a tenth of a
-    # second; the arrays in which runs are held are freed without it.
+    # Garbage collection over all that is imported takes a tenth of a second; arrays of runs are freed without it.
     gc.set_threshold(100_000, 20, 100)
     # Threads that work on small arrays hand Python's lock to each other often; at the default of 5 ms they wait for
     # it more than they work (measured: a third longer for 10 M runs).
@@ -30,7 +31,7 @@ def main() -> None:
 
 
 def _end_in_order() -> None:
-    """Let SIGTERM and SIGHUP end the program as an error does, so that temporary files are removed."""
+    """End by SIGTERM and SIGHUP as by an error, so that temporary files are removed."""
 
     def end(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
@@ -43,7 +44,7 @@ def _end_in_order() -> None:
 
 
 def _ready_streams() -> None:
-    """Give closed streams somewhere to go, and characters that an old encoding lacks a sign to stand for them."""
+    """Replace closed streams by the null device, and characters that an old encoding lacks by a question mark."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it is open until the end
@@ -60,18 +61,25 @@ def run(arguments: list[str]) -> int:
         return _run(arguments)
 
 
-def _run(arguments: list[str]) -> int:
+def application() -> Any:
+    """Build the application of all commands, as click has it."""
     import typer
 
-    # They put their commands on the app, in the order of the help; schedule brings alerts.
-    from polydoc_analytics.cli import commands, config, explain, lake, report, schedule, sync  # noqa: F401
-    from polydoc_analytics.cli.root import app
+    from polydoc_analytics.cli.root import MODULES, app
+
+    for name in MODULES:  # each puts its commands on the app
+        import_module(f"polydoc_analytics.cli.{name}")
+
+    return typer.main.get_command(app)
+
+
+def _run(arguments: list[str]) -> int:
     from polydoc_analytics.config.settings import choose
     from polydoc_analytics.errors import InternalError, PolydocError, is_foreign
 
     try:
         _refuse_empty(arguments)
-        command = typer.main.get_command(app)
+        command = application()
         if _COMPLETION in os.environ:
             command.main(arguments, prog_name=_NAME)
         # Its own main() would answer a closed pipe with exit code 1.
@@ -82,20 +90,20 @@ def _run(arguments: list[str]) -> int:
     except PolydocError as error:
         if isinstance(error, InternalError) and os.environ.get(_TRACEBACK):
             raise
-        return _say(str(error), error.exit_code)
+        return _print_error(str(error), error.exit_code)
     except BrokenPipeError:
         _discard_output()  # the reader has seen enough
         return 0
     except KeyboardInterrupt:
         return 130
     except MemoryError:
-        return _say("out of memory", 3)
+        return _print_error("out of memory", 3)
     except Exception as error:
-        return _other(error)
+        return _exit_code_of(error)
     except BaseException as error:
         if not is_foreign(error):
             raise
-        return _other(error)  # a panic of Rust code
+        return _exit_code_of(error)  # a panic of Rust code
     finally:
         choose(None)
 
@@ -113,14 +121,14 @@ def _refuse_empty(arguments: list[str]) -> None:
         raise UsageError(f"{what} is an empty text; give it a value or leave it out")
 
 
-def _other(error: BaseException) -> int:
+def _exit_code_of(error: BaseException) -> int:
     import tempfile
 
     import typer
 
     from polydoc_analytics.errors import FULL_OR_FAILED, internal, unwritable
 
-    # typer carries its own copy of click, whose exceptions say how they want to be shown.
+    # typer has its own copy of click, whose exceptions carry their message and exit code.
     if isinstance(error, typer.Exit) or type(error).__name__ == "Exit":
         return int(getattr(error, "exit_code", 0))
     if type(error).__name__ == "Abort":
@@ -131,28 +139,28 @@ def _other(error: BaseException) -> int:
             return int(error.exit_code)
         context = getattr(error, "ctx", None)
         hint = f"\nTry '{context.command_path} --help' for help." if context is not None else ""
-        return _say(str(error.format_message()) + hint, int(error.exit_code))
+        return _print_error(str(error.format_message()) + hint, int(error.exit_code))
     if isinstance(error, OSError) and error.errno in FULL_OR_FAILED:
         _discard_output()
         if isinstance(error.filename, str) and not error.filename.startswith(tempfile.gettempdir()):
-            return _say(str(unwritable(error.filename, error)), 3)
+            return _print_error(str(unwritable(error.filename, error)), 3)
         where = f"temporary files are in {tempfile.gettempdir()}, TMPDIR names another folder"
-        return _say(f"cannot write: {os.strerror(error.errno)}; {where}", 3)
+        return _print_error(f"cannot write: {os.strerror(error.errno)}; {where}", 3)
     if os.environ.get(_TRACEBACK):
         import traceback
 
         traceback.print_exception(error)
         return 3
-    return _say(internal(error), 3)
+    return _print_error(internal(error), 3)
 
 
 def _discard_output() -> None:
-    """Send what is still buffered nowhere, so that it does not raise again when Python ends."""
+    """Discard the buffered output, so that flushing it does not raise again when Python ends."""
     with contextlib.suppress(OSError, ValueError):  # a stand-in for standard output may have no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say(text: str, exit_code: int) -> int:
+def _print_error(text: str, exit_code: int) -> int:
     from polydoc_analytics.safe_text import without_credentials
 
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The commands over the configuration: begin one, see what is in force, and check it."""
+"""The commands of the configuration: begin one, show what is in force, check it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from polydoc_analytics.cli import options as opt
-from polydoc_analytics.cli.root import app
+from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted
 
-config_app = typer.Typer(
-    help="Begin a configuration, see what is in force, check it.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(config_app, name="config")
+config_app = group("config", "Begin a configuration, see what is in force, check it.")
 
 
-@config_app.command()
+@command(config_app)
 def init(
     out_folder: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write to.")] = ".",
     quiet: opt.Quiet = False,
@@ -34,7 +31,7 @@ def init(
     from polydoc_analytics.config.settings import FILE_NAME
     from polydoc_analytics.errors import unwritable
 
-    out = opt.output(False, False, False, quiet, False)
+    out = opt.output(quiet=quiet)
     for name, content in ((FILE_NAME, EXAMPLE), (FILE, shipped())):
         path = Path(out_folder) / name
         if name == FILE_NAME and path.exists():
@@ -47,7 +44,7 @@ def init(
         out.say(str(path))
 
 
-@config_app.command()
+@command(config_app)
 def show(config: opt.Config = None, json: opt.Json = False) -> None:
     """Show the settings in force, defaults and environment included; of secrets the variables' names alone."""
     content = _in_force(config)
@@ -60,9 +57,9 @@ def show(config: opt.Config = None, json: opt.Json = False) -> None:
         print(line)
 
 
-@config_app.command()
+@command(config_app)
 def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
-    """Check the whole configuration, and say all that is wrong with it: exit 2 where a table means nothing.
+    """Check the whole configuration and list every error: exit 2 where a table means nothing.
 
     Exit 1 where the environment lacks a secret that it names, or contacts or names are wrong. Accounts without contact,
     and contacts, names and budgets of accounts that the lake does not know, are said alone.
@@ -76,7 +73,7 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.safe_text import on_one_line
 
-    out = opt.output(False, False, False, quiet, False)
+    out = opt.output(quiet=quiet)
     settings = opt.configured(config)
     found, errors = examined(settings)
     try:
@@ -134,7 +131,7 @@ def _in_force(config: str | None) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value without the query of a URI, which may be a secret where a store is opened by a signed link."""
+    """Strip the query of a URI, which may be the secret of a signed link."""
     from polydoc_analytics.safe_text import shown
 
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polydoc_analytics.cli import options as opt
-from polydoc_analytics.cli.root import app
+from polydoc_analytics.cli.root import TIME, command
 from polydoc_analytics.cli.shared import as_of_text, connected, envelope, named, print_json, print_plain
 
 if TYPE_CHECKING:
@@ -16,42 +16,30 @@ if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
     from polydoc_analytics.query.explain import Explanation
 
-_MOST_ROWS = 20
+_MAX_ROWS = 20
+_PERIOD = "The period to explain: last-month, this-month, 2026-10, 2026-W45, …"
 
 
-@app.command()
+@command()
 def explain(
     source: opt.Source,
-    measure: Annotated[str, typer.Option("--measure", help="credits, runs or total_tokens.")] = "credits",
-    period: Annotated[
-        str, typer.Option("--period", help="The period to explain: last-month, this-month, 2026-10, 2026-W45, …")
-    ] = "last-month",
+    selection: opt.Selection,
+    reading: opt.StrictReading,
+    answering: opt.Answering,
+    printing: opt.Printing,
+    measure: Annotated[
+        str, typer.Option("--measure", metavar="MEASURE", help="credits, runs or total_tokens.")
+    ] = "credits",
+    period: Annotated[str, opt.flag(TIME, "--period", "PERIOD", _PERIOD)] = "last-month",
     against: Annotated[
-        str | None, typer.Option("--against", help="The period to compare with; by default the one before.")
+        str | None, opt.flag(TIME, "--against", "PERIOD", "The period to compare with; by default the one before.")
     ] = None,
-    by: Annotated[str | None, typer.Option("--by", help="account or language: each one's share of the causes.")] = None,
-    timezone: opt.Timezone = None,
-    account: opt.Account = None,
-    language: opt.LanguageTag = None,
-    date_basis: opt.DateBasis = None,
-    as_of: opt.AsOf = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="KEY", help="account or language: each one's share of the causes.")
+    ] = None,
     top: opt.Top = None,
-    input_format: opt.InputFormat = None,
-    assume_utc: opt.AssumeUtc = False,
-    partial: opt.Partial = False,
-    strict: opt.Strict = False,
-    quarantine: opt.Quarantine = None,
-    engine: opt.Engine = None,
-    remote: opt.Remote = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    markdown: opt.Markdown = False,
-    quiet: opt.Quiet = False,
-    config: opt.Config = None,
-    now: opt.Now = None,
-    no_color: opt.NoColor = False,
 ) -> None:
-    """Say what moved credits, runs or tokens since the period before, cause by cause; the causes sum to the difference.
+    """Explain what moved credits, runs or tokens since the period before; the causes sum to the difference.
 
     volume is the number of runs, mix who had them and in which languages, size the tokens of a run, rate the credits
     of a token. A period in progress is compared with the same days of the one before.
@@ -60,27 +48,15 @@ def explain(
     """
     from polydoc_analytics.query.explain import check_measure
 
-    out = opt.output(json, csv, markdown, quiet, no_color)
+    out = opt.printing(printing)
     check_measure(measure)
     if by is not None:
         opt.one_of("key", by, ("account", "language"))
-    settings = opt.configured(config, timezone, date_basis, None, engine, remote)
-    with connected(
-        source,
-        out,
-        settings,
-        period=period,
-        as_of=as_of,
-        account=account,
-        language=language,
-        now=now,
-        input_format=input_format,
-        assume_utc=assume_utc,
-        partial=partial,
-        strict=strict,
-        quarantine=quarantine,
-        **settings.cluster,
-    ) as db:
+    settings = opt.configured(
+        reading.config, selection.timezone, selection.date_basis, None, answering.engine, answering.remote
+    )
+    choice = opt.Choice(**vars(selection), period=period)
+    with connected(source, out, settings, choice=choice, reading=reading, **settings.cluster) as db:
         found = db.explain(measure=measure, against=against)
         if out.format == "json":
             _print_json(db, found)
@@ -159,7 +135,7 @@ def _print_tables(
     else:
         title += f", by {by}"
         shown, last = named(_rounded(frame), db, accounts), [_total(found, frame)]
-        shown = shown.head(top or _MOST_ROWS)
+        shown = shown.head(top or _MAX_ROWS)
     if out.format == "markdown":
         print_plain(shown, out)
         return

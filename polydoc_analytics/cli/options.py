@@ -13,73 +13,149 @@ from typing import Annotated, Any
 
 import typer
 
+from polydoc_analytics.cli.root import ENGINE, OUTPUT, READING, RUNS, TIME
 from polydoc_analytics.cli.terminal import unguarded
 from polydoc_analytics.config.settings import Settings, choose, settings
 from polydoc_analytics.errors import UsageError, nearest
 
 SOURCE_HELP = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
 
-Source = Annotated[list[str], typer.Argument(help=SOURCE_HELP, show_default=False)]
-OneSource = Annotated[str, typer.Argument(help=SOURCE_HELP, show_default=False)]
-InputFormat = Annotated[
+Source = Annotated[list[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
+
+
+def flag(panel: str, name: str, metavar: str | None, text: str, *more: str, **arguments: Any) -> Any:
+    """Declare an option in one of the help's groups; a flag without a value has no ``metavar``."""
+    return typer.Option(name, *more, metavar=metavar, help=text, rich_help_panel=panel, **arguments)
+
+
+LakeUri = Annotated[
     str | None,
-    typer.Option("--input-format", help="ndjson, json, csv, parquet or arrow; by default found out."),
+    typer.Option("--lake", metavar="LAKE", help="The lake's folder or URI; default: `lake` of the settings."),
 ]
-AssumeUtc = Annotated[bool, typer.Option("--assume-utc", help="Take times without an offset for UTC.")]
-Partial = Annotated[
-    bool, typer.Option("--partial", help="Take one page of several, or runs beside an error, for all of them.")
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when any row is rejected.")]
-Quarantine = Annotated[
-    str | None,
-    typer.Option("--quarantine", metavar="FILE", help="Write rejected rows as NDJSON, to mend and reload."),
-]
-Since = Annotated[
-    str | None, typer.Option("--since", help="First local day (2026-10-01) or instant (2026-10-01T08:00Z).")
-]
-Until = Annotated[str | None, typer.Option("--until", help="Last local day, included, or instant, excluded.")]
-Last = Annotated[str | None, typer.Option("--last", help="30d, 4w (local days including today) or 12h.")]
-Period = Annotated[
-    str | None,
-    typer.Option("--period", help="today, last-week, this-month, …, or 2026-10, 2026-Q3, 2026-W45, 2026."),
-]
-Timezone = Annotated[str | None, typer.Option("--timezone", help="IANA zone of days, weeks and months; default UTC.")]
-Account = Annotated[list[str] | None, typer.Option("--account", help="Only this account id; may be repeated.")]
-LanguageTag = Annotated[
-    list[str] | None,
-    typer.Option("--language", help="Only this language, by exact tag such as pt-BR; repeatable."),
-]
-DateBasis = Annotated[
-    str | None,
-    typer.Option("--date-basis", help="created (default) or finished: the instant that dates a run."),
+
+Account = Annotated[list[str] | None, flag(RUNS, "--account", "ID", "Only this account id; may be repeated.")]
+Language = Annotated[
+    list[str] | None, flag(RUNS, "--language", "TAG", "Only this language, by exact tag such as pt-BR; repeatable.")
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", help="Of a lake: the figures as known as of a load (12), day (its end) or instant."),
+    flag(RUNS, "--as-of", "LOAD", "Of a lake: the figures as known as of a load (12), day (its end) or instant."),
 ]
-Top = Annotated[int | None, typer.Option("--top", min=1, help="Only the first N rows.")]
+Top = Annotated[int | None, flag(RUNS, "--top", "N", "Only the first N rows.", min=1)]
 Order = Annotated[
     str | None,
-    typer.Option("--order", help="Column to order by; NAME:asc or NAME:desc, measures descend by default."),
+    flag(RUNS, "--order", "COLUMN", "Column to order by; NAME:asc or NAME:desc, measures descend by default."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
-Views = Annotated[str | None, typer.Option("--views", metavar="FOLDER", help="A folder of your own views, NAME.sql.")]
-Engine = Annotated[str | None, typer.Option("--engine", help="Who answers: duckdb (default), or spark, a cluster.")]
-Remote = Annotated[
+
+Since = Annotated[
+    str | None, flag(TIME, "--since", "DAY", "First local day (2026-10-01) or instant (2026-10-01T08:00Z).")
+]
+Until = Annotated[str | None, flag(TIME, "--until", "DAY", "Last local day, included, or instant, excluded.")]
+Last = Annotated[str | None, flag(TIME, "--last", "SPAN", "30d, 4w (local days including today) or 12h.")]
+Period = Annotated[
     str | None,
-    typer.Option("--remote", metavar="sc://HOST:PORT", help="The cluster of engine spark, over Spark Connect."),
+    flag(TIME, "--period", "PERIOD", "today, last-week, this-month, …, or 2026-10, 2026-Q3, 2026-W45, 2026."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on standard error but errors.")]
-Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Read settings from this TOML file.")]
-Now = Annotated[str | None, typer.Option("--now", help="Take this instant for now, for reports that can be repeated.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="No colour; NO_COLOR does the same.")]
+Timezone = Annotated[str | None, flag(TIME, "--timezone", "ZONE", "IANA zone of days, weeks and months; default UTC.")]
+DateBasis = Annotated[
+    str | None,
+    flag(TIME, "--date-basis", "BASIS", "created (default) or finished: the instant that dates a run."),
+]
+Now = Annotated[
+    str | None, flag(TIME, "--now", "INSTANT", "Take this instant for now, for reports that can be repeated.")
+]
+
+Json = Annotated[bool, flag(OUTPUT, "--json", None, "Print JSON and nothing else.")]
+Csv = Annotated[bool, flag(OUTPUT, "--csv", None, "Print CSV.")]
+Markdown = Annotated[bool, flag(OUTPUT, "--markdown", None, "Print Markdown.")]
+Quiet = Annotated[bool, flag(OUTPUT, "--quiet", None, "Say nothing on standard error but errors.", "-q")]
+NoColor = Annotated[bool, flag(OUTPUT, "--no-color", None, "No colour; NO_COLOR does the same.")]
+
+InputFormat = Annotated[
+    str | None,
+    flag(READING, "--input-format", "FORMAT", "ndjson, json, csv, parquet or arrow; detected by default."),
+]
+AssumeUtc = Annotated[bool, flag(READING, "--assume-utc", None, "Take times without an offset for UTC.")]
+Partial = Annotated[
+    bool, flag(READING, "--partial", None, "Take one page of several, or runs beside an error, for all of them.")
+]
+Strict = Annotated[bool, flag(READING, "--strict", None, "Exit with 1 when any row is rejected.")]
+Quarantine = Annotated[
+    str | None, flag(READING, "--quarantine", "FILE", "Write rejected rows as NDJSON, to mend and reload.")
+]
+Config = Annotated[str | None, flag(READING, "--config", "FILE", "Read settings from this TOML file.")]
+
+Views = Annotated[str | None, flag(ENGINE, "--views", "FOLDER", "A folder of your own views, NAME.sql.")]
+Engine = Annotated[
+    str | None, flag(ENGINE, "--engine", "ENGINE", "Who answers: duckdb (default), or spark, a cluster.")
+]
+Remote = Annotated[
+    str | None, flag(ENGINE, "--remote", "sc://HOST:PORT", "The cluster of engine spark, over Spark Connect.")
+]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that a command is about, and how they are dated."""
+
+    account: Account = None
+    language: Language = None
+    as_of: AsOf = None
+    timezone: Timezone = None
+    date_basis: DateBasis = None
+    now: Now = None
+
+
+@dataclass(frozen=True)
+class Choice(Selection):
+    """The runs of a command, and the interval."""
+
+    since: Since = None
+    until: Until = None
+    last: Last = None
+    period: Period = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read."""
+
+    input_format: InputFormat = None
+    assume_utc: AssumeUtc = False
+    partial: Partial = False
+    quarantine: Quarantine = None
+    config: Config = None
+
+
+@dataclass(frozen=True)
+class StrictReading(Reading):
+    """How files are read, where a rejected row may be an error."""
+
+    strict: Strict = False
+
+
+@dataclass(frozen=True)
+class Answering:
+    """The engine that answers."""
+
+    engine: Engine = None
+    remote: Remote = None
+
+
+@dataclass(frozen=True)
+class Printing:
+    """The format of a table on standard output, and the notices beside it."""
+
+    json: Json = False
+    csv: Csv = False
+    markdown: Markdown = False
+    quiet: Quiet = False
+    no_color: NoColor = False
 
 
 @dataclass(frozen=True)
 class Output:
-    """How a command prints: its format, whether it talks, colours, and how wide the terminal is."""
+    """How a command prints: its format, whether it is quiet, colours, and how wide the terminal is."""
 
     format: str
     quiet: bool
@@ -87,12 +163,12 @@ class Output:
     width: int = field(default=0)
 
     def say(self, text: str) -> None:
-        """Say something to the person at the terminal, on standard error."""
+        """Print a notice on standard error."""
         if not self.quiet:
             print(text, file=sys.stderr)
 
     def warn(self, text: str) -> None:
-        """Say something that must not be missed."""
+        """Print a warning on standard error, in colour where that is a terminal."""
         if not self.quiet:
             is_colored = self.color and sys.stderr.isatty()
             unguarded(sys.stderr).write("\x1b[33m" if is_colored else "")
@@ -100,30 +176,37 @@ class Output:
             unguarded(sys.stderr).write("\x1b[0m\n" if is_colored else "\n")
 
 
-def output(json: bool, csv: bool, markdown: bool, quiet: bool, no_color: bool) -> Output:
-    """Return how to print; raises UsageError where two formats are asked for."""
+def output(
+    *, json: bool = False, csv: bool = False, markdown: bool = False, quiet: bool = False, no_color: bool = False
+) -> Output:
+    """Build the output that flags ask for; raises UsageError where two formats are asked for."""
     formats = [name for name, wanted in (("json", json), ("csv", csv), ("markdown", markdown)) if wanted]
     if len(formats) > 1:
         raise UsageError(f"--{' and --'.join(formats)} contradict each other; give one of them")
     return Output(formats[0] if formats else "table", quiet, not no_color and not os.environ.get("NO_COLOR"), width())
 
 
+def printing(flags: Printing) -> Output:
+    """Build the output that the flags of a table ask for."""
+    return output(**vars(flags))
+
+
 def width() -> int:
-    """Return how wide a table may be: COLUMNS, the terminal, or 120 where there is none."""
+    """Look up the columns that a table may have: COLUMNS, the terminal's, or 120 where there is none."""
     import shutil
 
     return max(shutil.get_terminal_size((120, 24)).columns, 24)
 
 
 def parsed_now(text: str | None) -> datetime:
-    """Return the instant that ``--now`` (or POLYDOC_ANALYTICS_NOW) gives, else the present one."""
+    """Parse ``--now`` or POLYDOC_ANALYTICS_NOW; the present instant where neither is given."""
     from polydoc_analytics.model.periods import instant_of
 
     return instant_of(text or os.environ.get("POLYDOC_ANALYTICS_NOW"))
 
 
 def one_of(name: str, value: str, valid: tuple[str, ...]) -> str:
-    """Return a flag's value; raises UsageError with the valid ones where it is none of them."""
+    """Check a flag's value against the valid ones; raises UsageError with these."""
     if value not in valid:
         raise UsageError(f"unknown {name} '{value}'{nearest(value, valid)}; expected {', '.join(valid)}")
     return value
@@ -137,24 +220,24 @@ def configured(
     engine: str | None = None,
     remote: str | None = None,
 ) -> Settings:
-    """Return the settings with the flags on top; the file becomes that of all that looks for settings."""
-    found = settings(config)
+    """Read the settings and put the flags on top; whatever looks for settings from now on reads the same file."""
+    in_file = settings(config)
     choose(config)
-    if remote is not None and (engine or found.engine) == "duckdb":
+    if remote is not None and (engine or in_file.engine) == "duckdb":
         raise UsageError("--remote goes with --engine spark; add that, or leave the remote out")
     return replace(
-        found,
-        timezone=timezone or found.timezone,
-        date_basis=date_basis or found.date_basis,
-        views=views or found.views,
-        engine=engine or found.engine,
-        remote=remote or found.remote,
+        in_file,
+        timezone=timezone or in_file.timezone,
+        date_basis=date_basis or in_file.date_basis,
+        views=views or in_file.views,
+        engine=engine or in_file.engine,
+        remote=remote or in_file.remote,
     )
 
 
 @contextmanager
 def progress(out: Output) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield what to call with bytes done and bytes in all; it draws a bar where someone watches long work."""
+    """Yield a callback for bytes done and bytes in all, which draws a bar on a terminal once work takes long."""
     if out.quiet or not sys.stderr.isatty():
         yield None
         return

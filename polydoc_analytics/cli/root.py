@@ -1,17 +1,85 @@
-"""The application that every command is put on."""
+"""The application that every command is put on, and how a command's flags and help are made."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+RUNS, TIME, OUTPUT, READING, ENGINE = "Which runs", "Which time", "Output", "Reading", "Engine"
+_TYPE = re.compile(r" <[^>]*>$")
+"""Python's name of a type, which click writes behind an argument."""
+_PANELS = (RUNS, TIME, OUTPUT, READING, ENGINE)
+MODULES = ("usage", "query", "files", "ingest", "doctor", "report", "explain", "config", "lake", "alerts", "schedule")
+_ORDER = (
+    "usage",
+    "explain",
+    "outlook",
+    "query",
+    "views",
+    "check",
+    "export",
+    "sample",
+    "ingest",
+    "doctor",
+    "report",
+    "sync",
+)
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}
+"""Help is as wide as the terminal; click's own limit is 80 columns."""
+
+
+class Command(TyperCommand):
+    """A command whose help has its own options first, then the shared ones in groups."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.params.sort(key=lambda one: one.param_type_name == "option" and _place(one))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options under their headings."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], **{name: [] for name in _PANELS}}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                default = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                panel = getattr(parameter, "rich_help_panel", None) or default
+                groups[panel].append((_TYPE.sub("", record[0]), record[1].replace("[x>=1]", "[1 or more]")))
+        for name, records in groups.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
+
+
+def _place(option: Any) -> int:
+    panel = getattr(option, "rich_help_panel", None)
+    return 2 + _PANELS.index(panel) if panel else 1
+
+
+class _Group(TyperGroup):
+    """A group of commands; those of the application stand in the order of ``_ORDER``."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        known = [name for name in _ORDER if name in self.commands]
+        self.commands = {name: self.commands[name] for name in [*known, *self.commands]}
+
 
 app = typer.Typer(
+    cls=_Group,
     help="Usage figures you can trust from the run logs of a document translation service.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_SETTINGS,
 )
 
 
@@ -24,3 +92,56 @@ def _root(
 
         print(f"polydoc-analytics {__version__}")
         raise typer.Exit
+
+
+def group(name: str, summary: str) -> typer.Typer:
+    """Put a group of commands, such as ``lake``, on the application."""
+    made = typer.Typer(
+        cls=_Group, help=summary, no_args_is_help=True, rich_markup_mode=None, context_settings=_SETTINGS
+    )
+    app.add_typer(made, name=name)
+    return made
+
+
+def command(on: typer.Typer = app, name: str | None = None) -> Callable[[_F], _F]:
+    """Decorate a function as a command; each field of a parameter that is a dataclass becomes a flag."""
+
+    def decorate(function: _F) -> _F:
+        on.command(name, cls=Command, context_settings=_SETTINGS)(_expanded(function))
+        return function
+
+    return decorate
+
+
+def _expanded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function so that it takes the fields of its dataclass parameters in place of these."""
+    hints = get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint) and name != "return"}
+
+    @functools.wraps(function)
+    def call(**flags: Any) -> Any:
+        given = {
+            name: kind(**{field.name: flags.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()
+        }
+        return function(**flags, **given)
+
+    parameters = [one for name in signature.parameters for one in _parameters(name, hints, signature)]
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {one.name: one.annotation for one in parameters}
+    del call.__wrapped__
+    return call
+
+
+def _parameters(name: str, hints: dict[str, Any], signature: inspect.Signature) -> Iterator[inspect.Parameter]:
+    kind = hints[name]
+    if not is_dataclass(kind):
+        default = signature.parameters[name].default
+        yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        return
+    inner = get_type_hints(kind, include_extras=True)
+    for field in fields(kind):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        yield inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=inner[field.name]
+        )

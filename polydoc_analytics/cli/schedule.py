@@ -1,4 +1,4 @@
-"""The commands of the schedule: do what is due, once or in a loop, and see what is planned and what was done."""
+"""The commands of the schedule: run due jobs once or in a loop, list planned and past jobs."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.alerts import DryRun
-from polydoc_analytics.cli.lake import LakeUri, opened_lake
-from polydoc_analytics.cli.root import app
-from polydoc_analytics.cli.shared import print_json
+from polydoc_analytics.cli.root import command, group
+from polydoc_analytics.cli.shared import opened_lake, print_json
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     from polydoc_analytics.automation.schedule.jobs import Job
     from polydoc_analytics.automation.schedule.scheduler import RunSummary, Scheduler
 
-schedule_app = typer.Typer(
-    help="Do what is due, and see what is planned and what was done.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(schedule_app, name="schedule")
+schedule_app = group("schedule", "Run what is due, and see what is planned and what was done.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A report of the settings.", show_default=False)]
-_LONGEST_SLEEP_S = 300.0
-_SHOWN = 5
+_MAX_SLEEP_S = 300.0
+_MAX_JOBS = 5
 
 
-@schedule_app.command()
+@command(schedule_app)
 def due(
-    lake: LakeUri = None,
+    lake: opt.LakeUri = None,
     dry_run: DryRun = False,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -37,13 +33,13 @@ def due(
     now: opt.Now = None,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Do what is due and exit, for cron, systemd, Kubernetes and Airflow: exit 3 when something reached nobody.
+    """Run what is due and exit, for cron, systemd, Kubernetes and Airflow: exit 3 when something reached nobody.
 
     A second scheduler on the same lake waits for the first, and finds nothing left to do.
 
     Example: polydoc-analytics schedule due --config polydoc-analytics.toml
     """
-    out = opt.output(json, False, False, quiet, no_color)
+    out = opt.output(json=json, quiet=quiet, no_color=no_color)
     scheduler = _scheduler(lake, config, now, out)
     if dry_run:
         jobs = scheduler.planned()
@@ -56,25 +52,25 @@ def due(
     done = scheduler.due()
     if out.format == "json":
         _print(scheduler, "schedule due", [_row(job) for job in done.jobs])
-    _say(done, out)
+    _say_summary(done, out)
     return 3 if done.is_bad else 0
 
 
-@schedule_app.command()
+@command(schedule_app)
 def run(
-    lake: LakeUri = None,
+    lake: opt.LakeUri = None,
     quiet: opt.Quiet = False,
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Do what is due, again and again, in the foreground, until SIGTERM or Ctrl-C; what is under way is finished."""
+    """Run what is due, again and again, in the foreground, until SIGTERM or Ctrl-C; a job under way is finished."""
     import signal
     import threading
     from datetime import UTC, datetime
 
     from polydoc_analytics.errors import PolydocError
 
-    out = opt.output(False, False, False, quiet, no_color)
+    out = opt.output(quiet=quiet, no_color=no_color)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -82,25 +78,25 @@ def run(
     out.say("waiting for what is due; SIGTERM or Ctrl-C ends it")
     while not ended.is_set():
         try:
-            _say(scheduler.due(), out)
+            _say_summary(scheduler.due(), out)
         except PolydocError as error:
             out.warn(f"{error}")  # a lake out of reach for a while must not end a service
-        wakes = scheduler.wakes_at()
-        left = (wakes - datetime.now(UTC)).total_seconds() if wakes else _LONGEST_SLEEP_S
-        ended.wait(min(max(left, 1.0), _LONGEST_SLEEP_S))
+        next_at = scheduler.wakes_at()
+        left = (next_at - datetime.now(UTC)).total_seconds() if next_at else _MAX_SLEEP_S
+        ended.wait(min(max(left, 1.0), _MAX_SLEEP_S))
     out.say("ended")
     return 0
 
 
-@schedule_app.command("list")
+@command(schedule_app, "list")
 def list_(
-    lake: LakeUri = None,
+    lake: opt.LakeUri = None,
     json: opt.Json = False,
     config: opt.Config = None,
     now: opt.Now = None,
 ) -> None:
     """List the reports of the settings: when they are next due, and how their last job ended."""
-    out = opt.output(json, False, False, False, False)
+    out = opt.output(json=json)
     scheduler = _scheduler(lake, config, now, out)
     rows = []
     for plan in scheduler.plans.reports.values():
@@ -129,10 +125,10 @@ def list_(
         print(f"{row['report']}: next {row['next_at']} ({row['schedule']}, {row['timezone']}); {past}{note}")
 
 
-@schedule_app.command()
+@command(schedule_app)
 def show(
     name: Name,
-    lake: LakeUri = None,
+    lake: opt.LakeUri = None,
     json: opt.Json = False,
     config: opt.Config = None,
     now: opt.Now = None,
@@ -140,13 +136,13 @@ def show(
     """Show one report: its next times, its last jobs, their states and tries."""
     from itertools import islice
 
-    out = opt.output(json, False, False, False, False)
+    out = opt.output(json=json)
     scheduler = _scheduler(lake, config, now, out)
     plan = scheduler.plans.report(name)
-    upcoming = [due.isoformat() for due in islice(plan.cron.after(scheduler.clock()), _SHOWN)]
-    jobs = scheduler.book.jobs(name)[-_SHOWN:]
+    upcoming = [due.isoformat() for due in islice(plan.cron.after(scheduler.clock()), _MAX_JOBS)]
+    jobs = scheduler.book.jobs(name)[-_MAX_JOBS:]
     if json:
-        tries = [{**_row(job), "tries": [_try(one) for one in job.tries]} for job in jobs]
+        tries = [{**_row(job), "tries": [_attempt(attempt) for attempt in job.tries]} for job in jobs]
         _print(scheduler, "schedule show", [{"report": name, "next": upcoming, "jobs": tries}])
         return
     print(f"{name}: {plan.kind}, {plan.period}, {plan.cron.text} in {plan.timezone}")
@@ -154,14 +150,14 @@ def show(
         print(f"    next {at}")
     for job in reversed(jobs):
         print(f"    {job.period} {job.state}, due {job.due_at}{f': {job.note}' if job.note else ''}")
-        for one in job.tries:
-            print(f"        {one.at} {one.outcome}{f': {one.answer}' if one.answer else ''}")
+        for attempt in job.tries:
+            print(f"        {attempt.at} {attempt.outcome}{f': {attempt.answer}' if attempt.answer else ''}")
 
 
-@schedule_app.command()
+@command(schedule_app)
 def history(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this report.", show_default=False)] = None,
-    lake: LakeUri = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this report.", show_default=False)] = None,
+    lake: opt.LakeUri = None,
     top: opt.Top = None,
     json: opt.Json = False,
     config: opt.Config = None,
@@ -174,13 +170,13 @@ def history(
     from polydoc_analytics.automation.schedule.jobs import JobStore
     from polydoc_analytics.automation.state_store import StateStore
 
-    out = opt.output(json, False, False, False, False)
+    out = opt.output(json=json)
     target = opened_lake(lake, opt.configured(config), out, must_exist=True)
-    shelf = StateStore(target)
-    jobs = list(reversed(JobStore(shelf).jobs(name)))[:top]
-    told = [] if name else list(reversed(notices(shelf)))[:top]
+    store = StateStore(target)
+    jobs = list(reversed(JobStore(store).jobs(name)))[:top]
+    sent = [] if name else list(reversed(notices(store)))[:top]
     if json:
-        sections = [{"name": "jobs", "data": [_row(job) for job in jobs]}, {"name": "notices", "data": told}]
+        sections = [{"name": "jobs", "data": [_row(job) for job in jobs]}, {"name": "notices", "data": sent}]
         head = {"schema_version": 1, "report": "schedule history", "lake": target.place.shown}
         print_json(head | {"sections": sections})
         return
@@ -194,19 +190,19 @@ def history(
             for document in edition.documents:
                 for file, known in document.files.items():
                     print(f"        {file}  {known['bytes']:,} bytes  SHA-256 {known['sha256']}")
-            for one in edition.deliveries:
-                _print_delivery(one.target, one.receiver, one.state, one.tries)
-    for notice in told:
+            for delivery in edition.deliveries:
+                _print_delivery(delivery.target, delivery.receiver, delivery.state, delivery.tries)
+    for notice in sent:
         print(f"notice: {notice['letter']['title']}, {notice['made_at']}")
-        for one in notice["deliveries"]:
-            tries = counted(len(one["tries"]), "try", "tries")
-            print(f"        {one['target']} {one['receiver']}: {one['state']}, {tries}")
+        for delivery in notice["deliveries"]:
+            tries = counted(len(delivery["tries"]), "try", "tries")
+            print(f"        {delivery['target']} {delivery['receiver']}: {delivery['state']}, {tries}")
 
 
 def _print_delivery(target: str, receiver: str, state: str, tries: list[Any]) -> None:
     print(f"        {target} {receiver}: {state}")
-    for one in tries:
-        print(f"            {one.at} {one.outcome}: {one.answer}")
+    for attempt in tries:
+        print(f"            {attempt.at} {attempt.outcome}: {attempt.answer}")
 
 
 def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.Output, **more: Any) -> Scheduler:
@@ -225,14 +221,14 @@ def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.O
     )
 
 
-def _say(done: RunSummary, out: opt.Output) -> None:
-    for job in done.jobs:
+def _say_summary(summary: RunSummary, out: opt.Output) -> None:
+    for job in summary.jobs:
         out.say(f"{job.report} {job.period}: {job.state}{f' ({job.note})' if job.note else ''}")
-    for one in done.alerts.started if done.alerts else ():
-        out.warn(f"{one.alert}: {one.what}")
-    for name in done.alerts.recovered if done.alerts else ():
+    for alert in summary.alerts.started if summary.alerts else ():
+        out.warn(f"{alert.alert}: {alert.what}")
+    for name in summary.alerts.recovered if summary.alerts else ():
         out.say(f"over: {name}")
-    for notice in done.lost:
+    for notice in summary.lost:
         out.warn(f"'{notice['letter']['title']}' reached nobody; see `polydoc-analytics schedule history`")
 
 
@@ -240,8 +236,8 @@ def _print(scheduler: Scheduler, report: str, rows: list[dict[str, Any]]) -> Non
     print_json({"schema_version": 1, "report": report, "lake": scheduler.lake.place.shown, "data": rows})
 
 
-def _try(one: Any) -> dict[str, str]:
-    return {"at": one.at, "outcome": one.outcome, "answer": one.answer}
+def _attempt(attempt: Any) -> dict[str, str]:
+    return {"at": attempt.at, "outcome": attempt.outcome, "answer": attempt.answer}
 
 
 def _row(job: Job) -> dict[str, Any]:

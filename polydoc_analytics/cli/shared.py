@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.terminal import print_exact
+from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted, noun
 from polydoc_analytics.safe_text import json_escaped
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.ingest.results import Counts
+    from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.resolve import Source
     from polydoc_analytics.loaders.recognition import PassedOver
     from polydoc_analytics.query.database import Database
@@ -25,7 +27,7 @@ _ROWS_AT_A_TIME = 50_000
 
 
 def one_or_many(source: Sequence[str]) -> str | list[str]:
-    """Return the sources of a command line as `connect` and `export` take them."""
+    """Unpack the sources of a command line for `connect` and `export`: one as it is, several as a list."""
     return source[0] if len(source) == 1 else list(source)
 
 
@@ -34,14 +36,15 @@ def connected(
     out: opt.Output,
     settings: Settings,
     *,
-    account: list[str] | None = None,
-    language: list[str] | None = None,
-    now: str | None = None,
-    quarantine: str | None = None,
+    choice: opt.Choice,
+    reading: opt.Reading,
     watched: opt.Output | None = None,
     **arguments: Any,
 ) -> Database:
-    """Connect to a source with the flags' arguments, and say how its rows were accounted for."""
+    """Connect to a source with the flags' arguments, and print how its rows were accounted for.
+
+    ``watched`` is the output of progress and warnings where ``out`` is silent.
+    """
     from polydoc_analytics.query.database import connect
 
     with opt.progress(watched or out) as update:
@@ -49,23 +52,48 @@ def connected(
             one_or_many(source) if isinstance(source, Sequence) else source,
             timezone=settings.timezone,
             date_basis=cast("DateBasis", settings.date_basis),
-            account=account,
-            language=language,
-            now=opt.parsed_now(now),
-            quarantine_to=quarantine,
+            since=choice.since,
+            until=choice.until,
+            last=choice.last,
+            period=choice.period,
+            account=choice.account,
+            language=choice.language,
+            as_of=choice.as_of,
+            now=opt.parsed_now(choice.now),
+            input_format=reading.input_format,
+            assume_utc=reading.assume_utc,
+            partial=reading.partial,
+            strict=isinstance(reading, opt.StrictReading) and reading.strict,
+            quarantine_to=reading.quarantine,
             progress=update,
             **arguments,
         )
     say_counts(out, db.counts, db.rejection, db.snapshot)
     say_passed_over(watched or out, db.passed_over)
-    if left_out := db.runs_without_date:
-        are = noun(left_out, "is", "are")
-        out.warn(f"{counted(left_out, 'run')} without finished_at {are} left out of every figure")
+    if undated := db.runs_without_date:
+        are = noun(undated, "is", "are")
+        out.warn(f"{counted(undated, 'run')} without finished_at {are} left out of every figure")
     return db
 
 
+def opened_lake(uri: str | None, settings: Settings, out: opt.Output, *, must_exist: bool = False) -> Lake:
+    """Open the lake that a flag or the settings name; raises UsageError where neither does.
+
+    With ``must_exist`` raises LakeError where there is none, for commands that must never make one.
+    """
+    from polydoc_analytics.lake.lake import Lake
+
+    uri = uri or settings.lake
+    if not uri:
+        raise UsageError("which lake? pass --lake LAKE, or set `lake` in polydoc-analytics.toml")
+    lake = Lake(uri, talk=out.say)
+    if must_exist:
+        lake.raise_if_none()
+    return lake
+
+
 def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | None = None) -> None:
-    """Say what became of the rows, and which were rejected; of a lake, how many runs it has and as of which load."""
+    """Print how rows were accounted for and which were rejected; of a lake, its runs and the load."""
     if snapshot is not None:
         out.say(f"{counted(counts.runs, 'run')} as of {snapshot}")
         return
@@ -79,7 +107,7 @@ def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | 
 
 
 def say_passed_over(out: opt.Output, files: Iterable[PassedOver]) -> None:
-    """Say which files of a folder were not read, and why."""
+    """Print the files of a folder that were not read, with the reasons."""
     from polydoc_analytics.loaders.files import passed_over_text
 
     if text := passed_over_text(files):
@@ -99,7 +127,7 @@ def envelope(
     truncated: bool = False,
     sections: Mapping[str, pl.DataFrame] | None = None,
 ) -> dict[str, Any]:
-    """Return the JSON envelope of a frame, or of several as sections."""
+    """Build the JSON envelope of a frame, or of several as sections."""
     from polydoc_analytics.cli.tables import instant_text, json_rows
 
     since, until = db.interval.since, db.interval.until
@@ -123,9 +151,9 @@ def envelope(
 
 
 def _filters(db: Database) -> dict[str, list[str]]:
-    chosen = {"account": list(db.filters.accounts), "language": list(db.filters.languages)}
-    left_out = list(db.filters.without_accounts)
-    return chosen | ({"without_account": left_out} if left_out else {})
+    filters = {"account": list(db.filters.accounts), "language": list(db.filters.languages)}
+    without = list(db.filters.without_accounts)
+    return filters | ({"without_account": without} if without else {})
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -134,7 +162,7 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 
 def print_json_rows(content: Mapping[str, Any], frame: pl.DataFrame) -> None:
-    """Print what :func:`print_json` prints of an envelope with a frame's rows as its data, some rows at a time."""
+    """Print an envelope as :func:`print_json` does, with a frame's rows as its data, some rows at a time."""
     from polydoc_analytics.cli.tables import json_rows
 
     head, _, end = json.dumps({**content, "data": []}, ensure_ascii=False, indent=1).rpartition("]")
@@ -157,6 +185,16 @@ def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
     print_exact(csv_text(frame[:_ROWS_AT_A_TIME]))
     for part in frame[_ROWS_AT_A_TIME:].iter_slices(_ROWS_AT_A_TIME):
         print_exact(csv_text(part, with_header=False))
+
+
+def print_frame(frame: pl.DataFrame, out: opt.Output, title: str) -> None:
+    """Print a frame as a terminal table, CSV or Markdown."""
+    from polydoc_analytics.cli.tables import terminal_table
+
+    if out.format == "table":
+        print(terminal_table(frame, title=title, width=out.width))
+    else:
+        print_plain(frame, out)
 
 
 def named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFrame:

@@ -275,7 +275,7 @@ class TestMemory:
         assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
     def test_a_table_of_too_many_rows_to_print_is_one_line(self, cli, monkeypatch: pytest.MonkeyPatch, file) -> None:
-        monkeypatch.setattr("polydoc_analytics.cli.commands._MOST_CELLS", 5)
+        monkeypatch.setattr("polydoc_analytics.cli.query._MAX_CELLS", 5)
         source = file([wire("a")])
         for flags in ([], ["--markdown"]):
             result = cli("query", source, "select * from range(6)", "-q", *flags)

@@ -1,0 +1,43 @@
+"""The command ``doctor``: the state of the lake and its sources, and what to do."""
+
+from __future__ import annotations
+
+from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.root import command
+from polydoc_analytics.cli.shared import opened_lake, print_json
+
+
+@command()
+def doctor(
+    lake: opt.LakeUri = None,
+    json: opt.Json = False,
+    config: opt.Config = None,
+    now: opt.Now = None,
+    no_color: opt.NoColor = False,
+) -> int:
+    """Examine the lake and its sources: what they hold, what is in doubt, what to do. Exits with 1 on damage."""
+    import polars as pl
+
+    from polydoc_analytics.cli.tables import json_value, terminal_table, two_columns
+    from polydoc_analytics.lake.doctor import examine
+
+    out = opt.output(json=json, no_color=no_color)
+    settings = opt.configured(config)
+    examined = examine(opened_lake(lake, settings, out), settings.sources, opt.parsed_now(now))
+    if out.format == "json":
+        findings = [{"level": each.level, "what": each.what, "do": each.do} for each in examined.findings]
+        parts = [{"name": name, "data": json_value(rows)} for name, rows in examined.sections.items()]
+        sections = [{"name": "lake", "data": [examined.figures]}, {"name": "findings", "data": findings}, *parts]
+        print_json({"schema_version": 1, "report": "doctor", "sections": sections})
+        return 0 if examined.is_whole else 1
+    figures = {name.replace("_", " "): value for name, value in examined.figures.items()}
+    tables = [two_columns("What the lake holds", figures, out.width)]
+    for name, rows in examined.sections.items():
+        if rows:
+            frame = pl.DataFrame(rows, infer_schema_length=None)
+            tables.append(terminal_table(frame, title=name.replace("_", " ").capitalize(), width=out.width))
+    print("\n\n".join(tables) + "\n")
+    marks = {"good": "ok   ", "doubt": "look ", "bad": "BAD  "}
+    for finding in examined.findings:
+        print(f"{marks[finding.level]} {finding.what}" + (f"\n      → {finding.do}" if finding.do else ""))
+    return 0 if examined.is_whole else 1

@@ -1,0 +1,171 @@
+"""The commands over files of runs: check them, export them as Parquet, and make a sample."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.root import command
+from polydoc_analytics.cli.shared import (
+    as_of_text,
+    connected,
+    envelope,
+    one_or_many,
+    print_json,
+    say_counts,
+    say_passed_over,
+)
+from polydoc_analytics.errors import SumError
+from polydoc_analytics.model.plurals import counted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.query.database import Database
+
+
+@command()
+def check(
+    source: opt.Source,
+    reading: opt.Reading,
+    timezone: opt.Timezone = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    now: opt.Now = None,
+    no_color: opt.NoColor = False,
+) -> int:
+    """Account for every row of a source: read, merged, quarantined and why, and what looks suspicious.
+
+    Exits with 1 when any row was quarantined.
+    """
+    out = opt.output(json=json, quiet=quiet, no_color=no_color)
+    choice = opt.Choice(timezone=timezone, now=now)
+    settings = opt.configured(reading.config, timezone)
+    with connected(source, replace(out, quiet=True), settings, choice=choice, reading=reading, watched=out) as db:
+        rules = db.view("data_quality")
+        try:
+            identities, overflow = db.view("conservation"), None
+        except SumError as error:
+            identities, overflow = None, error
+        if json:
+            _print_check_json(db, out, rules, identities, overflow)
+        else:
+            _print_check(db, out, rules, identities, overflow)
+        return 1 if db.counts.quarantined else 0
+
+
+def _print_check_json(
+    db: Database, out: opt.Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
+) -> None:
+    import polars as pl
+
+    if overflow is not None:
+        out.warn(f"identities are not worked out: {overflow}")
+    sections = {
+        "quarantine_by_reason": _by_reason(db.quarantine),
+        "quarantine": db.quarantine,
+        "data_quality": rules,
+        "conservation": pl.DataFrame() if identities is None else identities,
+    }
+    print_json(envelope("check", db, None, sections=sections))
+
+
+def _print_check(
+    db: Database, out: opt.Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
+) -> None:
+    import polars as pl
+
+    from polydoc_analytics.cli.tables import terminal_table
+
+    counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
+    tables = {f"Every row accounted for{as_of_text(db)}": counts}
+    if db.counts.quarantined:
+        tables["Quarantined, by reason"] = _by_reason(db.quarantine)
+        tables["Quarantined, the first rows"] = db.quarantine.head(5).select("source", "line", "reason")
+    if db.conflicts:
+        tables["Finished in more than one way, the first"] = pl.DataFrame({"id": list(db.conflicts[:5])})
+    tables["Valid, but suspicious"] = rules.filter(pl.col("runs") > 0)
+    print("\n\n".join(terminal_table(frame, title=title, width=out.width) for title, frame in tables.items()))
+    if identities is None:
+        print(f"\nNo identity is worked out: {overflow}.")
+    else:
+        held = f"{identities['holds'].sum()} of {identities.height} identities hold"
+        print(f"\n{held} (days, accounts and languages sum to the total).")
+
+
+def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    from polydoc_analytics.ingest.quarantine import reason_kind
+
+    reasons = rejected["reason"].value_counts(name="rows")  # first, because many rows share one reason
+    kinds = reasons.with_columns(pl.col("reason").map_elements(reason_kind, return_dtype=pl.String))
+    return kinds.group_by("reason").agg(pl.sum("rows")).sort("rows", "reason", descending=[True, False])
+
+
+@command()
+def export(
+    source: opt.Source,
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="The folder to write.", show_default=False)],
+    reading: opt.StrictReading,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    as_of: opt.AsOf = None,
+    timezone: opt.Timezone = None,
+    json: opt.Json = False,
+    quiet: opt.Quiet = False,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Write checked, merged runs as zstd Parquet in created_month=YYYY-MM/ (UTC) with a manifest.
+
+    The folder appears when it is whole. Any tool reads it: duckdb -c "select * from 'runs/**/*.parquet'"
+    """
+    from polydoc_analytics.query.export import export as write
+
+    out = opt.output(json=json, quiet=quiet, no_color=no_color)
+    settings = opt.configured(reading.config, timezone)
+    with opt.progress(out) as update:
+        staged = write(
+            one_or_many(source),
+            destination,
+            input_format=reading.input_format,
+            assume_utc=reading.assume_utc,
+            partial=reading.partial,
+            strict=reading.strict,
+            overwrite=overwrite,
+            quarantine_to=reading.quarantine,
+            progress=update,
+            as_of=as_of,
+            timezone=settings.timezone,
+        )
+    files, size = len(staged.manifest.parts), sum(part.bytes for part in staged.manifest.parts)
+    if json:
+        data = [{"path": part.path, "runs": part.rows, "bytes": part.bytes} for part in staged.manifest.parts]
+        head = {"schema_version": 1, "report": "export", "snapshot": staged.snapshot}
+        print_json(head | {"counts": dict(staged.counts), "data": data})
+    say_counts(out, staged.counts, staged.rejection, staged.snapshot)
+    say_passed_over(out, staged.passed_over)
+    out.say(f"{destination}: {counted(staged.manifest.rows, 'run')} in {counted(files, 'file')}, {size:,} bytes")
+
+
+@command()
+def sample(
+    file: Annotated[str, typer.Argument(metavar="OUT", help="The NDJSON file to write, or - for standard output.")],
+    runs: Annotated[int, typer.Option("--runs", metavar="N", help="How many runs.")] = 2_000,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same runs.")] = 0,
+    broken: Annotated[int, typer.Option("--broken", metavar="N", help="How many lines that break a rule to add.")] = 0,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Write realistic synthetic runs as NDJSON."""
+    from polydoc_analytics.loaders.sample import write_sample
+
+    out = opt.output(quiet=quiet)
+    with opt.progress(out) as update:
+        report = (lambda done: update(done, runs)) if update else None
+        target = sys.stdout.buffer if file == "-" else file
+        write_sample(target, runs=runs, seed=seed, broken=broken, progress=report)
+    if file != "-":
+        out.say(f"{file}: {counted(runs, 'run')}")

@@ -1,0 +1,106 @@
+"""The commands over the views: ``query`` asks them, ``views`` lists and describes them and prints their SQL."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.root import command
+from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_frame, print_json, print_json_rows
+from polydoc_analytics.errors import QueryError, UsageError
+from polydoc_analytics.model.plurals import counted
+
+_MAX_CELLS = 5_000_000
+
+
+@command()
+def query(
+    source: opt.Source,
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help="One SELECT over the views; see `polydoc-analytics views`.")
+    ],
+    choice: opt.Choice,
+    reading: opt.StrictReading,
+    answering: opt.Answering,
+    printing: opt.Printing,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="Seconds after which the query is stopped.")
+    ] = 300,
+    top: opt.Top = None,
+    views: opt.Views = None,
+) -> None:
+    """Run one SELECT over the views, under guard rails: it reads the source's files and nothing else.
+
+    Example: polydoc-analytics query exports/ "select language, failure_rate from usage_by_language order by 2 desc"
+    """
+    out = opt.printing(printing)
+    settings = opt.configured(
+        reading.config, choice.timezone, choice.date_basis, views, answering.engine, answering.remote
+    )
+    if not timeout > 0:  # also rejects NaN
+        raise UsageError(f"timeout {timeout:g} is no length of time; expected seconds above 0")
+    with connected(
+        source, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
+    ) as db:
+        frame = db.sql(sql, timeout_s=timeout)
+        rows = frame.head(top) if top else frame
+        if out.format in ("table", "markdown") and rows.height * rows.width > _MAX_CELLS:
+            raise QueryError(f"{counted(rows.height, 'row')} are too many for a table; add --top, --csv or --json")
+        if out.format == "json":
+            print_json_rows(envelope("query", db, None, truncated=rows.height < frame.height), rows)
+        else:
+            print_frame(rows, out, f"{counted(frame.height, 'row')}{as_of_text(db)}")
+
+
+@command()
+def views(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A view, for its columns.", show_default=False)
+    ] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print CREATE VIEW statements, to take elsewhere.")] = False,
+    dialect: Annotated[
+        str,
+        typer.Option(
+            "--dialect", metavar="DIALECT", help="With --sql: duckdb, spark, databricks, postgres or snowflake."
+        ),
+    ] = "duckdb",
+    table: Annotated[
+        str, typer.Option("--table", metavar="NAME", help="With --sql: your table of runs, one row a run.")
+    ] = "runs",
+    timezone: opt.Timezone = None,
+    folder: opt.Views = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    markdown: opt.Markdown = False,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """List the views, the package's and your own, describe one's columns, or print their SQL."""
+    import polars as pl
+
+    from polydoc_analytics import views as catalog
+    from polydoc_analytics.views.custom import catalog_with
+
+    out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
+    settings = opt.configured(config, timezone, views=folder)
+    known = catalog_with(settings.views)
+    wanted = [catalog.view(name, known)] if name else list(known.values())
+    if sql:
+        from polydoc_analytics.views.ddl import statements, with_those_below
+
+        below = with_those_below(wanted[0], known) if name else wanted
+        print(statements(below, dialect, table=table, timezone=settings.timezone))
+        return
+    if name:
+        [view] = wanted
+        rows = [{"column": column, "meaning": meaning} for column, meaning in view.columns.items()]
+        title = f"{view.name}: {view.title} Grain: {view.grain}."
+    else:
+        rows = [{"view": view.name, "grain": view.grain} for view in wanted]
+        title = "Views over the runs; `polydoc-analytics views NAME` describes one's columns."
+    if out.format == "json":
+        print_json({"schema_version": 1, "report": "views", "data": rows})
+    else:
+        print_frame(pl.DataFrame(rows), out, title)
