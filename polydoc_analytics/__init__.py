@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database, connect
     from polydoc_analytics.query.explain import Explanation
     from polydoc_analytics.query.export import export, load
+    from polydoc_analytics.query.outlook import Outlook
     from polydoc_analytics.reports.charts import charts
     from polydoc_analytics.reports.model import Report
     from polydoc_analytics.reports.write import build, report
@@ -53,6 +54,7 @@ _HOMES = {
     "model.languages": ("Language", "language"),
     "ingest.results": ("Counts", "Loaded", "Staged"),
     "query.explain": ("Explanation",),
+    "query.outlook": ("Outlook",),
     "query.export": ("export", "load"),
     "model.periods": ("Interval", "interval"),
     "reports.write": ("build", "report"),
@@ -71,6 +73,7 @@ __all__ = [
     "Language",
     "LoadResult",
     "Loaded",
+    "Outlook",
     "PolydocError",
     "QueryError",
     "RejectedRowsError",

@@ -18,7 +18,20 @@ RUNS, TIME, OUTPUT, READING, ENGINE = "Which runs", "Which time", "Output", "Rea
 _TYPE = re.compile(r" <[^>]*>$")
 """Python's name of a type, which click writes behind an argument."""
 _PANELS = (RUNS, TIME, OUTPUT, READING, ENGINE)
-MODULES = ("usage", "query", "files", "ingest", "doctor", "report", "explain", "config", "lake", "alerts", "schedule")
+MODULES = (
+    "usage",
+    "query",
+    "files",
+    "ingest",
+    "doctor",
+    "report",
+    "explain",
+    "outlook",
+    "config",
+    "lake",
+    "alerts",
+    "schedule",
+)
 _ORDER = (
     "usage",
     "explain",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date, datetime
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
     from polydoc_analytics.query.explain import Explanation
+    from polydoc_analytics.query.outlook import Outlook
 
 _MAX_TRIES = 5
 """An erasure may remove a lake's files between the choice of a snapshot and the look into its files."""
@@ -322,6 +323,28 @@ class Database:
             return explain(self, measure=measure, against=against)
         with self.over(interval(period=period, timezone=self.timezone, now=self.now)) as chosen:
             return explain(chosen, measure=measure, against=against)
+
+    def outlook(
+        self,
+        *,
+        period: str | None = None,
+        measure: str = "credits",
+        by: str | None = None,
+        budget: str | os.PathLike[str] | Mapping[str, float] | None = None,
+    ) -> Outlook:
+        """Forecast where a period in progress will end: an Outlook, with what there is so far, expected and before.
+
+        ``period`` is by default the interval of the database, or this-month where that has no bounds; ``measure`` is
+        credits, runs or total_tokens; ``by`` may be account. ``budget`` is credits by account id, or a CSV file with
+        the columns account_id and credits; with one, the outlook goes by account. Each day ahead is expected to bring
+        the mean of the same weekday over the last eight whole weeks; the documentation of figures says the rest.
+
+        Raises UsageError for a period that is not in progress, another measure or key, and a file that is no budget.
+        """
+        from polydoc_analytics.query.outlook import outlook, read_budgets
+
+        budgets = budget if budget is None or isinstance(budget, Mapping) else read_budgets(budget)
+        return outlook(self, period=period, measure=measure, by=by, budgets=budgets)
 
     def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
         """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""

@@ -96,12 +96,14 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> pda.Lake:
 def test_what_returns_a_frame_names_its_columns(lake: pda.Lake) -> None:
     with pda.connect(lake) as db:
         loads, explanation = db.loads, db.explain(period="2026-03")
+        outlook = db.outlook(by="account")
         assert loads is not None
         frames = {
             "Database.views": db.views(),
             "Database.describe": db.describe("usage"),
             "Database.quarantine": db.quarantine,
             "Database.loads": loads,
+            "Outlook.frame": outlook.frame,
             **{
                 f"Explanation.{name}": getattr(explanation, name)
                 for name in ("effects", "by_account", "by_language", "cells")
