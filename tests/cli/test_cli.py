@@ -283,7 +283,20 @@ def test_sample_writes_to_standard_output(cli) -> None:
     assert all(json.loads(line)["id"] for line in result.out.splitlines())
 
 
-COMMANDS = ["usage", "explain", "outlook", "query", "views", "check", "export", "sample", "ingest", "doctor", "report", "sync"]
+COMMANDS = [
+    "usage",
+    "explain",
+    "outlook",
+    "query",
+    "views",
+    "check",
+    "export",
+    "sample",
+    "ingest",
+    "doctor",
+    "report",
+    "sync",
+]
 COMMANDS += ["config", "lake", "alerts", "schedule"]
 
 
