@@ -69,7 +69,7 @@ def explain(
 
 
 def _frame(found: Explanation, by: str | None) -> pl.DataFrame:
-    """Return the effects, or those of each account or language, the greatest differences first."""
+    """Select the effects, or those of each account or language, the greatest differences first."""
     import polars as pl
 
     if by is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 lake_app = group("lake", "Look at a lake, keep it, and find the way back.")
 
-Run = Annotated[bool, typer.Option("--run", help="Do it; without this flag only what would be done is said.")]
+Run = Annotated[bool, typer.Option("--run", help="Do it; without this flag only print what would be done.")]
 
 
 @command(lake_app)

@@ -1,4 +1,4 @@
-"""Frames as people read them: terminal tables that fit, Markdown, CSV and JSON values."""
+"""Frames as output: terminal tables that fit, Markdown, CSV and JSON values."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _GAP = 2
 _FEW_COLUMNS = 3
-_LEAST_TEXT = 16
-_LEAST_OF_ALL = 4
+_MIN_TEXT = 16
+_MIN_CELL = 4
 
 _LABELS = {
     "account_id": "account",
@@ -89,7 +89,7 @@ def terminal_table(
     last: Sequence[Mapping[str, Any]] = (),
     is_usage: bool = False,
 ) -> str:
-    """Return a frame as a table that fits ``width`` columns, with rows such as "others" and "total" under a rule.
+    """Format a frame as a table that fits ``width`` columns, with rows such as "others" and "total" under a rule.
 
     Numbers are grouped by thousands and aligned, rates are in percent, unknown values are an en dash. Columns are left
     out where the width does not suffice, and of usage the measures of lesser interest; the title says so.
@@ -97,12 +97,12 @@ def terminal_table(
     names = [*keys, *(name for name in _USAGE_PRIORITY if name in frame.columns)] if is_usage else frame.columns
     title = on_one_line(title)
     columns = [_column(frame, name, last, name in keys) for name in names]
-    shown = _that_fit(columns, width)
+    shown = _fitting(columns, width)
     left_out = len(frame.columns) - len(shown)
     note = f"  ({left_out} more {noun(left_out, 'column')} with --json or --csv)" if left_out else ""
     shown = _narrowed(shown, width)
     rule = "─" * min(width, sum(c.width + _GAP for c in shown) - _GAP)
-    lines = [_cut(title + note, width) if width < len(title + note) else title + note, rule]
+    lines = [_truncated(title + note, width) if width < len(title + note) else title + note, rule]
     lines.append(_line([c.label for c in shown], shown))
     lines.append(rule)
     rows = [[c.cells[at] for c in shown] for at in range(frame.height + len(last))]
@@ -116,10 +116,10 @@ def terminal_table(
 
 
 def two_columns(title: str, rows: Mapping[str, Any], width: int) -> str:
-    """Return names and their values, one a line, under a title and a rule, fitting ``width`` columns."""
+    """Format names and their values, one a line, under a title and a rule, fitting ``width`` columns."""
     broadest = max(len(name) for name in rows)
-    lines = [_cut(f"{name:{broadest + _GAP}}{cell(value)}", width) for name, value in rows.items()]
-    title = _cut(title, width)
+    lines = [_truncated(f"{name:{broadest + _GAP}}{cell(value)}", width) for name, value in rows.items()]
+    title = _truncated(title, width)
     return "\n".join([title, "─" * max(map(_width, (title, *lines))), *lines])
 
 
@@ -139,7 +139,7 @@ def _decimals(values: Sequence[float | None], factor: int, digits: int) -> list[
 
 
 def cell(value: Any) -> str:
-    """Return one value as a person reads it, on one line."""
+    """Format one value for a table, on one line."""
     in_short = plain(value)
     if in_short is not None:
         return in_short
@@ -154,22 +154,22 @@ def cell(value: Any) -> str:
     return on_one_line(bytes_text(value) if isinstance(value, bytes) else str(value))
 
 
-def _that_fit(columns: list[_Column], width: int) -> list[_Column]:
+def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     kept = list(columns)
-    while len(kept) > 2 and sum(_least(c) + _GAP for c in kept) - _GAP > width:
+    while len(kept) > 2 and sum(_min_width(c) + _GAP for c in kept) - _GAP > width:
         at = max(i for i, column in enumerate(kept) if not column.is_key or i == len(kept) - 1)
         kept.pop(at)
     return kept
 
 
-def _least(column: _Column) -> int:
-    return column.width if column.is_whole else min(column.width, _LEAST_TEXT)
+def _min_width(column: _Column) -> int:
+    return column.width if column.is_whole else min(column.width, _MIN_TEXT)
 
 
 def _narrowed(columns: list[_Column], width: int) -> list[_Column]:
-    """Cut the texts of text columns, the widest first, until the table fits."""
+    """Truncate the texts of text columns, the widest first, until the table fits."""
     columns = list(columns)
-    least = [_LEAST_OF_ALL if not c.is_whole and len(columns) <= _FEW_COLUMNS else _least(c) for c in columns]
+    least = [_MIN_CELL if not c.is_whole and len(columns) <= _FEW_COLUMNS else _min_width(c) for c in columns]
     while (over := sum(c.width + _GAP for c in columns) - _GAP - width) > 0:
         texts = [i for i, c in enumerate(columns) if c.width > least[i]]
         if not texts:
@@ -177,8 +177,8 @@ def _narrowed(columns: list[_Column], width: int) -> list[_Column]:
         at = max(texts, key=lambda i: columns[i].width)
         column = columns[at]
         target = max(least[at], column.width - over)
-        cells = [_cut(text, target) for text in column.cells]
-        columns[at] = replace(column, cells=cells, label=_cut(column.label, target))
+        cells = [_truncated(text, target) for text in column.cells]
+        columns[at] = replace(column, cells=cells, label=_truncated(column.label, target))
     return columns
 
 
@@ -190,7 +190,7 @@ def _width(text: str) -> int:
     return cell_len(text)
 
 
-def _cut(text: str, width: int) -> str:
+def _truncated(text: str, width: int) -> str:
     if _width(text) <= width:
         return text
     if text.isascii():
@@ -209,7 +209,7 @@ def _line(cells: Sequence[str], columns: Sequence[_Column]) -> str:
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
-    """Return a frame as a Markdown table, numbers grouped and aligned right, unknown values as an en dash."""
+    """Format a frame as a Markdown table, numbers grouped and aligned right, unknown values as an en dash."""
     rule = ["---:" if frame.schema[name].is_numeric() else "---" for name in frame.columns]
     names = [_escaped(on_one_line(name)) for name in frame.columns]
     lines = [names, rule, *([_escaped(cell(value)) for value in row] for row in frame.iter_rows())]
@@ -221,12 +221,12 @@ def _escaped(text: str) -> str:
 
 
 def bytes_text(value: bytes) -> str:
-    r"""Return bytes as DuckDB writes them: printable ASCII as it is, any other byte as \xFF."""
+    r"""Format bytes as DuckDB does: printable ASCII as it is, any other byte as \xFF."""
     return "".join(chr(one) if 32 <= one < 127 and one not in b"\\\"'" else f"\\x{one:02X}" for one in value)
 
 
 def csv_text(frame: pl.DataFrame, *, with_header: bool = True) -> str:
-    """Return a frame as CSV; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Format a frame as CSV; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
     import json
 
     import polars as pl
@@ -250,12 +250,12 @@ def csv_text(frame: pl.DataFrame, *, with_header: bool = True) -> str:
 
 
 def json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return a frame's rows as JSON values: dates and instants as ISO 8601 texts, instants in UTC with Z."""
+    """Convert a frame's rows to JSON values: dates and instants as ISO 8601 texts, instants in UTC with Z."""
     return [{name: json_value(value) for name, value in row.items()} for row in frame.iter_rows(named=True)]
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON carries it; what is not a number is null."""
+    """Convert a value to one that JSON has; NaN and infinity are null."""
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, date):
@@ -276,7 +276,7 @@ def json_value(value: Any) -> Any:
 
 
 def instant_text(instant: datetime) -> str:
-    """Return an instant as RFC 3339 text in UTC with Z."""
+    """Format an instant as RFC 3339 text in UTC with Z."""
     if instant.tzinfo is not None:
         instant = instant.astimezone(UTC)
     return instant.replace(tzinfo=None).isoformat() + "Z"

@@ -1,4 +1,4 @@
-"""The one door to standard output and standard error: no control character of the data goes through it."""
+"""Guards of standard output and standard error: control characters of the data are escaped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GuardedStream:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Guard standard output and standard error: tables, talk, errors, warnings, log records and tracebacks."""
+    """Guard standard output and standard error: tables, notices, errors, log records and tracebacks."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = GuardedStream(sys.stdout), GuardedStream(sys.stderr)
     try:
@@ -47,7 +47,7 @@ def guarded() -> Iterator[None]:
 
 
 def unguarded(stream: Any) -> TextIO:
-    """Return the stream behind the guard, for what only this program writes: colours and bars."""
+    """Unwrap a guarded stream, for colours and progress bars of this program."""
     found: TextIO = stream.unguarded if isinstance(stream, GuardedStream) else stream
     return found
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def load(shell: Any) -> None:
-    """Add the magics, the completion and the looks to an IPython shell; twice is as good as once."""
+    """Add the magics, the completion and the display formatters to an IPython shell; loading twice changes nothing."""
     from polydoc_analytics.notebook import completion, display
     from polydoc_analytics.notebook.magic import PolydocMagics
 
@@ -18,7 +18,7 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take away what :func:`load` has added."""
+    """Remove what :func:`load` has added."""
     from polydoc_analytics.notebook import completion, display
 
     for kind in ("line", "cell"):

@@ -20,7 +20,7 @@ _MARK = "_is_polydoc_matcher"
 
 
 def add(shell: Any, magics: Any) -> None:
-    """Let a shell complete the names that the magics take."""
+    """Add completion of the magics' names to a shell."""
 
     @context_matcher()  # type: ignore[untyped-decorator,unused-ignore]
     def polydoc_matcher(context: CompletionContext) -> SimpleMatcherResult:
@@ -39,7 +39,7 @@ def add(shell: Any, magics: Any) -> None:
 
 
 def remove(shell: Any) -> None:
-    """Take the completion away."""
+    """Remove the completion."""
     matchers = shell.Completer.custom_matchers
     matchers[:] = [matcher for matcher in matchers if not hasattr(matcher, _MARK)]
 
@@ -72,6 +72,6 @@ def _of_line(typed: str, views: Mapping[str, View]) -> list[str]:
 
 
 def _columns(cell: str, views: Mapping[str, View]) -> list[str]:
-    """Return the columns of the views that a cell names, or of all where it names none yet."""
+    """List the columns of the views that a cell names, or of all where it names none yet."""
     named = [view for view in views.values() if re.search(rf"\b{view.name}\b", cell)]
     return list(dict.fromkeys(column for view in named or views.values() for column in view.columns))

@@ -1,4 +1,4 @@
-"""How frames and charts look in a notebook: by the theme's own colours, without a network, and on GitHub as well."""
+"""Display of frames and charts in a notebook: in the theme's colours, without a network, and on GitHub as well."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 _FRAME = ("polars.dataframe.frame", "DataFrame")
 _CHARTS = tuple((f"altair.vegalite.v{major}.api", "TopLevelMixin") for major in (6, 7))
-_MOST_ROWS = 25
-_MOST_COLUMNS = 30
-_MOST_SVG = 100_000
+_MAX_ROWS = 25
+_MAX_COLUMNS = 30
+_MAX_SVG = 100_000
 _CELL = "text-align:{side};padding:.2em .75em;white-space:nowrap"
 
 
 def add(shell: Any) -> None:
-    """Show Polars frames as tables, and Altair charts as Vega-Lite with a picture for whatever cannot draw that."""
+    """Register the display of Polars frames as tables, and of Altair charts as Vega-Lite with a picture beside it."""
     formatters = shell.display_formatter
     formatters.formatters["text/html"].for_type_by_name(*_FRAME, html_table)
     for module, name in _CHARTS:
@@ -34,7 +34,7 @@ def add(shell: Any) -> None:
 
 
 def remove(shell: Any) -> None:
-    """Let frames and charts look as their own packages have it."""
+    """Restore the display of frames and charts that their own packages have."""
     formatters = shell.display_formatter
     for formatter, names in (
         (formatters.formatters["text/html"], [_FRAME]),
@@ -48,9 +48,9 @@ def remove(shell: Any) -> None:
 
 
 def html_table(frame: pl.DataFrame) -> str:
-    """Return a frame as an HTML table: numbers to the right, unknown as a dash, no colours but those of the theme."""
+    """Format a frame as an HTML table: numbers to the right, unknown as a dash, no colours but those of the theme."""
     rows, columns = frame.shape
-    part = frame[: _MOST_ROWS if rows > _MOST_ROWS + 1 else rows, :_MOST_COLUMNS]
+    part = frame[: _MAX_ROWS if rows > _MAX_ROWS + 1 else rows, :_MAX_COLUMNS]
     sides = ["right" if dtype.is_numeric() else "left" for dtype in part.dtypes]
     heads = "".join(
         f'<th title="{escape(str(dtype))}" style="{_CELL.format(side=side)}">{escape(name)}</th>'
@@ -92,7 +92,7 @@ def _text(value: Any) -> str:
 
 
 def chart_bundle(chart: Any, include: Any = None, exclude: Any = None) -> Any:
-    """Return an Altair chart as Vega-Lite and as a picture; as Altair has it where another of its renderers is chosen.
+    """Bundle an Altair chart as Vega-Lite and as a picture; Altair's own bundle where another renderer is chosen.
 
     The picture is SVG, which is a quarter of PNG, unless so many marks make it large.
     """
@@ -104,6 +104,6 @@ def chart_bundle(chart: Any, include: Any = None, exclude: Any = None) -> Any:
 
     spec = chart.to_dict()
     picture: dict[str, str] = {"image/svg+xml": export.as_svg(spec)}
-    if len(picture["image/svg+xml"]) > _MOST_SVG:
+    if len(picture["image/svg+xml"]) > _MAX_SVG:
         picture = {"image/png": base64.b64encode(export.as_png(spec, 1.5)).decode()}
     return {VEGA_LITE: {**spec, "$schema": _SCHEMA}, **picture, "text/plain": "a chart"}

@@ -1,4 +1,4 @@
-"""%polydoc and %%polydoc: the views by magic, as thin as can be over ``connect`` and ``Database``."""
+"""The magics %polydoc and %%polydoc, a thin layer over ``connect`` and ``Database``."""
 
 from __future__ import annotations
 
@@ -132,13 +132,13 @@ class PolydocMagics(Magics):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are errors of the one family, with the magic's name in front."""
+    """A parser that raises UsageError, with the magic's name in front."""
 
     def __init__(self, magic: str) -> None:
         super().__init__(prog=magic, add_help=False, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}; %polydoc alone says what there is")
+        raise UsageError(f"{self.prog}: {message}; %polydoc alone lists the commands")
 
 
 def _words(line: str) -> list[str]:
@@ -155,7 +155,7 @@ def _checked(name: str | None) -> str | None:
 
 
 def _summary(db: Any) -> str:
-    """Return on one line how the rows are accounted for, of what interval the views are, and which rows were lost."""
+    """Summarise a Database in one line: how rows are accounted for, the interval and the zone."""
     counts, since, until = db.counts, db.interval.since, db.interval.until
     runs = counted(counts.runs, "run")
     if db.snapshot:
