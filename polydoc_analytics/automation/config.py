@@ -259,6 +259,9 @@ def _alert(table: Any, views: Mapping[str, View]) -> AlertPlan:
     return AlertPlan(values.pop("name"), kind, deliver, values)
 
 
+_NOT_MEASURES = ("account_id", "account_name", "language", "language_name", "period", "is_partial")
+
+
 def _measures(where: str, kind: str, name: str, views: Mapping[str, View]) -> list[str]:
     """List the measures that an alert may watch in a view: a usage view, or a custom one over the same keys."""
     from polydoc_analytics.views import view
@@ -267,7 +270,7 @@ def _measures(where: str, kind: str, name: str, views: Mapping[str, View]) -> li
         found = view(name, views)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    columns = [one for one in found.columns if one not in ("account_id", "language", "period", "is_partial")]
+    columns = [one for one in found.columns if one not in _NOT_MEASURES]
     if found.file is not None:
         can_be = kind == "limit" and "runs" in columns and "period" not in found.columns
         if not {"failed_runs", "succeeded_runs", "failure_rate_low", "failure_rate_high"} <= set(columns):

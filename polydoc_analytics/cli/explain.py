@@ -65,7 +65,7 @@ def explain(
         if out.format == "csv":
             print_plain(frame if top is None else frame.head(top), out)
             return
-        _print_tables(db, found, frame, by, top, out, settings.accounts)
+        _print_tables(db, found, frame, by, top, out)
 
 
 def _frame(found: Explanation, by: str | None) -> pl.DataFrame:
@@ -118,7 +118,6 @@ def _print_tables(
     by: str | None,
     top: int | None,
     out: opt.Output,
-    accounts: str | None,
 ) -> None:
     import polars as pl
 
@@ -134,7 +133,7 @@ def _print_tables(
         last = [{"effect": "total", "difference": found.difference}]
     else:
         title += f", by {by}"
-        shown, last = named(_rounded(frame), db, accounts), [_total(found, frame)]
+        shown, last = named(_rounded(frame), db), [_total(found, frame)]
         shown = shown.head(top or _MAX_ROWS)
     if out.format == "markdown":
         print_plain(shown, out)

@@ -64,7 +64,7 @@ def outlook(
             return
         print(found.sentence)
         print()
-        shown = named(_whole(shown if top or found.by is None else shown.head(_MAX_ROWS)), db, settings.accounts)
+        shown = named(_whole(shown if top or found.by is None else shown.head(_MAX_ROWS)), db)
         if out.format == "markdown":
             print_plain(shown, out)
             return

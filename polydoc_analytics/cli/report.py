@@ -101,7 +101,7 @@ def report(
             resolved, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
         ) as db,
     ):
-        report_context = context(db, branding=brand, accounts=settings.accounts, files=files.result())
+        report_context = context(db, branding=brand, files=files.result())
         if all_accounts:
             with opt.progress(out) as update:
                 paths = statements(report_context, wanted, Path(out_folder), update)

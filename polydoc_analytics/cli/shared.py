@@ -60,6 +60,7 @@ def connected(
             language=choice.language,
             as_of=choice.as_of,
             now=opt.parsed_now(choice.now),
+            accounts=settings.accounts,
             input_format=reading.input_format,
             assume_utc=reading.assume_utc,
             partial=reading.partial,
@@ -197,14 +198,12 @@ def print_frame(frame: pl.DataFrame, out: opt.Output, title: str) -> None:
         print_plain(frame, out)
 
 
-def named(frame: pl.DataFrame, db: Database, accounts: str | None) -> pl.DataFrame:
+def named(frame: pl.DataFrame, db: Database) -> pl.DataFrame:
     """Put the names of accounts and languages beside their ids and tags."""
     import polars as pl
 
-    from polydoc_analytics.config.settings import account_names
-
     for key, name, names in (
-        ("account_id", "account_name", {**db.account_names, **account_names(accounts)}),
+        ("account_id", "account_name", db.account_names),
         ("language", "language_name", db.language_names),
     ):
         if key in frame.columns and names:

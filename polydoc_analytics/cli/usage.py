@@ -10,7 +10,7 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command
-from polydoc_analytics.cli.shared import as_of_text, connected, envelope, named, print_json, print_plain
+from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_json, print_plain
 from polydoc_analytics.errors import SumError
 from polydoc_analytics.model.plurals import counted
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _MAX_ROWS = 20
 _MAX_PERIODS = 62
 _MAX_SECTION_ROWS = 10
-_NAMES = ("account_name", "language_name")
 
 By = Annotated[list[str] | None, typer.Option("--by", metavar="KEYS", help="account, language, or account,language.")]
 Every = Annotated[str | None, typer.Option("--every", metavar="PERIOD", help="day, week or month.")]
@@ -58,18 +57,17 @@ def usage(
     )
     with connected(source, out, settings, choice=choice, reading=reading, **settings.cluster) as db:
         try:
-            _show_usage(db, out, settings.accounts, keys, every, order, top)
+            _show_usage(db, out, keys, every, order, top)
         except SumError as error:
             # The figures of the other accounts are right all the same.
             with db.without(error.accounts) as rest:
-                _show_usage(rest, out, settings.accounts, keys, every, order, top)
+                _show_usage(rest, out, keys, every, order, top)
             raise
 
 
 def _show_usage(
     db: Database,
     out: opt.Output,
-    accounts: str | None,
     keys: Sequence[str],
     every: str | None,
     order: str | None,
@@ -79,16 +77,16 @@ def _show_usage(
 
     is_table = out.format == "table"
     if not keys and every is None and out.format in ("table", "markdown"):
-        _print_overview(db, out, accounts, top or _MAX_SECTION_ROWS, order)
+        _print_overview(db, out, top or _MAX_SECTION_ROWS, order)
         return
     max_rows = top or ((_MAX_PERIODS if every else _MAX_ROWS) if is_table else None)
     table = usage_table(db, by=keys, every=every, order=order, top=max_rows, with_others=is_table)
     if out.format == "json":
         print_json(envelope("usage", db, table.frame, truncated=table.truncated))
     elif is_table:
-        _print_usage(db, table, out, accounts)
+        _print_usage(db, table, out)
     else:
-        print_plain(named(table.frame, db, accounts) if out.format == "markdown" else table.frame, out)
+        print_plain(table.frame, out)
 
 
 def _period_text(db: Database) -> str:
@@ -109,7 +107,7 @@ def _period_text(db: Database) -> str:
     return f"{' '.join(part for part in (first, last) if part)}, {db.timezone}"
 
 
-def _print_usage(db: Database, table: UsageTable, out: opt.Output, accounts: str | None) -> None:
+def _print_usage(db: Database, table: UsageTable, out: opt.Output) -> None:
     from polydoc_analytics import views as catalog
     from polydoc_analytics.cli.tables import terminal_table
 
@@ -121,17 +119,22 @@ def _print_usage(db: Database, table: UsageTable, out: opt.Output, accounts: str
         if table.others is not None:
             last.append({**table.others, table.keys[0]: f"others ({table.left_out:,})"})
         last.append({**table.total, table.keys[0]: "total"})
-    frame = named(table.frame, db, accounts)
-    keys = _key_columns(frame, table.keys)
-    print(terminal_table(frame, title=title, width=out.width, keys=keys, last=last, is_usage=True))
+    keys = _key_columns(table.frame, table.keys)
+    print(terminal_table(table.frame, title=title, width=out.width, keys=keys, last=last, is_usage=True))
 
 
 def _key_columns(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
-    """List the keys and the names that stand beside them."""
-    return [name for name in frame.columns if name in keys or name in _NAMES]
+    """List the keys, each with its column of names after it where a name is known."""
+    from polydoc_analytics.views import NAME_COLUMNS
+
+    columns: list[str] = []
+    for key in keys:
+        name = NAME_COLUMNS.get(key)
+        columns += [key] if name is None or frame[name].null_count() == frame.height else [key, name]
+    return columns
 
 
-def _print_overview(db: Database, out: opt.Output, accounts: str | None, rows: int, order: str | None) -> None:
+def _print_overview(db: Database, out: opt.Output, rows: int, order: str | None) -> None:
     from polydoc_analytics.query.usage import usage_table
 
     is_table = out.format == "table"
@@ -149,6 +152,6 @@ def _print_overview(db: Database, out: opt.Output, accounts: str | None, rows: i
         if at:
             print()
         if is_table:
-            _print_usage(db, table, out, accounts)
+            _print_usage(db, table, out)
         else:
-            print_plain(named(table.frame, db, accounts), out)
+            print_plain(table.frame, out)

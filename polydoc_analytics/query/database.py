@@ -65,6 +65,7 @@ def connect(
     progress: Progress | None = None,
     as_of: int | str | date | datetime | None = None,
     views: str | os.PathLike[str] | None = None,
+    accounts: Any = None,
     engine: str = "duckdb",
     remote: str | None = None,
 ) -> Database:
@@ -81,7 +82,9 @@ def connect(
     or finished. ``account`` and ``language`` (exact tags) confine all views.
 
     ``views`` is a folder of your own views: ``NAME.sql`` with a header as the package's have (a title, ``grain: …``,
-    each column with its meaning) and one SELECT over the package's views and each other.
+    each column with its meaning) and one SELECT over the package's views and each other. ``accounts`` are names of
+    accounts, which the column ``account_name`` shows: a CSV or a table with the columns account_id and name, or a
+    mapping by account id; they come before those that a lake knows.
 
     ``engine`` is duckdb, in this process, or spark: a cluster over Spark Connect at ``remote``, ``sc://HOST:PORT`` and
     then ``;token=…`` where it is needed. The source is then a lake or a folder written by ``export`` that the cluster
@@ -102,6 +105,7 @@ def connect(
         date_basis=date_basis,
         now=now,
         views=views,
+        accounts=accounts,
         engine=engine,
         remote=remote,
     )
@@ -120,6 +124,7 @@ def open_database(source: Source, read: ReadOptions, view: ViewOptions, as_of: A
                 _raise_if_loading(read)
                 runs = open_for_cluster(source, as_of, view.interval.timezone)
                 make = functools.partial(_spark, view.remote)
+            runs = replace(runs, account_names={**runs.account_names, **view.account_names})
             return Database(Scope(runs, view), make, stack)
     raise AssertionError("the last try raises")
 
@@ -146,11 +151,11 @@ def _spark(remote: str, scope: Scope) -> Engine:
 class Database:
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 
-    ``interval`` is half-open in UTC; ``snapshot`` names that of a lake; ``account_names`` are those that a lake knows,
-    by account id; ``catalog`` has the views by name, the user's own among them. ``counts`` accounts for the rows that
-    were read, ``quarantine`` holds the rejected ones and ``rejection`` says in words what they are; ``passed_over``
-    names the files of a folder that were not read, and says why. Close it, or use it in a ``with`` block, to remove
-    what was loaded to temporary files.
+    ``interval`` is half-open in UTC; ``snapshot`` names that of a lake; ``account_names`` are those that a lake knows
+    and those that were given, by account id; ``catalog`` has the views by name, the user's own among them. ``counts``
+    accounts for the rows that were read, ``quarantine`` holds the rejected ones and ``rejection`` says in words what
+    they are; ``passed_over`` names the files of a folder that were not read, and says why. Close it, or use it in
+    a ``with`` block, to remove what was loaded to temporary files.
     """
 
     def __init__(self, scope: Scope, make: Callable[[Scope], Engine], stack: ExitStack) -> None:

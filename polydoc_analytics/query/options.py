@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.lake.engines import is_spark
 from polydoc_analytics.model.periods import Interval, instant_of, interval
+from polydoc_analytics.query.account_names import names_of
 from polydoc_analytics.views import custom
 
 DateBasis = Literal["created", "finished"]
@@ -29,7 +30,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How the views look at runs. ``remote`` is the cluster's address, checked, or None where DuckDB answers."""
+    """How the views look at runs. ``remote`` is the cluster's address, checked, or None where DuckDB answers.
+
+    ``account_names`` are those that were given, by account id.
+    """
 
     interval: Interval
     filters: Filters = Filters()
@@ -37,6 +41,7 @@ class ViewOptions:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     views: Mapping[str, catalog.View] = field(default_factory=catalog.catalog)
     remote: str | None = None
+    account_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def view_options(
@@ -51,6 +56,7 @@ def view_options(
     date_basis: DateBasis,
     now: str | datetime | None,
     views: str | os.PathLike[str] | None,
+    accounts: Any,
     engine: str,
     remote: str | None,
 ) -> ViewOptions:
@@ -67,7 +73,8 @@ def view_options(
         remote = checked(remote)
     elif remote is not None:
         raise UsageError("a remote goes with engine spark; name that too, or leave the remote out")
-    return ViewOptions(chosen, Filters(_names(account), _names(language)), date_basis, now, known, remote)
+    filters = Filters(_names(account), _names(language))
+    return ViewOptions(chosen, filters, date_basis, now, known, remote, names_of(accounts))
 
 
 def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:

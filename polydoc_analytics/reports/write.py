@@ -72,7 +72,7 @@ def report(
     resolved = resolve(source, ReadOptions(choices.get("input_format")))
     with (
         hashed(resolved, choices.get("engine", "duckdb")) as files,
-        connect(resolved, now=now, **choices) as db,
+        connect(resolved, now=now, accounts=accounts, **choices) as db,
     ):
         context_ = context(db, branding=branding, accounts=accounts, files=files.result())
         if all_accounts:
@@ -110,16 +110,15 @@ def context(
     files: Sequence[SourceFile] = (),
 ) -> Context:
     """Build the context of report builders; the arguments are those of :func:`build`."""
-    from polydoc_analytics.config.settings import account_names
+    from polydoc_analytics.query.account_names import names_of
     from polydoc_analytics.reports.branding import branding as parsed
     from polydoc_analytics.reports.builders.context import Context
     from polydoc_analytics.reports.charts.labels import Labels
     from polydoc_analytics.reports.formatting import Formatter
 
     brand = branding if isinstance(branding, Branding) else parsed(branding or {})
-    names = accounts if isinstance(accounts, Mapping) else account_names(os.fspath(accounts) if accounts else None)
     words = Formatter(brand.locale, db.timezone, brand.currency)
-    names = {**db.account_names, **names}
+    names = {**db.account_names, **names_of(accounts)}
     return Context(db, words, brand, names, tuple(files), db.now, Labels(db, names))
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.schema import INTEGERS, MOST_LIKELY_NUMBER, SOFT_RULES
+from polydoc_analytics.model.sql_names import quoted
+from polydoc_analytics.model.sql_template import Value, fill
 
 KEYS = ("account", "language")
 EVERY = {"day": "daily", "week": "weekly", "month": "monthly"}
@@ -24,6 +26,10 @@ _FIRST_DAYS = {
     "month": "first day of the local month",
 }
 _KEY_COLUMNS = {"account": "account_id", "language": "language"}
+NAME_COLUMNS = {"account_id": "account_name", "language": "language_name"}
+"""The columns of names by the key that they are of; a base table of each plural has key and name."""
+_SINGLE_KEYS = {"accounts": ("account_id",), "calendar": ("day",)}
+_POWERS = ("tens", "hundreds", "thousands", "ten_thousands", "hundred_thousands", "millions")
 _HEADER_LINE = re.compile(r"-- ?(.*)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
 
@@ -58,13 +64,23 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """Values to render views with: names of the two base views, the instant of now, the interval's whole days."""
+    """Values to render views with: names of the base views, instants as SQL, and the days of the interval.
 
-    facts: str
-    facts_with_language: str
-    now: str
-    first_whole_day: str | None
-    end_of_whole_days: dict[str, str] | None
+    ``history`` has account_id and dated_at of every run before the end of the interval, ``as_of`` is now or that end,
+    ``calendar_bounds`` is a SELECT of first_day and last_day, which are at most ``calendar_digits`` digits of days
+    apart.
+    """
+
+    facts: str = "run_facts"
+    facts_with_language: str = "run_facts_with_language"
+    now: str = "current_timestamp"
+    first_whole_day: str | None = None
+    end_of_whole_days: dict[str, str] | None = None
+    history: str = "run_history"
+    as_of: str = "current_timestamp"
+    since: str | None = None
+    calendar_bounds: str = "select min(day) as first_day, max(day) as last_day from run_facts"
+    calendar_digits: int = 5
 
 
 def usage_view_name(by: tuple[str, ...], every: str | None) -> str:
@@ -87,7 +103,7 @@ def catalog() -> dict[str, View]:
         for by in ((), ("account",), ("language",), ("account", "language")):
             views.append(_usage(by, every))
     views += [_durations(by) for by in ((), ("language",), ("account",))]
-    views += [_single(name) for name in ("data_quality", "coverage", "conservation")]
+    views += [_single(name) for name in ("accounts", "calendar", "data_quality", "coverage", "conservation")]
     return {view.name: view for view in views}
 
 
@@ -133,7 +149,7 @@ def _read(name: str) -> str:
 
 def _single(name: str) -> View:
     title, grain, columns, sql = parse_header(_read(name), f"{name}.sql")
-    return View(name, title, grain, columns, sql)
+    return View(name, title, grain, columns, sql, _SINGLE_KEYS.get(name, ()))
 
 
 def _usage(by: tuple[str, ...], every: str | None) -> View:
@@ -142,26 +158,37 @@ def _usage(by: tuple[str, ...], every: str | None) -> View:
     if every:
         grain = f"{grain} × one local {every}" if grain else f"one local {every}"
         grain += " that has runs"
-    text = _read("usage")
-    text = text.replace("{{title}}", _title(by, every)).replace("{{grain}}", grain or "the whole interval")
-    text = text.replace("{{first_day}}", _FIRST_DAYS[every or "day"])
-    title, grain, columns, sql = parse_header(text, "usage.sql")
-    names = (*keys, "period") if every else keys
-    own = {*names, "is_partial"} if every else set(names)
-    shared = {"account_id", "language", "period", "is_partial"}
-    columns = {column: meaning for column, meaning in columns.items() if column in own or column not in shared}
-    return View(usage_view_name(by, every), title, grain, columns, sql, names, every)
+    header = {
+        "title": _title(by, every),
+        "grain": grain or "the whole interval",
+        "first_day": _FIRST_DAYS[every or "day"],
+    }
+    left_out = () if every else ("period", "is_partial")
+    keys = (*keys, "period") if every else keys
+    return _family("usage", usage_view_name(by, every), header, keys, left_out, every)
 
 
 def _durations(by: tuple[str, ...]) -> View:
     keys = tuple(_KEY_COLUMNS[key] for key in by)
     grain = "".join(f"one {key} × " for key in by) + "one status"
-    text = _read("durations").replace("{{title}}", _title(by, None)).replace("{{grain}}", grain)
-    title, grain, columns, sql = parse_header(text, "durations.sql")
-    left_out = {"account_id", "language"} - set(keys)
-    columns = {column: meaning for column, meaning in columns.items() if column not in left_out}
     name = f"durations_by_{by[0]}" if by else "durations"
-    return View(name, title, grain, columns, sql, keys)
+    return _family("durations", name, {"title": _title(by, None), "grain": grain}, keys)
+
+
+def _family(
+    file: str,
+    name: str,
+    header: Mapping[str, str],
+    keys: tuple[str, ...],
+    left_out: tuple[str, ...] = (),
+    every: str | None = None,
+) -> View:
+    """Read a view of a family's file, without the columns of keys that it has not."""
+    text = re.sub(r"\{\{(title|grain|first_day)\}\}", lambda place: header[place[1]], _read(file))
+    title, grain, columns, sql = parse_header(text, f"{file}.sql")
+    absent = {column for key, name in NAME_COLUMNS.items() if key not in keys for column in (key, name)}
+    columns = {column: meaning for column, meaning in columns.items() if column not in (*absent, *left_out)}
+    return View(name, title, grain, columns, sql, keys, every)
 
 
 def _title(by: tuple[str, ...], every: str | None) -> str:
@@ -169,36 +196,47 @@ def _title(by: tuple[str, ...], every: str | None) -> str:
     return f" by {' and '.join(', '.join(words).rsplit(', ', 1))}" if words else ""
 
 
-def render(view: View, setting: RenderContext) -> str:
-    """Return a view's SQL in DuckDB's dialect, with every place filled; a user's own has none."""
+def render(view: View, context: RenderContext) -> str:
+    """Return a view's SQL in DuckDB's dialect; a user's own is what its file says."""
     if view.file is not None:
         return view.template.strip()
-    facts = setting.facts_with_language if view.needs_language else setting.facts
-    keys = [key if key != "period" else f"{view.every} as period" for key in view.keys]
-    group_by = f"group by {', '.join(view.keys)}" if view.keys else ""
-    places = {
-        "keys": "".join(f"{key}, " for key in keys),
-        "key_names": "".join(f"{key}, " for key in view.keys),
-        "group_by": group_by,
-        "is_partial": f"{_is_partial(view.every, setting)} as is_partial," if view.every else "",
-        "facts": facts,
-        "facts_with_language": setting.facts_with_language,
-        "now": setting.now,
+    definitions = {"period": f"{view.every} as period"}
+    status = ("status",) if view.name.startswith("durations") else ()
+    powers = _POWERS[: context.calendar_digits - 1]
+    values: dict[str, Value] = {
+        "keys": [{"name": key, "definition": definitions.get(key, key)} for key in view.keys],
+        "key_names": ", ".join((*view.keys, *status)),
+        "is_grouped": bool(view.keys),
+        "names": [
+            {"key": key, "column": name, "table": f"{name}s"} for key, name in NAME_COLUMNS.items() if key in view.keys
+        ],
+        "is_by_period": view.every is not None,
+        "is_partial": _is_partial(view.every, context) if view.every else "",
+        "facts": context.facts_with_language if view.needs_language else context.facts,
+        "facts_with_language": context.facts_with_language,
+        "history": context.history,
+        "now": context.now,
+        "as_of": context.as_of,
+        "count_in_interval": f"count(*) filter (where dated_at >= {context.since})" if context.since else "count(*)",
+        "is_new": f"first_run_at >= {context.since}" if context.since else "true",
+        "bounds": context.calendar_bounds,
+        "digits": [{"digit": str(digit)} for digit in range(1, 10)],
+        "number": " + ".join(
+            ["ones.digit", *(f"{10**place} * {power}.digit" for place, power in enumerate(powers, start=1))]
+        ),
+        "powers": [{"power": power} for power in powers],
         "soft_rules": _soft_rules(),
         "is_unlikely": is_unlikely(),
     }
-    sql = view.template
-    for place, content in places.items():
-        sql = sql.replace("{{" + place + "}}", content)
-    return "\n".join(line.rstrip() for line in sql.strip().splitlines() if line.strip())
+    return "\n".join(line for line in fill(view.template.strip(), values).splitlines() if line.strip())
 
 
-def _is_partial(every: str, setting: RenderContext) -> str:
+def _is_partial(every: str, context: RenderContext) -> str:
     sides = []
-    if setting.first_whole_day is not None:
-        sides.append(f"period < date '{setting.first_whole_day}'")
-    if setting.end_of_whole_days is not None:
-        sides.append(f"period >= date '{setting.end_of_whole_days[every]}'")
+    if context.first_whole_day is not None:
+        sides.append(f"period < date '{context.first_whole_day}'")
+    if context.end_of_whole_days is not None:
+        sides.append(f"period >= date '{context.end_of_whole_days[every]}'")
     return f"({' or '.join(sides)})" if sides else "false"
 
 
@@ -210,7 +248,7 @@ def is_unlikely() -> str:
 
 def _soft_rules() -> str:
     return " union all ".join(
-        f"select {place} as place, '{rule}' as rule, '{meaning}' as meaning"
+        f"select {place} as place, {quoted(rule)} as rule, {quoted(meaning)} as meaning"
         for place, (rule, meaning) in enumerate(SOFT_RULES.items())
     )
 

@@ -17,7 +17,10 @@ from polydoc_analytics.views.dialects.read_only_sql import refusal, serialised
 if TYPE_CHECKING:
     import duckdb
 
-BASE = ("observed", "languages", "run_facts", "run_facts_with_language", "rows_of_languages", "shown_rows")
+BASE = (
+    *("observed", "languages", "account_names", "language_names", "run_facts", "run_facts_with_language"),
+    *("run_history", "rows_of_table", "shown_rows"),
+)
 """Names of a connection's own tables, reserved."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEYS = ("account_id", "language", "period")

@@ -16,7 +16,7 @@ from polydoc_analytics.views import RenderContext, View, render
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark, to_standard
 
-_SETTING = RenderContext("run_facts", "run_facts_with_language", "current_timestamp", None, None)
+_SETTING = RenderContext()
 _FIRST_US, _LAST_US = 0, 4_102_444_800_000_000
 _TYPES = {"text": "text", "instant": "timestamp with time zone", "integer": "bigint"}
 
@@ -144,6 +144,7 @@ def _base(chosen: Dialect, table: str, timezone: str) -> str:
     week = f"day_number - (day_number + 3) % 7 - {DAYS_BEFORE_1970}"
     day = chosen.day.format(f"day_number - {DAYS_BEFORE_1970}")
     finished = chosen.micros.format("finished_at")
+    text = "string" if chosen.micros.startswith("unix") else "varchar"
     return f"""\
 create view run_facts as
 select
@@ -172,4 +173,18 @@ select
     languages.language_name,
     languages.is_known_language
 from run_facts
-inner join languages on run_facts.target_language = languages.target_language;"""
+inner join languages on run_facts.target_language = languages.target_language;
+
+create view run_history as
+select account_id, created_at as dated_at
+from run_facts;
+
+create view language_names as
+select language, min(language_name) as language_name
+from languages
+where is_known_language
+group by language;
+
+create view account_names as
+select cast(null as {text}) as account_id, cast(null as {text}) as account_name
+where false;"""

@@ -3,6 +3,8 @@
 -- account_id: who is charged
 -- language: BCP 47 tag of the target language; the text as sent where it is not recognised
 -- period: {{first_day}}
+-- account_name: name of the account; null where unknown
+-- language_name: English name of the language; null where it is not recognised
 -- is_partial: whether the interval cuts the period, so that it cannot be compared with whole ones
 -- runs: runs
 -- succeeded_runs: runs that Succeeded
@@ -28,7 +30,9 @@
 with
 facts as (
     select
-        {{keys}}
+        {{#keys}}
+        {{definition}},
+        {{/keys}}
         status,
         credits,
         input_tokens,
@@ -41,7 +45,9 @@ facts as (
 -- What follows from other measures is left to the end: here, it would cost time for every run.
 measured as (
     select
-        {{key_names}}
+        {{#keys}}
+        {{name}},
+        {{/keys}}
         count(*) as runs,
         count(*) filter (where status = 'Succeeded') as succeeded_runs,
         count(*) filter (where status = 'Failed') as failed_runs,
@@ -62,7 +68,9 @@ measured as (
         max(succeeded_us) as max_us,
         quantile_cont(succeeded_us, [0.5, 0.9, 0.95, 0.99]) as quantiles_us
     from facts
-    {{group_by}}
+    {{#is_grouped}}
+    group by {{key_names}}
+    {{/is_grouped}}
 ),
 
 rated as (
@@ -72,11 +80,27 @@ rated as (
         cast(nullif(succeeded_runs + failed_runs, 0) as double) as finished,
         1.959963984540054 as z_95
     from measured
+),
+
+-- The Wilson interval of failed / finished is (middle ± reach) / (finished + z²).
+bounded as (
+    select
+        *,
+        failed + z_95 * z_95 / 2 as wilson_middle,
+        z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4) as wilson_reach
+    from rated
 )
 
 select
-    {{key_names}}
-    {{is_partial}}
+    {{#keys}}
+    {{name}},
+    {{/keys}}
+    {{#names}}
+    {{column}},
+    {{/names}}
+    {{#is_by_period}}
+    {{is_partial}} as is_partial,
+    {{/is_by_period}}
     runs,
     succeeded_runs,
     failed_runs,
@@ -84,11 +108,11 @@ select
     failed / finished as failure_rate,
     case
         when failed = 0 then 0 * finished
-        else (failed + z_95 * z_95 / 2 - z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4)) / (finished + z_95 * z_95)
+        else (wilson_middle - wilson_reach) / (finished + z_95 * z_95)
     end as failure_rate_low,
     case
         when failed = finished then failed / finished
-        else (failed + z_95 * z_95 / 2 + z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4)) / (finished + z_95 * z_95)
+        else (wilson_middle + wilson_reach) / (finished + z_95 * z_95)
     end as failure_rate_high,
     cast(case when runs = 0 then 0 else input_tokens end as bigint) as input_tokens,
     cast(case when runs = 0 then 0 else output_tokens end as bigint) as output_tokens,
@@ -106,4 +130,7 @@ select
     quantiles_us[3] / 1000000 as p95_duration_s,
     quantiles_us[4] / 1000000 as p99_duration_s,
     cast(max_us as double) / 1000000 as max_duration_s
-from rated
+from bounded
+{{#names}}
+left join {{table}} using ({{key}})
+{{/names}}

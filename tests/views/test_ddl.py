@@ -19,6 +19,7 @@ import polydoc_analytics as pda
 from polydoc_analytics import views
 from polydoc_analytics.cli import run
 from polydoc_analytics.model.schema import COLUMNS
+from polydoc_analytics.views import custom
 from polydoc_analytics.views.ddl import DIALECTS, statements
 
 ZONE = "Europe/Lisbon"
@@ -83,7 +84,8 @@ def test_spark_runs_them(here: pda.Database, cluster: str, tmp_path: Path) -> No
     pda.export(SAMPLE, tmp_path / "runs")
     with pda.connect(tmp_path / "runs", engine="spark", remote=cluster) as there:
         spark = there.spark
-        for name in (*views.catalog(), "run_facts_with_language", "run_facts"):
+        base = [name for name in custom.BASE if name.startswith("run_") or name.endswith("_names")]
+        for name in (*views.catalog(), *base):
             spark.catalog.dropTempView(name)
         for statement in written("spark", "observed").split(";\n"):
             text = statement.strip().removesuffix(";")
@@ -120,7 +122,8 @@ def test_postgres_runs_them(here: pda.Database, postgres: Postgres) -> None:
 def test_every_statement_is_one_of_its_dialect_and_says_who_has_run_it(dialect: str) -> None:
     text = written(dialect)
     found = [one for one in sqlglot.parse(text, read=dialect) if one is not None]
-    assert [one.this.name for one in found] == ["run_facts", "run_facts_with_language", *views.catalog()]
+    base = ["run_facts", "run_facts_with_language", "run_history", "language_names", "account_names"]
+    assert [one.this.name for one in found] == [*base, *views.catalog()]
     assert all(one.kind == "VIEW" for one in found)
     said = text.splitlines()[0]
     assert ("a test runs them" in said) == (dialect in ("duckdb", "spark", "postgres"))

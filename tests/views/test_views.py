@@ -347,7 +347,9 @@ def test_there_are_sixteen_usage_views_and_their_counts_and_sums_are_bigint(conn
     floats = {name for name, kind in types.items() if kind == "DOUBLE"}
     assert {name for name, kind in types.items() if kind == "BIGINT"} == set(types) - floats - {
         "account_id",
+        "account_name",
         "language",
+        "language_name",
         "period",
         "is_partial",
     }

@@ -13,7 +13,7 @@ from polydoc_analytics.automation.delivery.messages import Message, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, put
 from polydoc_analytics.automation.delivery.send import Clock
 from polydoc_analytics.automation.state_store import StateStore
-from polydoc_analytics.config.settings import Settings, account_names
+from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.lake.lake import Lake
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[s
     if not plans.alerts:
         return {}
     basis = cast("DateBasis", settings.date_basis)
-    asked = {"views": settings.views, **settings.cluster}
+    asked = {"views": settings.views, "accounts": settings.accounts, **settings.cluster}
     with connect(lake, timezone=settings.timezone, date_basis=basis, now=now, **asked) as db:
-        names = {**db.account_names, **account_names(settings.accounts)}
-        watched = AlertContext(lake, db, names, tuple(settings.sources), now)
+        watched = AlertContext(lake, db, db.account_names, tuple(settings.sources), now)
         return {name: judged(plan, watched) for name, plan in plans.alerts.items()}
 
 

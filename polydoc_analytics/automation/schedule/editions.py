@@ -15,7 +15,7 @@ from polydoc_analytics.automation.schedule.edition_diff import Comparison
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
 from polydoc_analytics.automation.state_store import StateStore
-from polydoc_analytics.config.settings import Settings, account_names
+from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.errors import LakeError, SumError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import counted
@@ -60,6 +60,7 @@ def opened(
         date_basis=cast("DateBasis", settings.date_basis),
         now=now,
         views=settings.views,
+        accounts=settings.accounts,
         **settings.cluster,
     ) as db:
         yield db
@@ -185,8 +186,7 @@ def _documents(
     from polydoc_analytics.reports.builders.statement import account_data, data_without_runs, index, statement_of
     from polydoc_analytics.reports.write import context
 
-    names = {**db.account_names, **account_names(settings.accounts)}
-    found: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=names)
+    found: Context = context(db, branding=branding(settings.branding, settings.folder))
     stem = f"{plan.name}_{job.period}"
     edition = f"_edition-{made.number}" if made.number > 1 else ""
     if not plan.per_account:

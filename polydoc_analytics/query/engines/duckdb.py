@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -19,7 +19,7 @@ from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, table_of
-from polydoc_analytics.query.engines.scope import Scope
+from polydoc_analytics.query.engines.scope import Scope, base_tables
 from polydoc_analytics.query.relation import no_runs
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
@@ -31,6 +31,7 @@ _GUARDED_MEMORY = "2.5GB"
 """DuckDB's share of the 4 GB that a query is promised to keep to; its result takes up to one more."""
 _QUERY_GROWTH = 4 * GB
 _SPILLED = "16GB"
+_TYPES = {"text": "varchar", "truth": "boolean"}
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
 _RUN_FACTS_WITH_LANGUAGE = """
@@ -59,12 +60,14 @@ class DuckEngine:
             self._con.execute("set timezone = 'UTC'")
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
-            self._create_languages()
+            for name, columns, rows in base_tables(scope):
+                self._create_table(name, columns, rows)
             # The views are bound to no runs at first, and to days of UTC: each of them would look into the files, and
             # go through the zone's offsets, which are hundreds where a run is of the year 9999.
             self._con.execute(f"create view observed as {no_runs()}")
             self._con.execute(f"create view run_facts as {_run_facts(scope, '0')}")
             self._con.execute(f"create view run_facts_with_language as {_RUN_FACTS_WITH_LANGUAGE}")
+            self._con.execute(f"create view run_history as {scope.history}")
             for view in scope.view.views.values():
                 if view.file is not None:
                     if not is_raw:
@@ -217,20 +220,16 @@ class DuckEngine:
             is_done.set()
             watch.join()
 
-    def _create_languages(self) -> None:
-        """Create the table that maps each text that was sent to a language."""
-        self._con.execute(
-            "create table languages "
-            "(target_language varchar, language varchar, language_name varchar, is_known_language boolean)"
-        )
-        rows = [(text, found.tag, found.name, found.known) for text, found in self._scope.languages.items()]
+    def _create_table(self, name: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
+        definitions = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in columns.items())
+        self._con.execute(f"create table {name} ({definitions})")
         if rows:
             import pyarrow as pa
 
-            columns = [pa.array(column) for column in zip(*rows, strict=True)]
-            self._con.register("rows_of_languages", pa.table(columns, names=["a", "b", "c", "d"]))
-            self._con.execute("insert into languages select * from rows_of_languages")
-            self._con.unregister("rows_of_languages")
+            values = [pa.array(column) for column in zip(*rows, strict=True)]
+            self._con.register("rows_of_table", pa.table(values, names=list(columns)))
+            self._con.execute(f"insert into {name} select * from rows_of_table")
+            self._con.unregister("rows_of_table")
 
 
 def _run_facts(scope: Scope, shift: str) -> str:

@@ -11,7 +11,7 @@ from polydoc_analytics import views as catalog
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.languages import Language, languages
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, offsets, zone
+from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, local_date, offsets, zone
 from polydoc_analytics.query.options import ViewOptions
 from polydoc_analytics.query.relation import RunRelation
 
@@ -43,10 +43,18 @@ class Scope:
     @property
     def where(self) -> str:
         """The condition on ``observed`` for a run to count, with its WHERE; empty where all do."""
+        return self._where(self.view.interval.since)
+
+    @property
+    def history(self) -> str:
+        """SQL for account_id and dated_at of every run up to the end of the interval, be it before the interval."""
+        return f"select account_id, {self.dated_by} as dated_at from observed {self._where(None)}"
+
+    def _where(self, since: datetime | None) -> str:
         basis = self.dated_by
         conditions = [] if self.view.date_basis == "created" else ["finished_at is not null"]
-        if self.view.interval.since is not None:
-            conditions.append(f"{basis} >= {instant(self.view.interval.since)}")
+        if since is not None:
+            conditions.append(f"{basis} >= {instant(since)}")
         if self.view.interval.until is not None:
             conditions.append(f"{basis} < {instant(self.view.interval.until)}")
         if self.view.filters.accounts:
@@ -63,12 +71,11 @@ class Scope:
 
         ``basis`` is SQL for the instant in µs since 1970 UTC, ``divided`` the engine's operator of integer division.
         """
-        bounds = self.runs.finished_us if self.view.date_basis == "finished" else self.runs.created_us
         base = DAYS_BEFORE_1970 * DAY_US
+        bounds = self._bounds_us
         if bounds is None:
             return str(base)
-        low = bounds[0] if self.view.interval.since_us is None else max(bounds[0], self.view.interval.since_us)
-        high = bounds[1] if self.view.interval.until_us is None else min(bounds[1], self.view.interval.until_us)
+        low, high = bounds
         if high >= _RULES_ONLY_US + _CYCLE_US:
             # Only yearly rules are left by then, and the calendar repeats itself after 400 years.
             cycles = f"greatest(({basis} - {_RULES_ONLY_US}) {divided} {_CYCLE_US}, 0)"
@@ -76,6 +83,16 @@ class Scope:
             high = _RULES_ONLY_US + _CYCLE_US
             low = min(low, _RULES_ONLY_US)
         return choice(basis, base, offsets(zone(self.view.interval.timezone), low, max(low, high)))
+
+    @property
+    def _bounds_us(self) -> tuple[int, int] | None:
+        """The instants between which the interval's runs are, in µs since 1970 UTC; None where there are no runs."""
+        bounds = self.runs.finished_us if self.view.date_basis == "finished" else self.runs.created_us
+        if bounds is None:
+            return None
+        low = bounds[0] if self.view.interval.since_us is None else max(bounds[0], self.view.interval.since_us)
+        high = bounds[1] if self.view.interval.until_us is None else min(bounds[1], self.view.interval.until_us)
+        return low, high
 
     @cached_property
     def render_context(self) -> catalog.RenderContext:
@@ -89,13 +106,54 @@ class Scope:
                 "week": monday.isoformat(),
                 "month": end.replace(day=1).isoformat(),
             }
+        days = self._days
+        bounds = "select cast(null as date) as first_day, cast(null as date) as last_day"
+        if days is not None:
+            bounds = f"select date '{days[0].isoformat()}' as first_day, date '{days[1].isoformat()}' as last_day"
+        since, until = self.view.interval.since, self.view.interval.until
         return catalog.RenderContext(
-            facts="run_facts",
-            facts_with_language="run_facts_with_language",
-            now=instant(self.view.now.astimezone(UTC)),
+            now=instant(self.view.now),
+            as_of=instant(self.view.now if until is None else min(self.view.now, until)),
+            since=instant(since) if since else None,
             first_whole_day=first.isoformat() if first else None,
             end_of_whole_days=ends,
+            calendar_bounds=bounds,
+            calendar_digits=len(str((days[1] - days[0]).days)) if days else 1,
         )
+
+    @property
+    def _days(self) -> tuple[date, date] | None:
+        """The first and the last day of the interval; where it has no bound, of the runs."""
+        since, until = self.view.interval.since_us, self.view.interval.until_us
+        bounds = self.runs.finished_us if self.view.date_basis == "finished" else self.runs.created_us
+        low, high = bounds or (None, None)
+        first = low if since is None else since
+        last = high if until is None else until - 1
+        if first is None or last is None or last < first:
+            return None
+        tz = zone(self.view.interval.timezone)
+        return local_date(first, tz), local_date(last, tz)
+
+
+def base_tables(scope: Scope) -> list[tuple[str, dict[str, str], list[tuple[Any, ...]]]]:
+    """List the small tables that views join: name, kinds of the columns by name (text, truth), and rows.
+
+    ``languages`` maps each text that was sent to a language; the others have a name for each key that has one.
+    """
+    languages = scope.languages
+    names = {found.tag: found.name for found in languages.values() if found.known}
+    rows = [(text, found.tag, names.get(found.tag), found.known) for text, found in languages.items()]
+    kinds = {
+        "target_language": "text",
+        "language": "text",
+        "language_name": "text",
+        "is_known_language": "truth",
+    }
+    return [
+        ("languages", kinds, rows),
+        ("language_names", {"language": "text", "language_name": "text"}, list(names.items())),
+        ("account_names", {"account_id": "text", "account_name": "text"}, list(scope.runs.account_names.items())),
+    ]
 
 
 class Engine(Protocol):

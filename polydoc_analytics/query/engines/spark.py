@@ -14,7 +14,7 @@ from polydoc_analytics.lake.spark.session import Session
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import COLUMNS, NAMES
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
-from polydoc_analytics.query.engines.scope import Scope
+from polydoc_analytics.query.engines.scope import Scope, base_tables
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from sqlglot import exp
 
-_KINDS = {"text": "string", "instant": "timestamp", "integer": "bigint"}
+_KINDS = {"text": "string", "instant": "timestamp", "integer": "bigint", "truth": "boolean"}
 _SCHEMA = ", ".join(f"{c.name} {_KINDS[c.kind]}" for c in COLUMNS) + ", load string, superseded_by string"
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE"}
-_LANGUAGES = "target_language string, language string, language_name string, is_known_language boolean"
 
 
 class SparkEngine:
@@ -152,9 +151,11 @@ class SparkEngine:
         for more in found[1:]:
             runs = runs.unionAll(more)
         runs.select(*NAMES).createOrReplaceTempView("observed")
-        rows = [(text, one.tag, one.name, one.known) for text, one in self._scope.languages.items()]
-        spark.createDataFrame(rows, _LANGUAGES).createOrReplaceTempView("languages")
-        self._made |= {"observed", "languages"}
+        self._made.add("observed")
+        for name, columns, rows in base_tables(self._scope):
+            schema = ", ".join(f"{column} {_KINDS[kind]}" for column, kind in columns.items())
+            spark.createDataFrame(rows, schema).createOrReplaceTempView(name)
+            self._made.add(name)
 
     def _scanned(self, scan: Scan) -> DataFrame:
         rows = self._session.spark.read.schema(_SCHEMA).parquet(*map(_there, scan.files))
@@ -197,4 +198,5 @@ def base_views(scope: Scope) -> dict[str, str]:
         "run_facts_with_language": """
             select run_facts.*, languages.language, languages.language_name, languages.is_known_language
             from run_facts inner join languages on run_facts.target_language = languages.target_language""",
+        "run_history": to_spark(parsed(scope.history)),
     }

@@ -67,6 +67,9 @@ def to_standard(tree: exp.Expr, dialect: str, *, has_filter: bool) -> str:
             return exp.column(f"{node.this.name}_{int(at) + (node.args.get('offset') != 1)}")
         if isinstance(node, exp.Div):
             return exp.Div(this=exp.cast(node.this, "double"), expression=node.expression)
+        if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
+            seconds = exp.Extract(this=exp.var("epoch"), expression=node.expressions[0])
+            return exp.cast(exp.Mul(this=seconds, expression=exp.Literal.number(1_000_000)), "bigint")
         if isinstance(node, exp.Anonymous) and node.name.lower() == "hash":
             first, *more = node.expressions
             for one in more:
