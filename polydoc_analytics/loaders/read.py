@@ -177,4 +177,11 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, p
 
         yield from json.read(stream, one.name, assume_utc=assume_utc, is_partial=partial)
     else:
-        yield from csv.read(stream, one.name, assume_utc=assume_utc)
+        reopen = functools.partial(_opened_as_utf8, one) if one.is_local else None
+        yield from csv.read(stream, one.name, assume_utc=assume_utc, reopen=reopen)
+
+
+@contextmanager
+def _opened_as_utf8(one: Input) -> Iterator[BinaryIO]:
+    with opened(one) as stream:
+        yield as_utf8(stream, one.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 from datetime import UTC, datetime
@@ -179,7 +180,7 @@ def test_any_file_is_read_as_one_character_after_the_other_says() -> None:
 
 
 def test_blocks_of_very_many_lines_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv, "_MOST_LINES_AT_ONCE", 2)
+    monkeypatch.setattr(csv, "_MAX_LINES_AT_ONCE", 2)
     fuzzed(3, 40)
 
 
@@ -346,6 +347,46 @@ def test_null_beside_empty_fields_of_one_column_is_text_there_alone(file) -> Non
     ]
     blank = pda.load(file("\n".join([RUN, rows[0], rows[2]]).encode(), "runs.csv"))
     assert blank.runs["output_file_id"].to_list() == [None]
+
+
+def null_rows(word: str, *, last: str, size: int = 1_500_000) -> str:
+    """A word for null in the first row, and another way of writing null only in the last, far behind it."""
+    middle = f"{{}},acme,{AT},{AT},Failed,de,1,1,f,{'x' * 100}"
+    rows = [middle.format(number) for number in range(size // 160)]
+    return "\n".join(
+        [RUN, f"first,acme,{AT},{AT},Failed,de,1,1,f,{word}", *rows, f"last,acme,{AT},{AT},Failed,de,1,1,f,{last}"]
+    )
+
+
+@pytest.mark.parametrize("suffix", ["", "\n"], ids=["without a last line end", "with a last line end"])
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"], ids=["LF", "CR", "CRLF"])
+@pytest.mark.parametrize("size", [0, 1_500_000], ids=["small", "large"])
+@pytest.mark.parametrize("word", ["NULL", "\\N"])
+def test_all_of_a_file_decides_whether_a_word_for_null_is_text(word, size, end, suffix, file) -> None:
+    for last, wanted in (("", word), ("out", None), ('""', None)):
+        text = (null_rows(word, last=last, size=size) + suffix).replace("\n", end)
+        runs = pda.load(file(text.encode(), "runs.csv")).runs
+        assert runs.height == size // 160 + 2
+        assert runs.filter(pl.col("id") == "first")["output_file_id"].to_list() == [wanted], last
+
+
+def test_a_word_for_null_far_behind_empty_fields_is_text_there_too(file) -> None:
+    rows = null_rows("", last="NULL").replace(",f,NULL", ",f,NULL\nquoted," + f'acme,{AT},{AT},Failed,de,1,1,f,"NULL"')
+    for name, packed in (("runs.csv", rows.encode()), ("runs.csv.gz", gzip.compress(rows.encode()))):
+        runs = pda.load(file(packed, name)).runs
+        found = dict(runs.filter(pl.col("id").is_in(["first", "last", "quoted"])).select("id", "output_file_id").rows())
+        assert found == {"first": None, "last": "NULL", "quoted": "NULL"}
+
+
+def test_a_stream_decides_with_what_was_seen_of_it() -> None:
+    def language_of(text: str, first: str) -> list[str | None]:
+        work = csv.read(cast("BinaryIO", io.BytesIO(text.encode())), "x", block_bytes=200_000)
+        runs = [run for batches, _ in side_by_side(work) for batch in batches for run in batch.runs.to_pylist()]
+        return [run["output_file_id"] for run in runs if run["id"] == first]
+
+    assert language_of(null_rows("NULL", last="", size=0), "first") == ["NULL"]
+    assert language_of(null_rows("", last="NULL"), "last") == ["NULL"]
+    assert language_of(null_rows("NULL", last=""), "first") == [None]
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders.executor import Work
-from polydoc_analytics.loaders.formats import csv
 from polydoc_analytics.loaders.formats.arrow_memory import is_text, validated
+from polydoc_analytics.loaders.integers import integers
 from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, show
 from polydoc_analytics.loaders.streams import archive_of
 from polydoc_analytics.loaders.timestamps import instants
@@ -332,7 +332,7 @@ def _column(column: Column, values: pa.Array, assume_utc: bool) -> tuple[pa.Arra
             return instants(pl.Series(values), assume_utc=assume_utc, table=True)
         return _timestamps(values)
     if is_text(kind):
-        return csv.integers(pl.Series(values))
+        return integers(pl.Series(values))
     if pa.types.is_floating(kind):
         return _whole_floats(values)
     return _whole_numbers(values)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
+from polydoc_analytics.loaders.formats.csv_header import split_header
+from polydoc_analytics.loaders.formats.csv_parts import Part, columns_with_empty_fields, has_null_word
 from polydoc_analytics.loaders.formats.csv_records import line_ends
 from polydoc_analytics.loaders.input_file import Input, opened
 from polydoc_analytics.loaders.lines import BLOCK_BYTES
@@ -139,11 +141,13 @@ def _read_lines(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
 
 def _small_csv(one: Input, content: bytes) -> Small | None:
     try:
-        header, rest, line = csv.begun(bytearray(content), one.name, 1)
+        header, rest, line = split_header(bytearray(content), one.name, 1)
     except SourceError:
         return None
     if header is None:
         return None
+    if has_null_word(rest):
+        header = header._replace(literal_nulls=columns_with_empty_fields([Part(header, line, rest)]))
     rows = _ended(bytes(rest))
     return Small(one.name, one.size, header, rows, len(rows), _read_csv, line - 1)
 
