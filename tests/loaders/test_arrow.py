@@ -417,7 +417,7 @@ def panic() -> None:
 def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatch, file) -> None:
     import duckdb
 
-    from polydoc_analytics.ingest import pipeline
+    from polydoc_analytics.loaders import read
     from polydoc_analytics.query.engines.duckdb import DuckEngine
 
     source = file([wire("a")])
@@ -429,7 +429,7 @@ def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatc
                 with pytest.raises(InternalError, match=f"internal error: {type(error).__name__}: x;") as caught:
                     ask()
                 assert caught.value.__cause__ is error
-    monkeypatch.setattr(pipeline, "read_batches", lambda *_, **__: panic())
+    monkeypatch.setattr(read, "read_batches", lambda *_, **__: panic())
     for do in (pda.load, pda.connect, pda.report):
         with pytest.raises(InternalError):
             do(source)
