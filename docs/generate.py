@@ -10,8 +10,9 @@ from typing import Any
 
 import polydoc_analytics as pda
 from polydoc_analytics import views as catalog
-from polydoc_analytics.automation.json_schema import file_schema
 from polydoc_analytics.cli import application
+from polydoc_analytics.config.json_schema import file_schema
+from polydoc_analytics.config.settings import TEXTS
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample_runs.ndjson"
@@ -105,7 +106,7 @@ def all_commands() -> Iterator[tuple[str, Any]]:
 def settings_page() -> str:
     """Return every key of ``polydoc-analytics.toml`` with its meaning and default."""
     properties = file_schema()["properties"]
-    plain = {name: of for name, of in properties.items() if of["type"] == "string"}
+    plain = {name: properties[name] for name in TEXTS}
     parts = [
         "# The settings",
         "Flags win over the environment, the environment over `polydoc-analytics.toml` in the working folder (or "

@@ -1,6 +1,5 @@
 """Everything that happens by itself: schedules, alerts and delivery, planned in the settings and checked as a whole."""
 
-from polydoc_analytics.automation.config import AlertPlan, Plans, ReportPlan, SchedulePlan, TargetPlan, plans
-from polydoc_analytics.automation.json_schema import file_schema
+from polydoc_analytics.automation.config import Plans, plans
 
-__all__ = ["AlertPlan", "Plans", "ReportPlan", "SchedulePlan", "TargetPlan", "file_schema", "plans"]
+__all__ = ["Plans", "plans"]

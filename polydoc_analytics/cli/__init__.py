@@ -74,7 +74,7 @@ def application() -> Any:
 
 
 def _run(arguments: list[str]) -> int:
-    from polydoc_analytics.config.settings import choose
+    from polydoc_analytics.config.settings import set_config_file
     from polydoc_analytics.errors import InternalError, PolydocError, is_foreign
 
     try:
@@ -105,7 +105,7 @@ def _run(arguments: list[str]) -> int:
             raise
         return _exit_code_of(error)  # a panic of Rust code
     finally:
-        choose(None)
+        set_config_file(None)
 
 
 def _refuse_empty(arguments: list[str]) -> None:

@@ -27,7 +27,7 @@ def init(
     Example: polydoc-analytics config init
     """
     from polydoc_analytics.automation.example_config import EXAMPLE
-    from polydoc_analytics.automation.json_schema import FILE, shipped
+    from polydoc_analytics.config.json_schema import FILE, shipped
     from polydoc_analytics.config.settings import FILE_NAME
     from polydoc_analytics.errors import unwritable
 
@@ -66,23 +66,25 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
 
     Example: polydoc-analytics config check
     """
-    from polydoc_analytics.automation.config import examined
+    from polydoc_analytics.automation.config import checked_plans
     from polydoc_analytics.automation.schedule.known_accounts import check_accounts, speaks_of_accounts
+    from polydoc_analytics.config.settings import examined, problem_text
     from polydoc_analytics.errors import PolydocError
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.safe_text import on_one_line
 
     out = opt.output(quiet=quiet)
-    settings = opt.configured(config)
-    found, errors = examined(settings)
+    settings, problems = examined(config)
+    found, more = checked_plans(settings)
+    problems += more
     try:
         branding(settings.branding, settings.folder)
     except PolydocError as error:
-        errors.append(error)
-    for one in errors:
-        print(f"error: {on_one_line(str(one))}", file=sys.stderr)
-    if errors:
+        problems.append(problem_text(settings.file, ("branding",), str(error)))
+    for problem in problems:
+        print(f"error: {on_one_line(problem)}", file=sys.stderr)
+    if problems:
         return 2
     tables = (("source", settings.sources), ("report", found.reports), ("alert", found.alerts))
     parts = [counted(len(things), one) for one, things in tables]
@@ -114,18 +116,19 @@ def _variables(settings: Any, found: Any) -> list[tuple[str, str]]:
         if hasattr(source, key)
     ]
     for name, target in found.targets.items():
-        named += [(f"[delivery.{name}]", v) for k, v in target.values.items() if k.endswith("_env") and v]
+        named += [(f"[delivery.{name}]", value) for key, value in target if key.endswith("_env") and value]
     return named
 
 
 def _in_force(config: str | None) -> dict[str, Any]:
-    from dataclasses import fields
-
     from polydoc_analytics.automation import plans
+    from polydoc_analytics.config.settings import TEXTS
 
     settings = opt.configured(config)
     plans(settings)
-    content = {field.name: getattr(settings, field.name) for field in fields(settings) if field.name != "folder"}
+    tables = ("sources", "schedule", "delivery", "reports", "alerts")
+    content: dict[str, Any] = {name: getattr(settings, name) for name in (*TEXTS, "branding")}
+    content |= {name: settings.content.get(name) for name in tables}
     content["remote"] = content["remote"] and content["remote"].partition(";")[0]  # a token may follow
     return {name: _shown(value) for name, value in content.items() if value not in (None, (), {})}
 

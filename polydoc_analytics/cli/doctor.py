@@ -23,7 +23,8 @@ def doctor(
 
     out = opt.output(json=json, no_color=no_color)
     settings = opt.configured(config)
-    examined = examine(opened_lake(lake, settings, out), settings.sources, opt.parsed_now(now))
+    kinds = {name: source.kind for name, source in settings.sources.items()}
+    examined = examine(opened_lake(lake, settings, out), kinds, opt.parsed_now(now))
     if out.format == "json":
         findings = [{"level": each.level, "what": each.what, "do": each.do} for each in examined.findings]
         parts = [{"name": name, "data": json_value(rows)} for name, rows in examined.sections.items()]

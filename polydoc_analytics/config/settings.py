@@ -8,19 +8,20 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import SourceError, UsageError, nearest, not_utf8
+from polydoc_analytics.errors import SourceError, UsageError, not_utf8
+
+if TYPE_CHECKING:
+    from polydoc_analytics.config.tables import AnyAlert, AnySource, AnyTarget, Report, Schedule
 
 FILE_NAME = "polydoc-analytics.toml"
 PREFIX = "POLYDOC_ANALYTICS_"
 
-_SIZE = re.compile(r"([1-9][0-9]{0,9}) ?(B|KiB|MiB|GiB)?", re.ASCII)
+ROW_SIZE = re.compile(r"([1-9][0-9]{0,9}) ?(B|KiB|MiB|GiB)?", re.ASCII)
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 LEAST_ROW_BYTES = 64 * 1024
-_MOST_ROW_BYTES = 1024**3
-
-Table = Mapping[str, Any]
+_MAX_ROW_BYTES = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,8 @@ class Settings:
     ``timezone`` and ``date_basis`` are those of every command, ``accounts`` is a CSV of account_id,name, ``lake`` the
     lake's folder or URI, ``locale`` that of reports where ``branding`` names none, ``views`` a folder of the user's own
     views, ``engine`` who answers (duckdb or spark) and ``remote`` where that is, ``longest_row`` the size beyond which
-    a row is quarantined. The rest are tables as they stand in the file: ``branding``, ``schedule``, ``sources`` and
-    ``delivery`` by name, and lists of ``reports`` and ``alerts``. Paths in the file are relative to ``folder``, where
-    it lies.
+    a row is quarantined. ``sources`` and ``delivery`` are tables by name, ``reports`` and ``alerts`` lists of them, as
+    models of ``config.tables``. ``content`` is the file as it was read, ``file`` its path.
     """
 
     timezone: str = "UTC"
@@ -44,13 +44,19 @@ class Settings:
     engine: str = "duckdb"
     remote: str | None = None
     longest_row: str = "64 MiB"
-    branding: Table = field(default_factory=dict)
-    sources: Mapping[str, Table] = field(default_factory=dict)
-    schedule: Table = field(default_factory=dict)
-    delivery: Mapping[str, Table] = field(default_factory=dict)
-    reports: Sequence[Table] = ()
-    alerts: Sequence[Table] = ()
-    folder: Path = Path()
+    branding: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, AnySource] = field(default_factory=dict)
+    schedule: Schedule | None = None
+    delivery: Mapping[str, AnyTarget] = field(default_factory=dict)
+    reports: Sequence[Report] = ()
+    alerts: Sequence[AnyAlert] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+    file: Path = Path(FILE_NAME)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file."""
+        return self.file.parent
 
     @property
     def cluster(self) -> dict[str, Any]:
@@ -59,77 +65,108 @@ class Settings:
 
     @property
     def longest_row_bytes(self) -> int:
-        """The size of ``longest_row``; raises UsageError where it is none between 64 KiB and 1 GiB."""
-        match = _SIZE.fullmatch(self.longest_row)
-        size = int(match.group(1)) * _UNITS[match.group(2) or "B"] if match else 0
-        if not LEAST_ROW_BYTES <= size <= _MOST_ROW_BYTES:
-            raise UsageError(
-                f"longest_row '{self.longest_row}' is no size from 64 KiB to 1 GiB; expected such as 64 MiB"
-            )
-        return size
-
-    def path(self, given: str) -> str:
-        """Return a path of the file as seen from the working folder; URIs stay as they are."""
-        return given if "://" in given else str(self.folder / given)
+        """The size of ``longest_row``; raises UsageError for a size that is not between 64 KiB and 1 GiB."""
+        return row_bytes(self.longest_row)
 
 
-_TABLES = ("branding", "sources", "schedule", "delivery")
-_LISTS = ("reports", "alerts")
-TEXTS = tuple(f.name for f in fields(Settings) if f.name not in (*_TABLES, *_LISTS, "folder"))
-_KEYS = (*TEXTS, *_TABLES, *_LISTS)
+TEXTS = tuple(f.name for f in fields(Settings) if str(f.type) in ("str", "str | None"))
+
+
+class SettingsError(UsageError):
+    """A settings file with mistakes; ``problems`` has a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = f" (and {len(problems) - 1} more; `polydoc-analytics config check` lists all)" if problems[1:] else ""
+        super().__init__(f"{problems[0]}{more}")
+        self.problems = tuple(problems)
 
 
 _chosen: str | None = None
 
 
-def choose(file: str | None) -> None:
-    """Make a file that of all that looks for settings in this process; None takes the choice back."""
+def set_config_file(file: str | None) -> None:
+    """Make a file that of all that looks for settings in this process; None takes it back."""
     global _chosen
     _chosen = file
 
 
 def settings(config: str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of a configuration file (or the one in this folder) and the environment.
+    """Load the settings from a file (or the one in this folder) and the environment.
 
-    Raises SourceError where the file cannot be read, UsageError where it holds an unknown key.
+    Raises SourceError for a file that cannot be read, SettingsError for one with mistakes.
     """
+    found, problems = examined(config, environment)
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def examined(config: str | None = None, environment: Mapping[str, str] | None = None) -> tuple[Settings, list[str]]:
+    """Load the settings, with all that is valid in them, and list the mistakes; see :func:`settings`."""
     environment = os.environ if environment is None else environment
     config = config or _chosen
     path = Path(config or environment.get(f"{PREFIX}CONFIG") or FILE_NAME)
-    content = _read(path) if path.exists() or config else {}
-    for key, value in content.items():
-        if key not in _KEYS:
-            raise UsageError(f"{path}: unknown key '{key}'{nearest(key, _KEYS)}; expected {', '.join(_KEYS)}")
-        if key in TEXTS and not isinstance(value, str):
-            raise UsageError(f"{path}: {key} must be a text in quotation marks")
-        if key in TEXTS and not value.strip():
-            raise UsageError(f"{path}: {key} is an empty text; give it a value or leave it out")
-        if key in _TABLES and not isinstance(value, dict):
-            raise UsageError(f"{path}: {key} must be a table, [{key}]")
-        if key in _LISTS and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
-            raise UsageError(f"{path}: {key} must be a list of tables, [[{key}]]")
-    for name, source in content.get("sources", {}).items():
-        if not isinstance(source, dict):
-            raise UsageError(f"{path}: sources.{name} must be a table, [sources.{name}]")
-    found = Settings(**content, folder=path.parent)
-    given = {key: value for key in TEXTS if (value := environment.get(PREFIX + key.upper()))}
-    for key in ("accounts", "lake", "views"):
-        if key not in given and content.get(key):
-            given[key] = found.path(content[key])
-    made = Settings(**{**content, **given}, folder=path.parent)
-    _ = made.longest_row_bytes
-    return replace(made, branding={"locale": made.locale, **made.branding}) if made.locale else made
+    found, problems = _of_file(path) if path.exists() or config else (Settings(file=path), [])
+    given: dict[str, Any] = {key: value for key in TEXTS if (value := environment.get(PREFIX + key.upper()))}
+    found = replace(found, **given)
+    _ = found.longest_row_bytes
+    return replace(found, branding={"locale": found.locale, **found.branding}) if found.locale else found, problems
 
 
-def _read(path: Path) -> dict[str, Any]:
+def problem_text(file: Path, location: tuple[str | int, ...], text: str) -> str:
+    """Put before a problem the file and the line of what it is about."""
+    if not file.exists():
+        return text
+    from polydoc_analytics.config.toml_lines import line_of
+
+    line = line_of(_text(file), location)
+    return f"{file}:{line}: {text}" if line else f"{file}: {text}"
+
+
+def _of_file(path: Path) -> tuple[Settings, list[str]]:
+    from polydoc_analytics.config.validation import validate
+
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise SourceError(f"{path}: is not TOML: {error}") from None
+    document, problems = validate(content, path.parent)
+    plain = {key: value for key in TEXTS if (value := getattr(document, key)) is not None}
+    found = Settings(
+        **plain,
+        branding=document.branding.model_dump(exclude_unset=True),
+        sources=document.sources,
+        schedule=document.schedule,
+        delivery=document.delivery,
+        reports=document.reports,
+        alerts=document.alerts,
+        content=content,
+        file=path,
+    )
+    return found, sorted((problem_text(path, *problem) for problem in problems), key=_line)
+
+
+def _line(problem: str) -> int:
+    match = re.search(r":(\d+): ", problem)
+    return int(match.group(1)) if match else 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise not_utf8(path, error) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SourceError(f"{path}: is not TOML: {error}") from None
+
+
+def row_bytes(text: str) -> int:
+    """Parse the size of the longest row; raises UsageError for one that is not between 64 KiB and 1 GiB."""
+    match = ROW_SIZE.fullmatch(text)
+    size = int(match.group(1)) * _UNITS[match.group(2) or "B"] if match else 0
+    if not LEAST_ROW_BYTES <= size <= _MAX_ROW_BYTES:
+        raise UsageError(f"longest_row '{text}' is no size from 64 KiB to 1 GiB; expected such as 64 MiB")
+    return size
 
 
 def account_names(path: str | None) -> dict[str, str]:

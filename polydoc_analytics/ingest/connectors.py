@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 from polydoc_analytics.config.settings import Settings, settings
-from polydoc_analytics.errors import SourceError, UsageError, nearest
+from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
-
-_LENGTH = re.compile(r"([1-9]\d{0,4})([hdw])", re.ASCII)
-_HOURS = {"h": 1, "d": 24, "w": 168}
 
 Notify = Callable[[str], None]
 
@@ -29,12 +26,12 @@ class _Late:
 
     __slots__ = ()
     name: str
-    complete_after: str | None
+    complete_after: timedelta | None
 
     @property
     def lag(self) -> timedelta:
         """How long after the end of a period the source may still bring rows of it."""
-        return _length(self.name, "complete_after", self.complete_after) if self.complete_after else timedelta(0)
+        return self.complete_after or timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +44,10 @@ class ApiSource(_Late):
     kind: ClassVar[str] = "api"
     is_authority: ClassVar[bool] = True
     name: str
-    base: str = "https://api.polydoc.ai"
-    token_env: str = "POLYDOC_BEARER_AUTH"
-    allow_http: bool = False
-    complete_after: str | None = None
+    base: str
+    token_env: str
+    allow_http: bool
+    complete_after: timedelta | None
 
     def service(self, notify: Notify | None = None) -> Service:
         """Build the service whose list of runs is fetched to a file, and read from there."""
@@ -83,18 +80,18 @@ class PostgresSource(_Late):
     kind: ClassVar[str] = "postgres"
     is_authority: ClassVar[bool] = True
     name: str
-    dsn_env: str = "POLYDOC_DSN"
-    table: str | None = None
-    query: str | None = None
-    look_back: str = "3d"
-    assume_utc: bool = False
-    account_names: str | None = None
-    complete_after: str | None = None
+    dsn_env: str
+    table: str | None
+    query: str | None
+    look_back: timedelta
+    assume_utc: bool
+    account_names: str | None
+    complete_after: timedelta | None
 
     @property
     def overlap(self) -> timedelta:
         """The length of ``look_back``."""
-        return _length(self.name, "look_back", self.look_back)
+        return self.look_back
 
     def service(self, since: datetime | None = None, ids: Iterable[str] = ()) -> Service:
         """Build the service of all runs, or of those created or finished ``since`` an instant and those of some ids."""
@@ -130,10 +127,10 @@ class FilesSource(_Late):
     kind: ClassVar[str] = "files"
     name: str
     path: str | tuple[str, ...]
-    input_format: str | None = None
-    assume_utc: bool = False
-    correct: bool = False
-    complete_after: str | None = None
+    input_format: str | None
+    assume_utc: bool
+    correct: bool
+    complete_after: timedelta | None
 
     @property
     def is_authority(self) -> bool:
@@ -145,20 +142,16 @@ class FilesSource(_Late):
         return [self.path] if isinstance(self.path, str) else list(self.path)
 
 
-def _length(source: str, key: str, text: str) -> timedelta:
-    match = _LENGTH.fullmatch(text)
-    if not match:
-        raise UsageError(f"source {source}: {key} '{text}' is no length of time; expected 12h, 3d or 2w")
-    return timedelta(hours=int(match.group(1)) * _HOURS[match.group(2)])
-
-
 Source = ApiSource | PostgresSource | FilesSource
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (ApiSource, PostgresSource, FilesSource)}
 
 
 def sources(found: Settings) -> dict[str, Source]:
-    """Return the sources of the settings by name; raises UsageError for what means nothing, with what would."""
-    return {name: _source(name, table, found) for name, table in found.sources.items()}
+    """Build the sources of the settings, by name."""
+    return {
+        name: KINDS[table.kind](name, **{key: value for key, value in table if key != "kind"})
+        for name, table in found.sources.items()
+    }
 
 
 def source_named(text: str) -> Source | None:
@@ -173,47 +166,4 @@ def secret(variable: str, source: str) -> str:
     value = os.environ.get(variable)
     if not value:
         raise SourceError(f"source {source}: the environment variable {variable} is not set; it holds the secret")
-    return value
-
-
-def _source(name: str, table: Mapping[str, Any], found: Settings) -> Source:
-    where = f"[sources.{name}]"
-    if not re.fullmatch(r"[\w-]+", name):
-        raise UsageError(f"{where}: a source's name has letters, digits, - and _ alone")
-    kind = table.get("kind")
-    if kind not in KINDS:
-        raise UsageError(f"{where}: unknown kind '{kind}'{nearest(str(kind), KINDS)}; expected {', '.join(KINDS)}")
-    known = {field.name: str(field.type) for field in fields(KINDS[kind]) if field.name != "name"}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key == "kind":
-            continue
-        if key not in known:
-            raise UsageError(f"{where}: unknown key '{key}'{nearest(key, known)}; expected {', '.join(known)}")
-        values[key] = _value(where, key, value, known[key])
-    if kind == "files":
-        if "path" not in values:
-            raise UsageError(f'{where}: needs a path, such as path = "exports/"')
-        given = values["path"]
-        values["path"] = found.path(given) if isinstance(given, str) else tuple(found.path(one) for one in given)
-    source: Source = KINDS[kind](name, **values)
-    _ = source.lag
-    if isinstance(source, PostgresSource):
-        if source.table is not None and source.query is not None:
-            raise UsageError(f"{where}: give a table or a query, not both")
-        _ = source.overlap
-    return source
-
-
-def _value(where: str, key: str, value: Any, kind: str) -> Any:
-    if kind == "bool":
-        if not isinstance(value, bool):
-            raise UsageError(f"{where}: {key} must be true or false")
-        return value
-    if "tuple" in kind and isinstance(value, list) and all(isinstance(one, str) for one in value) and value:
-        return tuple(_value(where, key, one, "str") for one in value)
-    if not isinstance(value, str):
-        raise UsageError(f"{where}: {key} must be a text in quotation marks")
-    if not value.strip():
-        raise UsageError(f"{where}: {key} is an empty text; give it a value or leave it out")
     return value

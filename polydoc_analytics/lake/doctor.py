@@ -50,9 +50,7 @@ class Examination:
         return all(finding.level != "bad" for finding in self.findings)
 
 
-def examine(
-    lake: Lake, sources: Mapping[str, Mapping[str, Any]] | None = None, now: datetime | None = None
-) -> Examination:
+def examine(lake: Lake, sources: Mapping[str, str] | None = None, now: datetime | None = None) -> Examination:
     """Examine a lake, and the sources that the configuration names; nothing is changed.
 
     A run is Running for too long after 24 hours, a source silent for too long after two days. Raises LakeError where
@@ -192,9 +190,7 @@ def _running(lake: Lake, now: datetime) -> tuple[list[dict[str, Any]], list[Find
     return rows[:20], [Finding("doubt", what, "sync the source that knows how they ended")]
 
 
-def _sources(
-    lake: Lake, sources: Mapping[str, Mapping[str, Any]], now: datetime
-) -> tuple[list[dict[str, Any]], list[Finding]]:
+def _sources(lake: Lake, sources: Mapping[str, str], now: datetime) -> tuple[list[dict[str, Any]], list[Finding]]:
     states, findings = [], []
     for name in sorted({*sources, *lake.source_names()}):
         state = lake.source_state(name)
@@ -203,7 +199,7 @@ def _sources(
         states.append(
             {
                 "source": name,
-                "kind": state.get("kind") or sources.get(name, {}).get("kind"),
+                "kind": state.get("kind") or sources.get(name),
                 "last_success_at": said,
                 "cursor": _cursor_text(state.get("cursor")),
                 "last_error": state.get("last_error"),

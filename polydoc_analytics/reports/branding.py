@@ -9,12 +9,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import SourceError, UsageError, nearest
+from polydoc_analytics.errors import SourceError, UsageError
 from polydoc_analytics.reports.charts.palette import contrast
 from polydoc_analytics.reports.formatting import checked_locale
 from polydoc_analytics.reports.model import Theme
 
-KEYS = ("title", "logo", "accent", "warm", "currency", "price_per_credit", "locale", "fonts")
 _LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 _MAX_LOGO_BYTES = 500_000
 _MIN_CONTRAST = 3.0
@@ -43,11 +42,11 @@ def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
     Raises UsageError for an unknown key (naming the nearest) or a value that means nothing, SourceError for a file
     that cannot be read.
     """
-    for key, value in table.items():
-        if key not in KEYS:
-            raise UsageError(f"branding: unknown key '{key}'{nearest(key, KEYS)}; expected {', '.join(KEYS)}")
-        if not isinstance(value, str) and not (key == "price_per_credit" and isinstance(value, int)):
-            raise UsageError(f"branding: {key} must be a text in quotation marks")
+    if table:
+        from polydoc_analytics.config.validation import branding_problems
+
+        if problems := branding_problems(table):
+            raise UsageError(problems[0])
     currency, price = _price(table)
     logo_type, logo = _logo(folder / table["logo"]) if table.get("logo") else ("", b"")
     default = Theme()

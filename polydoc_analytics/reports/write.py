@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.config.choices import FORMATS
 from polydoc_analytics.errors import SourceError, SumError, UsageError, refuse_address, translated
 from polydoc_analytics.lake.resolve import Source, resolve
 from polydoc_analytics.loaders.atomic_write import atomic_write
@@ -20,7 +21,7 @@ from polydoc_analytics.model.periods import instant_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.model import Report
-from polydoc_analytics.reports.renderers import FORMATS, render
+from polydoc_analytics.reports.renderers import render
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database

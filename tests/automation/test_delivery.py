@@ -363,7 +363,7 @@ def test_an_address_beyond_ascii_goes_to_a_server_that_takes_it_and_to_no_other(
     ],
 )
 def test_what_is_one_address(text: str, is_one: bool) -> None:
-    from polydoc_analytics.config.fields import is_address
+    from polydoc_analytics.config.addresses import is_address
 
     assert is_address(text) is is_one
 
@@ -479,7 +479,7 @@ def test_a_folder_gets_each_file_whole_and_a_repeat_changes_nothing(sending, tmp
 
 
 def test_no_account_leads_out_of_its_folder(sending, tmp_path: Path) -> None:
-    from polydoc_analytics.config.fields import filled
+    from polydoc_analytics.automation.delivery.channels.storage import filled
 
     assert filled("out/{account}/x", {"account": "../../etc"}) == "out/-..-etc/x"
     assert filled("out/{account}", {"account": ".."}) == "out/-"

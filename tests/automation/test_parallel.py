@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from polydoc_analytics.automation import SchedulePlan, TargetPlan
 from polydoc_analytics.automation.delivery import parallel, send
 from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
 from polydoc_analytics.automation.delivery.parallel import AT_ONCE, AT_ONCE_TO_ONE, Errand, Lane, side_by_side
+from polydoc_analytics.config.tables import Schedule, Webhook
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
-PLAN = SchedulePlan((), False, 3, timedelta(minutes=5), ())
+PLAN = Schedule(attempts=3, back_off="5m")
 PARCEL = Package(Message("report", "x"), NOW)
 
 
@@ -45,7 +45,7 @@ class Server:
 
 
 def errands(target: str, *keys: str) -> list[Errand]:
-    plan = TargetPlan(target, "webhook", {})
+    plan = Webhook(kind="webhook", url_env="HOOK").named(target)
     return [Errand(Delivery(target, "webhook", "", "", key), plan, lambda: PARCEL, lambda: None) for key in keys]
 
 

@@ -14,11 +14,11 @@ from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
-from polydoc_analytics.automation.cron import Cron, interval_named, period_of
-from polydoc_analytics.automation.json_schema import FILE, shipped, text
 from polydoc_analytics.cli import run
+from polydoc_analytics.config.json_schema import FILE, shipped, text
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.errors import PolydocError, UsageError
+from polydoc_analytics.model.cron import Cron, interval_named, period_of
 
 DELIVERY = """
 [delivery.ops]
@@ -66,7 +66,7 @@ def test_reports_alerts_and_deliveries_are_read_with_their_defaults(tmp_path: Pa
         "Europe/Lisbon",
     )
     assert found.alerts["failing"].kind == "limit"
-    assert found.targets["ops"].values["max_size"] == 10_000_000
+    assert found.targets["ops"].max_size == 10_000_000
     assert found.schedule.attempts == 5
 
 
@@ -127,7 +127,7 @@ def test_the_schema_accepts_and_refuses_what_the_program_does(tmp_path: Path) ->
 
 
 def test_the_shipped_schema_is_made_from_what_checks_the_file() -> None:
-    assert shipped() == text(), f"write plan.schema.text() to polydoc_analytics/{FILE}"
+    assert shipped() == text(), f"write config.json_schema.text() to polydoc_analytics/{FILE}"
 
 
 def test_a_started_configuration_is_valid_shown_and_checked(
@@ -240,7 +240,7 @@ def test_locale_is_that_of_reports_unless_branding_names_another(tmp_path: Path)
 
 
 def ticks(text: str, zone: str, after: str, until: str) -> list[str]:
-    found = Cron.parsed("x", text, zone).between(datetime.fromisoformat(after), datetime.fromisoformat(until))
+    found = Cron.parsed(text, zone).between(datetime.fromisoformat(after), datetime.fromisoformat(until))
     return [f"{due:%d %H:%M}" for due in found]
 
 
@@ -278,4 +278,4 @@ def test_a_period_is_named_and_found_again_by_its_name() -> None:
 
 def test_a_cron_expression_that_never_comes_is_refused() -> None:
     with pytest.raises(UsageError):
-        Cron.parsed("x", "0 7 31 2 *", "UTC")
+        Cron.parsed("0 7 31 2 *", "UTC")

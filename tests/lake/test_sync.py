@@ -240,9 +240,9 @@ def test_one_source_that_fails_does_not_keep_the_others(configured, file, tmp_pa
     ("text", "message"),
     [
         ('[sources.a]\nkind = "apy"', r"\[sources.a\]: unknown kind 'apy'; did you mean api\?"),
-        ("[sources.a]", "unknown kind 'None'; expected api, postgres, files"),
+        ("[sources.a]", r"\[sources.a\]: needs kind; expected api, postgres, files"),
         ('[sources.a]\nkind = "api"\ntoken = "x"', "unknown key 'token'; did you mean token_env"),
-        ('[sources.a]\nkind = "files"', "needs a path"),
+        ('[sources.a]\nkind = "files"', r"\[sources.a\]: needs path: folder, file, glob or URI"),
         ('[sources.a]\nkind = "files"\npath = 5', "path must be a text"),
         ('[sources.a]\nkind = "postgres"\nassume_utc = "yes"', "assume_utc must be true or false"),
         ('[sources.a]\nkind = "postgres"\nlook_back = "soon"', "look_back 'soon' is no length of time"),

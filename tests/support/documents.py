@@ -22,8 +22,8 @@ from jsonschema import Draft202012Validator
 from support.paths import ROOT
 
 import polydoc_analytics as pda
-from polydoc_analytics.automation.json_schema import shipped
 from polydoc_analytics.cli import run
+from polydoc_analytics.config.json_schema import shipped
 
 _FENCE = re.compile(
     r"^(?P<norun><!-- norun -->\n)?```(?P<language>[\w-]*)(?P<info>[^\n]*)\n(?P<text>.*?)^```$",

@@ -27,8 +27,8 @@ from support.paths import SAMPLE
 from support.receivers import Hook, Mailbox, hook, mailbox
 
 import polydoc_analytics as pda
-from polydoc_analytics.automation.json_schema import shipped
 from polydoc_analytics.cli import run
+from polydoc_analytics.config.json_schema import shipped
 
 PAGE = "docs/scheduling.md"
 pytestmark = pytest.mark.skipif(not (ROOT / PAGE).exists(), reason="the documentation is not beside these tests")

@@ -116,7 +116,7 @@ class _Step:
         }
         told = []
         for name, one in no_data.items():
-            wait = plans.alerts[one["alert"]].values.get("no_data_after")
+            wait = getattr(plans.alerts[one["alert"]], "no_data_after", None)
             if not one["is_told"] and wait is not None and now - datetime.fromisoformat(one["since"]) >= wait:
                 no_data[name] = {**one, "is_told": True}
                 told.append({**no_data[name], "what": firing.get(name, {}).get("what", "")})

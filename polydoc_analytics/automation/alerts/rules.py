@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
-from polydoc_analytics.automation import AlertPlan
 from polydoc_analytics.automation.alerts.thresholds import is_beyond
-from polydoc_analytics.automation.config import as_day, day_count
+from polydoc_analytics.automation.config import as_day
+from polydoc_analytics.config import tables
 from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
@@ -136,7 +136,7 @@ class AlertContext:
         return tuple(map(display_text, self.db.sql(sql)["id"]))
 
 
-def judged(plan: AlertPlan, watched: AlertContext) -> Judged:
+def judged(plan: tables.AnyAlert, watched: AlertContext) -> Judged:
     """Evaluate an alert; findings are in the order of its keys.
 
     Accounts with a run whose numbers no sum holds are left out, which is a finding; of them nothing can be said.
@@ -154,18 +154,17 @@ def judged(plan: AlertPlan, watched: AlertContext) -> Judged:
     return replace(found, firing=tuple(sorted(found.firing, key=lambda one: one.key)))
 
 
-def _limit(plan: AlertPlan, watched: AlertContext) -> Judged:
-    values = plan.values
-    view, measure = views.view(values["view"], watched.db.catalog), values["measure"]
-    windows = _windows(view, values["window"], values["for"], watched)
+def _limit(plan: tables.Limit, watched: AlertContext) -> Judged:
+    view, measure = views.view(plan.view, watched.db.catalog), plan.measure
+    windows = _windows(view, plan.window, plan.for_, watched)
     seen = [watched.rows(view, window) for window in windows]
     is_count = measure in SUMMED and view.file is None
     if is_count:  # a window without runs has none of them, which is a value
-        for key in _known_keys(view, watched, seen) if values["below"] is not None else ():
+        for key in _known_keys(view, watched, seen) if plan.below is not None else ():
             for rows in seen:
                 rows.setdefault(key, _NOTHING)
-    least = values["min_runs"] if values["min_runs"] is not None else 0 if is_count else 1
-    limits = {"above": values["above"], "below": values["below"], "least_runs": least}
+    least = plan.min_runs if plan.min_runs is not None else 0 if is_count else 1
+    limits: dict[str, Any] = {"above": plan.above, "below": plan.below, "least_runs": least}
     firing, unknown, within = [], set(), set()
     everything = {()} if not view_keys(view) else set[tuple[str, ...]]()
     for key in sorted(everything.union(*seen)):
@@ -184,15 +183,15 @@ def _limit(plan: AlertPlan, watched: AlertContext) -> Judged:
 
 
 def _beyond(
-    plan: AlertPlan,
+    plan: tables.Limit,
     watched: AlertContext,
     view: views.View,
     key: tuple[str, ...],
     windows: Sequence[Interval],
     rows: Sequence[Mapping[str, Any]],
 ) -> Finding:
-    values, measure = plan.values, plan.values["measure"]
-    side = f"above {values['above']:g}" if values["above"] is not None else f"below {values['below']:g}"
+    measure = plan.measure
+    side = f"above {plan.above:g}" if plan.above is not None else f"below {plan.below:g}"
     who = watched.text(view, key)
     figures = [
         (f"{measure}, {_window_text(window)}", _evidence(measure, row))
@@ -219,13 +218,12 @@ def view_keys(view: views.View) -> list[str]:
     return [name for name in ("account_id", "language") if name in view.columns]
 
 
-def _windows(view: views.View, window: str, count: int, watched: AlertContext) -> list[Interval]:
+def _windows(view: views.View, days: int, count: int, watched: AlertContext) -> list[Interval]:
     """Return the last whole periods of a view, or the windows of so many days that end at today's start; newest first.
 
     Windows of several days are a day apart.
     """
     if view.every is None:
-        days = day_count(window) or 1
         ends = [watched.today - timedelta(days=1 + back) for back in range(count)]
         return [watched.days(end - timedelta(days=days - 1), end) for end in ends]
     word = "yesterday" if view.every == "day" else f"last-{view.every}"
@@ -237,11 +235,10 @@ def _windows(view: views.View, window: str, count: int, watched: AlertContext) -
     return found
 
 
-def _change(plan: AlertPlan, watched: AlertContext) -> Judged:
-    values = plan.values
-    view, measure = views.view(values["view"]), values["measure"]
+def _change(plan: tables.Change, watched: AlertContext) -> Judged:
+    view, measure = views.view(plan.view), plan.measure
     day = watched.today - _DAY
-    days = [day - timedelta(weeks=back) for back in range(values["weeks"] + 1)]
+    days = [day - timedelta(weeks=back) for back in range(plan.weeks + 1)]
     [(first,)] = watched.db.sql("select min(day) from runs").rows()
     if first is None:
         return Judged(knows_absent=False)
@@ -254,13 +251,13 @@ def _change(plan: AlertPlan, watched: AlertContext) -> Judged:
         known = [value for value in before if value is not None]
         runs = [float(rows[key]["runs"]) if key in rows else 0.0 for rows in seen]
         median = statistics.median(known) if len(known) >= _LEAST_DAYS else 0
-        if now is None or median <= 0 or max(runs[0], statistics.median(runs[1:])) < (values["min_runs"] or 1):
+        if now is None or median <= 0 or max(runs[0], statistics.median(runs[1:])) < (plan.min_runs or 1):
             unknown.add(name)
             continue
         change = now / median - 1
-        if values["rises"] is not None and change > values["rises"]:
+        if plan.rises is not None and change > plan.rises:
             side = "rose"
-        elif values["falls"] is not None and -change > values["falls"]:
+        elif plan.falls is not None and -change > plan.falls:
             side = "fell"
         else:
             within.add(name)
@@ -279,7 +276,7 @@ def _on_the_day(row: Mapping[str, Any] | None, measure: str) -> float | None:
     return None if row[measure] is None else float(row[measure])
 
 
-def _budget(plan: AlertPlan, watched: AlertContext) -> Judged:
+def _budget(plan: tables.Budget, watched: AlertContext) -> Judged:
     month = interval(period="this-month", timezone=watched.timezone, now=watched.now)
     assert month.since is not None
     assert month.until is not None
@@ -288,15 +285,15 @@ def _budget(plan: AlertPlan, watched: AlertContext) -> Judged:
     view = views.view("usage_by_account")
     firing, unknown = [], set()
     for key, row in watched.rows(view, month).items():
-        budget = (plan.values["accounts"] or {}).get(key[0], plan.values["credits"])
+        budget = (plan.accounts or {}).get(key[0], plan.credits)
         used = row["credits"]
         ends = None
-        if used is not None and plan.values["projected"] and gone >= _LEAST_DAYS * _DAY:
+        if used is not None and plan.projected and gone >= _LEAST_DAYS * _DAY:
             ends = used * ((month.until - month.since) / gone)
         who = watched.text(view, key)
         figures = [("budget", _number(budget)), ("credits so far", _number(used))] if used is not None else []
         figures += [("projected, at the same pace", _number(round(ends)))] if ends is not None else []
-        shares = [share for share in plan.values["stages"] if share != 1]
+        shares = [share for share in plan.stages if share != 1]
         said = {
             **{
                 f"{share * 100:g}%": (
@@ -318,46 +315,46 @@ def _budget(plan: AlertPlan, watched: AlertContext) -> Judged:
     return Judged(tuple(firing), frozenset(unknown))
 
 
-def _running(plan: AlertPlan, watched: AlertContext) -> Judged:
-    rows = watched.lake.running(watched.now - plan.values["longer_than"])
+def _running(plan: tables.Running, watched: AlertContext) -> Judged:
+    rows = watched.lake.running(watched.now - plan.longer_than)
     if not rows:
         return Judged()
     oldest = rows[0]["created_at"]
     figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
-    long = duration(plan.values["longer_than"])
+    long = duration(plan.longer_than)
     what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {long}"
     return Judged(
         (Finding(plan.name, "running", what, figures, tuple(display_text(row["id"]) for row in rows[:_EXAMPLES])),)
     )
 
 
-def _silent(plan: AlertPlan, watched: AlertContext) -> Judged:
+def _silent(plan: tables.Silent, watched: AlertContext) -> Judged:
     firing = []
-    for name in plan.values["sources"] or watched.sources:
+    for name in plan.sources or watched.sources:
         state, fresh = watched.lake.source_state(name), brought(watched.lake, name, watched.now)
-        if fresh.newest is None or watched.now - fresh.newest > plan.values["longer_than"]:
+        if fresh.newest is None or watched.now - fresh.newest > plan.longer_than:
             figures = [("it has brought", str(fresh)), ("last asked", state.get("last_success_at") or "never")]
             figures += [("last error", state["last_error"])] if state.get("last_error") else []
-            what = f"the source {name} has brought nothing new for more than {duration(plan.values['longer_than'])}"
+            what = f"the source {name} has brought nothing new for more than {duration(plan.longer_than)}"
             firing.append(Finding(plan.name, name, what, tuple(figures), (), f"the source {name}"))
     return Judged(tuple(firing))
 
 
-def _quarantine(plan: AlertPlan, watched: AlertContext) -> Judged:
+def _quarantine(plan: tables.Quarantine, watched: AlertContext) -> Judged:
     loads = watched.lake.loads()
-    begin = watched.now - plan.values["window"]
+    begin = watched.now - plan.window
     rows = [row for row in records(loads) if begin < row["committed_at"] <= watched.now]
     read, bad = (sum(row[name] for row in rows) for name in ("read", "quarantined"))
     if not read:
         return Judged(without_data=frozenset({"quarantine"}))
-    if bad / read <= plan.values["above"]:
+    if bad / read <= plan.above:
         return Judged()
     what = f"{bad / read:.1%} of the rows read were quarantined"
     figures = (("rows read", f"{read:,}"), ("quarantined", f"{bad:,}"))
     return Judged((Finding(plan.name, "quarantine", what, figures),))
 
 
-_RULES: dict[str, Callable[[AlertPlan, AlertContext], Judged]] = {
+_RULES: dict[str, Callable[[Any, AlertContext], Judged]] = {
     "limit": _limit,
     "change": _change,
     "budget": _budget,

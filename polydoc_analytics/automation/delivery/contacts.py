@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from polydoc_analytics.automation import TargetPlan
-from polydoc_analytics.config.fields import is_address
+from polydoc_analytics.config.addresses import is_address
+from polydoc_analytics.config.tables import Email
 from polydoc_analytics.errors import SourceError, not_utf8
 
 
@@ -20,9 +20,9 @@ class Contacts:
     faults: tuple[str, ...] = ()
 
 
-def contacts_of(account: str) -> Callable[[TargetPlan], tuple[str, ...]]:
+def contacts_of(account: str) -> Callable[[Email], tuple[str, ...]]:
     """Build the look-up of an account's addresses in a target's contacts."""
-    return lambda target: contacts(target.values["contacts"]).addresses.get(account, ())
+    return lambda target: contacts(target.contacts).addresses.get(account, ()) if target.contacts else ()
 
 
 def contacts(path: str) -> Contacts:

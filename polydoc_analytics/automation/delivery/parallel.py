@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from polydoc_analytics.automation import SchedulePlan, TargetPlan
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.send import Clock, Outcome, Save, attempt, begin, finish
+from polydoc_analytics.config.tables import AnyTarget, Schedule
 
 AT_ONCE = 8
 AT_ONCE_TO_ONE = 4
@@ -21,7 +21,7 @@ class Errand:
     """A delivery that is to be tried: its target, what loads its parcel, and what makes its record durable."""
 
     delivery: Delivery
-    target: TargetPlan | None
+    target: AnyTarget | None
     parcel: Callable[[], Package]
     save: Save
 
@@ -39,7 +39,7 @@ class _Progress:
 
 
 def side_by_side(
-    lanes: Iterable[Lane], clock: Clock, schedule: SchedulePlan, stop: Callable[[], bool] = lambda: False
+    lanes: Iterable[Lane], clock: Clock, schedule: Schedule, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Do the errands of all lanes, a bounded number at once, in turn between the lanes.
 

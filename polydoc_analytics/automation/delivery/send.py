@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import Any
 
 from polydoc_analytics import safe_text
-from polydoc_analytics.automation import SchedulePlan, TargetPlan
 from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Package, key_of
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
-from polydoc_analytics.config.fields import distinct, is_address
+from polydoc_analytics.config.addresses import distinct, is_address
+from polydoc_analytics.config.tables import AnyTarget, Email, Folder, Schedule, Slack, Store, Webhook
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.safe_text import shown, visible
 
@@ -36,10 +36,10 @@ Save = Callable[[], None]
 
 
 def deliveries_to(
-    targets: Iterable[TargetPlan],
+    targets: Iterable[AnyTarget],
     parts: tuple[str, ...],
     account: str = "",
-    contacts: Callable[[TargetPlan], tuple[str, ...]] | None = None,
+    contacts: Callable[[Email], tuple[str, ...]] | None = None,
 ) -> list[Delivery]:
     """Return the deliveries to each receiver of some targets, keyed by the parts that name what is delivered.
 
@@ -60,10 +60,12 @@ def deliveries_to(
     return found
 
 
-def _receivers(target: TargetPlan, contacts: Callable[[TargetPlan], tuple[str, ...]] | None) -> tuple[str, ...]:
-    if target.kind == "email":
-        return distinct(contacts(target) if contacts else target.values["to"])
-    place = target.values.get("path") or target.values.get("uri") or target.values["url_env"]
+def _receivers(target: AnyTarget, contacts: Callable[[Email], tuple[str, ...]] | None) -> tuple[str, ...]:
+    if isinstance(target, Email):
+        return distinct(contacts(target) if contacts else target.to)
+    if isinstance(target, Slack | Webhook):
+        return (target.url_env,)
+    place = target.uri if isinstance(target, Store) else target.path
     return (shown(place) if "://" in place else place,)
 
 
@@ -76,7 +78,7 @@ class Outcome:
     wait_s: float = 0.0
 
 
-def begin(delivery: Delivery, save: Save, now: datetime, schedule: SchedulePlan) -> bool:
+def begin(delivery: Delivery, save: Save, now: datetime, schedule: Schedule) -> bool:
     """Record that a delivery is being tried, if its time has come; tell whether it is to be tried now.
 
     ``save`` makes the record durable before anything leaves.
@@ -96,7 +98,7 @@ def begin(delivery: Delivery, save: Save, now: datetime, schedule: SchedulePlan)
     return True
 
 
-def attempt(delivery: Delivery, target: TargetPlan | None, parcel: Callable[[], Package]) -> Outcome:
+def attempt(delivery: Delivery, target: AnyTarget | None, parcel: Callable[[], Package]) -> Outcome:
     """Try a delivery once. It counts as sent only when the other side has accepted it; no record is changed."""
     try:
         if target is None:
@@ -114,14 +116,14 @@ def attempt(delivery: Delivery, target: TargetPlan | None, parcel: Callable[[], 
     return replace(found, answer=_without_secrets(found.answer, target)[:_MOST_ANSWER])
 
 
-def finish(delivery: Delivery, found: Outcome, save: Save, now: datetime, schedule: SchedulePlan) -> None:
+def finish(delivery: Delivery, found: Outcome, save: Save, now: datetime, schedule: Schedule) -> None:
     """Record what became of a try, durably."""
     delivery.tries[-1].outcome, delivery.tries[-1].answer = found.outcome, found.answer
     settle(delivery, now, schedule, found.wait_s)
     save()
 
 
-def settle(delivery: Delivery, now: datetime, schedule: SchedulePlan, least_wait_s: float = 0.0) -> None:
+def settle(delivery: Delivery, now: datetime, schedule: Schedule, least_wait_s: float = 0.0) -> None:
     """Set a delivery's state from its tries, and when the next one is; None where there are to be no more."""
     outcomes = [one.outcome for one in delivery.tries]
     delivery.next_try_at = None
@@ -134,27 +136,26 @@ def settle(delivery: Delivery, now: datetime, schedule: SchedulePlan, least_wait
         delivery.next_try_at = (now + min(wait, _MOST_WAIT)).isoformat()
 
 
-def back_off(schedule: SchedulePlan, tries: int) -> timedelta:
+def back_off(schedule: Schedule, tries: int) -> timedelta:
     """Return how long to wait after so many tries."""
     factor: int = 2 ** min(tries - 1, 20)
     return min(schedule.back_off * factor, _MOST_WAIT)
 
 
-def _send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
+def _send(target: AnyTarget, delivery: Delivery, parcel: Package) -> str:
     channel = import_module(f"polydoc_analytics.automation.delivery.channels.{_MODULES[target.kind]}")
     answer: str = channel.send(target, delivery, parcel)
     return answer
 
 
-def output_target(path: str) -> TargetPlan:
+def output_target(path: str) -> AnyTarget:
     """Return the place that a report's ``output`` names as a target."""
-    values = {"uri": path} if "://" in path else {"path": path}
-    return TargetPlan(OUTPUT, "store" if "://" in path else "folder", values)
+    target = Store(kind="store", uri=path) if "://" in path else Folder(kind="folder", path=path)
+    return target.named(OUTPUT)
 
 
-def secret_of(target: TargetPlan, key: str) -> str:
+def secret_of(target: AnyTarget, variable: str) -> str:
     """Return a secret that a target names; raises SourceError, with the variable's name, where it is not set."""
-    variable = target.values[key]
     value = os.environ.get(variable)
     if not value:
         raise SourceError(
@@ -163,9 +164,9 @@ def secret_of(target: TargetPlan, key: str) -> str:
     return value
 
 
-def _without_secrets(text: str, target: TargetPlan | None) -> str:
+def _without_secrets(text: str, target: AnyTarget | None) -> str:
     """Return an answer on one line, without the secrets of the target, should the other side repeat them."""
-    values: Mapping[str, Any] = target.values if target else {}
+    values: Mapping[str, Any] = dict(target or {})
     secrets = [os.environ.get(variable or "", "") for key, variable in values.items() if key.endswith("_env")]
     if user := values.get("user"):  # a login sends both in one word, encoded
         secrets += [f"{start}{user}{mark}{secret}" for secret in secrets for start, mark in (("\0", "\0"), ("", ":"))]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from polydoc_analytics.automation import ReportPlan
-from polydoc_analytics.automation.cron import period_of
 from polydoc_analytics.automation.delivery.messages import key_of
 from polydoc_analytics.automation.schedule.jobs import Job, JobStore, Progress
+from polydoc_analytics.config.tables import Report
 from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.model.cron import period_of
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.timezones import start_of_day, zone
@@ -19,7 +19,7 @@ _FIRST_SEEN = timedelta(hours=1)
 very minute does not come too late for it."""
 
 
-def begins(plan: ReportPlan, now: datetime) -> datetime:
+def begins(plan: Report, now: datetime) -> datetime:
     """Return the instant after which a report that no scheduler has seen is due."""
     if plan.start is None:
         return now - _FIRST_SEEN
@@ -27,7 +27,7 @@ def begins(plan: ReportPlan, now: datetime) -> datetime:
     return from_us(first - 1)
 
 
-def new_job(lake: Lake, plan: ReportPlan, period: str, interval: Interval, due_at: datetime) -> Job:
+def new_job(lake: Lake, plan: Report, period: str, interval: Interval, due_at: datetime) -> Job:
     """Return a job that is due at an instant and not in the ledger yet."""
     assert interval.since is not None
     assert interval.until is not None
@@ -36,7 +36,7 @@ def new_job(lake: Lake, plan: ReportPlan, period: str, interval: Interval, due_a
     return Job(plan.name, period, since, until, plan.timezone, due_at.isoformat(), id=identity)
 
 
-def missing(lake: Lake, book: JobStore, plan: ReportPlan, now: datetime) -> list[Job]:
+def missing(lake: Lake, book: JobStore, plan: Report, now: datetime) -> list[Job]:
     """Return the jobs that are due and not in the ledger, in order; of too many the older are skipped.
 
     A job whose only editions were made before its period had ended is due nevertheless.
@@ -55,7 +55,7 @@ def missing(lake: Lake, book: JobStore, plan: ReportPlan, now: datetime) -> list
     return new
 
 
-def enrol(lake: Lake, book: JobStore, plan: ReportPlan, now: datetime) -> list[Job]:
+def enrol(lake: Lake, book: JobStore, plan: Report, now: datetime) -> list[Job]:
     """Enter what is due into the ledger, and return the report's open jobs in the order in which they were due.
 
     A job's record is written before the report's progress: whoever is killed in between enrols the same jobs again.
@@ -76,13 +76,13 @@ def enrol(lake: Lake, book: JobStore, plan: ReportPlan, now: datetime) -> list[J
     return sorted(jobs, key=lambda job: job.due_at)
 
 
-def opened(book: JobStore, plan: ReportPlan, progress: Progress | None) -> list[Job]:
+def opened(book: JobStore, plan: Report, progress: Progress | None) -> list[Job]:
     """Return the open jobs of a report in the order in which they were due."""
     jobs = [book.job(plan.name, period) for period in (progress.open if progress else ())]
     return sorted((job for job in jobs if job and job.is_open), key=lambda job: job.due_at)
 
 
-def _due(progress: Progress | None, plan: ReportPlan, now: datetime) -> Iterator[tuple[str, Interval, datetime]]:
+def _due(progress: Progress | None, plan: Report, now: datetime) -> Iterator[tuple[str, Interval, datetime]]:
     """Yield each period that came due since the last time, with its interval and when it was first due.
 
     A ``start`` that is new in the settings is where it begins, however far the report has come.

@@ -9,12 +9,12 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from polydoc_analytics.automation import ReportPlan
 from polydoc_analytics.automation.delivery.messages import Attachment, Message, Package
 from polydoc_analytics.automation.schedule.edition_diff import Comparison
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
 from polydoc_analytics.automation.state_store import StateStore
+from polydoc_analytics.config import tables
 from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.errors import LakeError, SumError
 from polydoc_analytics.lake.lake import Lake
@@ -44,7 +44,7 @@ class Made:
 
 @contextmanager
 def opened(
-    lake: Lake, settings: Settings, plan: ReportPlan, job: Job, now: datetime, load: int | None
+    lake: Lake, settings: Settings, plan: tables.Report, job: Job, now: datetime, load: int | None
 ) -> Iterator[Database]:
     """Yield the views over a job's period as of a load; its days are those of the job's zone."""
     from polydoc_analytics.query.database import connect
@@ -78,7 +78,7 @@ class Maker:
     shelf: StateStore
     lake: Lake
     settings: Settings
-    plan: ReportPlan
+    plan: tables.Report
     job: Job
     now: datetime
     lacks: Sequence[str] = ()
@@ -179,7 +179,7 @@ class Maker:
 
 
 def _documents(
-    db: Database, settings: Settings, plan: ReportPlan, job: Job, made: Edition, emptied: Sequence[str]
+    db: Database, settings: Settings, plan: tables.Report, job: Job, made: Edition, emptied: Sequence[str]
 ) -> Iterator[Made]:
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
@@ -216,7 +216,7 @@ def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section 
     return replace(report, subtitle=subtitle, facts=facts, sections=sections)
 
 
-def _letter(report: Report, plan: ReportPlan, job: Job, number: int, charts: Mapping[str, str]) -> Message:
+def _letter(report: Report, plan: tables.Report, job: Job, number: int, charts: Mapping[str, str]) -> Message:
     figures = []
     for figure in (figure for section in report.sections for figure in section.figures):
         notes = [f"{figure.change.text} against {figure.before.text}"] if figure.change and figure.before else []

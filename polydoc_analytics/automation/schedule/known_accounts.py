@@ -11,6 +11,7 @@ from pathlib import Path
 from polydoc_analytics.automation import Plans
 from polydoc_analytics.automation.delivery.contacts import contacts
 from polydoc_analytics.config.settings import Settings, account_names
+from polydoc_analytics.config.tables import Email
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.lake import Lake
@@ -34,7 +35,9 @@ def check_accounts(lake: Lake | None, settings: Settings, plans: Plans) -> Accou
     _check_contacts(plans, known, found)
     _check_names(settings, known, found)
     for alert in plans.alerts.values():
-        found.doubts.extend(_unknown(f"[[alerts]] {alert.name}: budgets", alert.values.get("accounts") or (), known))
+        found.doubts.extend(
+            _unknown(f"[[alerts]] {alert.name}: budgets", getattr(alert, "accounts", None) or (), known)
+        )
     for report in plans.reports.values():
         found.doubts.extend(_unknown(f"[[reports]] {report.name}: accounts", report.accounts, known))
     return found
@@ -42,8 +45,8 @@ def check_accounts(lake: Lake | None, settings: Settings, plans: Plans) -> Accou
 
 def speaks_of_accounts(settings: Settings, plans: Plans) -> bool:
     """Check whether the settings name any account, in themselves or in a file."""
-    given = [target.values.get("contacts") for target in plans.targets.values()]
-    given += [alert.values.get("accounts") for alert in plans.alerts.values()]
+    given = [getattr(target, "contacts", None) for target in plans.targets.values()]
+    given += [getattr(alert, "accounts", None) for alert in plans.alerts.values()]
     return bool(settings.accounts) or any(given) or any(report.accounts for report in plans.reports.values())
 
 
@@ -56,11 +59,11 @@ def _accounts_of(lake: Lake) -> set[str]:
 def _check_contacts(plans: Plans, known: set[str] | None, check: AccountCheck) -> None:
     used = {name for one in plans.reports.values() if one.per_account for name in one.deliver}
     for target in plans.targets.values():
-        if not target.values.get("contacts"):
+        if not isinstance(target, Email) or not target.contacts:
             continue
         where = f"[delivery.{target.name}]"
         try:
-            found = contacts(target.values["contacts"])
+            found = contacts(target.contacts)
         except PolydocError as error:
             check.doubts.append(f"{where}: {error}")
             continue

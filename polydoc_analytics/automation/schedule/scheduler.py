@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from polydoc_analytics.automation import Plans, ReportPlan, TargetPlan
+from polydoc_analytics.automation import Plans
 from polydoc_analytics.automation.alerts.evaluate import Checked, check
 from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Message, Package, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, lane_of, put
@@ -18,9 +18,11 @@ from polydoc_analytics.automation.schedule.editions import Maker, parcel
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job, JobStore, Progress
 from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings
+from polydoc_analytics.config.tables import AnyTarget, Report
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.model.cron import interval_named
 
 Notify = Callable[[str], None]
 _SUMMARIES = ("slack", "webhook")
@@ -80,7 +82,7 @@ class Scheduler:
                 done.lost += deliver_all(self.shelf, self.plans, self.clock)
         return done
 
-    def _lane(self, plan: ReportPlan, jobs: list[Job], done: RunSummary) -> Lane:
+    def _lane(self, plan: Report, jobs: list[Job], done: RunSummary) -> Lane:
         """Do a report's jobs one after the other: each is made, its deliveries go out, and it is settled."""
         for job in jobs:
             done.jobs.append(job)
@@ -175,14 +177,13 @@ class Scheduler:
                 self._close(job)
         return job
 
-    def _job(self, plan: ReportPlan, period: str, timezone: str | None) -> Job:
+    def _job(self, plan: Report, period: str, timezone: str | None) -> Job:
         """Return the job of a period, or a new one; its days are those of its last edition unless a zone is given."""
-        from polydoc_analytics.automation.cron import interval_named
-
         job = self.book.job(plan.name, period)
         if job is None:
             interval = interval_named(period, timezone or plan.timezone)
-            return new_job(self.lake, replace(plan, timezone=timezone or plan.timezone), period, interval, self.clock())
+            zoned = plan.model_copy(update={"timezone": timezone or plan.timezone})
+            return new_job(self.lake, zoned, period, interval, self.clock())
         if timezone and timezone != job.timezone:
             interval = interval_named(period, timezone)
             assert interval.since is not None
@@ -202,14 +203,14 @@ class Scheduler:
             left = [period for period in progress.open if period != job.period]
             self.book.save_progress(job.report, Progress(progress.through, left, progress.start))
 
-    def _is_ready(self, plan: ReportPlan, job: Job) -> bool:
+    def _is_ready(self, plan: Report, job: Job) -> bool:
         """Check whether there is an edition to be sent now; it is made if its time has come."""
         now = self.clock()
         if job.next_try_at and now < datetime.fromisoformat(job.next_try_at):
             return False
         return job.state == "sending" or self._make(plan, job, now)
 
-    def _make(self, plan: ReportPlan, job: Job, now: datetime) -> bool:
+    def _make(self, plan: Report, job: Job, now: datetime) -> bool:
         """Make the first edition, if its data are there; tell whether there is one to be sent."""
         if job.tries and job.tries[-1].outcome == "making":
             job.tries[-1].outcome, job.tries[-1].answer = "failed", "the process ended while it was made"
@@ -246,10 +247,10 @@ class Scheduler:
         self.book.save(job)
         return True
 
-    def _maker(self, plan: ReportPlan, job: Job, lacks: list[str], *, pictures: bool = False) -> Maker:
+    def _maker(self, plan: Report, job: Job, lacks: list[str], *, pictures: bool = False) -> Maker:
         return Maker(self.shelf, self.lake, self.settings, plan, job, self.clock(), lacks, pictures)
 
-    def _edition(self, plan: ReportPlan, job: Job, lacks: list[str]) -> Edition:
+    def _edition(self, plan: Report, job: Job, lacks: list[str]) -> Edition:
         pictures = any(self.plans.targets[name].kind == "email" for name in plan.deliver)
         edition = self._maker(plan, job, lacks, pictures=pictures).make()
         edition.deliveries = self._deliveries(plan, job, edition)
@@ -270,7 +271,7 @@ class Scheduler:
         self.book.save(job)
         return True
 
-    def _lacks(self, plan: ReportPlan, job: Job) -> list[str]:
+    def _lacks(self, plan: Report, job: Job) -> list[str]:
         """Return the sources that a job needs and that have brought nothing from past the end of its period."""
         from polydoc_analytics.ingest.connectors import sources
 
@@ -278,11 +279,11 @@ class Scheduler:
         until, now = job.interval[1], self.clock()
         return [name for name in plan.needs if not brought(self.lake, name, now).reaches(until + known[name].lag)]
 
-    def _targets(self, plan: ReportPlan) -> dict[str, TargetPlan]:
+    def _targets(self, plan: Report) -> dict[str, AnyTarget]:
         targets = {name: self.plans.targets[name] for name in plan.deliver}
         return ({OUTPUT: output_target(plan.output)} if plan.output else {}) | targets
 
-    def _deliveries(self, plan: ReportPlan, job: Job, edition: Edition) -> list[Delivery]:
+    def _deliveries(self, plan: Report, job: Job, edition: Edition) -> list[Delivery]:
         from polydoc_analytics.automation.delivery.contacts import contacts_of
 
         targets = self._targets(plan)
@@ -300,7 +301,7 @@ class Scheduler:
             found += deliveries_to(chosen, parts, document.account, contacts)
         return found
 
-    def _errands(self, plan: ReportPlan, job: Job) -> list[Errand]:
+    def _errands(self, plan: Report, job: Job) -> list[Errand]:
         edition, targets = job.editions[-1], self._targets(plan)
         documents = {one.account: one for one in edition.documents}
 

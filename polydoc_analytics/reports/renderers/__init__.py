@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from polydoc_analytics.config.choices import FORMATS
 from polydoc_analytics.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from polydoc_analytics.reports.model import Report
 
-FORMATS = ("html", "pdf", "xlsx", "md", "json")
 _MODULES = {"html": "html", "pdf": "pdf", "xlsx": "xlsx", "md": "markdown", "json": "json"}
 
 

@@ -10,15 +10,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from polydoc_analytics.automation import TargetPlan
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.automation.delivery.send import secret_of
+from polydoc_analytics.config.tables import Email
 
 _CONTINUE, _OK = 354, 250
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
+def send(target: Email, delivery: Delivery, parcel: Package) -> str:
     """Hand the message over, and return what the server answered when it took responsibility for it (RFC 5321, 6.1).
 
     Addresses with letters beyond ASCII need a server that has SMTPUTF8 (RFC 6531). Raises RefusedError where the server
@@ -27,17 +27,16 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     """
     from polydoc_analytics.automation.delivery.channels.email_body import message, needs_utf8
 
-    values = target.values
-    content = message(values, delivery, parcel)
-    timeout = float(values["timeout"])
+    content = message(target, delivery, parcel)
+    timeout = float(target.timeout)
     connection = _connection(target)
     under_way = False
     try:
         with _within(timeout, connection):
             _connect(target, connection)
-        options = _utf8_options(connection) if needs_utf8(values["from"], delivery.receiver) else ()
+        options = _utf8_options(connection) if needs_utf8(target.from_, delivery.receiver) else ()
         with _within(timeout, connection):
-            _expect(connection.mail(values["from"], options), (_OK,), "sender")
+            _expect(connection.mail(target.from_, options), (_OK,), "sender")
             _expect(connection.rcpt(delivery.receiver), (_OK, 251), "receiver")
             _expect(connection.docmd("DATA"), (_CONTINUE,), "data")
         under_way = True
@@ -51,7 +50,7 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
         why = _reason(error)
         if under_way:
             raise UncertainError(f"the connection broke after the data was sent: {why}") from None
-        raise RefusedError(f"{values['host']}: {why}") from None
+        raise RefusedError(f"{target.host}: {why}") from None
     finally:
         with suppress(OSError, smtplib.SMTPException), _within(timeout, connection):
             connection.quit()
@@ -59,34 +58,33 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     return f"{code} {text.decode('utf-8', 'replace')}"
 
 
-def _connection(target: TargetPlan) -> smtplib.SMTP:
-    timeout = float(target.values["timeout"])
-    if target.values["security"] == "tls":
+def _connection(target: Email) -> smtplib.SMTP:
+    timeout = float(target.timeout)
+    if target.security == "tls":
         return smtplib.SMTP_SSL(timeout=timeout, context=_tls(target))
     return smtplib.SMTP(timeout=timeout)
 
 
-def _tls(target: TargetPlan) -> ssl.SSLContext:
+def _tls(target: Email) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=target.values["ca_file"])
+        return ssl.create_default_context(cafile=target.ca_file)
     except OSError as error:
-        raise RefusedError(f"{target.values['ca_file']}: {error.strerror or error}") from None
+        raise RefusedError(f"{target.ca_file}: {error.strerror or error}") from None
 
 
-def _connect(target: TargetPlan, connection: smtplib.SMTP) -> None:
-    values = target.values
+def _connect(target: Email, connection: smtplib.SMTP) -> None:
     # Where no host was given at first, smtplib checks the certificate for this name.
-    connection._host = values["host"]  # type: ignore[attr-defined]
+    connection._host = target.host  # type: ignore[attr-defined]
     _expect(
-        connection.connect(values["host"], values["port"] or (465 if values["security"] == "tls" else 587)),
+        connection.connect(target.host, target.port or (465 if target.security == "tls" else 587)),
         (220,),
         "connection",
     )
-    if values["security"] == "starttls":
+    if target.security == "starttls":
         connection.starttls(context=_tls(target))
     connection.ehlo_or_helo_if_needed()
-    if values["user"]:
-        connection.login(values["user"], secret_of(target, "password_env"))
+    if target.user and target.password_env:
+        connection.login(target.user, secret_of(target, target.password_env))
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from functools import cache
 from typing import Any
 
 from polydoc_analytics.automation.delivery.messages import Attachment, Delivery, Package
+from polydoc_analytics.config.tables import Email
 
 _TYPES = {
     "html": ("text", "html"),
@@ -37,18 +37,18 @@ _PAGE = """<!doctype html>
 """
 
 
-def message(values: Mapping[str, Any], delivery: Delivery, parcel: Package) -> bytes:
+def message(target: Email, delivery: Delivery, parcel: Package) -> bytes:
     """Return the message with CRLF line ends; the same delivery has the same Message-ID and date every time."""
     from email.utils import format_datetime
 
     letter = parcel.letter
-    made = EmailMessage(policy=SMTPUTF8 if needs_utf8(values["from"], delivery.receiver) else SMTP)
-    made["From"], made["To"] = values["from"], delivery.receiver
+    made = EmailMessage(policy=SMTPUTF8 if needs_utf8(target.from_, delivery.receiver) else SMTP)
+    made["From"], made["To"] = target.from_, delivery.receiver
     made["Subject"] = " ".join(f"{letter.title} {letter.period}".split())
     made["Date"] = format_datetime(parcel.made_at)
-    made["Message-ID"] = message_id(delivery, values["from"])
+    made["Message-ID"] = message_id(delivery, target.from_)
     made["Auto-Submitted"] = "auto-generated"
-    attached, notes = _attached(values, parcel)
+    attached, notes = _attached(target, parcel)
     made.set_content(_text(parcel, notes))
     made.add_alternative(_page().render(letter=letter, notes=notes), subtype="html")
     page: Any = made.get_payload()
@@ -70,11 +70,11 @@ def message_id(delivery: Delivery, sender: str) -> str:
     return f"<{delivery.key}@{sender.rpartition('@')[2]}>"
 
 
-def _attached(values: Mapping[str, Any], parcel: Package) -> tuple[list[Attachment], list[str]]:
+def _attached(target: Email, parcel: Package) -> tuple[list[Attachment], list[str]]:
     """Return the files that fit, small ones first, and what is said of those that do not."""
-    if not values["attach"]:
+    if not target.attach:
         return [], [_named(file) for file in parcel.files]
-    room = values["max_size"] - sum(len(picture) for picture in parcel.charts.values()) * _MAX_GROWTH
+    room = target.max_size - sum(len(picture) for picture in parcel.charts.values()) * _MAX_GROWTH
     fitting = []
     for file in sorted(parcel.files, key=lambda file: (len(file.content), file.name)):
         room -= len(file.content) * _MAX_GROWTH

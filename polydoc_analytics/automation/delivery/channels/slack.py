@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from polydoc_analytics.automation import TargetPlan
 from polydoc_analytics.automation.delivery.http import post
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError
 from polydoc_analytics.automation.delivery.send import secret_of
+from polydoc_analytics.config.tables import Slack
 from polydoc_analytics.model.plurals import counted
 
 _MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10, 2000, 50
@@ -18,10 +18,10 @@ _MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
+def send(target: Slack, delivery: Delivery, parcel: Package) -> str:
     """Post the message; it counts as sent when Slack answers 200 and ok."""
     body = json.dumps(message(delivery, parcel), ensure_ascii=False).encode("utf-8", "replace")
-    status, text = post(secret_of(target, "url_env"), body, {}, target.values["timeout"])
+    status, text = post(secret_of(target, target.url_env), body, {}, target.timeout)
     if text.strip() != "ok":
         raise RefusedError(f"answered {status} without ok: {text}")
     return f"{status} {text}".strip()

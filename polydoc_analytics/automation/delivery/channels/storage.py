@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from polydoc_analytics.automation import TargetPlan
+import re
+from collections.abc import Mapping
+
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError
-from polydoc_analytics.config.fields import filled
+from polydoc_analytics.config.tables import Folder, Store
 from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.model.plurals import counted
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
+def send(target: Folder | Store, delivery: Delivery, parcel: Package) -> str:
     """Write the parcel's files, and return where they are. A notice has none, and is written as a text."""
-    path = filled(target.values.get("uri") or target.values["path"], parcel.places)
+    path = filled(target.uri if isinstance(target, Store) else target.path, parcel.places)
     files = {file.name: file.content for file in parcel.files}
     if not files:
         lines = [parcel.letter.title, "", *parcel.letter.text]
@@ -26,3 +28,15 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
         except OSError as error:
             raise RefusedError(f"{path}: cannot be written: {error.strerror or error}") from None
     return f"{counted(len(files), 'file')} in {place.shown}"
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """Fill in the placeholders of a template; characters of a value beyond letters, digits, . - and _ become -.
+
+    A value that begins with dots loses them, so that none leads out of its folder.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        return re.sub(r"[^\w.-]+", "-", values.get(match.group(1), ""), flags=re.ASCII).lstrip(".") or "-"
+
+    return re.sub(r"\{([^{}]*)\}", value, template)

@@ -7,13 +7,13 @@ import hmac
 import json
 import time
 
-from polydoc_analytics.automation import TargetPlan
 from polydoc_analytics.automation.delivery.http import post
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.send import secret_of
+from polydoc_analytics.config.tables import Webhook
 
 
-def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
+def send(target: Webhook, delivery: Delivery, parcel: Package) -> str:
     """Post what was made, its figures and its files' names and hashes, and return what was answered."""
     letter = parcel.letter
     content = {
@@ -29,13 +29,13 @@ def send(target: TargetPlan, delivery: Delivery, parcel: Package) -> str:
     }
     body = json.dumps(content, ensure_ascii=False).encode()
     headers = {"Idempotency-Key": delivery.key}
-    if target.values["secret_env"]:
+    if target.secret_env:
         now = str(int(time.time()))
         headers |= {
             "X-Polydoc-Timestamp": now,
-            "X-Polydoc-Signature": signature(secret_of(target, "secret_env"), now, body),
+            "X-Polydoc-Signature": signature(secret_of(target, target.secret_env), now, body),
         }
-    status, text = post(secret_of(target, "url_env"), body, headers, target.values["timeout"])
+    status, text = post(secret_of(target, target.url_env), body, headers, target.timeout)
     return f"{status} {text}".strip()
 
 

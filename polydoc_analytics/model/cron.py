@@ -9,9 +9,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.model.lengths import DAYS
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.timezones import zone
 
+PRESETS = {
+    "daily": "0 7 * * *",
+    "weekly": "0 7 * * 1",
+    "monthly": "0 7 1 * *",
+    "quarterly": "0 7 1 1,4,7,10 *",
+    "yearly": "0 7 1 1 *",
+}
 _FORMS = "expected minute, hour, day of month, month and weekday, such as '0 7 * * 1', or daily, weekly, monthly"
 
 
@@ -26,18 +34,22 @@ class Cron:
     timezone: str
 
     @classmethod
-    def parsed(cls, where: str, text: str, timezone: str) -> Cron:
-        """Return the schedule; raises UsageError where the text is no cron expression, or never comes."""
+    def parsed(cls, text: str, timezone: str) -> Cron:
+        """Parse a cron expression or one of PRESETS; raises UsageError for any other text and for one that never comes.
+
+        The expression is checked, the time zone is not.
+        """
         from cronsim import CronSim, CronSimError
 
-        if len(text.split()) != 5:
-            raise UsageError(f"{where}: schedule '{text}' is no cron expression; {_FORMS}")
+        expression = PRESETS.get(text, text)
+        if len(expression.split()) != 5:
+            raise UsageError(f"schedule '{text}' is no cron expression; {_FORMS}")
         try:
-            if next(CronSim(text, datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
-                raise UsageError(f"{where}: schedule '{text}' never comes; {_FORMS}")
+            if next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
+                raise UsageError(f"schedule '{text}' never comes; {_FORMS}")
         except CronSimError as error:
-            raise UsageError(f"{where}: schedule '{text}': {str(error).lower()}; {_FORMS}") from None
-        return cls(text, timezone)
+            raise UsageError(f"schedule '{text}': {str(error).lower()}; {_FORMS}") from None
+        return cls(expression, timezone)
 
     def after(self, instant: datetime) -> Iterator[datetime]:
         """Yield the instants after one at which it is due, in UTC, in order."""
@@ -58,8 +70,8 @@ class Cron:
 def period_of(text: str, due: datetime, timezone: str) -> tuple[str, Interval]:
     """Return the period that a report of an instant is over: its name (2026-10, 2026-W44, …) and its interval."""
     local = due.astimezone(zone(timezone)).date()
-    if text.endswith("d") and text[:-1].isdigit():
-        first, last = local - timedelta(days=int(text[:-1])), local - timedelta(days=1)
+    if match := DAYS.fullmatch(text):
+        first, last = local - timedelta(days=int(match.group(1))), local - timedelta(days=1)
         return f"{first}_{last}", interval(since=first, until=last, timezone=timezone)
     found = interval(period=text, timezone=timezone, now=due)
     return name_of(text, found), found

@@ -1,0 +1,109 @@
+"""The settings file: every mistake at once, each with its line, and nothing that a command without one pays for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from polydoc_analytics.cli import run
+from polydoc_analytics.config.settings import SettingsError, settings
+from polydoc_analytics.config.toml_lines import line_of
+
+CONTENT = """\
+# a comment, then a blank line
+
+lakes = "x"
+timezone = "Europe/Lissabon"
+[schedule]
+sync = [
+  "a",  # [not a table]
+]
+tel = ["x"]
+[sources.a]
+kind = "api"
+token = "x"
+[sources]
+b = { kind = "files" }
+[[reports]]
+name = "weekly"
+perod = \"\"\"
+[[reports]]
+name = 'inside'
+\"\"\"
+schedule = "0 7 31 2 *"
+[[reports]]
+name = "monthly"
+schedule = "monthly"
+period = "last-weak"
+output = "out"
+deliver = ["nobody"]
+[[alerts]]
+name = "budget"
+kind = "budget"
+credits = 5
+[alerts.accounts]
+z = "many"
+[branding]
+title = 3
+"""
+EXPECTED = [
+    "3: unknown key 'lakes'; did you mean lake?",
+    "4: unknown time zone 'Europe/Lissabon'; did you mean Europe/Lisbon?",
+    "9: [schedule]: unknown key 'tel'; did you mean tell?",
+    "12: [sources.a]: unknown key 'token'; did you mean token_env?",
+    "14: [sources.b]: needs path",
+    "17: [[reports]] weekly: unknown key 'perod'; did you mean period?",
+    "21: [[reports]] weekly: schedule '0 7 31 2 *'",
+    "25: [[reports]] monthly: unknown period 'last-weak'; did you mean last-week?",
+    "32: [[alerts]] budget: accounts must be a table of numbers",
+    "35: branding: title must be a text in quotation marks",
+]
+
+
+def test_check_lists_every_mistake_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("polydoc-analytics.toml").write_text(CONTENT)
+    assert run(["config", "check"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(EXPECTED), lines
+    for line, expected in zip(lines, EXPECTED, strict=True):
+        assert line.startswith(f"error: polydoc-analytics.toml:{expected}")
+
+
+def test_a_command_that_reads_the_settings_names_the_first_mistake_and_counts_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('lakes = "x"\nlocale = 5\n[schedule]\nattempts = 0\n')
+    with pytest.raises(SettingsError) as caught:
+        settings(str(path), {})
+    assert f"{path}:1: unknown key 'lakes'" in str(caught.value)
+    assert "(and 2 more; `polydoc-analytics config check` lists all)" in str(caught.value)
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_is_found_by_what_stands_there_and_not_by_how_it_looks(end: str) -> None:
+    text = CONTENT.replace("\n", end)
+    where = {
+        ("schedule", "sync"): 6,
+        ("sources", "b", "kind"): 14,
+        ("reports", 0): 15,
+        ("reports", 1, "name"): 23,
+        ("reports", 1, "nothing"): 22,
+        ("alerts", 0, "accounts", "z"): 33,
+        ("delivery", "x"): None,
+    }
+    assert {location: line_of(text, location) for location in where} == where
+
+
+def test_without_a_settings_file_nothing_of_pydantic_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys; from polydoc_analytics.config.settings import settings; settings();"
+        "import polydoc_analytics.cli; print('pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
