@@ -260,6 +260,8 @@ def test_durations_keep_succeeded_and_failed_apart(connect) -> None:
     assert set(rows) == {("acme", "Succeeded"), ("acme", "Failed"), ("zeta", "Succeeded")}
     assert rows["acme", "Succeeded"]["runs"] == 3
     assert rows["acme", "Succeeded"]["min_duration_s"] == 10
+    percentiles = [rows["acme", "Succeeded"][f"p{percent}_duration_s"] for percent in (50, 90, 95, 99)]
+    assert percentiles == pytest.approx([20, 36, 38, 39.6])  # of 10, 20 and 40 s, at (n - 1)p
     assert rows["acme", "Failed"]["max_duration_s"] == 1
     assert rows["zeta", "Succeeded"]["p50_duration_s"] == 40
 
