@@ -127,11 +127,12 @@ def _parse_run(raw: bytes, errors: str = "replace") -> Any:
     return parse(raw, errors) if len(raw) <= _LONG else deep_json.parse(raw, errors, BY_KEY.keys())
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python takes for numbers."""
     raise Refusal(f"not JSON: {name} is not a JSON value")
 
 
-_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=refuse_constant)
 
 
 def run_fields(raw: bytes, *, assume_utc: bool = False) -> tuple[dict[str, Any], dict[str, str]]:

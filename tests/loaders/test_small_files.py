@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 from pathlib import Path
 
@@ -89,7 +90,22 @@ def tables(kind: str, made: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+def document(rows: list[dict], draw: random.Random) -> bytes:
+    """Make a JSON document: a run or an array of runs, in a line or over several, with elements that are none."""
+    for row in rows:
+        row["status"] = draw.choice(["Succeeded", "Succeeded", "Done", None])
+        row["account_id"] = draw.choice(["acc", "ä\ud800", '],[{"}', 5])
+        row["note"] = draw.choice(["", [1], {"runs": []}, "5 < 6"])
+    rows = rows or [wire(f"x{draw.random()}")]
+    elements = rows + draw.sample([5, None, {"id": 1}, ["x"]], draw.choice([0, 0, 0, 1]))
+    draw.shuffle(elements)
+    value = draw.choice([elements, elements, rows[0], {"data": rows}])
+    text = json.dumps(value, indent=draw.choice([None, None, 1]), ensure_ascii=draw.random() < 0.5)
+    text = draw.choice(["", "\ufeff", "\r\n"]) + text + draw.choice(["", "\n", " \r\n"])
+    return text.encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "arrow"])
 @pytest.mark.parametrize("seed", range(4))
 def test_tables_read_together_give_what_each_gives_alone(
     kind: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -99,7 +115,8 @@ def test_tables_read_together_give_what_each_gives_alone(
     folder.mkdir()
     for number in range(40):
         rows = [wire(f"{number}-{row}", credits=draw.randint(0, 9)) for row in range(draw.randint(0, 3))]
-        content = csv(rows, draw) if kind == "csv" else tables(kind, table(rows, draw))
+        made = {"csv": csv, "json": document}.get(kind, lambda rows, draw: tables(kind, table(rows, draw)))
+        content = made(rows, draw)
         (folder / f"{number:03}.{kind}").write_bytes(content)
     pieces = len(list(_work_of_files(files_at([str(folder)]), assume_utc=False, partial=False)))
     assert pieces < 40
@@ -112,13 +129,17 @@ def test_tables_read_together_give_what_each_gives_alone(
     assert together.quarantine["source"].n_unique() > 5
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "arrow"])
 def test_a_thousand_tables_of_a_row_are_one_piece_of_work(kind: str, tmp_path: Path) -> None:
     names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id"]
     for number in range(1000):
         row = {name: wire(str(number))[name] for name in names}
-        text = ",".join(names) + "\n" + ",".join(row.values())
-        content = text.encode() if kind == "csv" else tables(kind, pa.table({name: [row[name]] for name in names}))
+        if kind == "csv":
+            content = (",".join(names) + "\n" + ",".join(row.values())).encode()
+        elif kind == "json":
+            content = json.dumps([row] if number % 2 else row, indent=1).encode()
+        else:
+            content = tables(kind, pa.table({name: [row[name]] for name in names}))
         (tmp_path / f"{number}.{kind}").write_bytes(content)
     assert len(list(_work_of_files(files_at([str(tmp_path)]), assume_utc=False, partial=False))) == 1
     assert pda.load(tmp_path).counts.runs == 1000

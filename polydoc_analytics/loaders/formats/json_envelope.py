@@ -37,6 +37,11 @@ def required_keys(value: Mapping[str, Any]) -> int:
     return sum(not names.isdisjoint(value) for names in _KEYS)
 
 
+def has_keys_of_a_run(value: Mapping[str, Any]) -> bool:
+    """Check whether an object is a run, perhaps not a valid one, by its keys."""
+    return required_keys(value) >= _OF_A_RUN
+
+
 def is_page(value: Mapping[str, Any]) -> bool:
     """Check whether a parsed object is no run itself but holds an array of runs, or has none of a run's keys."""
     keys = required_keys(value)

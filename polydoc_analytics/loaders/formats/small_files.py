@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from polydoc_analytics.errors import SourceError
+from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
 from polydoc_analytics.loaders.formats.csv_header import split_header
@@ -28,6 +30,9 @@ _MOST_FILES = 2_000
 """Small tables take several times their bytes in memory."""
 _BOM = b"\xef\xbb\xbf"
 _TABLES = ("parquet", "arrow")
+_SPACE = " \t\r\n"
+_LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=run_parser.refuse_constant)
 
 
 class Small(NamedTuple):
@@ -102,6 +107,8 @@ class Finder:
         if one.format == "ndjson" and _is_lines(content):
             lines = _ended(content.removeprefix(_BOM))
             return Small(one.name, one.size, "ndjson", lines, len(lines), _read_lines)
+        if one.format == "json" and (lines := _runs_as_lines(content)):
+            return Small(one.name, one.size, "ndjson", lines, len(lines), _read_lines)
         if one.format == "csv" and not encoding_of(content) and not archive_of(content):
             return _small_csv(one, content)
         if one.format in _TABLES:
@@ -126,6 +133,42 @@ def _is_lines(content: bytes) -> bool:
         and not encoding_of(content)
         and not json_envelope.is_document(content)
         and not quarantine_file.begins(content)
+    )
+
+
+def _runs_as_lines(content: bytes) -> bytes:
+    """Bring a JSON document that is a run, or an array of runs, to one line a run; empty where it is anything else."""
+    try:
+        text = content.removeprefix(_BOM).decode().strip(_SPACE)
+        value = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return b""
+    if quarantine_file.begins(content):
+        return b""
+    if isinstance(value, dict):
+        return _on_a_line(text) if _is_flat_run(value) else b""
+    if not isinstance(value, list) or not all(map(_is_flat_run, value)):
+        return b""
+    lines = []
+    at = 1
+    for _ in value:
+        at = len(text) - len(text[at:].lstrip(_SPACE + ","))
+        _, end = _DECODER.raw_decode(text, at)
+        lines.append(_on_a_line(text[at:end]))
+        at = end
+    return b"".join(lines)
+
+
+def _on_a_line(element: str) -> bytes:
+    return element.encode().translate(_LINE_ENDS) + b"\n"
+
+
+def _is_flat_run(value: Any) -> bool:
+    """Check whether an element is a run, perhaps not a valid one, beyond doubt: no page, error or table of columns."""
+    return (
+        isinstance(value, dict)
+        and json_envelope.has_keys_of_a_run(value)
+        and not any(isinstance(member, dict | list) for member in value.values())
     )
 
 
