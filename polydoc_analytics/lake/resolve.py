@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from io import IOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import LakeError, PolydocError, SourceError, UsageError, refuse_blank
+from polydoc_analytics.errors import PolydocError, SourceError, UsageError, refuse_blank
 from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, PostgresSource, source_named
 from polydoc_analytics.ingest.manifest import Export, read_manifest
 from polydoc_analytics.loaders.files import Files, files_at, files_in, name_of
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from polydoc_analytics.lake.lake import Lake
 
 _LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
-_CLIENTS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +151,4 @@ def _lake_at(text: str) -> LakeRef | None:
     from polydoc_analytics.lake.lake import Lake
 
     lake = Lake(text)
-    try:
-        return LakeRef(lake) if lake.exists else None
-    except LakeError:
-        # The client that reads plain files may have credentials that the lake's has not; then that one says what fails.
-        client = _CLIENTS.get(text.split("://", 1)[0])
-        if client is None or find_spec(client) is None:
-            raise
-        return None
+    return LakeRef(lake) if lake.exists else None

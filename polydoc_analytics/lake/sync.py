@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -141,19 +140,7 @@ def _seen(one: Input) -> tuple[list[Any] | None, datetime | None]:
         status = os.stat(one.path)
         return [status.st_size, status.st_mtime_ns], datetime.fromtimestamp(status.st_mtime, UTC)
     try:
-        found = one.filesystem.info(one.path)
-    except Exception as error:
+        tag, at = one.remote.state() if one.remote else (None, None)
+    except OSError as error:
         raise SourceError(f"{one.name}: cannot be read: {reason(error, one.path)}") from None
-    tag = found.get("ETag") or found.get("etag") or found.get("LastModified") or found.get("mtime")
-    at = found.get("LastModified") or found.get("last_modified") or found.get("mtime") or found.get("updated")
-    return None if tag is None else [one.size, str(tag)], _instant(at)
-
-
-def _instant(at: Any) -> datetime | None:
-    """Return an instant as a store tells it: a datetime, seconds since 1970, or an ISO text."""
-    if isinstance(at, str):
-        with suppress(ValueError):
-            at = datetime.fromisoformat(at)
-    if isinstance(at, int | float):
-        return datetime.fromtimestamp(at, UTC)
-    return at.astimezone(UTC) if isinstance(at, datetime) else None
+    return None if tag is None else [one.size, tag], at

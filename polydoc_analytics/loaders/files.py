@@ -10,31 +10,21 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from polydoc_analytics.errors import SourceError, UsageError, nearest, refuse_blank
+from polydoc_analytics.errors import SourceError, UsageError, first_line, nearest, refuse_blank
+from polydoc_analytics.loaders import https, object_store
 from polydoc_analytics.loaders.input_file import (
     BY_SUFFIX,
     FORMATS,
     MANIFEST,
     Input,
     format_of,
-    reason,
 )
 from polydoc_analytics.loaders.recognition import PassedOver, recognised
 from polydoc_analytics.safe_text import on_one_line, shown
 
-_EXTRAS = {
-    "s3": "s3",
-    "gs": "gcs",
-    "gcs": "gcs",
-    "az": "azure",
-    "abfs": "azure",
-    "http": "http",
-    "https": "http",
-}
-_SCHEMES = (*_EXTRAS, "file", "memory")
+_SCHEMES = (*object_store.SCHEMES, *https.SCHEMES, "file")
 _MOST_NAMED = 20
 _SEPARATORS = re.escape(os.sep + (os.altsep or ""))
 _ANY_FOLDERS = re.compile(rf"(?:^|(?<=[{_SEPARATORS}]))\*\*(?:[{_SEPARATORS}]+|$)")
@@ -248,45 +238,24 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _remote(url: str) -> Files:
-    import fsspec
-
-    _hold_back_addresses()
-    scheme = url.split("://", 1)[0]
-    if scheme not in _SCHEMES:
+    scheme, _, rest = url.partition("://")
+    if scheme == "file":
+        return _local(rest.removeprefix("localhost"))
+    if scheme in https.SCHEMES:
+        return Files((Input(shown(url), url, format_of(urlsplit(url).path), remote=https.HttpFile(url)),))
+    if scheme not in object_store.SCHEMES:
         raise SourceError(f"{shown(url)}: unknown scheme {scheme}://; expected {', '.join(_SCHEMES)}")
     try:
-        filesystem, path = fsspec.core.url_to_fs(url)
-    except ImportError:
-        extra = _EXTRAS.get(scheme)
-        hint = f"; pip install 'polydoc-analytics[{extra}]'" if extra else ""
-        raise SourceError(f"{shown(url)}: reading {scheme}:// needs another package{hint}") from None
+        folder, objects = object_store.objects_at(url)
     except Exception as error:
-        raise SourceError(f"{shown(url)}: {reason(error, url)}") from None
-    try:
-        if scheme in ("http", "https"):
-            return Files((Input(shown(url), path, format_of(urlsplit(url).path), 0, filesystem),))
-        if glob.has_magic(path):
-            files = Files(tuple(_remote_input(filesystem, one) for one in sorted(filesystem.glob(path))))
-            return _at_least_one(files, url)
-        if not filesystem.isdir(path):
-            files = Files((_remote_input(filesystem, path),)) if filesystem.exists(path) else Files()
-            return _at_least_one(files, url)
-        found: list[Input | PassedOver] = []
-        for name in sorted(filesystem.find(path)):
-            parts = name.removeprefix(path).strip("/").split("/")
-            if not any(part.startswith((".", "_")) for part in parts):
-                one = _remote_input(filesystem, name)
-                found.append(one if one.format else recognised(one))
-        return _at_least_one(_parted(found), url)
-    except SourceError:
-        raise
-    except Exception as error:
-        raise SourceError(f"{shown(url)}: {reason(error, url)}") from None
-
-
-def _remote_input(filesystem: Any, path: str) -> Input:
-    name = shown(filesystem.unstrip_protocol(path))
-    return Input(name, path, format_of(path), filesystem.size(path) or 0, filesystem)
+        raise SourceError(f"{shown(url)}: {first_line(error, 300)}") from None
+    found: list[Input | PassedOver] = []
+    for one in objects:
+        file = Input(shown(one.uri), one.uri, format_of(one.key), one.size, one)
+        below = "" if folder is None else one.key.removeprefix(folder).lstrip("/")
+        if not any(part.startswith((".", "_")) for part in below.split("/")):
+            found.append(file if folder is None or file.format else recognised(file))
+    return _at_least_one(_parted(found), url)
 
 
 def _at_least_one(files: Files, url: str) -> Files:
@@ -294,13 +263,3 @@ def _at_least_one(files: Files, url: str) -> Files:
         others = passed_over_text(files.passed_over)
         raise SourceError(f"{shown(url)}: nothing is there{others and f' to be read; {others}'}")
     return files
-
-
-def _hold_back_addresses() -> None:
-    """Keep what these packages say of requests, signed URLs and headers, out of the logs, unless it is asked for."""
-    import logging
-
-    for name in ("fsspec", "aiohttp", "s3fs", "botocore", "aiobotocore", "gcsfs", "adlfs", "azure"):
-        logger = logging.getLogger(name)
-        if logger.level == logging.NOTSET:
-            logger.setLevel(logging.INFO)

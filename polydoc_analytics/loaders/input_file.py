@@ -9,13 +9,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO, cast
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, DamagedError
-from polydoc_analytics.loaders.streams import decompressed, peek
+from polydoc_analytics.loaders.remote import RangeFile, RemoteFile
+from polydoc_analytics.loaders.streams import Joined, decompressed, peek
 from polydoc_analytics.safe_text import scrubbed, secrets_of, shown
 
 FORMATS = ("ndjson", "json", "csv", "parquet", "arrow")
@@ -46,13 +47,13 @@ class Input:
     path: str
     format: str = ""
     size: int = 0
-    filesystem: Any = None
+    remote: RemoteFile | None = None
     is_pipe: bool = False
 
     @property
     def is_local(self) -> bool:
         """Check whether it is a file on this machine, whose size is known and which can be opened again."""
-        return self.filesystem is None and self.path != "-" and not self.is_pipe
+        return self.remote is None and self.path != "-" and not self.is_pipe
 
 
 def format_of(path: str) -> str:
@@ -98,13 +99,9 @@ def opened(one: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
 def _raw(one: Input) -> Iterator[BinaryIO]:
     if one.path == "-":
         yield sys.stdin.buffer
-    elif one.filesystem is not None:
-        try:
-            stream = one.filesystem.open(one.path, "rb")
-        except Exception as error:
-            raise SourceError(f"{one.name}: cannot be read: {reason(error, one.path)}") from None
-        with stream:
-            yield stream
+    elif one.remote is not None:
+        with closing(one.remote.pieces()) as pieces:
+            yield cast("BinaryIO", Joined(pieces))
     else:
         with open(one.path, "rb") as file:
             yield file
@@ -128,6 +125,22 @@ def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
     else:
         raise SourceError(f"{name}: unknown kind of file; name its format with --input-format")
     return kind, stream
+
+
+@contextmanager
+def by_ranges(one: Input) -> Iterator[str | RangeFile]:
+    """Yield an input that is read by ranges: a path on this machine, or a file of a server that gives ranges."""
+    is_plain = not one.path.split("?")[0].lower().endswith(_COMPRESSED)
+    try:
+        ranges = one.remote.ranges() if one.remote is not None and is_plain else None
+    except OSError as error:
+        raise SourceError(f"{one.name}: cannot be read: {reason(error, one.path)}") from None
+    if ranges is not None:
+        with ranges:
+            yield ranges
+    else:
+        with as_local_file(one) as path:
+            yield path
 
 
 @contextmanager

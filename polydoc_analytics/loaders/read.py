@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders.files import Files
-from polydoc_analytics.loaders.input_file import Input, as_local_file, columnar_format, opened, sniffed
+from polydoc_analytics.loaders.input_file import Input, as_local_file, by_ranges, columnar_format, opened, sniffed
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.streams import as_utf8, peek
@@ -136,9 +136,12 @@ def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) ->
     if kind == "parquet" or (kind == "arrow" and one.path != "-"):
         from polydoc_analytics.loaders.formats import arrow
 
-        read = arrow.read_parquet if kind == "parquet" else arrow.read_ipc
-        with as_local_file(one) as path:
-            yield from read(path, one.name, assume_utc=assume_utc)
+        if kind == "parquet":
+            with by_ranges(one) as file:
+                yield from arrow.read_parquet(file, one.name, assume_utc=assume_utc)
+        else:
+            with as_local_file(one) as path:
+                yield from arrow.read_ipc(path, one.name, assume_utc=assume_utc)
         return
     with opened(one, content) as stream:
         if not kind:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders.input_file import FORMATS, Input, as_local_file, opened, reason
+from polydoc_analytics.loaders.input_file import FORMATS, Input, as_local_file, by_ranges, opened, reason
 from polydoc_analytics.loaders.streams import archive_of, as_utf8, encoding_of, peek
 from polydoc_analytics.model.schema import BY_KEY, REQUIRED
 
@@ -52,12 +52,16 @@ def _with_columns(one: Input, kind: str) -> str:
     import pyarrow.parquet as pq
 
     try:
-        with as_local_file(one) as path:
-            if kind == "parquet":
-                names = pq.read_schema(path).names
-            else:
-                with pa.memory_map(path) as mapped, pyarrow.ipc.open_file(mapped) as file:
-                    names = file.schema.names
+        if kind == "parquet":
+            with by_ranges(one) as file:
+                names = pq.read_schema(file).names
+        else:
+            with (
+                as_local_file(one) as path,
+                pa.memory_map(path) as mapped,
+                pyarrow.ipc.open_file(mapped) as table,
+            ):
+                names = table.schema.names
     except (pa.ArrowException, OSError) as error:
         return f"cannot be read as {kind.title()}: {reason(error, one.path)}"
     return kind if _has_required(names) else "has not the columns of runs"

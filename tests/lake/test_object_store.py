@@ -140,7 +140,6 @@ class TestErrors:
         options = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_SECRET_ACCESS_KEY": CANARY}
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         out_of_reach = Lake(URI, storage_options=options)
-        out_of_reach.place._client["retry"] = 0  # type: ignore[attr-defined]
         for use in (out_of_reach.snapshot, lambda: out_of_reach.ingest(write_load(tmp_path, 2))):
             with pytest.raises(LakeError) as told:
                 use()

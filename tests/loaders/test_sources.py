@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import http.server
 import io
 import json
 import lzma
@@ -341,50 +340,6 @@ def test_standard_input_needs_its_format() -> None:
         pda.load("-")
     with pytest.raises(pda.UsageError, match="unknown input format 'ndjsn'; did you mean ndjson"):
         pda.load("-", input_format="ndjsn")
-
-
-@pytest.fixture
-def server(tmp_path: Path):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, directory=str(tmp_path), **kwargs)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
-
-
-def test_files_are_read_over_http_and_no_query_is_shown(server: str, file) -> None:
-    pytest.importorskip("aiohttp", reason="reading https:// needs the extra [http]")
-    file(gzip.compress(ndjson([*ROWS, "nope"])), "runs.ndjson.gz")
-    table().write_parquet(Path(file(b"", "t.parquet")))
-    loaded = pda.load(f"{server}/runs.ndjson.gz?token=CANARY")
-    assert loaded.counts.runs == 3
-    assert loaded.quarantine["source"].to_list() == [f"{server}/runs.ndjson.gz"]
-    with pda.connect(f"{server}/t.parquet?sig=CANARY") as db:
-        assert db.view("usage")["runs"].item() == 100
-    with pytest.raises(pda.SourceError) as caught:
-        pda.load(f"{server}/missing.ndjson?token=CANARY")
-    assert "CANARY" not in str(caught.value)
-
-
-def test_object_stores_are_read_through_fsspec() -> None:
-    import fsspec
-
-    store = fsspec.filesystem("memory")
-    for number, row in enumerate(ROWS):
-        store.pipe(f"/bucket/day={number}/runs.ndjson", ndjson([row]))
-    for source in (
-        "memory://bucket",
-        "memory://bucket/*/*.ndjson",
-        ["memory://bucket/day=0/runs.ndjson", "memory://bucket/day=1", "memory://bucket/day=2"],
-    ):
-        assert pda.load(source).counts.runs == 3
-    with pytest.raises(pda.SourceError, match="nothing is there"):
-        pda.load("memory://bucket/none/*.ndjson")
 
 
 def test_quarantined_rows_can_be_mended_and_loaded_again(file, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line, refuse_blank
 from polydoc_analytics.lake.storage.local import STAGING, LocalPlace, Storage, Stored
+from polydoc_analytics.loaders.object_store import open_store, split_options
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,8 +25,7 @@ LEASE_S = 30.0
 """A lease that is not renewed for so long, by the clock of whoever waits for it, may be taken over."""
 _LOCK = "_lock"
 _SOON: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
-"""Whether there is a lake is also asked of buckets that hold plain files, with credentials of another client."""
-_ALLOW_HTTP = ("AWS_ALLOW_HTTP", "ALLOW_HTTP")
+"""Whether there is a lake is also asked of buckets that hold plain files."""
 
 
 class RemotePlace:
@@ -39,18 +39,9 @@ class RemotePlace:
         self.uri = uri.rstrip("/")
         self.shown = shown(self.uri)
         self.storage_options = dict(storage_options) if storage_options else None
-        options = {key.lower(): value for key, value in (storage_options or {}).items()}
-        allow = next((options.pop(key.lower()) for key in _ALLOW_HTTP if key.lower() in options), None)
-        allow = allow or next((os.environ[key] for key in _ALLOW_HTTP if key in os.environ), "false")
-        self._config: dict[str, Any] = options
-        self._client: dict[str, Any] = {"allow_http": allow.lower() == "true"}
         try:
-            from obstore.store import from_url
-
-            self._store: Any = from_url(self.uri, config=self._config, client_options=self._client)  # type: ignore[call-overload]
-            self._probe: Any = from_url(  # type: ignore[call-overload]
-                self.uri, config=self._config, client_options=self._client, retry_config=_SOON
-            )
+            self._store = open_store(self.uri, storage_options)
+            self._probe = open_store(self.uri, storage_options, retry_config=_SOON)
         except Exception as error:
             raise LakeError(f"{self.shown}: cannot be opened: {first_line(error, 300)}") from None
 
@@ -180,7 +171,8 @@ class RemotePlace:
             """The objects of a store, which are only read."""
 
         protocol = self.uri.split("://", 1)[0]
-        return Objects(protocol, config=self._config, client_options=self._client)  # type: ignore[call-overload]
+        config, client = split_options(self.storage_options)
+        return Objects(protocol, config=config, client_options=client)  # type: ignore[call-overload]
 
 
 class _Lease:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats.arrow_memory import is_text, validated
 from polydoc_analytics.loaders.integers import integers
+from polydoc_analytics.loaders.remote import RangeFile
 from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, show
 from polydoc_analytics.loaders.streams import archive_of
 from polydoc_analytics.loaders.timestamps import instants
@@ -39,7 +40,7 @@ _FAULTS = (OSError, ValueError, LookupError, ArithmeticError)
 Refusals = dict[int, str]
 
 
-def read_parquet(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
+def read_parquet(path: str | RangeFile, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
     """Yield the work of checking each batch of rows of a Parquet file; raises SourceError where it cannot be read."""
     reading = partial(translated, SourceError, f"{source}: cannot be read as Parquet", _FAULTS)
     with reading(), _parquet_file(path) as file:
@@ -48,8 +49,8 @@ def read_parquet(path: str, source: str, *, assume_utc: bool = False) -> Iterato
         yield from _work(batches, columns, source, assume_utc, reading)
 
 
-def _parquet_file(source: str | bytes) -> pq.ParquetFile:
-    """Open a Parquet file at a path, or one whose content is given."""
+def _parquet_file(source: str | bytes | RangeFile) -> pq.ParquetFile:
+    """Open a Parquet file at a path, one whose content is given, or one that is read by ranges."""
 
     def opened(metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
         return pq.ParquetFile(
@@ -66,7 +67,11 @@ def _parquet_file(source: str | bytes) -> pq.ParquetFile:
     # Texts that were dictionaries in Arrow are made ones again, which fails where one is not UTF-8; as texts they are
     # read. So the Arrow schema that the file's footer carries gets another name, by which Arrow does not know it.
     file.close()
-    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as raw:
+    with ExitStack() as stack:
+        if isinstance(source, RangeFile):
+            raw: Any = source
+        else:
+            raw = stack.enter_context(io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb"))  # noqa: SIM115
         raw.seek(-8, os.SEEK_END)
         end = raw.read()
         raw.seek(-8 - int.from_bytes(end[:4], "little"), os.SEEK_END)

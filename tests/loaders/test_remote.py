@@ -1,0 +1,230 @@
+"""Files in object stores and under https:// are read as those on this machine, by one client each."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import random
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import obstore
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import trustme
+from obstore.store import S3Store
+from support.file_server import FileServer, file_server
+from support.object_store import CANARY
+from support.paths import SAMPLE
+from support.runs import CSV_HEADER, ndjson, wire
+
+import polydoc_analytics as pda
+from polydoc_analytics.ingest.connectors import FilesSource
+from polydoc_analytics.lake.sync import sync
+
+ROWS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
+SIGNATURE = "X-Amz-Date=20261127T000000Z&X-Amz-Signature=a%2Bb%2Fc%3D%3D+d&response-content-type=text%2Fcsv%3B+a"
+
+
+@pytest.fixture
+def store(s3: dict[str, str]) -> S3Store:
+    return S3Store("bucket", client_options={"allow_http": True})
+
+
+@pytest.fixture
+def web(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FileServer]:
+    """A server over HTTPS of the files in ``tmp_path``, whose certificate is trusted."""
+    ca = trustme.CA()
+    pem = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(pem))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    with file_server(tmp_path, context) as server:
+        yield server
+
+
+def parquet(path: Path, rows: int = 100, groups: int = 10) -> Path:
+    """A Parquet file of the sample's first runs, in row groups."""
+    pda.load(SAMPLE).runs.head(rows).write_parquet(path, row_group_size=rows // groups)
+    return path
+
+
+class TestObjectStore:
+    def test_objects_folders_and_globs_are_read(self, store: S3Store) -> None:
+        for number, row in enumerate(ROWS):
+            obstore.put(store, f"day={number}/runs.ndjson", ndjson([row]))
+        for source in (
+            "s3://bucket",
+            "s3://bucket/",
+            "s3://bucket/*/*.ndjson",
+            "s3://bucket/**/runs.ndjson",
+            "s3://bucket/day=[0-2]/**",
+            ["s3://bucket/day=0/runs.ndjson", "s3://bucket/day=1", "s3://bucket/day=2/"],
+        ):
+            assert pda.load(source).counts.runs == 3
+        assert pda.load("s3://bucket/day=?/runs.ndjson").counts.runs == 3
+        for source in ("s3://bucket/none/*.ndjson", "s3://bucket/day", "s3://bucket/day=0/runs.csv"):
+            with pytest.raises(pda.SourceError, match="nothing is there"):
+                pda.load(source)
+
+    def test_of_a_folder_the_files_of_runs_are_read_and_the_others_named(self, store: S3Store) -> None:
+        for name, content in {
+            "in/a b/ü%20.ndjson.gz": gzip.compress(ndjson(ROWS[:1])),
+            "in/part-0": ndjson(ROWS[1:2]),
+            "in/runs.csv": (CSV_HEADER + "\n").encode(),
+            "in/note.txt": b"no runs here",
+            "in/_SUCCESS": b"",
+            "in/.hidden.ndjson": b"nope",
+            "in/_temporary/x.ndjson": b"nope",
+            "other/x.ndjson": b"nope",
+        }.items():
+            obstore.put(store, name, content)
+        loaded = pda.load("s3://bucket/in")
+        assert (loaded.counts.runs, loaded.counts.quarantined) == (2, 0)
+        assert [tuple(one) for one in loaded.passed_over] == [("s3://bucket/in/note.txt", "holds no runs")]
+
+    def test_every_format_is_read(self, store: S3Store, tmp_path: Path) -> None:
+        table = pda.load(SAMPLE).runs.head(50)
+        table.write_ipc(tmp_path / "t.arrow")
+        table.write_parquet(tmp_path / "t.parquet")
+        frame = {"t.arrow": (tmp_path / "t.arrow"), "t.parquet": (tmp_path / "t.parquet")}
+        for name, path in frame.items():
+            obstore.put(store, name, path)
+            assert pda.load(f"s3://bucket/{name}").runs.equals(table)
+        obstore.put(store, "without a name", tmp_path / "t.parquet")
+        assert pda.load("s3://bucket").counts.runs == 50
+
+    def test_a_store_that_is_not_there_is_one_line_without_secrets(
+        self, s3: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(pda.SourceError, match=r"^s3://nowhere/runs.ndjson: ") as caught:
+            pda.load("s3://nowhere/runs.ndjson")
+        assert "\n" not in str(caught.value)
+        assert CANARY not in str(caught.value)
+
+    def test_a_sync_reads_what_is_new_or_has_changed(self, store: S3Store, tmp_path: Path) -> None:
+        lake = pda.Lake(tmp_path / "lake")
+        source = FilesSource("bucket", "s3://bucket/in")
+        obstore.put(store, "in/a.ndjson", ndjson(ROWS[:1]))
+        assert sync(lake, source).inserted == 1
+        assert sync(lake, source).read == 0
+        obstore.put(store, "in/b.ndjson", ndjson(ROWS[1:2]))
+        assert sync(lake, source).read == 1
+        obstore.put(store, "in/a.ndjson", ndjson([*ROWS[:1], *ROWS[2:]]))
+        assert sync(lake, source).inserted == 1
+
+
+class TestHttps:
+    def test_a_signed_url_is_asked_for_as_it_is_and_shown_without_its_query(
+        self, web: FileServer, file, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        file(gzip.compress(ndjson([*ROWS, "nope"])), "runs.ndjson.gz")
+        caplog.set_level(logging.DEBUG)
+        loaded = pda.load(f"{web.url}/runs.ndjson.gz?{SIGNATURE}")
+        assert loaded.counts.runs == 3
+        assert loaded.quarantine["source"].to_list() == [f"{web.url}/runs.ndjson.gz"]
+        assert web.asked == [(f"/runs.ndjson.gz?{SIGNATURE}", None)]
+        with pytest.raises(
+            pda.SourceError, match=r"/missing.ndjson: cannot be read: answered 404 Not Found$"
+        ) as caught:
+            pda.load(f"{web.url}/missing.ndjson?{SIGNATURE}")
+        assert "X-Amz" not in str(caught.value) + caplog.text
+
+    def test_of_parquet_only_the_columns_of_runs_are_fetched(self, web: FileServer, tmp_path: Path) -> None:
+        runs = pda.load(SAMPLE).runs
+        wide = runs.with_columns(pl.Series("more", [str(n) * 500 for n in range(runs.height)]))
+        wide.write_parquet(tmp_path / "t.parquet", compression="uncompressed", row_group_size=500)
+        loaded = pda.load(f"{web.url}/t.parquet?{SIGNATURE}")
+        assert loaded.runs.equals(runs)
+        assert {asked for _, asked in web.asked} > {"bytes=0-0"}
+        assert all(asked for _, asked in web.asked)
+        assert web.sent < (tmp_path / "t.parquet").stat().st_size / 3
+
+    def test_a_server_without_ranges_sends_the_whole_file(self, web: FileServer, tmp_path: Path) -> None:
+        web.gives_ranges = False
+        parquet(tmp_path / "t.parquet")
+        with pda.connect(f"{web.url}/t.parquet") as db:
+            assert db.view("usage")["runs"].item() == 100
+
+    def test_parquet_with_dictionaries_is_read_by_ranges(self, web: FileServer, tmp_path: Path) -> None:
+        runs = pda.load(SAMPLE).runs.head(50).to_arrow()
+        at = runs.schema.get_field_index("target_language")
+        coded = runs.set_column(at, "target_language", runs["target_language"].cast(pa.string()).dictionary_encode())
+        pq.write_table(coded, tmp_path / "t.parquet")
+        assert pda.load(f"{web.url}/t.parquet").runs.equals(pda.load(tmp_path / "t.parquet").runs)
+
+    def test_a_body_that_is_cut_off_is_an_error(self, web: FileServer, file) -> None:
+        file(ndjson(ROWS), "runs.ndjson")
+        web.cut = 200
+        with pytest.raises(pda.SourceError, match=r"/runs.ndjson: cannot be read: "):
+            pda.load(f"{web.url}/runs.ndjson")
+
+    def test_a_certificate_that_nobody_vouches_for_is_an_error(
+        self, web: FileServer, file, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file(ndjson(ROWS), "runs.ndjson")
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with pytest.raises(pda.SourceError, match=r"(?i)certificate"):
+            pda.load(f"{web.url}/runs.ndjson")
+        assert web.asked == []
+
+    def test_a_sync_reads_a_file_again_when_its_tag_is_another(self, web: FileServer, file, tmp_path: Path) -> None:
+        lake = pda.Lake(tmp_path / "lake")
+        source = FilesSource("web", f"{web.url}/runs.ndjson?{SIGNATURE}")
+        file(ndjson(ROWS[:1]), "runs.ndjson")
+        assert sync(lake, source).inserted == 1
+        assert sync(lake, source).read == 0
+        file(ndjson(ROWS[:2]), "runs.ndjson")
+        assert sync(lake, source).inserted == 1
+
+
+def test_a_scheme_that_is_none_is_named(tmp_path: Path, file) -> None:
+    with pytest.raises(pda.SourceError, match="unknown scheme ftp://; expected s3, gs, "):
+        pda.load("ftp://example.org/runs.ndjson")
+    assert pda.load(f"file://{file(ndjson(ROWS))}").counts.runs == 3
+
+
+_PEAK = """if True:
+    import sys
+    from support.memory import peak_mb
+    import polydoc_analytics as pda
+    pda.export(sys.argv[1], sys.argv[2])
+    print(peak_mb())
+"""
+
+
+def peak(address: str, out: Path) -> int:
+    command = [sys.executable, "-c", _PEAK, address, str(out)]
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tests)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory there")
+@pytest.mark.parametrize("place", ["s3", "https", "parquet over https"])
+def test_a_large_file_takes_no_more_memory_than_one_on_this_machine(
+    place: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    path = tmp_path / ("runs.parquet" if "parquet" in place else "runs.ndjson")
+    if "parquet" in place:
+        filler = pl.Series("more", [random.randbytes(1_000_000) for _ in range(200)], pl.Binary)
+        runs = pda.load(SAMPLE).runs.head(200).with_columns(filler)
+        runs.write_parquet(path, compression="uncompressed", row_group_size=10)
+    else:
+        pda.write_sample(path, runs=300_000)
+    assert path.stat().st_size > 100_000_000
+    if place == "s3":
+        obstore.put(request.getfixturevalue("store"), path.name, path)
+        address = f"s3://bucket/{path.name}"
+    else:
+        address = f"{request.getfixturevalue('web').url}/{path.name}"
+    assert peak(address, tmp_path / "remote") < peak(str(path), tmp_path / "local") + 50
