@@ -8,6 +8,7 @@ from importlib.resources import files
 from polydoc_analytics.ingest.dedup import WINNER_ORDER
 from polydoc_analytics.lake.schemas import RUN_COLUMNS
 from polydoc_analytics.model.schema import NAMES
+from polydoc_analytics.model.sql_template import Value, fill
 
 ORDER = "created_at, id"
 """How rows of runs and history lie in their files."""
@@ -15,17 +16,17 @@ _STATEMENT = re.compile(r"^create temporary view (\w+) as\n(.*?);$", re.MULTILIN
 
 
 def merge_sql(load: str, *, is_authority: bool) -> str:
-    """Return merge.sql with all that stands in braces put in."""
+    """Return merge.sql, filled for one load."""
     text = files(__package__).joinpath("merge.sql").read_text("utf-8")
-    values = {
+    values: dict[str, Value] = {
         "columns": RUN_COLUMNS,
         "winner_order": " ".join(WINNER_ORDER.split()),
-        "differ": " or ".join(f"staged.{name} is distinct from near.{name}" for name in NAMES),
-        "same": " and ".join(f"contest.{name} is not distinct from past.{name}" for name in NAMES),
+        "is_changed": " or ".join(f"staged.{name} is distinct from candidate_rows.{name}" for name in NAMES),
+        "is_same": " and ".join(f"contest.{name} is not distinct from past.{name}" for name in NAMES),
         "load": load,
         "is_authority": "true" if is_authority else "false",
     }
-    return re.sub(r"\{(\w+)\}", lambda match: values[match.group(1)], text)
+    return fill(text, values)
 
 
 def merge_queries(load: str, *, is_authority: bool) -> dict[str, str]:

@@ -11,12 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 
 from polydoc_analytics.errors import UsageError, nearest
-from polydoc_analytics.model.schema import INTEGERS, MOST_LIKELY_NUMBER, SOFT_RULES
-from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.model.sql_template import Value, fill
+from polydoc_analytics.views.render import NAME_COLUMNS, RenderContext, is_unlikely, render
+
+__all__ = [
+    "EVERY",
+    "KEYS",
+    "NAME_COLUMNS",
+    "RenderContext",
+    "View",
+    "catalog",
+    "is_unlikely",
+    "parse_header",
+    "render",
+    "usage_view_name",
+    "view",
+]
 
 KEYS = ("account", "language")
 EVERY = {"day": "daily", "week": "weekly", "month": "monthly"}
@@ -26,10 +37,7 @@ _FIRST_DAYS = {
     "month": "first day of the local month",
 }
 _KEY_COLUMNS = {"account": "account_id", "language": "language"}
-NAME_COLUMNS = {"account_id": "account_name", "language": "language_name"}
-"""The columns of names by the key that they are of; a base table of each plural has key and name."""
 _SINGLE_KEYS = {"accounts": ("account_id",), "calendar": ("day",)}
-_POWERS = ("tens", "hundreds", "thousands", "ten_thousands", "hundred_thousands", "millions")
 _HEADER_LINE = re.compile(r"-- ?(.*)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
 
@@ -60,27 +68,6 @@ class View:
     def needs_language(self) -> bool:
         """Check whether the view looks at languages."""
         return "language" in self.keys
-
-
-@dataclass(frozen=True, slots=True)
-class RenderContext:
-    """Values to render views with: names of the base views, instants as SQL, and the days of the interval.
-
-    ``history`` has account_id and dated_at of every run before the end of the interval, ``as_of`` is now or that end,
-    ``calendar_bounds`` is a SELECT of first_day and last_day, which are at most ``calendar_digits`` digits of days
-    apart.
-    """
-
-    facts: str = "run_facts"
-    facts_with_language: str = "run_facts_with_language"
-    now: str = "current_timestamp"
-    first_whole_day: str | None = None
-    end_of_whole_days: dict[str, str] | None = None
-    history: str = "run_history"
-    as_of: str = "current_timestamp"
-    since: str | None = None
-    calendar_bounds: str = "select min(day) as first_day, max(day) as last_day from run_facts"
-    calendar_digits: int = 5
 
 
 def usage_view_name(by: tuple[str, ...], every: str | None) -> str:
@@ -194,65 +181,3 @@ def _family(
 def _title(by: tuple[str, ...], every: str | None) -> str:
     words = [*by, *([f"local {every}"] if every else [])]
     return f" by {' and '.join(', '.join(words).rsplit(', ', 1))}" if words else ""
-
-
-def render(view: View, context: RenderContext) -> str:
-    """Return a view's SQL in DuckDB's dialect; a user's own is what its file says."""
-    if view.file is not None:
-        return view.template.strip()
-    definitions = {"period": f"{view.every} as period"}
-    status = ("status",) if view.name.startswith("durations") else ()
-    powers = _POWERS[: context.calendar_digits - 1]
-    values: dict[str, Value] = {
-        "keys": [{"name": key, "definition": definitions.get(key, key)} for key in view.keys],
-        "key_names": ", ".join((*view.keys, *status)),
-        "is_grouped": bool(view.keys),
-        "names": [
-            {"key": key, "column": name, "table": f"{name}s"} for key, name in NAME_COLUMNS.items() if key in view.keys
-        ],
-        "is_by_period": view.every is not None,
-        "is_partial": _is_partial(view.every, context) if view.every else "",
-        "facts": context.facts_with_language if view.needs_language else context.facts,
-        "facts_with_language": context.facts_with_language,
-        "history": context.history,
-        "now": context.now,
-        "as_of": context.as_of,
-        "count_in_interval": f"count(*) filter (where dated_at >= {context.since})" if context.since else "count(*)",
-        "is_new": f"first_run_at >= {context.since}" if context.since else "true",
-        "bounds": context.calendar_bounds,
-        "digits": [{"digit": str(digit)} for digit in range(1, 10)],
-        "number": " + ".join(
-            ["ones.digit", *(f"{10**place} * {power}.digit" for place, power in enumerate(powers, start=1))]
-        ),
-        "powers": [{"power": power} for power in powers],
-        "soft_rules": _soft_rules(),
-        "is_unlikely": is_unlikely(),
-    }
-    return "\n".join(line for line in fill(view.template.strip(), values).splitlines() if line.strip())
-
-
-def _is_partial(every: str, context: RenderContext) -> str:
-    sides = []
-    if context.first_whole_day is not None:
-        sides.append(f"period < date '{context.first_whole_day}'")
-    if context.end_of_whole_days is not None:
-        sides.append(f"period >= date '{context.end_of_whole_days[every]}'")
-    return f"({' or '.join(sides)})" if sides else "false"
-
-
-def is_unlikely() -> str:
-    """Return SQL for whether a run has a number beyond what is likely; null or false where it has none."""
-    most = MOST_LIKELY_NUMBER
-    return " or ".join(f"{name} > {most} or {name} < -{most}" for name in INTEGERS)
-
-
-def _soft_rules() -> str:
-    return " union all ".join(
-        f"select {place} as place, {quoted(rule)} as rule, {quoted(meaning)} as meaning"
-        for place, (rule, meaning) in enumerate(SOFT_RULES.items())
-    )
-
-
-def folder() -> Path:
-    """Return where the view files are."""
-    return Path(str(resources.files(__name__)))

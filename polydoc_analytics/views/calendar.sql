@@ -17,7 +17,12 @@ digits as (
 ),
 
 numbers as (
-    select {{number}} as number
+    select
+        ones.digit
+        {{#powers}}
+        + {{value}} * {{power}}.digit
+        {{/powers}}
+        as number
     from digits as ones
     {{#powers}}
     cross join digits as {{power}}

@@ -18,108 +18,64 @@ total as (
     from usage
 ),
 
+parts as (
+    {{#wholes}}
+    {{union_all}}
+    select {{place}} as place, runs, failed_runs, input_tokens, output_tokens, credits from {{view}}
+    {{/wholes}}
+),
+
 summed as (
     select
-        3 as place,
-        'accounts sum to total' as identity,
-        coalesce(sum(runs), 0) as runs,
-        coalesce(sum(failed_runs), 0) as failed_runs,
-        case when count(*) = 0 then 0 else sum(input_tokens) end as input_tokens,
-        case when count(*) = 0 then 0 else sum(output_tokens) end as output_tokens,
-        case when count(*) = 0 then 0 else sum(credits) end as credits
-    from usage_by_account
-    union all
-    select
-        4,
-        'languages sum to total',
-        coalesce(sum(runs), 0),
-        coalesce(sum(failed_runs), 0),
-        case when count(*) = 0 then 0 else sum(input_tokens) end,
-        case when count(*) = 0 then 0 else sum(output_tokens) end,
-        case when count(*) = 0 then 0 else sum(credits) end
-    from usage_by_language
-    union all
-    select
-        5,
-        'accounts and languages sum to total',
-        coalesce(sum(runs), 0),
-        coalesce(sum(failed_runs), 0),
-        case when count(*) = 0 then 0 else sum(input_tokens) end,
-        case when count(*) = 0 then 0 else sum(output_tokens) end,
-        case when count(*) = 0 then 0 else sum(credits) end
-    from usage_by_account_language
-    union all
-    select
-        6,
-        'days sum to total',
-        coalesce(sum(runs), 0),
-        coalesce(sum(failed_runs), 0),
-        case when count(*) = 0 then 0 else sum(input_tokens) end,
-        case when count(*) = 0 then 0 else sum(output_tokens) end,
-        case when count(*) = 0 then 0 else sum(credits) end
-    from usage_daily
-    union all
-    select
-        7,
-        'weeks sum to total',
-        coalesce(sum(runs), 0),
-        coalesce(sum(failed_runs), 0),
-        case when count(*) = 0 then 0 else sum(input_tokens) end,
-        case when count(*) = 0 then 0 else sum(output_tokens) end,
-        case when count(*) = 0 then 0 else sum(credits) end
-    from usage_weekly
-    union all
-    select
-        8,
-        'months sum to total',
-        coalesce(sum(runs), 0),
-        coalesce(sum(failed_runs), 0),
-        case when count(*) = 0 then 0 else sum(input_tokens) end,
-        case when count(*) = 0 then 0 else sum(output_tokens) end,
-        case when count(*) = 0 then 0 else sum(credits) end
-    from usage_monthly
+        place,
+        sum(runs) as runs,
+        sum(failed_runs) as failed_runs,
+        sum(input_tokens) as input_tokens,
+        sum(output_tokens) as output_tokens,
+        sum(credits) as credits
+    from parts
+    group by place
+),
+
+named as (
+    {{#wholes}}
+    {{union_all}}
+    select {{place}} as place, '{{parts}} sum to total' as identity
+    {{/wholes}}
 ),
 
 measures as (
-    select 1 as nth, 'runs' as measure
-    union all
-    select 2, 'failed_runs'
-    union all
-    select 3, 'input_tokens'
-    union all
-    select 4, 'output_tokens'
-    union all
-    select 5, 'credits'
+    {{#measures}}
+    {{union_all}}
+    select {{place}} as place, '{{measure}}' as measure
+    {{/measures}}
 ),
 
+-- A view without rows has no sum, and its parts are 0; with rows of which none knows the measure they are unknown.
 identities as (
-    select 1 as place, 1 as nth, 'statuses sum to runs' as identity, 'runs' as measure, runs_by_status as parts, runs as whole
+    select 1 as place, 1 as measure_place, 'statuses sum to runs' as identity, 'runs' as measure,
+        runs_by_status as parts, runs as whole
     from total
     union all
-    select 2, 1, 'rows read sum to runs', 'runs', (select count(*) from {{facts}}), runs from total
+    select 2, 1, 'rows read sum to runs', 'runs', (select count(*) from {{facts}}), runs
+    from total
     union all
-    select
-        summed.place,
-        measures.nth,
-        summed.identity,
-        measures.measure,
-        case measures.nth
-            when 1 then summed.runs
-            when 2 then summed.failed_runs
-            when 3 then summed.input_tokens
-            when 4 then summed.output_tokens
-            else summed.credits
+    select named.place, measures.place, named.identity, measures.measure,
+        case
+            when summed.place is null then 0
+            {{#measures}}
+            when measures.measure = '{{measure}}' then summed.{{measure}}
+            {{/measures}}
         end,
-        case measures.nth
-            when 1 then total.runs
-            when 2 then total.failed_runs
-            when 3 then total.input_tokens
-            when 4 then total.output_tokens
-            else total.credits
+        case
+            {{#measures}}
+            when measures.measure = '{{measure}}' then total.{{measure}}
+            {{/measures}}
         end
-    from summed
+    from named
     cross join measures
     cross join total
+    left join summed on named.place = summed.place
 )
 
 select
@@ -129,4 +85,4 @@ select
     cast(whole as bigint) as whole,
     parts is not distinct from whole as holds
 from identities
-order by place, nth
+order by place, measure_place

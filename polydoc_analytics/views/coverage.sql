@@ -7,26 +7,19 @@
 with
 counted as (
     select
-        count(*) as finished_runs,
-        count(finished_at) as finished_at_runs,
-        count(credits) as credits_runs,
-        count(input_tokens) as input_tokens_runs,
-        count(output_tokens) as output_tokens_runs,
-        count(output_file_id) as output_file_id_runs
+        {{#fields}}
+        count({{field}}) as {{field}}_runs,
+        {{/fields}}
+        count(*) as finished_runs
     from {{facts}}
     where status <> 'Running'
 ),
 
 fields as (
-    select 1 as place, 'finished_at' as field, finished_at_runs as known_runs, finished_runs from counted
-    union all
-    select 2, 'credits', credits_runs, finished_runs from counted
-    union all
-    select 3, 'input_tokens', input_tokens_runs, finished_runs from counted
-    union all
-    select 4, 'output_tokens', output_tokens_runs, finished_runs from counted
-    union all
-    select 5, 'output_file_id', output_file_id_runs, finished_runs from counted
+    {{#fields}}
+    {{union_all}}
+    select {{place}} as place, '{{field}}' as field, {{field}}_runs as known_runs, finished_runs from counted
+    {{/fields}}
 )
 
 select

@@ -5,7 +5,7 @@
 -- runs: runs that it concerns
 -- example_id: the least id of such a run; null when there is none
 with
--- Trimming is dear, and only a text that sorts before '!' can be blank.
+-- trim() is expensive, and only a text that sorts before '!' can be blank.
 flagged as (
     select
         id,
@@ -16,46 +16,39 @@ flagged as (
         status = 'Succeeded' and (input_tokens is null or output_tokens is null) as succeeded_without_tokens,
         credits < 0 or input_tokens < 0 or output_tokens < 0 as negative_number,
         created_at > {{now}} as created_in_future,
-        {{is_unlikely}} as unlikely_number,
+        false
+        {{#integers}}
+        or {{integer}} > {{most_likely_number}}
+        or {{integer}} < -{{most_likely_number}}
+        {{/integers}}
+        as unlikely_number,
         case
-            when id < '!' or account_id < '!' or target_language < '!' or input_file_id < '!' or output_file_id < '!'
+            when
+                false
+                {{#texts}}
+                or {{text}} < '!'
+                {{/texts}}
                 then
-                    trim(id) = ''
-                    or trim(account_id) = ''
-                    or trim(target_language) = ''
-                    or trim(input_file_id) = ''
-                    or trim(output_file_id) = ''
+                    false
+                    {{#texts}}
+                    or trim({{text}}) = ''
+                    {{/texts}}
         end as empty_text,
-        id like '%�%'
-        or account_id like '%�%'
-        or target_language like '%�%'
-        or input_file_id like '%�%'
-        or output_file_id like '%�%' as replaced_characters
+        false
+        {{#texts}}
+        or {{text}} like '%�%'
+        {{/texts}}
+        as replaced_characters
     from {{facts}}
 ),
 
 measured as (
     select
-        count(*) filter (where finished_before_created) as finished_before_created_runs,
-        min(id) filter (where finished_before_created) as finished_before_created_id,
-        count(*) filter (where running_with_finished_at) as running_with_finished_at_runs,
-        min(id) filter (where running_with_finished_at) as running_with_finished_at_id,
-        count(*) filter (where succeeded_without_finished_at) as succeeded_without_finished_at_runs,
-        min(id) filter (where succeeded_without_finished_at) as succeeded_without_finished_at_id,
-        count(*) filter (where succeeded_without_output_file) as succeeded_without_output_file_runs,
-        min(id) filter (where succeeded_without_output_file) as succeeded_without_output_file_id,
-        count(*) filter (where succeeded_without_tokens) as succeeded_without_tokens_runs,
-        min(id) filter (where succeeded_without_tokens) as succeeded_without_tokens_id,
-        count(*) filter (where negative_number) as negative_number_runs,
-        min(id) filter (where negative_number) as negative_number_id,
-        count(*) filter (where created_in_future) as created_in_future_runs,
-        min(id) filter (where created_in_future) as created_in_future_id,
-        count(*) filter (where unlikely_number) as unlikely_number_runs,
-        min(id) filter (where unlikely_number) as unlikely_number_id,
-        count(*) filter (where empty_text) as empty_text_runs,
-        min(id) filter (where empty_text) as empty_text_id,
-        count(*) filter (where replaced_characters) as replaced_characters_runs,
-        min(id) filter (where replaced_characters) as replaced_characters_id
+        {{#row_rules}}
+        count(*) filter (where {{rule}}) as {{rule}}_runs,
+        min(id) filter (where {{rule}}) as {{rule}}_id,
+        {{/row_rules}}
+        count(*) as runs
     from flagged
 ),
 
@@ -96,32 +89,24 @@ charged_twice as (
 ),
 
 counted as (
-    select 'finished_before_created' as rule, finished_before_created_runs as runs, finished_before_created_id as example_id
-    from measured
-    union all
-    select 'running_with_finished_at', running_with_finished_at_runs, running_with_finished_at_id from measured
-    union all
-    select 'succeeded_without_finished_at', succeeded_without_finished_at_runs, succeeded_without_finished_at_id
-    from measured
-    union all
-    select 'succeeded_without_output_file', succeeded_without_output_file_runs, succeeded_without_output_file_id
-    from measured
-    union all
-    select 'succeeded_without_tokens', succeeded_without_tokens_runs, succeeded_without_tokens_id from measured
-    union all
-    select 'negative_number', negative_number_runs, negative_number_id from measured
-    union all
-    select 'created_in_future', created_in_future_runs, created_in_future_id from measured
-    union all
-    select 'empty_text', empty_text_runs, empty_text_id from measured
-    union all
-    select 'replaced_characters', replaced_characters_runs, replaced_characters_id from measured
-    union all
-    select 'unknown_language', runs, example_id from unknown_language
+    select 'unknown_language' as rule, runs, example_id from unknown_language
     union all
     select 'charged_twice', runs, example_id from charged_twice
+    {{#row_rules}}
     union all
-    select 'unlikely_number', unlikely_number_runs, unlikely_number_id from measured
+    select '{{rule}}', {{rule}}_runs, {{rule}}_id
+    from measured
+    {{/row_rules}}
+),
+
+rules as (
+    {{#rules}}
+    {{union_all}}
+    select
+        {{place}} as place,
+        '{{rule}}' as rule,
+        {{meaning}} as meaning
+    {{/rules}}
 )
 
 select
@@ -129,6 +114,6 @@ select
     rules.meaning,
     counted.runs,
     counted.example_id
-from ({{soft_rules}}) as rules
+from rules
 inner join counted on rules.rule = counted.rule
 order by rules.place
