@@ -57,16 +57,16 @@ class Comparison:
     def changes(self) -> Changes:
         """Decide for each staged run; the tables of the merge are left in the connection."""
         con = self._con
-        self._table("met")
-        near = [row[0] for row in con.execute("select distinct file from met order by file").fetchall()]
-        self._view("near", f"select * from {scan(near, 'runs')}")
-        for name in ("differing", "contest", "updated", "conflicts", "touched"):
+        self._table("matched")
+        files = [row[0] for row in con.execute("select distinct file from matched order by file").fetchall()]
+        self._view("candidate_rows", f"select * from {scan(files, 'runs')}")
+        for name in ("changed", "contest", "updated", "conflicts", "touched"):
             self._table(name)
         conflicts = con.execute("select id from conflicts order by id").fetchall()
         touched = tuple(row[0] for row in con.execute("select file from touched order by file").fetchall())
         self._view("touched_rows", f"select * from {scan(touched, 'runs')}")
-        [(staged, met, updated, _)] = con.execute(self._queries["counts"]).fetchall()
-        return Changes(staged - met, updated, met - updated, tuple(row[0] for row in conflicts), touched)
+        [(staged, matched, updated, _)] = con.execute(self._queries["counts"]).fetchall()
+        return Changes(staged - matched, updated, matched - updated, tuple(row[0] for row in conflicts), touched)
 
     def new_rows(self) -> duckdb.DuckDBPyRelation:
         """Return the rows to be written: new and updated runs, and those that stay of the touched files."""

@@ -74,8 +74,8 @@ class Table:
             )
         except Exception as error:
             raise LakeError(f"{self.place.shown}: cannot be created: {first_line(error)}") from None
-        self.place.settle_folders([self.name])
-        self.settle(0)
+        self.place.fsync_folders([self.name])
+        self.fsync(0)
 
     def open(self, version: int | None = None) -> Table:
         """Open the table at a version, or at its newest one; raises LakeError where it cannot be read right."""
@@ -136,18 +136,18 @@ class Table:
 
     def add(self, load: str, paths: Sequence[Path], remove: Iterable[str] = (), *, is_rewrite: bool = False) -> None:
         """Move files of this machine into the table, and commit them in the place of those that are named."""
-        added = self.adopt(paths)
+        added = self.publish(paths)
         self._commit(load, added, remove, is_rewrite=is_rewrite)
 
-    def adopt(self, paths: Sequence[Path]) -> list[DataFile]:
+    def publish(self, paths: Sequence[Path]) -> list[DataFile]:
         """Move files of this machine into the table's folder, each named with the checksum of its bytes."""
-        adopted = []
+        published = []
         for path in paths:
             with open(path, "rb") as content:
                 name = f"{path.stem}-{_checksum(content)}.parquet"
-            adopted.append(replace(data_file(path), name=name))
-            self.place.adopt(path, f"{self.name}/{name}")
-        return adopted
+            published.append(replace(data_file(path), name=name))
+            self.place.publish(path, f"{self.name}/{name}")
+        return published
 
     def is_as_written(self, name: str) -> bool:
         """Check whether a file's bytes have the checksum in its name, or where it has none, whether its pages do.
@@ -188,7 +188,7 @@ class Table:
         ]
         actions += [RemoveAction(name, not is_rewrite, now_ms) for name in remove]
         before = self.version
-        self.place.settle([f"{self.name}/{file.name}" for file in add])
+        self.place.fsync([f"{self.name}/{file.name}" for file in add])
         try:
             self.delta.create_write_transaction(
                 actions,
@@ -206,13 +206,13 @@ class Table:
         self.delta.update_incremental()
         if self.version != before + 1:
             raise ConflictError(f"{self.name} is at version {self.version}, not {before + 1}")
-        self.settle(self.version)
+        self.fsync(self.version)
 
-    def fence(self) -> None:
+    def invalidate_writers(self) -> None:
         """Commit nothing: whoever has opened the table before can commit to it no more."""
-        self._commit("fence", (), (), is_rewrite=True)
+        self._commit("invalidate writers", (), (), is_rewrite=True)
 
-    def become(self, load: str, files: Sequence[DataFile]) -> None:
+    def set_files(self, load: str, files: Sequence[DataFile]) -> None:
         """Commit that the table is made of these files, which are in its folder; nothing where it is already."""
         now = {file.name for file in self.files()}
         then = {file.name for file in files}
@@ -220,13 +220,13 @@ class Table:
             add = [file for file in files if file.name not in now]
             self._commit(load, add, sorted(now - then), is_rewrite=False)
 
-    def settle(self, version: int) -> None:
+    def fsync(self, version: int) -> None:
         """Make a commit durable: its log entry, and the checkpoint that it may have set off."""
         names = [entry_name(self.name, version)]
         checkpoint = f"{self.name}/{LOG}/{version:020}.checkpoint.parquet"
         if self.place.is_local and self.place.exists(checkpoint):
             names += [checkpoint, f"{self.name}/{LOG}/_last_checkpoint"]
-        self.place.settle(names)
+        self.place.fsync(names)
 
 
 def not_as_written(place: Storage, name: str) -> LakeError:

@@ -34,7 +34,7 @@ _UUID = re.compile(r"(?=([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _FIELD = re.compile(r'"account_?id"\s*:\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+")
-_MOST_WORDS = 6
+_MAX_WORDS = 6
 _KEY_BYTES = 32
 _WHOLE_KEY = re.compile(rf"[0-9a-f]{{{2 * _KEY_BYTES}}}")
 
@@ -100,7 +100,7 @@ class RefusedAccounts:
                 text = text.replace(one, ERASED)
         words = list(_WORD.finditer(text))
         for at, first in enumerate(words):
-            for last in reversed(words[at : at + _MOST_WORDS]):
+            for last in reversed(words[at : at + _MAX_WORDS]):
                 if self.holds(text[first.start() : last.end()]):
                     return self.strike(text[: first.start()] + ERASED + text[last.end() :])
         return text

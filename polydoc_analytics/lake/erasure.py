@@ -212,7 +212,7 @@ def _shorten_log(place: Storage, table: Table, spelling: Spelling) -> None:
     ]
     if any(_log_names(place, name, spelling) for name in older):
         table.delta.create_checkpoint()
-        table.settle(table.version)
+        table.fsync(table.version)
         for name in sorted(older):
             place.remove(name)
 

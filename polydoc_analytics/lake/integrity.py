@@ -169,7 +169,7 @@ def undo_unfinished(place: Storage) -> None:
         version = last.version_of(name) if last else 0
         if any(newer > version for newer in damaged_entries(place, name)):
             put_aside(place, name, (), version + 1)
-    settle(place)
+    fsync_newest(place)
     tables = []
     for name in PINNED:
         pinned = Table(place, name).open(last.version_of(name) if last else 0)
@@ -179,9 +179,9 @@ def undo_unfinished(place: Storage) -> None:
     left = {table.name: left_overs(place, table, known) for table in (*(table for table, _ in tables), ledger.table)}
     if not place.is_local and (reverted or any(left.values())):
         # Whoever left this may have lost its lease and live on: from now on it cannot commit to the ledger.
-        ledger.table.fence()
+        ledger.table.invalidate_writers()
     for table, pinned in reverted:
-        table.become("undo", pinned.files())
+        table.set_files("undo", pinned.files())
         left[table.name] = left_overs(place, table, known)
     for name, files in left.items():
         for file in files:
@@ -192,12 +192,12 @@ def _names(table: Table) -> set[str]:
     return {file.name for file in table.files()}
 
 
-def settle(place: Storage) -> None:
+def fsync_newest(place: Storage) -> None:
     """Make the newest commit of every table durable; whoever made it may have been killed before it could do so."""
     for name in ("loads", *PINNED):
         versions = versions_of(place, name) if place.is_local else []
         if versions:
-            Table(place, name).settle(versions[-1])
+            Table(place, name).fsync(versions[-1])
 
 
 def left_overs(place: Storage, table: Table, known: Iterable[str]) -> list[str]:

@@ -43,7 +43,7 @@ from polydoc_analytics.safe_text import shown
 if TYPE_CHECKING:
     import polars as pl
 
-_MOST_TRIES = 12
+_MAX_TRIES = 12
 
 Notify = Callable[[str], None]
 
@@ -229,12 +229,12 @@ class Lake:
         with self.place.staging(load) as folder:
             return self._exclusively(lambda: do(folder, load))
 
-    def upkeep(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Upkeep:
+    def upkeep(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Compaction:
         """Plan a :meth:`compact`, without doing it."""
         self.snapshot()
-        return maintenance.upkeep(self.place, retention_days)
+        return maintenance.plan_compaction(self.place, retention_days)
 
-    def compact(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Upkeep:
+    def compact(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Compaction:
         """Put small files together, sorted by created_at, and remove what no snapshot of the last days needs.
 
         The figures as of every load stay what they were. Returns what was done; raises UsageError for a retention of
@@ -298,7 +298,7 @@ class Lake:
 
     def _exclusively(self, write: Callable[[], Any]) -> Any:
         """Write under the lake's lock, and once more where somebody who does not know the lock came between."""
-        for attempt in range(_MOST_TRIES):
+        for attempt in range(_MAX_TRIES):
             try:
                 with self.place.lock(self._talk):
                     self._create()
@@ -332,7 +332,7 @@ class Lake:
         return None
 
     def _loaded_before(self, known: LedgerRow) -> LoadResult:
-        integrity.settle(self.place)  # whoever brought it may have been killed before it could do so
+        integrity.fsync_newest(self.place)  # whoever brought it may have been killed before it could do so
         with suppress(LakeError), self.place.staging(maintenance.new_load()):
             pass  # what it has staged is removed
         last = Ledger(self.place).last

@@ -16,7 +16,7 @@ from polydoc_analytics.lake.storage.local import Storage, way_back
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.timezones import start_of_day, zone
 
-_MOST_FILES = 50
+_MAX_FILES = 50
 
 
 class Ledger:
@@ -56,7 +56,7 @@ class Ledger:
 
     def append(self, row: LedgerRow, folder: Path) -> None:
         """Commit a row: from then on it is what the lake is. A file of it is made in ``folder``, of this machine."""
-        if len(self.table.files()) >= _MOST_FILES:
+        if len(self.table.files()) >= _MAX_FILES:
             self.rewrite([*self.rows, row], folder, row.load)
         else:
             self._commit([row], [], folder, row.load)

@@ -26,7 +26,7 @@ _ORDER = {"runs": "created_at, id", "history": "created_at, id", "quarantine": "
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class Compaction:
     """The plan of a compaction: by table the small files to merge, and the files to remove."""
 
     small: dict[str, list[str]]
@@ -38,7 +38,7 @@ class Upkeep:
         return bool(self.left_over) or any(self.small.values())
 
 
-def upkeep(place: Storage, retention_days: int) -> Upkeep:
+def plan_compaction(place: Storage, retention_days: int) -> Compaction:
     """Plan a compaction; raises UsageError for a retention of less than seven days.
 
     A reader that has pinned an older snapshot still needs its files, so they are kept for the retention.
@@ -53,7 +53,7 @@ def upkeep(place: Storage, retention_days: int) -> Upkeep:
         table = Table(place, name).open()
         small[name] = [file.name for file in small_files(table)]
         left_over += [f"{name}/{file}" for file in vacuum(table, retention_days * 24, dry_run=True)]
-    return Upkeep(small, sorted(left_over))
+    return Compaction(small, sorted(left_over))
 
 
 def small_files(table: Table) -> list[DataFile]:
@@ -147,5 +147,5 @@ def vacuum(table: Table, hours: int, *, dry_run: bool = False) -> list[str]:
     except Exception as error:
         raise LakeError(f"{table.place.shown}/{table.name}: cannot be tidied: {first_line(error, 200)}") from None
     for version in range(before + 1, table.open().version + 1):
-        table.settle(version)
+        table.fsync(version)
     return [name for name in removed if name.endswith(".parquet")]

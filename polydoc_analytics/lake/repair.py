@@ -126,12 +126,12 @@ def _taken_in(place: Storage, name: str, plan: _Plan, folder: Path, load: str) -
     work.mkdir()
     with reading(place, folder) as con:
         sql = _rows_of_foreign(place, name, plan.rows, plan.files[name], plan.foreign[name])
-        return Table(place, name).adopt(write_table(con.sql(sql), name, work, load))
+        return Table(place, name).publish(write_table(con.sql(sql), name, work, load))
 
 
 def _set(place: Storage, name: str, load: str, files: list[DataFile]) -> int:
     table = Table(place, name).open()
-    table.become(load, files)
+    table.set_files(load, files)
     return table.version
 
 

@@ -54,9 +54,9 @@ def loads(number, fatal):
     if fatal:
         for owner, name in (
             (os, "link"), (os, "fsync"), (os, "mkdir"), (delta_table.Table, "create"), (delta_table.Table, "add"),
-            (deltalake.DeltaTable, "create_write_transaction"), (delta_table.Table, "settle"),
-            (delta_table.Table, "become"),
-            (ledger.Ledger, "append"), (load, "write_table"), (load, "write_rows"), (local.LocalPlace, "settle"),
+            (deltalake.DeltaTable, "create_write_transaction"), (delta_table.Table, "fsync"),
+            (delta_table.Table, "set_files"),
+            (ledger.Ledger, "append"), (load, "write_table"), (load, "write_rows"), (local.LocalPlace, "fsync"),
             (local.LocalPlace, "remove"),
         ):
             traced(owner, name, fatal)
@@ -228,15 +228,15 @@ class TestPowerLoss:
         disk, lake = Disk(monkeypatch), tmp_path / "lake"
         for number in range(1, 4):
             Lake(lake).ingest(write_load(tmp_path, number))
-        settle = Table.settle
+        fsync = Table.fsync
 
         def killed(self: Table, version: int) -> None:
             if self.name == table:
                 raise KeyboardInterrupt
-            settle(self, version)
+            fsync(self, version)
 
         with monkeypatch.context() as patched:
-            patched.setattr(Table, "settle", killed)
+            patched.setattr(Table, "fsync", killed)
             with pytest.raises(KeyboardInterrupt):
                 Lake(lake).ingest(write_load(tmp_path, 4))
         Lake(lake).ingest(write_load(tmp_path, 4 if again == "the same load" else 5))
@@ -273,7 +273,7 @@ def test_a_load_that_somebody_came_before_is_taken_again(tmp_path: Path, monkeyp
     def late(self: Table, *args: object, **kwargs: object) -> None:
         if self.name == "loads" and not came:
             came.append(True)
-            Table(self.place, "loads").open().fence()
+            Table(self.place, "loads").open().invalidate_writers()
         add(self, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Table, "add", late)

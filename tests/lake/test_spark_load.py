@@ -258,7 +258,7 @@ class TestWhatCrosses:
                 lake.ingest(folders, correct=correct, engine="spark", remote=sail)
         tables = [table for table in seen if not isinstance(table, list)]
         assert {name for table in tables for name in table.column_names} == {
-            "file", "staged", "met", "updated", "conflicts",
+            "file", "staged", "matched", "updated", "conflicts",
         }  # fmt: skip
         files = [name for table in tables if "file" in table.column_names for name in table["file"].to_pylist()]
         assert files

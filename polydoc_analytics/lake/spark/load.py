@@ -57,12 +57,12 @@ class ClusterLoad(Origin):
         merge = _Merge(place, self, runs.files(), history.files(), refusing)
         counts = merge.decide()
         read = self.exports.manifest.rows
-        inserted, updated = counts["staged"] - counts["met"], counts["updated"]
+        inserted, updated = counts["staged"] - counts["matched"], counts["updated"]
         result = LoadResult(
             read,
             inserted,
             updated,
-            counts["met"] - updated,
+            counts["matched"] - updated,
             read - counts["staged"] - merge.refused,
             0,
             merge.refused,
@@ -125,15 +125,15 @@ class _Merge:
         else:  # one export holds no id twice
             _view(self._session.table("incoming"), "staged")
             _view(self._session.sql("select id from staged where false"), "split")
-        self._table("met")
-        _view(self._of_files(self._names("select distinct file from met")), "near")
-        self._table("differing")
+        self._table("matched")
+        _view(self._of_files(self._names("select distinct file from matched")), "candidate_rows")
+        self._table("changed")
         self._query("contest")
         self._table("updated")
         for name in ("conflicts", "touched"):
             self._query(name)
         [row] = self._session.sql(self._queries["counts"]).toArrow().to_pylist()
-        return {name: int(row[name]) for name in ("staged", "met", "updated", "conflicts")}
+        return {name: int(row[name]) for name in ("staged", "matched", "updated", "conflicts")}
 
     def touched(self) -> list[DataFile]:
         """Return the stored files that hold an updated run, and let the cluster read them as ``touched_rows``."""

@@ -58,11 +58,11 @@ class Storage(Protocol):
     def write(self, name: str, content: bytes) -> None:
         """Replace a file as a whole; it is durable when this returns."""
 
-    def adopt(self, staged: Path, name: str) -> None:
-        """Move a file of this machine to its final name; it is durable once :meth:`settle` has returned."""
+    def publish(self, staged: Path, name: str) -> None:
+        """Move a file of this machine to its final name; it is durable once :meth:`fsync` has returned."""
 
     def move(self, name: str, new_name: str) -> None:
-        """Give a file that another program has put into the lake its final name; durable as what is adopted."""
+        """Give a file that another program has put into the lake its final name; durable as what is published."""
 
     def open_file(self, name: str) -> Any:
         """Open a file of the lake for pyarrow."""
@@ -70,10 +70,10 @@ class Storage(Protocol):
     def open_bytes(self, name: str) -> Any:
         """Open a file of the lake to read its bytes from their start."""
 
-    def settle(self, names: Iterable[str]) -> None:
+    def fsync(self, names: Iterable[str]) -> None:
         """Make files, and the folders that list them, durable."""
 
-    def settle_folders(self, names: Iterable[str]) -> None:
+    def fsync_folders(self, names: Iterable[str]) -> None:
         """Make new folders of the lake durable, and the lake's own."""
 
     def files(self, folder: str) -> Iterator[Stored]:
@@ -88,7 +88,7 @@ class Storage(Protocol):
     def clear_staging(self, load: str | None = None) -> None:
         """Remove what other programs have put into the lake for a load; for any, which is only right under the lock."""
 
-    def lock(self, talk: Notify = None) -> Any:
+    def lock(self, notify: Notify = None) -> Any:
         """Return a context manager in which this process alone writes to the lake."""
 
     def staging(self, load: str) -> Any:
@@ -137,7 +137,7 @@ class LocalPlace:
         except OSError as error:
             raise LakeError(f"{self.shown}/{name}: cannot be written: {error.strerror or error}") from None
 
-    def adopt(self, staged: Path, name: str) -> None:
+    def publish(self, staged: Path, name: str) -> None:
         """Give a file its final name; staging is on the same disk. It stays staged too, for a second try."""
         try:
             os.link(staged, self.folder / name)
@@ -146,7 +146,7 @@ class LocalPlace:
 
     def move(self, name: str, new_name: str) -> None:
         """Give a file its final name."""
-        self.adopt(self.folder / name, new_name)
+        self.publish(self.folder / name, new_name)
 
     def open_file(self, name: str) -> str:
         """Return the path of a file."""
@@ -156,7 +156,7 @@ class LocalPlace:
         """Open a file."""
         return open(self.path(name), "rb")
 
-    def settle(self, names: Iterable[str]) -> None:
+    def fsync(self, names: Iterable[str]) -> None:
         """Sync files and their folders."""
         folders = set()
         for name in names:
@@ -167,7 +167,7 @@ class LocalPlace:
         for folder in folders:
             fsync_folder(folder)
 
-    def settle_folders(self, names: Iterable[str]) -> None:
+    def fsync_folders(self, names: Iterable[str]) -> None:
         """Sync folders of the lake, its own, and those above it, which may be as new."""
         for name in names:
             fsync_folder(self.folder / name)
@@ -202,7 +202,7 @@ class LocalPlace:
         """Do nothing: whoever begins a load removes what was staged by processes that have ended."""
 
     @contextmanager
-    def lock(self, talk: Notify = None) -> Iterator[None]:
+    def lock(self, notify: Notify = None) -> Iterator[None]:
         """Hold the lake's lock file; the system lets go of it when the process ends, however it ends."""
         import filelock
 
@@ -212,8 +212,8 @@ class LocalPlace:
             try:
                 lock.acquire(timeout=1)
             except filelock.Timeout:
-                if talk:
-                    talk(f"{self.shown}: another process is writing to this lake; waiting for it")
+                if notify:
+                    notify(f"{self.shown}: another process is writing to this lake; waiting for it")
                 lock.acquire()
         except OSError as error:
             raise LakeError(f"{self.shown}: cannot be written to: {error.strerror or error}") from None

@@ -76,7 +76,7 @@ class RemotePlace:
 
         self._put(lambda: obstore.put(self._store, name, content))
 
-    def adopt(self, staged: Path, name: str) -> None:
+    def publish(self, staged: Path, name: str) -> None:
         """Upload a file of this machine."""
         import obstore
 
@@ -102,10 +102,10 @@ class RemotePlace:
         except Exception as error:
             raise LakeError(f"{self.shown}: cannot be written to: {first_line(error, 300)}") from None
 
-    def settle(self, names: Iterable[str]) -> None:
+    def fsync(self, names: Iterable[str]) -> None:
         """Do nothing: an object that the store has acknowledged is durable."""
 
-    def settle_folders(self, names: Iterable[str]) -> None:
+    def fsync_folders(self, names: Iterable[str]) -> None:
         """Do nothing: an object store knows no folders."""
 
     def files(self, folder: str) -> Iterator[Stored]:
@@ -140,13 +140,13 @@ class RemotePlace:
             obstore.delete(self._store, names)
 
     @contextmanager
-    def lock(self, talk: Callable[[str], None] | None = None) -> Iterator[None]:
+    def lock(self, notify: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the lake's lease, and renew it until the work is done.
 
         Every commit is conditional too, so that a writer that has lost its lease can change nothing.
         """
         lease = _Lease(self._store, self.shown)
-        lease.acquire(talk)
+        lease.acquire(notify)
         try:
             yield
         finally:
@@ -185,7 +185,7 @@ class _Lease:
         self._done = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="polydoc-lease", daemon=True)
 
-    def acquire(self, talk: Callable[[str], None] | None) -> None:
+    def acquire(self, notify: Callable[[str], None] | None) -> None:
         """Wait until nobody else holds the lease; one whose holder is silent for LEASE_S is taken over."""
         seen: str | None = None
         since = time.monotonic()
@@ -194,8 +194,8 @@ class _Lease:
             tag = self._tag_of_holder()
             if tag != seen:
                 seen, since = tag, time.monotonic()
-            if talk and not told:
-                talk(f"{self._shown}: another process is writing to this lake; waiting for it")
+            if notify and not told:
+                notify(f"{self._shown}: another process is writing to this lake; waiting for it")
                 told = True
             time.sleep(random.uniform(0.05, 0.4))
         self._keeper.start()
