@@ -63,10 +63,12 @@ def _print_check_json(
 ) -> None:
     import polars as pl
 
+    from polydoc_analytics.ingest.quarantine import rows_by_reason
+
     if overflow is not None:
         out.warn(f"identities are not worked out: {overflow}")
     sections = {
-        "quarantine_by_reason": _by_reason(db.quarantine),
+        "quarantine_by_reason": rows_by_reason(db.quarantine),
         "quarantine": db.quarantine,
         "data_quality": rules,
         "conservation": pl.DataFrame() if identities is None else identities,
@@ -80,11 +82,12 @@ def _print_check(
     import polars as pl
 
     from polydoc_analytics.cli.tables import terminal_table
+    from polydoc_analytics.ingest.quarantine import rows_by_reason
 
     counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
     tables = {f"Every row accounted for{as_of_text(db)}": counts}
     if db.counts.quarantined:
-        tables["Quarantined, by reason"] = _by_reason(db.quarantine)
+        tables["Quarantined, by reason"] = rows_by_reason(db.quarantine)
         tables["Quarantined, the first rows"] = db.quarantine.head(5).select("source", "line", "reason")
     if db.conflicts:
         tables["Finished in more than one way, the first"] = pl.DataFrame({"id": list(db.conflicts[:5])})
@@ -95,16 +98,6 @@ def _print_check(
     else:
         held = f"{identities['holds'].sum()} of {identities.height} identities hold"
         print(f"\n{held} (days, accounts and languages sum to the total).")
-
-
-def _by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
-    import polars as pl
-
-    from polydoc_analytics.ingest.quarantine import reason_kind
-
-    reasons = rejected["reason"].value_counts(name="rows")  # first, because many rows share one reason
-    kinds = reasons.with_columns(pl.col("reason").map_elements(reason_kind, return_dtype=pl.String))
-    return kinds.group_by("reason").agg(pl.sum("rows")).sort("rows", "reason", descending=[True, False])
 
 
 @command()

@@ -125,3 +125,10 @@ def _well_formed(row: Rejected) -> Rejected:
 def reason_kind(reason: str) -> str:
     """Strip the values from a reason, so that rows can be counted by it."""
     return _AT.sub("", _QUOTED.sub("'…'", reason))
+
+
+def rows_by_reason(rejected: pl.DataFrame) -> pl.DataFrame:
+    """Count rejected rows by the kind of their reason: reason and rows, the most frequent first."""
+    reasons = rejected["reason"].value_counts(name="rows")  # first, because many rows share one reason
+    kinds = reasons.with_columns(pl.col("reason").map_elements(reason_kind, return_dtype=pl.String))
+    return kinds.group_by("reason").agg(pl.sum("rows")).sort("rows", "reason", descending=[True, False])

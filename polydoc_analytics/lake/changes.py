@@ -17,6 +17,13 @@ from polydoc_analytics.model.sql_names import quoted, without_progress_bar
 if TYPE_CHECKING:
     import duckdb
 
+_DUCKDB_TYPES = {
+    "string": "varchar",
+    "int64": "bigint",
+    "timestamp[us, tz=UTC]": "timestamptz",
+    "bool": "boolean",
+    "list<item: string>": "varchar[]",
+}
 _OPTIONAL_TEXT = {"runs": "output_file_id", "history": "output_file_id"}
 
 
@@ -95,14 +102,7 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
         # it is asked for nulls. The files of other writers have such statistics.
         name = _OPTIONAL_TEXT[table]
         return f"(select * replace (substr({name}, 1) as {name}) from {rows})"
-    types = {
-        "string": "varchar",
-        "int64": "bigint",
-        "timestamp[us, tz=UTC]": "timestamptz",
-        "bool": "boolean",
-        "list<item: string>": "varchar[]",
-    }
-    columns = [f"cast(null as {types[str(field.type)]}) as {field.name}" for field in table_schema(table)]
+    columns = [f"cast(null as {_DUCKDB_TYPES[str(field.type)]}) as {field.name}" for field in table_schema(table)]
     columns += ["cast(null as varchar) as filename"] if with_file else []
     return f"(select {', '.join(columns)} where false)"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.ingest.pipeline import scratch
-from polydoc_analytics.ingest.quarantine import reason_kind
+from polydoc_analytics.ingest.quarantine import rows_by_reason
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.delta_table import FormatError
 from polydoc_analytics.lake.freshness import brought
@@ -229,8 +228,7 @@ def _cursor_text(cursor: Any) -> str | None:
 
 
 def _by_reason(rejected: pl.DataFrame) -> list[dict[str, Any]]:
-    kinds = Counter(reason_kind(reason) for reason in rejected["reason"].to_list())
-    return [{"reason": reason, "rows": rows} for reason, rows in kinds.most_common()]
+    return rows_by_reason(rejected).to_dicts()
 
 
 def _instant(us: int | None) -> str | None:

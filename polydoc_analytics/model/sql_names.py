@@ -1,4 +1,4 @@
-"""Values as they stand in SQL that the package writes itself."""
+"""Values, names and types as they stand in SQL that the package writes itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from typing import Any
 def quoted(text: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return a name as an identifier of SQL, in quotation marks."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+SQL_TYPES = {
+    "duckdb": {"text": "varchar", "instant": "timestamptz", "integer": "bigint", "truth": "boolean"},
+    "spark": {"text": "string", "instant": "timestamp", "integer": "bigint", "truth": "boolean"},
+    "postgres": {"text": "text", "instant": "timestamp with time zone", "integer": "bigint", "truth": "boolean"},
+}
+"""The types of SQL by dialect and kind of column."""
 
 
 def without_progress_bar(con: Any) -> None:

@@ -10,6 +10,7 @@ from polydoc_analytics.loaders.files import Files
 from polydoc_analytics.loaders.input_file import Input
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.model.schema import COLUMNS, REQUIRED, STATUSES, TEXTS, Column
+from polydoc_analytics.model.sql_names import SQL_TYPES, identifier
 from polydoc_analytics.query.relation import RunRelation, no_quarantine, scan_of
 
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ def _proven(files: Files, schema: dict[str, tuple[str, pa.DataType]]) -> RunRela
 
 def _column(column: Column, schema: dict[str, tuple[str, pa.DataType]]) -> str:
     """Return SQL for one of the Run's columns, brought to its type; nothing is done to what has it already."""
-    types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
+    types = SQL_TYPES["duckdb"]
     if column.name not in schema:
         return f"cast(null as {types[column.kind]}) as {column.name}"
     own, kind = schema[column.name]
-    name = '"' + own.replace('"', '""') + '"'
+    name = identifier(own)
     if column.kind == "instant":
         if kind.unit == "ns":  # a cast would round, and a run would begin up to half a microsecond late
             ns = f"epoch_ns({name})"

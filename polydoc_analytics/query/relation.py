@@ -19,7 +19,7 @@ from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.recognition import PassedOver
 from polydoc_analytics.loaders.tables import Table
 from polydoc_analytics.model.schema import COLUMNS, NAMES
-from polydoc_analytics.model.sql_names import quoted
+from polydoc_analytics.model.sql_names import SQL_TYPES, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -198,7 +198,7 @@ def _of_manifest(
 
 def no_runs() -> str:
     """Return SQL for the columns of runs, and no run."""
-    types = {"text": "varchar", "instant": "timestamptz", "integer": "bigint"}
+    types = SQL_TYPES["duckdb"]
     return f"select {', '.join(f'cast(null as {types[c.kind]}) as {c.name}' for c in COLUMNS)} where false"
 
 

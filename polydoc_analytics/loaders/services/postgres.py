@@ -17,6 +17,7 @@ from polydoc_analytics.loaders.formats import arrow
 from polydoc_analytics.loaders.services.postgres_dsn import parsed
 from polydoc_analytics.loaders.services.postgres_errors import explained
 from polydoc_analytics.model.schema import BY_KEY
+from polydoc_analytics.model.sql_names import identifier
 
 DEFAULT_TABLE = "public.run"
 
@@ -103,11 +104,7 @@ def _relation(table: str | None, query: str | None) -> tuple[str, str]:
     if not _NAME.fullmatch(table) or "\0" in table:
         raise UsageError(f"'{table}' is not the name of a table; expected one like {DEFAULT_TABLE}")
     parts = [quoted.replace('""', '"') or plain for quoted, plain in _PART.findall(table)]
-    return ".".join(map(_quoted, parts)), table
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return ".".join(map(identifier, parts)), table
 
 
 def _needs_cast(field: pa.Field) -> bool:
@@ -120,7 +117,7 @@ def _refuse_changed(schema: pa.Schema, names: dict[str, str], source: str) -> No
     for key, name in names.items():
         kind = ((schema.field(name).metadata or {}).get(_TYPE) or b"").decode("utf-8", "replace")
         if cast := _CHANGED.get(kind):
-            column = _quoted(name)
+            column = identifier(name)
             raise SourceError(
                 f"{source}: the column {key} is of type {kind}, whose values would not arrive as they are; "
                 f"read a query that casts it, such as {column}::{cast} as {key}"
@@ -129,7 +126,7 @@ def _refuse_changed(schema: pa.Schema, names: dict[str, str], source: str) -> No
 
 def _selected(plain: pa.Field, field: pa.Field, key: str) -> str:
     is_text = BY_KEY[key].kind == "text" and pa.types.is_string(plain.type)
-    return _quoted(field.name) + ("::text" if is_text or _needs_cast(field) else "") + f" as {key}"
+    return identifier(field.name) + ("::text" if is_text or _needs_cast(field) else "") + f" as {key}"
 
 
 def _recent(schema: pa.Schema, names: dict[str, str], since: datetime, source: str) -> str:
@@ -144,7 +141,7 @@ def _recent(schema: pa.Schema, names: dict[str, str], since: datetime, source: s
             raise SourceError(f"{source}: {key} is no timestamp, so what is new cannot be told; read all of it")
         text = at.isoformat()
         literal = f"timestamp '{text.removesuffix('+00:00')}'" if kind.tz is None else f"timestamptz '{text}'"
-        conditions.append(f"{_quoted(names[key])} >= {literal}")
+        conditions.append(f"{identifier(names[key])} >= {literal}")
     return " or ".join(conditions)
 
 
@@ -154,10 +151,10 @@ def _incremental(selected: str, recent: str, id_field: pa.Field, ids: Iterable[s
     if isinstance(id_field.type, pa.UuidType):
         # Compared as uuids, or no index would serve; a text that is none in canonical form names no row.
         rest = iter({one for one in ids if _UUID.fullmatch(one)})
-        column, kind = _quoted(id_field.name), "uuid"
+        column, kind = identifier(id_field.name), "uuid"
     else:
         rest = iter({one for one in ids if "\0" not in one})
-        column, kind = f"{_quoted(id_field.name)}::text", "text"
+        column, kind = f"{identifier(id_field.name)}::text", "text"
     while some := list(islice(rest, _IDS_AT_ONCE)):
         elements = ",".join('"' + one.replace("\\", "\\\\").replace('"', '\\"') + '"' for one in some)
         literal = "E'{" + elements.replace("\\", "\\\\").replace("'", "''") + "}'"

@@ -16,7 +16,7 @@ from polydoc_analytics.errors import QueryError, first_line
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import NAMES
-from polydoc_analytics.model.sql_names import quoted, without_progress_bar
+from polydoc_analytics.model.sql_names import SQL_TYPES, quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, table_of
 from polydoc_analytics.query.engines.scope import Scope, base_tables
@@ -31,7 +31,6 @@ _GUARDED_MEMORY = "2.5GB"
 """DuckDB's share of the 4 GB that a query is promised to keep to; its result takes up to one more."""
 _QUERY_GROWTH = 4 * GB
 _SPILLED = "16GB"
-_TYPES = {"text": "varchar", "truth": "boolean"}
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
 _RUN_FACTS_WITH_LANGUAGE = """
@@ -221,7 +220,7 @@ class DuckEngine:
             watch.join()
 
     def _create_table(self, name: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
-        definitions = ", ".join(f"{column} {_TYPES[kind]}" for column, kind in columns.items())
+        definitions = ", ".join(f"{column} {SQL_TYPES['duckdb'][kind]}" for column, kind in columns.items())
         self._con.execute(f"create table {name} ({definitions})")
         if rows:
             import pyarrow as pa

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import QueryError, first_line
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
+from polydoc_analytics.model.sql_names import identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,7 +85,7 @@ def _with_texts(relation: duckdb.DuckDBPyRelation, texts: set[int]) -> duckdb.Du
     """Return a query with some of its columns, by their places, as texts; two columns may have one name."""
     if not texts:
         return relation
-    names = ['"' + name.replace('"', '""') + '"' for name in relation.columns]
+    names = [identifier(name) for name in relation.columns]
     columns = [
         f"cast(c{at} as varchar) as {name}" if at in texts else f"c{at} as {name}" for at, name in enumerate(names)
     ]

@@ -13,6 +13,7 @@ from polydoc_analytics.ingest.manifest import Scan
 from polydoc_analytics.lake.spark.session import Session
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import COLUMNS, NAMES
+from polydoc_analytics.model.sql_names import SQL_TYPES
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.scope import Scope, base_tables
 from polydoc_analytics.views import custom
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from sqlglot import exp
 
-_KINDS = {"text": "string", "instant": "timestamp", "integer": "bigint", "truth": "boolean"}
+_KINDS = SQL_TYPES["spark"]
 _SCHEMA = ", ".join(f"{c.name} {_KINDS[c.kind]}" for c in COLUMNS) + ", load string, superseded_by string"
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE"}
 

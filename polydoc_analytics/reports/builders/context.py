@@ -13,6 +13,7 @@ from polydoc_analytics.model.comparison import Comparison, comparison
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.plurals import noun
+from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.builders.provenance import file_lines
@@ -305,7 +306,7 @@ _DAY = timedelta(days=1)
 
 def texts(values: Iterable[str]) -> str:
     """List of SQL string literals; ``null``, which matches nothing, where there are none."""
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "null"
+    return ", ".join(map(quoted, values)) or "null"
 
 
 def records(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.reports.builders.context import Context
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Cube
@@ -72,7 +73,7 @@ def _cells(context: Context, accounts: list[str], languages: list[str]) -> pl.Da
 
 def _places(names: list[str]) -> str:
     """Return SQL for a table of names and their places."""
-    rows = ", ".join("('" + name.replace("'", "''") + f"', {place})" for place, name in enumerate(names))
+    rows = ", ".join(f"({quoted(name)}, {place})" for place, name in enumerate(names))
     return f"(values {rows or '(null, null)'})"
 
 

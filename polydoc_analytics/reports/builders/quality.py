@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import SumError
-from polydoc_analytics.ingest.quarantine import reason_kind
+from polydoc_analytics.ingest.quarantine import rows_by_reason
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.data_quality import coverage, running_too_long, soft_rules
@@ -72,9 +71,8 @@ def _accounting_of_loads(context: Context, loads: pl.DataFrame) -> Section:
 
 
 def _quarantine(context: Context) -> Section:
-    reasons = Counter(reason_kind(reason) for reason in context.db.quarantine["reason"].to_list())
     columns = (Column("reason", "reason", "text"), Column("count", "rows", "count"))
-    rows = sorted(reasons.items(), key=lambda row: (-row[1], row[0]))
+    rows = rows_by_reason(context.db.quarantine).rows()
     text = "No row was refused." if not rows else f"The most frequent reason: {rows[0][0]}."
     return Section("quarantine", "Quarantined, by reason", (text,), table=plain(columns, rows) if rows else None)
 
