@@ -40,7 +40,9 @@ class UsageError(PolydocError):
 
 
 class QueryError(PolydocError):
-    """SQL that the engine or the guard rails refuse."""
+    """SQL that the engine or the guard rails refuse; ``excerpt`` is its line with a caret under it, where known."""
+
+    excerpt = ""
 
 
 class SumError(QueryError):

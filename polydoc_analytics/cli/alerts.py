@@ -42,6 +42,8 @@ def check(
     out = opt.output(json=json, quiet=quiet, no_color=no_color)
     settings = opt.configured(config, views=views, engine=engine, remote=remote)
     target, plan = opened_lake(lake, settings, out, must_exist=True), plans(settings)
+    if lake is None:
+        out.say(f"lake: {target.place.shown}, that of the settings")
     at = opt.parsed_now(now)
     if dry_run:
         result = evaluate.look(target, settings, plan, at)

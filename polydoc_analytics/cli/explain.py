@@ -22,7 +22,8 @@ _PERIOD = "The period to explain: last-month, this-month, 2026-10, 2026-W45, …
 
 @command()
 def explain(
-    source: opt.Source,
+    source: opt.Source = None,
+    *,
     selection: opt.Selection,
     reading: opt.StrictReading,
     answering: opt.Answering,

@@ -18,6 +18,7 @@ from polydoc_analytics.cli.shared import (
     print_json,
     say_counts,
     say_passed_over,
+    source_or_default,
 )
 from polydoc_analytics.errors import SumError
 from polydoc_analytics.model.plurals import counted
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 @command()
 def check(
-    source: opt.Source,
+    source: opt.Source = None,
+    *,
     reading: opt.Reading,
     timezone: opt.Timezone = None,
     json: opt.Json = False,
@@ -102,7 +104,8 @@ def _print_check(
 
 @command()
 def export(
-    source: opt.Source,
+    source: opt.Source = None,
+    *,
     destination: Annotated[str, typer.Argument(metavar="DEST", help="The folder to write.", show_default=False)],
     reading: opt.StrictReading,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
@@ -122,7 +125,7 @@ def export(
     settings = opt.configured(reading.config, timezone)
     with opt.progress(out) as update:
         staged = write(
-            one_or_many(source),
+            one_or_many(source_or_default(source, settings, out)),
             destination,
             input_format=reading.input_format,
             assume_utc=reading.assume_utc,

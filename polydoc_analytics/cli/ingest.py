@@ -22,7 +22,7 @@ _ENGINE_HELP = "duckdb, or spark for folders that `export` wrote, of any size."
 
 @command()
 def ingest(
-    source: opt.Source,
+    source: opt.GivenSource,
     reading: opt.StrictReading,
     lake: opt.LakeUri = None,
     correct: Annotated[

@@ -18,9 +18,11 @@ from polydoc_analytics.cli.terminal import unguarded
 from polydoc_analytics.config.settings import Settings, set_config_file, settings
 from polydoc_analytics.errors import UsageError, nearest
 
-SOURCE_HELP = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
+_GIVEN = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
+SOURCE_HELP = f"{_GIVEN[:-1]}; by default the lake of the settings, or their only source."
 
-Source = Annotated[list[str], typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
+GivenSource = Annotated[list[str], typer.Argument(metavar="SOURCE", help=_GIVEN, show_default=False)]
+Source = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
 
 
 def flag(panel: str, name: str, metavar: str | None, text: str, *more: str, **arguments: Any) -> Any:
@@ -33,9 +35,17 @@ LakeUri = Annotated[
     typer.Option("--lake", metavar="LAKE", help="The lake's folder or URI; default: `lake` of the settings."),
 ]
 
-Account = Annotated[list[str] | None, flag(RUNS, "--account", "ID", "Only this account id; may be repeated.")]
+Account = Annotated[
+    list[str] | None,
+    flag(RUNS, "--account", "ACCOUNT", "Only this account: its id, a unique beginning of it, or its name; repeatable."),
+]
 Language = Annotated[
-    list[str] | None, flag(RUNS, "--language", "TAG", "Only this language, by exact tag such as pt-BR; repeatable.")
+    list[str] | None,
+    flag(RUNS, "--language", "LANGUAGE", "Only this language, by tag (pt-BR) or name (French); repeatable."),
+]
+AllowEmpty = Annotated[
+    bool,
+    flag(RUNS, "--allow-empty", None, "Take a filter that matches no run, and no beginnings of ids; for scripts."),
 ]
 AsOf = Annotated[
     str | None,
@@ -100,6 +110,7 @@ class Selection:
 
     account: Account = None
     language: Language = None
+    allow_empty: AllowEmpty = False
     as_of: AsOf = None
     timezone: Timezone = None
     date_basis: DateBasis = None

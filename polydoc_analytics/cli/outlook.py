@@ -19,7 +19,8 @@ _PERIOD = "A period in progress: this-month, this-week, this-quarter, 2026-11, â
 
 @command()
 def outlook(
-    source: opt.Source,
+    source: opt.Source = None,
+    *,
     selection: opt.Selection,
     reading: opt.StrictReading,
     answering: opt.Answering,

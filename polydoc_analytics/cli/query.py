@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_frame, print_json, print_json_rows
-from polydoc_analytics.errors import QueryError, UsageError
+from polydoc_analytics.errors import QueryError, UsageError, not_utf8
 from polydoc_analytics.model.plurals import counted
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from polydoc_analytics.query.database import Database
+
+_SQL = "One SELECT over the views, or - for standard input; see `polydoc-analytics views`."
 _MAX_CELLS = 5_000_000
 
 
 @command()
 def query(
-    source: opt.Source,
-    sql: Annotated[
-        str, typer.Argument(metavar="SQL", help="One SELECT over the views; see `polydoc-analytics views`.")
-    ],
+    source: opt.Source = None,
+    *,
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help=_SQL, show_default=False)] = None,
+    file: Annotated[str | None, typer.Option("--file", metavar="FILE", help="Read the SQL from a file.")] = None,
     choice: opt.Choice,
     reading: opt.StrictReading,
     answering: opt.Answering,
@@ -33,18 +42,21 @@ def query(
 ) -> None:
     """Run one SELECT over the views, under guard rails: it reads the source's files and nothing else.
 
+    The SQL is the last argument, ``-`` for standard input, or in a --file.
+
     Example: polydoc-analytics query exports/ "select language, failure_rate from usage_by_language order by 2 desc"
     """
     out = opt.printing(printing)
     settings = opt.configured(
         reading.config, choice.timezone, choice.date_basis, views, answering.engine, answering.remote
     )
+    source, text = _source_and_sql(source, sql, file)
     if not timeout > 0:  # also rejects NaN
         raise UsageError(f"timeout {timeout:g} is no length of time; expected seconds above 0")
     with connected(
         source, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
     ) as db:
-        frame = db.sql(sql, timeout_s=timeout)
+        frame = _answer(db, text, timeout)
         rows = frame.head(top) if top else frame
         if out.format in ("table", "markdown") and rows.height * rows.width > _MAX_CELLS:
             raise QueryError(f"{counted(rows.height, 'row')} are too many for a table; add --top, --csv or --json")
@@ -52,6 +64,38 @@ def query(
             print_json_rows(envelope("query", db, None, truncated=rows.height < frame.height), rows)
         else:
             print_frame(rows, out, f"{counted(frame.height, 'row')}{as_of_text(db)}")
+
+
+def _source_and_sql(source: list[str] | None, sql: str | None, file: str | None) -> tuple[list[str] | None, str]:
+    """Tell the sources from the SQL, which is in a file, on standard input, or the last argument."""
+    if file is not None:
+        return [*(source or ()), *([sql] if sql else ())] or None, _read_sql(file)
+    if sql is None or (not source and os.path.exists(sql) and sql != "-"):
+        raise UsageError("Missing argument 'SQL'; give a SELECT, - for standard input, or --file FILE")
+    if sql != "-":
+        return source, sql
+    if source and "-" in source:
+        raise UsageError("standard input is the source already; give the SQL as an argument or in a --file")
+    return source, sys.stdin.read()
+
+
+def _read_sql(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise not_utf8(file, error) from None
+
+
+def _answer(db: Database, sql: str, timeout: float) -> pl.DataFrame:
+    """Run the SQL; where it is refused, the line and the place in it are printed under the error."""
+    try:
+        return db.sql(sql, timeout_s=timeout)
+    except QueryError as error:
+        if error.excerpt:
+            raise QueryError(f"{error}\n{error.excerpt}") from None
+        raise
 
 
 @command()

@@ -9,7 +9,7 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command
-from polydoc_analytics.cli.shared import connected, one_or_many, opened_lake
+from polydoc_analytics.cli.shared import connected, one_or_many, opened_lake, source_or_default
 from polydoc_analytics.cli.terminal import print_bytes
 from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.errors import UsageError, refuse_address
@@ -27,9 +27,7 @@ def report(
     choice: opt.Choice,
     reading: opt.StrictReading,
     answering: opt.Answering,
-    source: Annotated[
-        list[str] | None, typer.Argument(metavar="SOURCE", help=opt.SOURCE_HELP, show_default=False)
-    ] = None,
+    source: opt.Source = None,
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help=_KIND)] = "overview",
     formats: Annotated[
         str, typer.Option("--format", metavar="FORMATS", help="Some of html,pdf,xlsx,md,json.")
@@ -73,13 +71,9 @@ def report(
     settings = opt.configured(
         reading.config, choice.timezone, choice.date_basis, views, answering.engine, answering.remote
     )
-    if rerun is not None or not source:
-        if everybody and not send:
-            raise UsageError("--all goes with --send, which sends a new edition to those whose figures have changed")
-        if rerun is None:
-            raise UsageError(
-                "which source? give a file, folder or lake; or --rerun NAME PERIOD of a report of the settings"
-            )
+    if everybody and not send:
+        raise UsageError("--all goes with --send, which sends a new edition to those whose figures have changed")
+    if rerun is not None:
         if source:
             raise UsageError("--rerun takes its runs from the lake of the settings; leave the source out")
         return _rerun(rerun, send, everybody, Path(out_folder), choice, settings, out)
@@ -94,7 +88,7 @@ def report(
         if out_folder == "-":
             raise UsageError("--all-accounts writes many files; give a folder with --out")
     brand = branding(settings.branding, settings.folder)
-    resolved = resolve(one_or_many(source), ReadOptions(reading.input_format))
+    resolved = resolve(one_or_many(source_or_default(source, settings, out)), ReadOptions(reading.input_format))
     with (
         hashed(resolved, settings.engine) as files,
         connected(

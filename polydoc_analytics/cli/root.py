@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from polydoc_analytics.errors import UsageError
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 RUNS, TIME, OUTPUT, READING, ENGINE = "Which runs", "Which time", "Output", "Reading", "Engine"
@@ -56,6 +58,23 @@ class Command(TyperCommand):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.params.sort(key=lambda one: one.param_type_name == "option" and _place(one))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments; a flag of other tools is answered with the one that does the same."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            tried = getattr(error, "option_name", None)
+            if type(error).__name__ != "NoSuchOption" or tried is None:
+                raise
+            from polydoc_analytics.cli.hints import hint
+
+            flags = [text for parameter in self.params for text in parameter.opts]
+            answer = hint(tried, given, flags)
+            if answer is None:
+                raise
+            raise UsageError(f"{ctx.command_path.partition(' ')[2]} has no {tried}; {answer}") from None
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options under their headings."""

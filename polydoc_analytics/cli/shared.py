@@ -10,7 +10,7 @@ from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.terminal import print_exact
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted, noun
-from polydoc_analytics.safe_text import json_escaped
+from polydoc_analytics.safe_text import json_escaped, shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,8 +31,23 @@ def one_or_many(source: Sequence[str]) -> str | list[str]:
     return source[0] if len(source) == 1 else list(source)
 
 
+def source_or_default(source: Sequence[str] | None, settings: Settings, out: opt.Output) -> Sequence[str]:
+    """Fall back to the lake of the settings, or to their only source, and say so; raises UsageError without either."""
+    if source:
+        return source
+    if settings.lake:
+        out.say(f"source: {shown(settings.lake)}, the lake of the settings")
+        return [settings.lake]
+    if len(settings.sources) == 1:
+        [name] = settings.sources
+        out.say(f"source: {name}, the only one of the settings")
+        return [name]
+    names = f"one of {', '.join(settings.sources)}" if settings.sources else "a file, folder or lake"
+    raise UsageError(f"Missing argument 'SOURCE'; give {names}, or set `lake` in polydoc-analytics.toml")
+
+
 def connected(
-    source: Sequence[str] | Source,
+    source: Sequence[str] | Source | None,
     out: opt.Output,
     settings: Settings,
     *,
@@ -47,6 +62,8 @@ def connected(
     """
     from polydoc_analytics.query.database import connect
 
+    if source is None or isinstance(source, Sequence):
+        source = source_or_default(source, settings, watched or out)
     with opt.progress(watched or out) as update:
         db = connect(
             one_or_many(source) if isinstance(source, Sequence) else source,
@@ -58,6 +75,7 @@ def connected(
             period=choice.period,
             account=choice.account,
             language=choice.language,
+            match="named" if choice.allow_empty else "typed",
             as_of=choice.as_of,
             now=opt.parsed_now(choice.now),
             accounts=settings.accounts,
@@ -71,10 +89,21 @@ def connected(
         )
     say_counts(out, db.counts, db.rejection, db.snapshot)
     say_passed_over(watched or out, db.passed_over)
+    _say_filters(watched or out, choice, db)
     if undated := db.runs_without_date:
         are = noun(undated, "is", "are")
         out.warn(f"{counted(undated, 'run')} without finished_at {are} left out of every figure")
     return db
+
+
+def _say_filters(out: opt.Output, choice: opt.Choice, db: Database) -> None:
+    """Print the accounts and languages that the filters were resolved to, where they were typed otherwise."""
+    for typed, name, found in (
+        (choice.account, "account", db.filters.accounts),
+        (choice.language, "language", db.filters.languages),
+    ):
+        if typed and set(typed) != set(found):
+            out.say(f"{name}: {', '.join(found)}")
 
 
 def opened_lake(uri: str | None, settings: Settings, out: opt.Output, *, must_exist: bool = False) -> Lake:

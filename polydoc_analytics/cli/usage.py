@@ -11,8 +11,9 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_json, print_plain
-from polydoc_analytics.errors import SumError
+from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.views import EVERY
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _MAX_ROWS = 20
 _MAX_PERIODS = 62
 _MAX_SECTION_ROWS = 10
+_PERIODS = {word: every for every, daily in EVERY.items() for word in (every, f"{every}s", daily)} | {"date": "day"}
 
 By = Annotated[list[str] | None, typer.Option("--by", metavar="KEYS", help="account, language, or account,language.")]
 Every = Annotated[str | None, typer.Option("--every", metavar="PERIOD", help="day, week or month.")]
@@ -30,7 +32,8 @@ Every = Annotated[str | None, typer.Option("--every", metavar="PERIOD", help="da
 
 @command()
 def usage(
-    source: opt.Source,
+    source: opt.Source = None,
+    *,
     choice: opt.Choice,
     reading: opt.StrictReading,
     answering: opt.Answering,
@@ -50,7 +53,7 @@ def usage(
     from polydoc_analytics.query.usage import check_arguments
 
     out = opt.printing(printing)
-    keys = tuple(key.strip() for key in ",".join(by).split(",")) if by else ()
+    keys = _keys(by)
     check_arguments(keys, every, order)
     settings = opt.configured(
         reading.config, choice.timezone, choice.date_basis, None, answering.engine, answering.remote
@@ -65,6 +68,15 @@ def usage(
             raise
 
 
+def _keys(by: list[str] | None) -> tuple[str, ...]:
+    """Parse ``--by``; a period there is answered with the flag that it belongs to."""
+    keys = tuple(key.strip() for key in ",".join(by).split(",")) if by else ()
+    for key in keys:
+        if every := _PERIODS.get(key.lower()):
+            raise UsageError(f"--by takes account and language; for each {every}: --every {every}")
+    return keys
+
+
 def _show_usage(
     db: Database,
     out: opt.Output,
@@ -76,9 +88,15 @@ def _show_usage(
     from polydoc_analytics.query.usage import usage_table
 
     is_table = out.format == "table"
-    if not keys and every is None and out.format in ("table", "markdown"):
+    is_text = out.format in ("table", "markdown")
+    if not keys and every is None and out.format == "json":
+        _print_overview_json(db, order, top)
+        return
+    if not keys and every is None and is_text:
         _print_overview(db, out, top or _MAX_SECTION_ROWS, order)
         return
+    if not keys and every is None:
+        out.say("accounts and languages are left out of CSV; add --by account or --by language for them")
     max_rows = top or ((_MAX_PERIODS if every else _MAX_ROWS) if is_table else None)
     table = usage_table(db, by=keys, every=every, order=order, top=max_rows, with_others=is_table)
     if out.format == "json":
@@ -155,3 +173,13 @@ def _print_overview(db: Database, out: opt.Output, rows: int, order: str | None)
             _print_usage(db, table, out)
         else:
             print_plain(table.frame, out)
+
+
+def _print_overview_json(db: Database, order: str | None, top: int | None) -> None:
+    from polydoc_analytics.query.usage import usage_table
+
+    total = usage_table(db)
+    sections = {f"{key}s": usage_table(db, by=(key,), order=order, top=top) for key in ("account", "language")}
+    is_truncated = any(table.truncated for table in sections.values())
+    frames = {name: table.frame for name, table in sections.items()}
+    print_json(envelope("usage", db, total.frame, truncated=is_truncated, sections=frames))

@@ -92,7 +92,7 @@ class PolydocMagics(Magics):
                 raise UsageError("a Database has its interval and zone already; leave the flags out")
             made = source
         else:
-            made = connect(source, **arguments)
+            made = connect(source, match="typed", **arguments)
             self._own.append(made)
         self._leave()
         self.db = made

@@ -26,7 +26,7 @@ from polydoc_analytics.loaders.options import Progress, ReadOptions
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.schema import INTEGERS
 from polydoc_analytics.query.engines.scope import Engine, Scope
-from polydoc_analytics.query.options import DateBasis, ViewOptions, view_options
+from polydoc_analytics.query.options import DateBasis, Filters, Match, ViewOptions, view_options
 from polydoc_analytics.query.relation import AsOf, open_for_cluster, open_relation
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def connect(
     period: str | None = None,
     account: str | Iterable[str] | None = None,
     language: str | Iterable[str] | None = None,
+    match: Match = "exact",
     date_basis: DateBasis = "created",
     now: str | datetime | None = None,
     input_format: str | None = None,
@@ -79,7 +80,9 @@ def connect(
 
     ``since``, ``until``, ``last`` and ``period`` choose the interval (see :func:`polydoc_analytics.interval`), whose
     days are local to ``timezone``; ``date_basis`` says whether a run belongs to the instant at which it was created
-    or finished. ``account`` and ``language`` (exact tags) confine all views.
+    or finished. ``account`` and ``language`` confine all views. By default they are exact ids and tags; with
+    ``match="named"`` they may be names of accounts and languages (French), and with ``"typed"`` an account may also be
+    the unique beginning of an id, and a filter that matches no run is an error that names the nearest.
 
     ``views`` is a folder of your own views: ``NAME.sql`` with a header as the package's have (a title, ``grain: …``,
     each column with its meaning) and one SELECT over the package's views and each other. ``accounts`` are names of
@@ -102,6 +105,7 @@ def connect(
         period=period,
         account=account,
         language=language,
+        match=match,
         date_basis=date_basis,
         now=now,
         views=views,
@@ -125,8 +129,35 @@ def open_database(source: Source, read: ReadOptions, view: ViewOptions, as_of: A
                 runs = open_for_cluster(source, as_of, view.interval.timezone)
                 make = functools.partial(_spark, view.remote)
             runs = replace(runs, account_names={**runs.account_names, **view.account_names})
-            return Database(Scope(runs, view), make, stack)
+            return Database(_filtered(Scope(runs, view), make), make, stack)
     raise AssertionError("the last try raises")
+
+
+def _filtered(scope: Scope, make: Callable[[Scope], Engine]) -> Scope:
+    """Resolve the filters that may be names among the runs."""
+    from polydoc_analytics.query.filters import resolved_filters
+
+    filters = scope.view.filters
+    if filters.match == "exact" or not (filters.accounts or filters.languages):
+        return scope
+
+    def accounts() -> list[str]:
+        everything = replace(scope.view, filters=Filters(), views={})
+        engine = make(replace(scope, view=everything))
+        try:
+            rows = engine.fetch("select distinct account_id from observed")
+        finally:
+            engine.close()
+        return rows["account_id"].to_list()
+
+    filters = resolved_filters(
+        filters,
+        accounts=accounts,
+        names=scope.runs.account_names,
+        languages=scope.languages,
+        is_strict=filters.match == "typed",
+    )
+    return replace(scope, view=replace(scope.view, filters=filters))
 
 
 def _raise_if_loading(read: ReadOptions) -> None:

@@ -17,15 +17,22 @@ from polydoc_analytics.views import custom
 
 DateBasis = Literal["created", "finished"]
 DATE_BASES = ("created", "finished")
+Match = Literal["exact", "named", "typed"]
+MATCHES = ("exact", "named", "typed")
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which accounts and languages the views are confined to; empty means all. Some accounts may be left out."""
+    """Which accounts and languages the views are confined to; empty means all. Some accounts may be left out.
+
+    ``match`` is exact for ids and tags as they are, named where they may be names, typed where an account may also be
+    the unique beginning of an id and a filter that matches no run is an error.
+    """
 
     accounts: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     without_accounts: tuple[str, ...] = ()
+    match: Match = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ def view_options(
     period: str | None,
     account: str | Iterable[str] | None,
     language: str | Iterable[str] | None,
+    match: Match,
     date_basis: DateBasis,
     now: str | datetime | None,
     views: str | os.PathLike[str] | None,
@@ -64,6 +72,8 @@ def view_options(
     if date_basis not in DATE_BASES:
         hint = nearest(date_basis, DATE_BASES)
         raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
+    if match not in MATCHES:
+        raise UsageError(f"unknown match '{match}'{nearest(match, MATCHES)}; expected {', '.join(MATCHES)}")
     known = custom.catalog_with(views)
     now = instant_of(now)
     chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
@@ -73,7 +83,7 @@ def view_options(
         remote = checked(remote)
     elif remote is not None:
         raise UsageError("a remote goes with engine spark; name that too, or leave the remote out")
-    filters = Filters(_names(account), _names(language))
+    filters = Filters(_names(account), _names(language), match=match)
     return ViewOptions(chosen, filters, date_basis, now, known, remote, names_of(accounts))
 
 

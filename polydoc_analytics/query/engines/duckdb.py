@@ -31,6 +31,7 @@ _GUARDED_MEMORY = "2.5GB"
 """DuckDB's share of the 4 GB that a query is promised to keep to; its result takes up to one more."""
 _QUERY_GROWTH = 4 * GB
 _SPILLED = "16GB"
+_PLACE = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<caret> *)\^", re.MULTILINE)
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
 _RUN_FACTS_WITH_LANGUAGE = """
@@ -93,7 +94,7 @@ class DuckEngine:
         """
         self._guard()
         growth = None if max_bytes is None else _QUERY_GROWTH
-        with self._lock, self._errors(), self._stopped_after(timeout_s), bounded_memory(growth):
+        with self._lock, self._errors(sql), self._stopped_after(timeout_s), bounded_memory(growth):
             check_reads_only(self._con, sql)
             # Whatever the check had overlooked could not change the connection's own tables either.
             self._con.execute("begin transaction read only")
@@ -105,7 +106,7 @@ class DuckEngine:
         return frame_of(table)
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, sql: str | None = None) -> Iterator[None]:
         """Raise what fails in a query as QueryError, on one line, or as SnapshotGoneError where files have gone."""
         import pyarrow as pa
 
@@ -115,7 +116,24 @@ class DuckEngine:
             raise QueryError("out of memory: the query, or a single value of it, needs more than there is") from None
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             self._scope.runs.raise_if_gone()
-            raise QueryError(self._shown(first_line(error))) from None
+            refused = QueryError(self._shown(first_line(error)))
+            refused.excerpt = self._excerpt(error, sql)
+            raise refused from None
+
+    def _excerpt(self, error: BaseException, sql: str | None) -> str:
+        """Extract the line of SQL that DuckDB refuses, with a caret under the place; empty where it names none."""
+        match, lines_before = _PLACE.search(str(error)), 0
+        if match is None and sql is not None and isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+            # A relation's error has no place; that of a statement has one.
+            try:
+                self._con.execute(f"explain\n{sql}")
+            except duckdb.Error as located:
+                match, lines_before = _PLACE.search(str(located)), 1
+        if match is None:
+            return ""
+        lead = f"line {int(match['line']) - lines_before}: "
+        column = len(match["caret"]) - len(f"LINE {match['line']}: ")
+        return f"{lead}{match['text']}\n{' ' * (len(lead) + max(column, 0))}^"
 
     def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""

@@ -1,0 +1,79 @@
+"""Filters as people type them: names for ids and tags, unique beginnings, and an error where nothing matches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.runs import wire
+
+import polydoc_analytics as pda
+
+RUNS = [
+    wire("1", account_id="0198-aaaa", target_language="French"),
+    wire("2", account_id="0198-aabb", target_language="fr"),
+    wire("3", account_id="0777-cccc", target_language="pt-BR"),
+    wire("4", account_id="0777-cccc", target_language="klingonish"),
+]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> pda.Lake:
+    lake = pda.Lake(tmp_path_factory.mktemp("lake"))
+    lake.ingest(pl.DataFrame(RUNS))
+    return lake
+
+
+def ids(lake: pda.Lake, **filters: object) -> list[str]:
+    with pda.connect(lake, **filters) as db:  # type: ignore[arg-type]
+        return sorted(db.view("runs")["id"].to_list())
+
+
+@pytest.mark.parametrize(
+    ("language", "found"),
+    [("French", ["1", "2"]), ("FR", ["1", "2"]), ("français", ["1", "2"]), ("pt_br", ["3"]), ("klingonish", ["4"])],
+)
+def test_a_language_is_taken_by_tag_or_name(lake: pda.Lake, language: str, found: list[str]) -> None:
+    assert ids(lake, language=language, match="typed") == found
+    assert ids(lake, language=language, match="named") == found
+
+
+def test_an_account_is_taken_by_id_or_unique_beginning(lake: pda.Lake) -> None:
+    assert ids(lake, account="0777", match="typed") == ["3", "4"]
+    assert ids(lake, account="0198-aabb", match="typed") == ["2"]
+    assert ids(lake, account=["0777", "0198-aaaa"], match="typed") == ["1", "3", "4"]
+
+
+@pytest.mark.parametrize("match", ["exact", "named"])
+def test_a_script_never_gets_another_account_whose_id_begins_alike(lake: pda.Lake, match: str) -> None:
+    assert ids(lake, account="0777", match=match) == []
+    assert ids(lake, language="de", match=match) == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"account": "0198-aa"}, "account '0198-aa' is the beginning of several: 0198-aaaa, 0198-aabb"),
+        ({"account": "0777-cccd"}, "account '0777-cccd': no run is of it; did you mean 0777-cccc?"),
+        ({"language": "Frensh"}, "language 'Frensh': no run is in it; did you mean French?"),
+        ({"language": "pt"}, "language 'pt': no run is in pt itself; did you mean pt-BR?"),
+        ({"language": ["fr", "de"]}, "language 'de': no run is in it"),
+    ],
+)
+def test_what_matches_no_run_is_an_error_with_the_nearest(
+    lake: pda.Lake, filters: dict[str, object], message: str
+) -> None:
+    with pytest.raises(pda.UsageError) as caught:
+        ids(lake, **filters, match="typed")
+    assert message in str(caught.value)
+
+
+def test_an_account_without_runs_in_the_interval_is_no_error(lake: pda.Lake) -> None:
+    with pda.connect(lake, account="0777", match="typed", since="2027-01-01") as db:
+        assert db.view("usage")["runs"].item() == 0
+
+
+def test_an_unknown_match_is_an_error(lake: pda.Lake, tmp_path: Path) -> None:
+    with pytest.raises(pda.UsageError, match="unknown match 'tiped'; did you mean typed"):
+        pda.connect(lake, match="tiped")  # type: ignore[arg-type]
