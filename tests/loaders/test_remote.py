@@ -51,6 +51,10 @@ def web(
         yield server
 
 
+def files_source(path: str) -> FilesSource:
+    return FilesSource("files", path, input_format=None, assume_utc=False, correct=False, complete_after=None)
+
+
 def parquet(path: Path, rows: int = 100, groups: int = 10) -> Path:
     """A Parquet file of the sample's first runs, in row groups."""
     pda.load(SAMPLE).runs.head(rows).write_parquet(path, row_group_size=rows // groups)
@@ -112,7 +116,7 @@ class TestObjectStore:
 
     def test_a_sync_reads_what_is_new_or_has_changed(self, store: S3Store, tmp_path: Path) -> None:
         lake = pda.Lake(tmp_path / "lake")
-        source = FilesSource("bucket", "s3://bucket/in")
+        source = files_source("s3://bucket/in")
         obstore.put(store, "in/a.ndjson", ndjson(ROWS[:1]))
         assert sync(lake, source).inserted == 1
         assert sync(lake, source).read == 0
@@ -178,7 +182,7 @@ class TestHttps:
 
     def test_a_sync_reads_a_file_again_when_its_tag_is_another(self, web: FileServer, file, tmp_path: Path) -> None:
         lake = pda.Lake(tmp_path / "lake")
-        source = FilesSource("web", f"{web.url}/runs.ndjson?{SIGNATURE}")
+        source = files_source(f"{web.url}/runs.ndjson?{SIGNATURE}")
         file(ndjson(ROWS[:1]), "runs.ndjson")
         assert sync(lake, source).inserted == 1
         assert sync(lake, source).read == 0
