@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import random
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.paths import SAMPLE, SHARED
+from support.paths import SAMPLE
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -196,11 +197,10 @@ def test_the_outlook_of_the_sample_by_another_route() -> None:
     assert row["expected"] == pytest.approx(expected)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the service's shared data")
 def test_of_a_month_of_real_calls_there_is_no_outlook_yet() -> None:
-    source = SHARED / "data" / "llmperf_runs.ndjson"
-    expected = sum('"created_at":"2024-01-0' in line for line in source.read_text().splitlines())
-    with pda.connect(source, now="2024-01-10T00:00:00Z") as db:
+    lines = gzip.decompress(REAL_RUNS.read_bytes()).splitlines()
+    expected = sum(b'"created_at":"2024-01-0' in line for line in lines)
+    with pda.connect(REAL_RUNS, now="2024-01-10T00:00:00Z") as db:
         [row] = db.outlook(measure="runs").frame.rows(named=True)
     assert (row["so_far"], row["status"]) == (expected, "too little history")
 

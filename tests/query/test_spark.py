@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.clusters import SLOW, Meter, few
-from support.paths import SAMPLE, SHARED
+from support.paths import SAMPLE
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -63,9 +63,8 @@ def test_every_view_of_the_sample_is_the_same(exported: str, cluster: str) -> No
             same(here, there, name)
 
 
-@pytest.mark.skipif(not (SHARED / "data" / "llmperf_runs.ndjson").exists(), reason="the shared data are not here")
-def test_every_view_of_the_shared_data_is_the_same(cluster: str, tmp_path: Path) -> None:
-    pda.export(SHARED / "data" / "llmperf_runs.ndjson", tmp_path / "runs")
+def test_every_view_of_the_real_calls_is_the_same(cluster: str, tmp_path: Path) -> None:
+    pda.export(REAL_RUNS, tmp_path / "runs")
     for here, there in both(str(tmp_path / "runs"), cluster, timezone="Asia/Kathmandu"):
         for name in views.catalog():
             same(here, there, name)

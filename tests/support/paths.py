@@ -8,6 +8,8 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 SAMPLE = ROOT / "data" / "sample_runs.ndjson"
+REAL_RUNS = ROOT / "data" / "_real" / "llmperf_runs.ndjson.gz"
+REAL_FIGURES = ROOT / "data" / "_real" / "llmperf_expected.json.gz"
 SHARED = ROOT.parent / "shared"
 
 

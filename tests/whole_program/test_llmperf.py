@@ -14,12 +14,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.paths import SHARED
+from support.paths import REAL_FIGURES, REAL_RUNS
 
 import polydoc_analytics as pda
 
-DATA = SHARED / "data" / "llmperf_runs.ndjson"
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the shared data are not beside this checkout")
+DATA = REAL_RUNS
 
 
 def camel(name: str) -> str:
@@ -29,12 +28,12 @@ def camel(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in DATA.read_text("utf-8").splitlines()]
+    return [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
 
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
-    return json.loads((SHARED / "data" / "llmperf_expected.json").read_text("utf-8"))
+    return json.loads(gzip.decompress(REAL_FIGURES.read_bytes()))
 
 
 @pytest.fixture(
@@ -56,10 +55,10 @@ def expected() -> dict[str, Any]:
 def db(request: pytest.FixtureRequest, rows: list[dict[str, Any]], tmp_path_factory: Any) -> Iterator[pda.Database]:
     folder: Path = tmp_path_factory.mktemp(request.param)
     source: Any = folder
-    text = DATA.read_bytes()
+    text = gzip.decompress(DATA.read_bytes())
     kind = request.param
     if kind == "ndjson":
-        source = DATA
+        (folder / "runs.ndjson").write_bytes(text)
     elif kind == "csv":
         out = io.StringIO()
         writer = csv.DictWriter(out, list(rows[0]))
@@ -67,7 +66,7 @@ def db(request: pytest.FixtureRequest, rows: list[dict[str, Any]], tmp_path_fact
         writer.writerows(rows)
         (folder / "runs.csv").write_text(out.getvalue(), "utf-8")
     elif kind == "gzip":
-        (folder / "runs.jsonl.gz").write_bytes(gzip.compress(text))
+        source = DATA
     elif kind == "camel-json":
         content = [{camel(key): value for key, value in row.items()} for row in rows]
         (folder / "runs.json").write_text(json.dumps(content), "utf-8")
