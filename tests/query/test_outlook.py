@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.paths import SAMPLE
+from support.paths import REAL_RUNS, SAMPLE
 from support.runs import wire
 
 import polydoc_analytics as pda

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.clusters import SLOW, Meter, few
-from support.paths import SAMPLE
+from support.paths import REAL_RUNS, SAMPLE
 from support.runs import wire
 
 import polydoc_analytics as pda
