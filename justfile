@@ -27,6 +27,14 @@ docs:
     python docs/generate.py
     zensical build --clean --strict
 
+# Write the tables of the names of languages anew, from the installed language_data.
+languages:
+    PYTHONPATH=tests python -m support.language_tables
+
+# Install the package plain and with each extra, and do each part's main job.
+installs *parts:
+    python .ci/installs.py {{ parts }}
+
 # Change single places of the code that matters most, and print the changes that no test notices.
 mutants *subjects:
     python tests/support/mutants.py {{ subjects }}

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from types import FunctionType
 from typing import TypeVar
 
@@ -85,7 +86,35 @@ _ENGINES = frozenset({"_duckdb", "_internal", "deltalake", "duckdb", "pandera", 
 _HINTS = ("Did you mean", "Candidate bindings")
 _CAUSE = re.compile(r"(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?")
 _SCHEME = re.compile(r"\s*([a-zA-Z][\w+.-]+):/+")  # a drive of Windows has one letter; Path makes one / of two
+_LAKE = ("deltalake", "filelock")
+_REPORTS = ("babel", "font_source_sans_pro", "fontTools", "jinja2", "typst", "vl_convert", "xlsxwriter")
+EXTRAS = {
+    "lake": _LAKE,
+    "reports": _REPORTS,
+    "schedule": (*_LAKE, *_REPORTS, "cronsim"),
+    "api": ("stamina",),
+    "postgres": ("adbc_driver_manager", "adbc_driver_postgresql"),
+    "spark": ("grpc", "pandas", "pyspark"),
+    "notebook": ("altair",),
+}
+"""The packages that each extra of this distribution brings beyond the plain install, as they are imported."""
 FULL_OR_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+def missing_extra(extra: str, what: str, kind: type[PolydocError] = UsageError) -> PolydocError:
+    """Build the error for a part whose packages are not installed; it has the command that installs them."""
+    return kind(f"{what} needs another package; pip install 'polydoc-analytics[{extra}]'")
+
+
+def has_extra(extra: str) -> bool:
+    """Check whether all packages of an extra can be imported; nothing is imported."""
+    return all(find_spec(module) for module in EXTRAS[extra])
+
+
+def require_extra(extra: str, what: str, kind: type[PolydocError] = UsageError) -> None:
+    """Raise the error of ``missing_extra`` unless an extra is there."""
+    if not has_extra(extra):
+        raise missing_extra(extra, what, kind)
 
 
 def refuse_blank(path: object, what: str) -> None:

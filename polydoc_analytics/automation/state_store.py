@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from polydoc_analytics.errors import LakeError
+from polydoc_analytics.errors import LakeError, require_extra
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.storage.local import SCHEDULE
 from polydoc_analytics.lake.storage.object_store import place_of
@@ -20,6 +20,7 @@ class StateStore:
     """The folder ``_schedule`` of a lake, on a disk or in an object store. A file is replaced whole, durably."""
 
     def __init__(self, lake: Lake) -> None:
+        require_extra("schedule", "an alert or a schedule")
         self.place = place_of(lake.place.path(SCHEDULE), lake.place.storage_options)
         self.shown = f"{lake.place.shown}/{SCHEDULE}"
         self._token: bytes | None = None

@@ -9,6 +9,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
+from polydoc_analytics.errors import require_extra
 from polydoc_analytics.model.plurals import counted, noun
 
 alerts_app = group("alerts", "Check the alerts of the settings, and see what fires.")
@@ -39,6 +40,7 @@ def check(
     from polydoc_analytics.automation.alerts import evaluate
     from polydoc_analytics.automation.state_store import StateStore
 
+    require_extra("schedule", "an alert")
     out = opt.output(json=json, quiet=quiet, no_color=no_color)
     settings = opt.configured(config, views=views, engine=engine, remote=remote)
     target, plan = opened_lake(lake, settings, out, must_exist=True), plans(settings)
@@ -93,6 +95,7 @@ def list_(
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.alerts import evaluate
 
+    require_extra("schedule", "an alert")
     out = opt.output(json=json)
     settings = opt.configured(config)
     target, plan = opened_lake(lake, settings, out, must_exist=True), plans(settings)

@@ -12,7 +12,7 @@ from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import connected, one_or_many, opened_lake, source_or_default
 from polydoc_analytics.cli.terminal import print_bytes
 from polydoc_analytics.config.settings import Settings
-from polydoc_analytics.errors import UsageError, refuse_address
+from polydoc_analytics.errors import UsageError, refuse_address, require_extra
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def report(
 
     out = opt.output(quiet=quiet, no_color=no_color)
     refuse_address(out_folder)
+    require_extra("reports" if rerun is None else "schedule", "a report")
     settings = opt.configured(
         reading.config, choice.timezone, choice.date_basis, views, answering.engine, answering.remote
     )

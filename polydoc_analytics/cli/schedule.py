@@ -10,6 +10,7 @@ from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.alerts import DryRun
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
+from polydoc_analytics.errors import require_extra
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.O
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.schedule.scheduler import Scheduler
 
+    require_extra("schedule", "a schedule")
     settings = opt.configured(config)
     at = opt.parsed_now(now) if now else None
     return Scheduler(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics._version import __version__
-from polydoc_analytics.errors import LakeError, UsageError, translating
+from polydoc_analytics.errors import LakeError, UsageError, require_extra, translating
 from polydoc_analytics.ingest.manifest import Scan
 from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS
 from polydoc_analytics.ingest.pipeline import stage
@@ -87,6 +87,7 @@ class Lake:
         storage_options: Mapping[str, str] | None = None,
         talk: Notify | None = None,
     ) -> None:
+        require_extra("lake", "a lake")
         self.place = place_of(os.fspath(uri), storage_options)
         self._talk = talk
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import UsageError, has_extra
 from polydoc_analytics.model.lengths import DAYS
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.timezones import zone
@@ -39,11 +39,13 @@ class Cron:
 
         The expression is checked, the time zone is not.
         """
-        from cronsim import CronSim, CronSimError
-
         expression = PRESETS.get(text, text)
         if len(expression.split()) != 5:
             raise UsageError(f"schedule '{text}' is no cron expression; {_FORMS}")
+        if not has_extra("schedule"):  # the other settings of the file can be used all the same
+            return cls(expression, timezone)
+        from cronsim import CronSim, CronSimError
+
         try:
             if next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
                 raise UsageError(f"schedule '{text}' never comes; {_FORMS}")

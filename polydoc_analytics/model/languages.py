@@ -18,6 +18,7 @@ from polydoc_analytics.model.language_synonyms import (
     SCRIPT_SYNONYMS,
     TERRITORY_SYNONYMS,
 )
+from polydoc_analytics.model.language_tables import name_key, table
 
 _LONGEST = 100
 _TAG_LIKE = re.compile(r"(?:[a-z]{2,3}|[ix](?=[-_]))(?:[-_][a-z0-9]{1,8})*|root", re.ASCII | re.IGNORECASE)
@@ -74,7 +75,7 @@ def _language(text: str) -> Language:
         if tag and len(tag) <= _LONGEST:
             if _NO_LANGUAGE.fullmatch(tag):
                 return Language(tag, tag, False)
-            return Language(tag, _parsed(tag).display_name(), True)
+            return Language(tag, _display_name(tag), True)
     return Language(text, text, False)
 
 
@@ -108,7 +109,7 @@ def _are_registered(subtags: list[str]) -> bool:
     has_extended_language = len(first) > 1 and rest and len(rest[0]) == 3 and rest[0].isalpha()
     if not has_extended_language or "-".join(subtags) in _grandfathered():
         return True
-    return "-".join(subtags[:2]) in LEGACY_TAGS or _prefixes().get(rest[0]) == str(_parsed(first).language)
+    return "-".join(subtags[:2]) in LEGACY_TAGS or table("prefixes").get(rest[0]) == str(_parsed(first).language)
 
 
 def _tag_of_posix_locale(text: str) -> str | None:
@@ -139,21 +140,17 @@ def _bound(parsed: Any) -> None:
             cache.clear()
 
 
-@lru_cache(maxsize=1)
-def _prefixes() -> dict[str, str]:
-    """Map registered extended languages, each to the language that it may follow, as gan to zh."""
-    from language_data.registry_parser import parse_registry
-
-    return {row["Subtag"]: row["Prefix"][0] for row in parse_registry() if row["Type"] == "extlang"}
-
-
-@lru_cache(maxsize=1)
-def _macrolanguages() -> dict[str, str]:
-    """Map registered members of macrolanguages to those, as nb to no."""
-    from language_data.registry_parser import parse_registry
-
-    rows = (row for row in parse_registry() if row["Type"] == "language" and "Macrolanguage" in row)
-    return {row["Subtag"]: row["Macrolanguage"] for row in rows}
+def _display_name(tag: str) -> str:
+    """Name a tag in English, as langcodes does: "Chinese (Traditional, Taiwan)"."""
+    parsed = _parsed(tag).simplify_script()
+    parts = [
+        _english_name(code) or f"{_english_name(unknown)} [{code}]"
+        for code, unknown in ((parsed.script, "Zzzz"), (parsed.territory, "ZZ"))
+        if code is not None
+    ]
+    code = parsed.language or "und"
+    name = _english_name(code) or f"{_english_name('und')} [{code}]"
+    return f"{name} ({', '.join(parts)})" if parts else name
 
 
 @lru_cache(maxsize=1)
@@ -252,7 +249,8 @@ def _territory(name: str, naming: tuple[str, ...], but_no_language: bool) -> str
 
 
 def _is_region(text: str) -> bool:
-    return bool(_REGION_CODE.fullmatch(text)) and text in _current_regions()
+    """Check for a registered code of a region in use, as AT and 419; not SU, CS or private ones."""
+    return bool(_REGION_CODE.fullmatch(text)) and text in table("regions")
 
 
 def _is_script(text: str) -> bool:
@@ -260,12 +258,12 @@ def _is_script(text: str) -> bool:
 
 
 def _is_spoken(code: str, region: str) -> bool:
-    return bool(_parsed(f"{code}-{region}").speaking_population())
+    return f"{code}-{region}" in table("spoken")
 
 
 def _is_same_language(one: Any, other: Any) -> bool:
     """Compare languages, where a member of a macrolanguage counts as it: Bokmål is Norwegian, Twi is Akan."""
-    members, codes = _macrolanguages(), (str(one.language), str(other.language))
+    members, codes = table("macrolanguages"), (str(one.language), str(other.language))
     return codes[0] == codes[1] or members.get(codes[0]) == codes[1] or members.get(codes[1]) == codes[0]
 
 
@@ -273,7 +271,7 @@ def _more_specific(tag: str, other: str) -> str | None:
     """Choose the longer of two tags of one language, or the member; None where they contradict each other."""
     one, two = tag.split("-"), other.split("-")
     if one[0] != two[0]:
-        member, whole = (one, two) if _macrolanguages().get(one[0]) == two[0] else (two, one)
+        member, whole = (one, two) if table("macrolanguages").get(one[0]) == two[0] else (two, one)
         return "-".join(member) if len(whole) == 1 else None
     shorter, longer = sorted((one, two), key=len)
     return "-".join(longer) if set(shorter) <= set(longer) else None
@@ -293,70 +291,35 @@ def _with_subtags(tag: str, subtags: str) -> str | None:
 
 def _key(name: str) -> str:
     """Reduce a name to the form that the tables are keyed by; punctuation is a space, lest two words become one."""
-    from language_data.names import normalize_name
-
-    return str(normalize_name(" ".join(_PUNCTUATION.sub(" ", name).split())))
+    return name_key(" ".join(_PUNCTUATION.sub(" ", name).split()))
 
 
 def _language_code(key: str) -> str | None:
     """Find the language with exactly this name: its English display name, else a name in any language."""
-    if key in _names("en", "territory") or key in TERRITORY_SYNONYMS:
+    if key in table("en_territory") or key in TERRITORY_SYNONYMS:
         return None
     # Not langcodes.find: it settles for a beginning, so that "Germanium" and "English (Narnia)" would be languages.
     # An English byname yields: "Malti" is one of Sauria Paharia, and Maltese for Maltese.
-    if (code := _look_up("en", "language", key)) and _key(_english_name(code)) == key:
+    if (code := table("en_language").get(key)) and _key(_english_name(code)) == key:
         return code
-    code = _look_up("und", "language", key)
+    code = table("und_language").get(key)
     # Suomi and Eesti are countries too, and what these languages call themselves.
-    is_country = code and key in _names("und", "territory") and _key(_names_of(code).get(code, "")) != key
+    is_country = code and key in table("und_territory") and _key(table("own_names").get(code, "")) != key
     return None if is_country else code
 
 
 def _is_english(name: str) -> bool:
     key = _key(name)
-    return key in LANGUAGE_SYNONYMS or key in _names("en", "language") or bool(_tag(name))
+    return key in LANGUAGE_SYNONYMS or key in table("en_language") or bool(_tag(name))
 
 
 def _code(category: str, key: str, naming: tuple[str, ...], but_no_language: bool) -> str | None:
     """Find the script or territory with exactly this name, in English or, if asked for, in any language."""
     for one in naming:
-        if code := _look_up(one, category, key):
-            return None if but_no_language and key in _names(one, "language") else code
+        if code := table(f"{one}_{category}").get(key):
+            return None if but_no_language and key in table(f"{one}_language") else code
     return None
 
 
-def _look_up(naming: str, category: str, key: str) -> str | None:
-    from language_data.names import get_trie_value
-
-    names = _names(naming, category)
-    return str(get_trie_value(names, key)) if key in names else None
-
-
 def _english_name(code: str) -> str:
-    return str(_names_of(code).get("en", ""))
-
-
-def _names_of(code: str) -> dict[str, str]:
-    from language_data.names import code_to_names
-
-    names: dict[str, str] = code_to_names(code)
-    return names
-
-
-@lru_cache(maxsize=6)
-def _names(naming: str, category: str) -> Any:
-    from language_data.names import load_trie
-    from language_data.util import data_filename
-
-    return load_trie(data_filename(f"trie/{naming}/name_to_{category}.marisa"))
-
-
-@lru_cache(maxsize=1)
-def _current_regions() -> frozenset[str]:
-    """Collect the registered codes of regions in use, as AT and 419; not SU, CS or private ones."""
-    from language_data.registry_parser import parse_registry
-
-    rows = (row for row in parse_registry() if row["Type"] == "region")
-    return frozenset(
-        row["Subtag"] for row in rows if "Deprecated" not in row and "Private use" not in row["Description"]
-    )
+    return table("english_names").get(code, "")

@@ -9,11 +9,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import SourceError, UsageError, require_extra
 from polydoc_analytics.reports.charts.palette import contrast
 from polydoc_analytics.reports.formatting import checked_locale
 from polydoc_analytics.reports.model import Theme
 
+_LOCALE = "en_GB"
 _LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 _MAX_LOGO_BYTES = 500_000
 _MIN_CONTRAST = 3.0
@@ -32,7 +33,7 @@ class Branding:
     title: str = ""
     currency: str = ""
     price_per_credit: Decimal | None = None
-    locale: str = "en_GB"
+    locale: str = _LOCALE
     look: Theme = field(default_factory=Theme)
 
 
@@ -43,6 +44,7 @@ def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
     that cannot be read.
     """
     if table:
+        require_extra("reports", "branding")
         from polydoc_analytics.config.validation import branding_problems
 
         if problems := branding_problems(table):
@@ -57,18 +59,18 @@ def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
         logo=logo,
         fonts=(_fonts(folder / table["fonts"]),) if table.get("fonts") else (),
     )
-    locale = checked_locale(table.get("locale") or "en_GB")
+    locale = checked_locale(table["locale"]) if table.get("locale") else _LOCALE
     return Branding(table.get("title", ""), currency, price, locale, look)
 
 
 def _price(table: Mapping[str, Any]) -> tuple[str, Decimal | None]:
-    from babel.numbers import list_currencies
-
     currency, text = table.get("currency", ""), table.get("price_per_credit")
     if bool(currency) != (text is not None):
         raise UsageError("branding: currency and price_per_credit go together; give both or neither")
     if text is None:
         return "", None
+    from babel.numbers import list_currencies
+
     if currency not in list_currencies():
         raise UsageError(f"branding: currency '{currency}' is unknown; expected an ISO 4217 code such as EUR")
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.config.choices import FORMATS
-from polydoc_analytics.errors import SourceError, SumError, UsageError, refuse_address, translated
+from polydoc_analytics.errors import SourceError, SumError, UsageError, refuse_address, require_extra, translated
 from polydoc_analytics.lake.resolve import Source, resolve
 from polydoc_analytics.loaders.atomic_write import atomic_write
 from polydoc_analytics.loaders.options import ReadOptions
@@ -67,6 +67,7 @@ def report(
     from polydoc_analytics.query.database import connect
     from polydoc_analytics.reports.builders import builder
 
+    require_extra("reports", "a report")
     wanted = checked_formats(formats)
     refuse_address(out)
     now = instant_of(now)
@@ -117,6 +118,7 @@ def context(
     from polydoc_analytics.reports.charts.labels import Labels
     from polydoc_analytics.reports.formatting import Formatter
 
+    require_extra("reports", "a report")
     brand = branding if isinstance(branding, Branding) else parsed(branding or {})
     words = Formatter(brand.locale, db.timezone, brand.currency)
     names = {**db.account_names, **names_of(accounts)}

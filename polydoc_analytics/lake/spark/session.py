@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from polydoc_analytics.errors import PolydocError, SourceError, UsageError, first_line
+from polydoc_analytics.errors import PolydocError, SourceError, UsageError, first_line, missing_extra
 from polydoc_analytics.model.pyspark_notice import hush
 from polydoc_analytics.safe_text import shown
 
@@ -54,11 +54,8 @@ class Session:
                 import pyspark.sql.connect.readwriter  # noqa: F401 - as above, they would be imported later
                 from pyspark.sql.connect.client import DefaultChannelBuilder
                 from pyspark.sql.connect.session import SparkSession
-        except ImportError as error:
-            raise UsageError(
-                f"engine spark needs the package {error.name or 'pyspark-client'}; "
-                "pip install 'polydoc-analytics[spark]'"
-            ) from None
+        except ImportError:
+            raise missing_extra("spark", "engine spark") from None
         try:
             builder = DefaultChannelBuilder(remote)
         except Exception as error:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from polydoc_analytics.errors import SourceError, UsageError
+from polydoc_analytics.errors import SourceError, UsageError, require_extra
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import arrow
 from polydoc_analytics.loaders.services.postgres_dsn import parsed
@@ -170,12 +170,9 @@ class _Session:
         self.name = f"{source}: {what} at {self._dsn.place}"
         self._is_open = False
         self._readers: list[Any] = []
-        try:
-            from adbc_driver_postgresql import dbapi
-        except ImportError:
-            dbapi = None
-        if dbapi is None:
-            raise SourceError(f"{source}: PostgreSQL needs another package; pip install 'polydoc-analytics[postgres]'")
+        require_extra("postgres", f"{source}: PostgreSQL", SourceError)
+        from adbc_driver_postgresql import dbapi
+
         self._connection = self._told(lambda: dbapi.connect(self._dsn.text), is_connecting=True)
         self._is_open = True
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from polydoc_analytics.errors import SourceError
+from polydoc_analytics.errors import SourceError, require_extra
 from polydoc_analytics.loaders.compression import CutOffError, unpacked
 from polydoc_analytics.loaders.formats import json_pages
 from polydoc_analytics.loaders.run_parser import show
@@ -92,6 +92,7 @@ def fetched(
             "source"
         )
     path = folder / _FILE
+    require_extra("api", "the service's API", SourceError)
     with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
         _try(fetch, patience, tell)
         while url := fetch.next_page(is_partial):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import PolydocError, UsageError, nearest
+from polydoc_analytics.errors import PolydocError, UsageError, nearest, require_extra
 from polydoc_analytics.reports.builders.context import records
 from polydoc_analytics.reports.builders.durations import duration_chart
 from polydoc_analytics.reports.builders.explanation import explanation_chart
@@ -113,10 +113,9 @@ def _every(db: Database, every: str | None) -> str:
 
 
 def _chart(spec: Any) -> altair.TopLevelMixin:
-    try:
-        import altair
-    except ImportError:
-        raise PolydocError("charts need Altair; install it with: pip install 'polydoc-analytics[notebook]'") from None
+    require_extra("notebook", "a chart")
+    import altair
+
     # White background for dark notebooks; a font that every reader's machine has, with equal widths.
     looks = {**palette.replaced(spec, {vega_lite.FONT: _FONT}), "background": palette.PAPER, "padding": 10}
     made: altair.TopLevelMixin = altair.Chart.from_dict(looks)

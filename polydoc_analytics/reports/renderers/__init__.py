@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.config.choices import FORMATS
-from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.errors import UsageError, nearest, require_extra
 
 if TYPE_CHECKING:
     from polydoc_analytics.reports.model import Report
@@ -21,5 +21,6 @@ def render(report: Report, form: str) -> bytes:
     """
     if form not in FORMATS:
         raise UsageError(f"unknown format '{form}'{nearest(form, FORMATS)}; expected {', '.join(FORMATS)}")
+    require_extra("reports", "a report")
     content: bytes = import_module(f"{__name__}.{_MODULES[form]}").render(report)
     return content

@@ -1,0 +1,40 @@
+"""The tables of names of languages: as the package has them that they are made from; tags are named as by langcodes."""
+
+from __future__ import annotations
+
+import langcodes
+import pytest
+from language_data.name_data import CODE_TO_NAMES
+from language_data.names import normalize_name
+from support.language_tables import tables
+
+from polydoc_analytics.model.language_tables import TABLES, name_key, table
+from polydoc_analytics.model.languages import language
+
+MADE = tables()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_what_it_was_made_from(name: str) -> None:
+    """`just languages` writes them anew."""
+    assert table(name) == MADE[name]
+
+
+def test_keys_are_those_of_the_tables() -> None:
+    names = [name for names in CODE_TO_NAMES.values() for name in names.values()]
+    assert len(names) > 170_000
+    assert [name for name in names if name_key(name) != normalize_name(name)] == []
+
+
+def test_tags_have_the_names_that_langcodes_displays() -> None:
+    """Each language, script and region that has a code; and languages with scripts and regions, known and made up."""
+    languages = [code for code in CODE_TO_NAMES if len(code) in (2, 3) and code.islower()]
+    scripts = [code for code in CODE_TO_NAMES if len(code) == 4]
+    regions = [code for code in CODE_TO_NAMES if code.isdigit() or code.isupper()]
+    tags = [*languages, *(f"sr-{script}" for script in scripts), *(f"de-{region}" for region in regions)]
+    tags += [
+        f"{languages[at * 7 % len(languages)]}-{scripts[at % len(scripts)]}-{regions[at]}" for at in range(len(regions))
+    ]
+    known = {found.tag: found.name for found in map(language, tags) if found.known}
+    assert len(known) > 8_000
+    assert known == {tag: langcodes.Language.get(tag).display_name() for tag in known}
