@@ -29,7 +29,7 @@ docs:
 
 # Write the tables of the names of languages anew, from the installed language_data.
 languages:
-    PYTHONPATH=tests python -m support.language_tables
+    python tests/support/language_tables.py
 
 # Install the package plain and with each extra, and do each part's main job.
 installs *parts:
