@@ -13,6 +13,7 @@ from typing import Any
 
 _NAME = "polydoc-analytics"
 _COMPLETION = "_POLYDOC_ANALYTICS_COMPLETE"
+_CONFIG = "POLYDOC_ANALYTICS_CONFIG"
 _TRACEBACK = "POLYDOC_ANALYTICS_TRACEBACK"
 
 
@@ -74,9 +75,9 @@ def application() -> Any:
 
 
 def _run(arguments: list[str]) -> int:
-    from polydoc_analytics.config.settings import set_config_file
     from polydoc_analytics.errors import InternalError, PolydocError, is_foreign
 
+    config_file = os.environ.get(_CONFIG)
     try:
         _refuse_empty(arguments)
         command = application()
@@ -105,7 +106,11 @@ def _run(arguments: list[str]) -> int:
             raise
         return _exit_code_of(error)  # a panic of Rust code
     finally:
-        set_config_file(None)
+        # A command with --config has named its file there; a notebook runs commands in its own process.
+        if config_file is None:
+            os.environ.pop(_CONFIG, None)
+        else:
+            os.environ[_CONFIG] = config_file
 
 
 def _refuse_empty(arguments: list[str]) -> None:

@@ -93,7 +93,7 @@ def sync(
     for name in names or known:
         try:
             with opt.progress(out) as update:
-                result = synced(target, known[name], full=full, partial=partial, progress=update, tell=out.say)
+                result = synced(target, known[name], full=full, partial=partial, progress=update, notify=out.say)
         except PolydocError as error:
             print(f"error: {name}: {error}", file=sys.stderr)
             exit_code = max(exit_code, error.exit_code)

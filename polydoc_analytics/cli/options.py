@@ -15,7 +15,7 @@ import typer
 
 from polydoc_analytics.cli.root import ENGINE, OUTPUT, READING, RUNS, TIME
 from polydoc_analytics.cli.terminal import unguarded
-from polydoc_analytics.config.settings import Settings, set_config_file, settings
+from polydoc_analytics.config.settings import CONFIG_VARIABLE, Settings, settings
 from polydoc_analytics.errors import UsageError, nearest
 
 _GIVEN = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
@@ -233,7 +233,8 @@ def configured(
 ) -> Settings:
     """Read the settings and put the flags on top; whatever looks for settings from now on reads the same file."""
     in_file = settings(config)
-    set_config_file(config)
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = config
     if remote is not None and (engine or in_file.engine) == "duckdb":
         raise UsageError("--remote goes with --engine spark; add that, or leave the remote out")
     return replace(

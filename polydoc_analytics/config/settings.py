@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "polydoc-analytics.toml"
 PREFIX = "POLYDOC_ANALYTICS_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 
 ROW_SIZE = re.compile(r"([1-9][0-9]{0,9}) ?(B|KiB|MiB|GiB)?", re.ASCII)
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -81,15 +82,6 @@ class SettingsError(UsageError):
         self.problems = tuple(problems)
 
 
-_chosen: str | None = None
-
-
-def set_config_file(file: str | None) -> None:
-    """Make a file that of all that looks for settings in this process; None takes it back."""
-    global _chosen
-    _chosen = file
-
-
 def settings(config: str | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Load the settings from a file (or the one in this folder) and the environment.
 
@@ -104,8 +96,7 @@ def settings(config: str | None = None, environment: Mapping[str, str] | None = 
 def examined(config: str | None = None, environment: Mapping[str, str] | None = None) -> tuple[Settings, list[str]]:
     """Load the settings, with all that is valid in them, and list the mistakes; see :func:`settings`."""
     environment = os.environ if environment is None else environment
-    config = config or _chosen
-    path = Path(config or environment.get(f"{PREFIX}CONFIG") or FILE_NAME)
+    path = Path(config or environment.get(CONFIG_VARIABLE) or FILE_NAME)
     found, problems = _of_file(path) if path.exists() or config else (Settings(file=path), [])
     given: dict[str, Any] = {key: value for key in TEXTS if (value := environment.get(PREFIX + key.upper()))}
     found = replace(found, **given)

@@ -62,7 +62,7 @@ class ApiSource(_Late):
                 allow_http=self.allow_http,
                 is_partial=options.partial,
                 progress=options.progress,
-                tell=notify,
+                notify=notify,
             )
             return rest_api.read(path, source=self.name, is_partial=options.partial)
 

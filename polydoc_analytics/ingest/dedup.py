@@ -39,7 +39,7 @@ WINNER_ORDER = """
 """SQL: finished over Running, then the later finish, then Succeeded over Failed, then the greater, null lowest."""
 
 _SPILL_BYTES = 64 * 1024 * 1024
-_MOST_LOAD = 0.75
+_MAX_LOAD = 0.75
 _FIRST_SLOTS = 1 << 21
 _SLOTS_AT_ONCE = 1 << 17
 _SETTLED_AT_ONCE = 200_000
@@ -60,8 +60,8 @@ class SeenHashes:
         self._count = 0
 
     def add(self, hashes: Hashes) -> Mask:
-        """Add hashes; tell for each whether it is new, one of equal ones in the array alone."""
-        while (self._count + len(hashes)) > _MOST_LOAD * len(self._slots):
+        """Add hashes; return a mask of the new ones, of which equal ones in the array count once."""
+        while (self._count + len(hashes)) > _MAX_LOAD * len(self._slots):
             self._grow()
         order = np.argsort(hashes)
         ordered = np.maximum(hashes[order], np.uint64(1))
@@ -83,7 +83,7 @@ class SeenHashes:
             old.resize(start, refcheck=False)
 
     def _insert(self, hashes: Hashes) -> Mask:
-        """Insert hashes that differ from each other; tell for each whether it is new."""
+        """Insert distinct hashes; return a mask of the new ones."""
         slots = self._slots
         last = len(slots) - 1
         at = (hashes >> np.uint64(64 - last.bit_length())).astype(np.int64)
@@ -110,7 +110,7 @@ class Merge:
         self._folder = folder
 
     def add(self, runs: pa.Table) -> Mask:
-        """Take rows in; tell which of them are finished and of an id seen for the first time. The others are held."""
+        """Add rows; return a mask of those that are finished and whose id is new. The others are held back."""
         is_finished: Mask = pc.not_equal(runs["status"], "Running").to_numpy(zero_copy_only=False)
         hashes = pl.Series(runs["id"]).hash().to_numpy()
         is_new = is_finished.copy()
@@ -128,8 +128,8 @@ class Merge:
             self._spilled.append(path)
             self._held, self._held_bytes = [], 0
 
-    def settle(self, con: duckdb.DuckDBPyConnection, written: list[str]) -> Settled:
-        """Decide between the rows held back and those written to Parquet files; returns what is to change there."""
+    def resolve_conflicts(self, con: duckdb.DuckDBPyConnection, written: list[str]) -> Settled:
+        """Decide between the rows held back and those written to Parquet files; return the changes to make there."""
         self._seen = SeenHashes()  # of no use from here on, and the largest thing in memory
         if not self._held and not self._spilled:
             return Settled(arrow_schema().empty_table(), {}, [])

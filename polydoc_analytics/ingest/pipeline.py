@@ -92,7 +92,7 @@ def stage(
     with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
         con.execute("set enable_external_file_cache = false")  # each file is read once
         try:
-            settled = merge.settle(con, written)
+            settled = merge.resolve_conflicts(con, written)
         except duckdb.OutOfMemoryException:  # texts of tens of MB; of others any number of rows is merged
             raise SourceError(
                 "the source holds runs with texts too long to be merged in memory; lower longest_row in the settings, "

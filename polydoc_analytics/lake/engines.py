@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from polydoc_analytics.config.choices import ENGINES
 from polydoc_analytics.errors import UsageError, nearest
-
-ENGINES = ("duckdb", "spark")
 
 
 def is_spark(engine: str) -> bool:

@@ -26,7 +26,7 @@ def sync(
     full: bool = False,
     partial: bool = False,
     progress: Progress | None = None,
-    tell: Notify | None = None,
+    notify: Notify | None = None,
 ) -> LoadResult:
     """Bring a source's runs into the lake, and return how they are accounted for.
 
@@ -51,7 +51,7 @@ def sync(
             newest = max((at for at in changed_at if at <= started), default=None)
             more = {"newest_file_at": newest.isoformat()} if newest else {}
         else:
-            result = _service(lake, source, cursor, partial, progress, tell)
+            result = _service(lake, source, cursor, partial, progress, notify)
             cursor = {"synced_to": started.isoformat()}
             if isinstance(source, PostgresSource) and (names := source.names_of_accounts()):
                 lake.name_accounts(names)
@@ -80,10 +80,10 @@ def _service(
     cursor: Mapping[str, Any],
     partial: bool,
     progress: Progress | None,
-    tell: Notify | None,
+    notify: Notify | None,
 ) -> LoadResult:
     if isinstance(source, ApiSource):
-        service = source.service(tell)
+        service = source.service(notify)
     elif "synced_to" in cursor and lake.exists:
         since = datetime.fromisoformat(cursor["synced_to"]) - source.overlap
         service = source.service(since, [run["id"] for run in lake.running()])

@@ -65,7 +65,7 @@ def format_of(path: str) -> str:
 
 
 def reason(error: BaseException, address: str) -> str:
-    """Say in one line why an address cannot be read, without what a signed one must keep to itself."""
+    """Word in one line why an address cannot be read, without the secrets of a signed one."""
     text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().split("\n")[0]
     return scrubbed(text.replace(address, shown(address)), secrets_of(address)) if "://" in address else text
 
@@ -113,7 +113,7 @@ def columnar_format(head: bytes) -> str:
 
 
 def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
-    """Tell a format of text by a file's first bytes; return it with the stream, still whole."""
+    """Recognise a format of text by a file's first bytes; return it with the stream, still whole."""
     start, stream = peek(stream)
     if not start:
         raise SourceError(f"{name}: is empty")

@@ -70,15 +70,15 @@ class Peeked:
         return self.raw.read(size)
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def writable(self) -> bool:
-        """Say that it cannot be written."""
+        """Return False."""
         return False
 
     def seekable(self) -> bool:
-        """Say that it can be read once, from its beginning to its end."""
+        """Return False: it is read once, from its beginning to its end."""
         return False
 
     def close(self) -> None:

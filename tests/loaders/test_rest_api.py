@@ -247,7 +247,7 @@ TROUBLE: dict[str, Answer] = {
 def test_trouble_that_passes_is_waited_out(trouble: str, tmp_path: Path) -> None:
     said: list[str] = []
     with serving(TROUBLE[trouble], sent(RUNS)) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK, tell=said.append)
+        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK, notify=said.append)
     assert ids(path) == ["a", "b", "c"]
     assert len(service.paths) == 2
     assert len(said) == 1

@@ -103,7 +103,7 @@ class Scheduler:
             if self.stop():
                 return
             try:
-                sync(self.lake, known[name], tell=self.tell)
+                sync(self.lake, known[name], notify=self.tell)
             except PolydocError as error:
                 self.tell(f"{name}: {error}")
 

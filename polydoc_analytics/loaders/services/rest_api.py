@@ -63,7 +63,7 @@ def fetched(
     is_partial: bool = False,
     patience: RetryPolicy | None = None,
     progress: Callable[[int, int], None] | None = None,
-    tell: Callable[[str], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Path:
     """Fetch ``{base}/v1/runs`` and return the path of a file in ``folder`` that holds the JSON of the runs, whole.
 
@@ -73,7 +73,7 @@ def fetched(
     The file has its name ``runs.json`` only when all of it is there, and replaces an earlier one; read it with
     :func:`read`. Give each fetch a folder of its own. ``base`` may have a path, and a query, which is kept but never
     shown. ``progress`` is called with the bytes received so far and the bytes there are in all (0 where that is
-    unknown), from 0 again at each try; ``tell`` with a line for each try that failed and is followed by another.
+    unknown), from 0 again at each try; ``notify`` with a line for each try that failed and is followed by another.
 
     The token goes as a bearer token, left alone where it begins with "bearer " already, and never to another host, port
     or scheme than that of ``base`` (but http may become https). A ``base`` of plain http on another machine, where
@@ -94,15 +94,15 @@ def fetched(
     path = folder / _FILE
     require_extra("api", "the service's API", SourceError)
     with quiet(), _Fetch(url, _header(token), path, patience, progress) as fetch:
-        _try(fetch, patience, tell)
+        _try(fetch, patience, notify)
         while url := fetch.next_page(is_partial):
             fetch.url = url
-            _try(fetch, patience, tell)
+            _try(fetch, patience, notify)
         fetch.finish()
     return path
 
 
-def _try(fetch: _Fetch, patience: RetryPolicy, tell: Callable[[str], None] | None) -> None:
+def _try(fetch: _Fetch, patience: RetryPolicy, notify: Callable[[str], None] | None) -> None:
     """Ask for a page once, or more often where what went wrong may pass."""
     import stamina
 
@@ -113,8 +113,8 @@ def _try(fetch: _Fetch, patience: RetryPolicy, tell: Callable[[str], None] | Non
         tries += 1
         if not isinstance(error, _AgainError):
             return False
-        if tell and tries < patience.attempts:
-            tell(f"{error}; trying again ({tries + 1} of {patience.attempts})")
+        if notify and tries < patience.attempts:
+            notify(f"{error}; trying again ({tries + 1} of {patience.attempts})")
         if not error.wait_s:
             return True
         return min(error.wait_s + random.uniform(0, patience.first_wait_s), patience.most_wait_s)
