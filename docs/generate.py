@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample_runs.ndjson"
 _PREFIX = "POLYDOC_ANALYTICS_"
 _MOST_SIGNATURE = 88
+_FAMILIES = ("usage", "durations", "request_rates")
 _SHORT = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
 
 
@@ -35,7 +36,7 @@ def views_page() -> str:
     """Return the dictionary of views: each with its grain and columns; those of one family share their measures."""
     families: dict[str, list[catalog.View]] = {}
     for view in catalog.catalog().values():
-        family = next((name for name in ("usage", "durations") if view.name.startswith(name)), view.name)
+        family = next((name for name in _FAMILIES if view.name.startswith(name)), view.name)
         families.setdefault(family, []).append(view)
     parts = [
         "# The views",

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import resources
 
 from polydoc_analytics.errors import UsageError, nearest
+from polydoc_analytics.model.sql_template import fill
 from polydoc_analytics.views.render import NAME_COLUMNS, RenderContext, is_unlikely, render
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "NAME_COLUMNS",
     "RenderContext",
     "View",
+    "all_request_facts",
     "catalog",
     "is_unlikely",
     "parse_header",
@@ -37,7 +39,11 @@ _FIRST_DAYS = {
     "month": "first day of the local month",
 }
 _KEY_COLUMNS = {"account": "account_id", "language": "language"}
-_SINGLE_KEYS = {"accounts": ("account_id",), "calendar": ("day",)}
+_SINGLE_KEYS = {
+    "accounts": ("account_id",),
+    "calendar": ("day",),
+    "requests": ("account_id", "language", "input_file_id", "request"),
+}
 _HEADER_LINE = re.compile(r"-- ?(.*)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
 
@@ -90,6 +96,9 @@ def catalog() -> dict[str, View]:
         for by in ((), ("account",), ("language",), ("account", "language")):
             views.append(_usage(by, every))
     views += [_durations(by) for by in ((), ("language",), ("account",))]
+    views.append(_single("requests"))
+    views += [_request_rates(by) for by in ((), ("account",), ("language",), ("account", "language"))]
+    views += [_request_rates((), every) for every in ("week", "month")]
     views += [_single(name) for name in ("accounts", "calendar", "data_quality", "coverage", "conservation")]
     return {view.name: view for view in views}
 
@@ -160,6 +169,24 @@ def _durations(by: tuple[str, ...]) -> View:
     grain = "".join(f"one {key} × " for key in by) + "one status"
     name = f"durations_by_{by[0]}" if by else "durations"
     return _family("durations", name, {"title": _title(by, None), "grain": grain}, keys)
+
+
+def _request_rates(by: tuple[str, ...], every: str | None = None) -> View:
+    keys = tuple(_KEY_COLUMNS[key] for key in by)
+    grain = " × ".join(f"one {key}" for key in by) or "the whole interval"
+    name = "_by_".join(filter(None, ("request_rates", "_".join(by)))) + (f"_{EVERY[every]}" if every else "")
+    header = {
+        "title": _title(by, every),
+        "grain": f"one local {every} in which requests began" if every else grain,
+        "first_day": _FIRST_DAYS[every or "day"],
+    }
+    left_out = () if every else ("period", "is_partial")
+    return _family("request_rates", name, header, (*keys, "period") if every else keys, left_out, every)
+
+
+def all_request_facts(context: RenderContext) -> str:
+    """Return the SQL of the base view of all requests, one a row, over all runs whatever the interval."""
+    return fill(_read("base/all_request_facts").strip(), {"all_runs": context.all_runs})
 
 
 def _family(

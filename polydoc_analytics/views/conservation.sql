@@ -76,6 +76,18 @@ identities as (
     cross join measures
     cross join total
     left join summed on named.place = summed.place
+    union all
+    select 101, 1, 'attempts sum to runs', 'attempts',
+        (select coalesce(sum(attempts), 0) from {{all_request_facts}}),
+        (select count(*) from {{all_runs}})
+    union all
+    select 102, 1, 'accounts sum to requests', 'requests',
+        (select coalesce(sum(requests), 0) from request_rates_by_account), requests
+    from request_rates
+    union all
+    select 103, 1, 'languages sum to requests', 'requests',
+        (select coalesce(sum(requests), 0) from request_rates_by_language), requests
+    from request_rates
 )
 
 select

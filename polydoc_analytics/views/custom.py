@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 BASE = (
     *("observed", "languages", "account_names", "language_names", "run_facts", "run_facts_with_language"),
-    *("run_history", "rows_of_table", "shown_rows"),
+    *("run_history", "all_run_facts", "all_run_facts_with_language", "all_request_facts", "request_facts"),
+    *("rows_of_table", "shown_rows"),
 )
 """Names of a connection's own tables, reserved."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -12,7 +12,7 @@ from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import COLUMNS
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, offsets, zone
-from polydoc_analytics.views import RenderContext, View, render
+from polydoc_analytics.views import RenderContext, View, all_request_facts, render
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark, to_standard
 
@@ -96,7 +96,9 @@ def statements(views: Iterable[View], name: str, *, table: str = "runs", timezon
     user's own that is not portable to another dialect.
     """
     chosen = dialect(name)
-    parts = [_preamble(name, chosen, table, timezone), _base(chosen, table, timezone)]
+    requests = f"create view all_request_facts as\n{chosen.carried(all_request_facts(_SETTING))};"
+    requests += "\n\ncreate view request_facts as\nselect *\nfrom all_request_facts;"
+    parts = [_preamble(name, chosen, table, timezone), _base(chosen, table, timezone), requests]
     for view in views:
         sql = render(view, _SETTING)
         if view.file is not None and name != "duckdb":

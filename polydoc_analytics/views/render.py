@@ -35,7 +35,8 @@ class RenderContext:
 
     ``history`` has account_id and dated_at of every run before the end of the interval, ``as_of`` is now or that end,
     ``calendar_bounds`` is a SELECT of first_day and last_day, which are at most ``calendar_digits`` digits of days
-    apart.
+    apart. ``all_runs`` has every run of the chosen accounts and languages, with its language and dated by its creation;
+    ``all_request_facts`` are the requests over these, ``request_facts`` those of the interval.
     """
 
     facts: str = "run_facts"
@@ -48,6 +49,9 @@ class RenderContext:
     since: str | None = None
     calendar_bounds: str = "select min(day) as first_day, max(day) as last_day from run_facts"
     calendar_digits: int = 5
+    all_runs: str = "run_facts_with_language"
+    all_request_facts: str = "all_request_facts"
+    request_facts: str = "request_facts"
 
 
 def render(view: View, context: RenderContext) -> str:
@@ -78,6 +82,9 @@ def _of_context(context: RenderContext) -> dict[str, Value]:
     return {
         "facts_with_language": context.facts_with_language,
         "history": context.history,
+        "all_runs": context.all_runs,
+        "all_request_facts": context.all_request_facts,
+        "request_facts": context.request_facts,
         "now": context.now,
         "as_of": context.as_of,
         "count_in_interval": f"count(*) filter (where dated_at >= {context.since})" if context.since else "count(*)",

@@ -84,7 +84,7 @@ def test_spark_runs_them(here: pda.Database, cluster: str, tmp_path: Path) -> No
     pda.export(SAMPLE, tmp_path / "runs")
     with pda.connect(tmp_path / "runs", engine="spark", remote=cluster) as there:
         spark = there.spark
-        base = [name for name in custom.BASE if name.startswith("run_") or name.endswith("_names")]
+        base = [name for name in custom.BASE if name.startswith("run_") or name.endswith(("_names", "request_facts"))]
         for name in (*views.catalog(), *base):
             spark.catalog.dropTempView(name)
         for statement in written("spark", "observed").split(";\n"):
@@ -123,6 +123,7 @@ def test_every_statement_is_one_of_its_dialect_and_says_who_has_run_it(dialect: 
     text = written(dialect)
     found = [one for one in sqlglot.parse(text, read=dialect) if one is not None]
     base = ["run_facts", "run_facts_with_language", "run_history", "language_names", "account_names"]
+    base += ["all_request_facts", "request_facts"]
     assert [one.this.name for one in found] == [*base, *views.catalog()]
     assert all(one.kind == "VIEW" for one in found)
     said = text.splitlines()[0]

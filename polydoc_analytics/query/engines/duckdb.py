@@ -34,9 +34,9 @@ _SPILLED = "16GB"
 _PLACE = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<caret> *)\^", re.MULTILINE)
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
-_RUN_FACTS_WITH_LANGUAGE = """
-    select run_facts.*, languages.language, languages.language_name, languages.is_known_language
-    from run_facts inner join languages using (target_language)"""
+_WITH_LANGUAGE = """
+    select facts.*, languages.language, languages.language_name, languages.is_known_language
+    from {} as facts inner join languages using (target_language)"""
 
 
 class DuckEngine:
@@ -65,9 +65,14 @@ class DuckEngine:
             # The views are bound to no runs at first, and to days of UTC: each of them would look into the files, and
             # go through the zone's offsets, which are hundreds where a run is of the year 9999.
             self._con.execute(f"create view observed as {no_runs()}")
-            self._con.execute(f"create view run_facts as {_run_facts(scope, '0')}")
-            self._con.execute(f"create view run_facts_with_language as {_RUN_FACTS_WITH_LANGUAGE}")
+            for name, over in (("run_facts", scope), ("all_run_facts", scope.over_all_time)):
+                self._con.execute(f"create view {name} as {_run_facts(over, '0')}")
+                self._con.execute(f"create view {name}_with_language as {_WITH_LANGUAGE.format(name)}")
             self._con.execute(f"create view run_history as {scope.history}")
+            requests = catalog.all_request_facts(scope.render_context)
+            # Views over requests are bound to their columns alone, for to plan this long query with each takes time.
+            self._con.execute(f"create view all_request_facts as {_columns_of(self._con.sql(requests))}")
+            self._con.execute(f"create view request_facts as {scope.request_facts}")
             for view in scope.view.views.values():
                 if view.file is not None:
                     if not is_raw:
@@ -75,8 +80,10 @@ class DuckEngine:
                     custom.create(self._con, view)
                 else:
                     self._con.execute(f"create view {view.name} as {catalog.render(view, scope.render_context)}")
-            shift = scope.shift_us(f"epoch_us({scope.dated_by})", "//")
-            self._con.execute(f"create or replace view run_facts as {_run_facts(scope, shift)}")
+            self._con.execute(f"create or replace view all_request_facts as {requests}")
+            for name, over in (("run_facts", scope), ("all_run_facts", scope.over_all_time)):
+                shift = over.shift_us(f"epoch_us({over.dated_by})", "//")
+                self._con.execute(f"create or replace view {name} as {_run_facts(over, shift)}")
             with self._errors():
                 self._observe()
             self._stack = stack.pop_all()
@@ -247,6 +254,12 @@ class DuckEngine:
             self._con.register("rows_of_table", pa.table(values, names=list(columns)))
             self._con.execute(f"insert into {name} select * from rows_of_table")
             self._con.unregister("rows_of_table")
+
+
+def _columns_of(relation: duckdb.DuckDBPyRelation) -> str:
+    """Return SQL of no rows with the columns of a query."""
+    columns = zip(relation.columns, relation.types, strict=True)
+    return f"select {', '.join(f'cast(null as {kind}) as {name}' for name, kind in columns)} where false"
 
 
 def _run_facts(scope: Scope, shift: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from polydoc_analytics import views as catalog
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.languages import Language, languages
+from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, local_date, offsets, zone
 from polydoc_analytics.query.options import ViewOptions
@@ -49,6 +50,21 @@ class Scope:
     def history(self) -> str:
         """SQL for account_id and dated_at of every run up to the end of the interval, be it before the interval."""
         return f"select account_id, {self.dated_by} as dated_at from observed {self._where(None)}"
+
+    @cached_property
+    def over_all_time(self) -> Scope:
+        """The same accounts and languages over all time, each run dated by its creation."""
+        unbounded = Interval(None, None, self.view.interval.timezone)
+        return replace(self, view=replace(self.view, interval=unbounded, date_basis="created"))
+
+    @property
+    def request_facts(self) -> str:
+        """SQL for the requests of the interval: those whose first run was created in it, whatever the date basis."""
+        since, until = self.view.interval.since, self.view.interval.until
+        conditions = [f"first_created_at >= {instant(since)}"] if since else []
+        conditions += [f"first_created_at < {instant(until)}"] if until else []
+        where = f" where {' and '.join(conditions)}" if conditions else ""
+        return f"select * from all_request_facts{where}"
 
     def _where(self, since: datetime | None) -> str:
         basis = self.dated_by
@@ -119,6 +135,7 @@ class Scope:
             end_of_whole_days=ends,
             calendar_bounds=bounds,
             calendar_digits=len(str((days[1] - days[0]).days)) if days else 1,
+            all_runs="all_run_facts_with_language",
         )
 
     @property

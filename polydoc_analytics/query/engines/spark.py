@@ -30,6 +30,18 @@ _SCHEMA = ", ".join(f"{c.name} {_KINDS[c.kind]}" for c in COLUMNS) + ", load str
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE"}
 
 
+_WITH_LANGUAGE = """
+    select facts.*, languages.language, languages.language_name, languages.is_known_language
+    from {} as facts inner join languages on facts.target_language = languages.target_language"""
+_BELOW = {
+    "run_facts_with_language": ["run_facts"],
+    "all_run_facts_with_language": ["all_run_facts"],
+    "all_request_facts": ["all_run_facts_with_language"],
+    "request_facts": ["all_request_facts"],
+}
+"""The base views that base views are built on."""
+
+
 class SparkEngine:
     """Temporary views in a session of one's own, each created when it is first asked for."""
 
@@ -131,7 +143,7 @@ class SparkEngine:
                 catalog.view(name, self._scope.view.views)
             view = known[name]
             if isinstance(view, str):
-                below, sql = {"run_facts_with_language": ["run_facts"]}.get(name, []), view
+                below, sql = _BELOW.get(name, []), view
             else:
                 tree = parsed(catalog.render(view, self._scope.render_context))
                 if view.file is not None:
@@ -171,33 +183,39 @@ def _there(file: str) -> str:
 
 
 def base_views(scope: Scope) -> dict[str, str]:
-    """Return the SQL of the base views by name: the runs that count, and these with their languages."""
+    """Return the SQL of the base views by name: the runs that count and all of them, and the requests over these."""
+    return {
+        "run_facts": _run_facts(scope),
+        "run_facts_with_language": _WITH_LANGUAGE.format("run_facts"),
+        "all_run_facts": _run_facts(scope.over_all_time),
+        "all_run_facts_with_language": _WITH_LANGUAGE.format("all_run_facts"),
+        "run_history": to_spark(parsed(scope.history)),
+        "all_request_facts": to_spark(parsed(catalog.all_request_facts(scope.render_context))),
+        "request_facts": to_spark(parsed(scope.request_facts)),
+    }
+
+
+def _run_facts(scope: Scope) -> str:
     names = ", ".join(NAMES)
     basis = f"unix_micros({scope.dated_by})"
     where = scope.where and to_spark(parsed(f"select * from observed {scope.where}").args["where"])
     # Subqueries, for the offsets of many years are a long text, and it would be planned wherever it stands.
-    return {
-        "run_facts": f"""
-            select
-                {names},
-                cast(
-                    coalesce(cast(input_tokens as decimal(20, 0)) + output_tokens, input_tokens, output_tokens)
-                    as bigint
-                ) as total_tokens,
-                unix_micros(finished_at) - unix_micros(created_at) as duration_us,
-                day,
-                date_add(day, -cast((day_number + 3) % 7 as int)) as week,
-                date_add(day, 1 - dayofmonth(day)) as month
+    return f"""
+        select
+            {names},
+            cast(
+                coalesce(cast(input_tokens as decimal(20, 0)) + output_tokens, input_tokens, output_tokens)
+                as bigint
+            ) as total_tokens,
+            unix_micros(finished_at) - unix_micros(created_at) as duration_us,
+            day,
+            date_add(day, -cast((day_number + 3) % 7 as int)) as week,
+            date_add(day, 1 - dayofmonth(day)) as month
+        from (
+            select *, date_add(date '1970-01-01', cast(day_number - {DAYS_BEFORE_1970} as int)) as day
             from (
-                select *, date_add(date '1970-01-01', cast(day_number - {DAYS_BEFORE_1970} as int)) as day
-                from (
-                    select *, ({basis} + {scope.shift_us(basis, "div")}) div {DAY_US} as day_number
-                    from observed
-                    {where}
-                )
-            )""",
-        "run_facts_with_language": """
-            select run_facts.*, languages.language, languages.language_name, languages.is_known_language
-            from run_facts inner join languages on run_facts.target_language = languages.target_language""",
-        "run_history": to_spark(parsed(scope.history)),
-    }
+                select *, ({basis} + {scope.shift_us(basis, "div")}) div {DAY_US} as day_number
+                from observed
+                {where}
+            )
+        )"""

@@ -1,0 +1,178 @@
+with
+-- Numbers first: the texts of all runs at once would fill the memory.
+several as (
+    select hash(account_id, input_file_id, language) as place
+    from {{all_runs}}
+    group by place
+    having count(*) > 1
+),
+
+chained as (
+    select
+        id,
+        account_id,
+        input_file_id,
+        language,
+        status,
+        created_at,
+        case when status = 'Succeeded' then greatest(created_at, coalesce(finished_at, created_at)) end as succeeded_at,
+        credits,
+        day,
+        week,
+        month
+    from {{all_runs}}
+    where hash(account_id, input_file_id, language) in (select place from several)
+),
+
+-- Creations and successes in the order of their instants. A run starts a request where a success stands right before
+-- it: that of an earlier run, or of the run before when it was created. At one instant successes come first.
+events as (
+    select
+        created_at as happened_at,
+        1 as is_creation,
+        id,
+        account_id,
+        input_file_id,
+        language,
+        status,
+        created_at,
+        succeeded_at,
+        credits,
+        day,
+        week,
+        month
+    from chained
+    union all
+    select
+        succeeded_at,
+        0,
+        id,
+        account_id,
+        input_file_id,
+        language,
+        status,
+        created_at,
+        succeeded_at,
+        credits,
+        day,
+        week,
+        month
+    from chained
+    where succeeded_at > created_at
+),
+
+ordered as (
+    select
+        *,
+        row_number() over (
+            partition by account_id, input_file_id, language
+            order by happened_at, is_creation, id
+        ) as nth,
+        lag(case when is_creation = 0 or succeeded_at = created_at then 1 else 0 end) over (
+            partition by account_id, input_file_id, language
+            order by happened_at, is_creation, id
+        ) as is_after_success
+    from events
+),
+
+started as (
+    select
+        *,
+        case when is_creation = 1 and (nth = 1 or is_after_success = 1) then 1 else 0 end as is_start
+    from ordered
+),
+
+numbered as (
+    select
+        *,
+        sum(is_start) over (
+            partition by account_id, input_file_id, language
+            order by nth
+            rows between unbounded preceding and current row
+        ) as request,
+        max(case when is_start = 1 then nth end) over (
+            partition by account_id, input_file_id, language
+            order by nth
+            rows between unbounded preceding and current row
+        ) as start_nth,
+        max(case when is_creation = 1 and status = 'Succeeded' then nth end) over (
+            partition by account_id, input_file_id, language
+            order by nth
+            rows between unbounded preceding and 1 preceding
+        ) as earlier_success_nth
+    from started
+),
+
+grouped as (
+    select
+        account_id,
+        language,
+        input_file_id,
+        request,
+        min(case when is_start = 1 then id end) as first_run_id,
+        min(created_at) as first_created_at,
+        min(day) as day,
+        min(week) as week,
+        min(month) as month,
+        count(*) as attempts,
+        count(*) filter (where status = 'Failed') as failed_attempts,
+        count(*) filter (where status = 'Succeeded') as succeeded_runs,
+        count(*) filter (where status = 'Running') as running_runs,
+        max(case when is_start = 1 and status = 'Succeeded' then 1 else 0 end) as first_try_successes,
+        min(case when status = 'Failed' then nth end) as failure_nth,
+        min(case when status = 'Succeeded' then nth end) as success_nth,
+        min(succeeded_at) as succeeded_at,
+        sum(credits) as credits,
+        sum(credits) filter (where status = 'Failed') as failed_credits,
+        sum(credits) filter (where status = 'Succeeded' and earlier_success_nth >= start_nth) as extra_credits
+    from numbered
+    where is_creation = 1
+    group by account_id, language, input_file_id, request
+)
+
+select
+    account_id,
+    language,
+    input_file_id,
+    cast(request as bigint) as request,
+    first_run_id,
+    first_created_at,
+    day,
+    week,
+    month,
+    attempts,
+    failed_attempts,
+    succeeded_runs,
+    running_runs,
+    first_try_successes,
+    case when failure_nth < success_nth then 1 else 0 end as recoveries,
+    succeeded_at,
+    epoch_us(succeeded_at) - epoch_us(first_created_at) as wait_us,
+    credits,
+    failed_credits,
+    extra_credits
+from grouped
+union all
+select
+    account_id,
+    language,
+    input_file_id,
+    1,
+    id,
+    created_at,
+    day,
+    week,
+    month,
+    1,
+    case when status = 'Failed' then 1 else 0 end,
+    case when status = 'Succeeded' then 1 else 0 end,
+    case when status = 'Running' then 1 else 0 end,
+    case when status = 'Succeeded' then 1 else 0 end,
+    0,
+    case when status = 'Succeeded' then greatest(created_at, coalesce(finished_at, created_at)) end,
+    case when status = 'Succeeded' then greatest(coalesce(epoch_us(finished_at) - epoch_us(created_at), 0), 0) end,
+    credits,
+    case when status = 'Failed' then credits end,
+    null
+from {{all_runs}}
+where hash(account_id, input_file_id, language) not in (select place from several)
