@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import TypeVar
 
-from polydoc_analytics.safe_text import shown, visible, without_credentials
+from polydoc_analytics.safe_text import display_address, visible, without_credentials
 
 
 class PolydocError(Exception):
@@ -128,8 +128,8 @@ def refuse_address(path: object) -> None:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
     if isinstance(text, str) and (scheme := _SCHEME.match(text)):
         raise UsageError(
-            f"{shown(f'{scheme[1]}://{text[scheme.end() :]}')}: is an address; give a path on this machine, for files "
-            "are written there alone"
+            f"{display_address(f'{scheme[1]}://{text[scheme.end() :]}')}: is an address; give a path on this machine, "
+            "for files are written there alone"
         )
 
 

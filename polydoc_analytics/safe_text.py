@@ -49,7 +49,7 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def shown(address: str) -> str:
+def display_address(address: str) -> str:
     """Strip user, password, parameters, query and fragment from a URI; a path stays as it is. It is on one line."""
     scheme, mark, rest = on_one_line(address).partition("://")
     if not mark:
@@ -65,13 +65,13 @@ def shown(address: str) -> str:
 
 def without_credentials(text: str) -> str:
     """Strip user, password, query and fragment from every URI in a text, and passwords from what is none."""
-    text = _ADDRESS.sub(lambda match: _shown_in_text(match[0]), text) if "://" in text else text
+    text = _ADDRESS.sub(lambda match: _display_in_text(match[0]), text) if "://" in text else text
     return _PASSWORD.sub(rf"\1={HIDDEN}", _LOGIN.sub("", text))
 
 
-def _shown_in_text(found: str) -> str:
+def _display_in_text(found: str) -> str:
     address = found.rstrip(").,;:]}")
-    return (shown(address) if any(mark in address for mark in "@?#;") else address) + found[len(address) :]
+    return (display_address(address) if any(mark in address for mark in "@?#;") else address) + found[len(address) :]
 
 
 def secrets_of(address: str) -> list[str]:

@@ -22,7 +22,14 @@ from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.services import rest_api
-from polydoc_analytics.safe_text import json_escaped, on_one_line, scrubbed, shown, visible, without_credentials
+from polydoc_analytics.safe_text import (
+    display_address,
+    json_escaped,
+    on_one_line,
+    scrubbed,
+    visible,
+    without_credentials,
+)
 
 HIDDEN = "t0ps3cret"
 
@@ -48,7 +55,7 @@ HIDDEN = "t0ps3cret"
     ],
 )
 def test_an_address_is_shown_without_what_it_must_keep_to_itself(address: str, expected: str) -> None:
-    assert shown(address) == expected
+    assert display_address(address) == expected
     assert HIDDEN not in without_credentials(f"cannot open '{address}': refused ({address}), twice: {address}.")
     assert HIDDEN not in str(pda.SourceError(f"{address}: no answer"))
 
@@ -189,16 +196,16 @@ def test_a_token_anywhere_in_a_webhook_never_comes_back_in_the_ledger(
 )
 def test_a_token_goes_unencrypted_to_this_machine_alone(base: str, tmp_path: Path) -> None:
     with pytest.raises(pda.SourceError, match="the token would be sent unencrypted; use https, or set allow_http"):
-        rest_api.fetched(base, HIDDEN, tmp_path)
+        rest_api.fetch_runs(base, HIDDEN, tmp_path)
 
 
 @pytest.mark.parametrize(
     "base", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "https://no-such-host.invalid"]
 )
 def test_other_addresses_are_asked(base: str, tmp_path: Path) -> None:
-    patience = rest_api.RetryPolicy(attempts=1)
+    retry = rest_api.RetryPolicy(attempts=1)
     with pytest.raises(pda.SourceError, match=r"cannot connect|no host of that name"):
-        rest_api.fetched(base, HIDDEN, tmp_path, patience=patience)
+        rest_api.fetch_runs(base, HIDDEN, tmp_path, retry=retry)
 
 
 def test_a_token_goes_unencrypted_where_it_is_asked_for(

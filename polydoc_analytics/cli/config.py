@@ -135,13 +135,13 @@ def _in_force(config: str | None) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     """Strip the query of a URI, which may be the secret of a signed link."""
-    from polydoc_analytics.safe_text import shown
+    from polydoc_analytics.safe_text import display_address
 
     if isinstance(value, dict):
         return {key: _shown(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shown(one) for one in value]
-    return shown(value) if isinstance(value, str) and "://" in value else value
+    return display_address(value) if isinstance(value, str) and "://" in value else value
 
 
 def _lines(content: dict[str, Any]) -> list[str]:

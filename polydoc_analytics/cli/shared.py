@@ -10,7 +10,7 @@ from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.terminal import print_exact
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted, noun
-from polydoc_analytics.safe_text import json_escaped, shown
+from polydoc_analytics.safe_text import display_address, json_escaped
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,7 +36,7 @@ def source_or_default(source: Sequence[str] | None, settings: Settings, out: opt
     if source:
         return source
     if settings.lake:
-        out.say(f"source: {shown(settings.lake)}, the lake of the settings")
+        out.say(f"source: {display_address(settings.lake)}, the lake of the settings")
         return [settings.lake]
     if len(settings.sources) == 1:
         [name] = settings.sources

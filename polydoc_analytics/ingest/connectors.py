@@ -55,7 +55,7 @@ class ApiSource(_Late):
         def fetch(folder: Path, options: ReadOptions) -> Iterable[Any]:
             from polydoc_analytics.loaders.services import rest_api
 
-            path = rest_api.fetched(
+            path = rest_api.fetch_runs(
                 self.base,
                 secret(self.token_env, self.name),
                 folder,

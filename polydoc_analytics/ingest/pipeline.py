@@ -61,7 +61,7 @@ def stage(
     from polydoc_analytics.ingest.quarantine import Quarantine
     from polydoc_analytics.loaders.executor import in_background
     from polydoc_analytics.loaders.read import read_batches
-    from polydoc_analytics.loaders.validation import judged
+    from polydoc_analytics.loaders.validation import validate_batches
 
     options = options or ReadOptions()
     readable = source.files if isinstance(source, Export) else source
@@ -71,7 +71,7 @@ def stage(
     read = refused = 0
     try:
         with in_background(parts.write) as write:
-            for group in judged(read_batches(readable, options, work)):
+            for group in validate_batches(read_batches(readable, options, work)):
                 read += group.read
                 runs, rejected = group.runs, group.rejected
                 if refusing is not None:

@@ -14,7 +14,7 @@ import polars as pl
 
 from polydoc_analytics.errors import refuse_address, unwritable
 from polydoc_analytics.loaders.atomic_write import atomic_write
-from polydoc_analytics.loaders.formats.quarantine_file import line_of
+from polydoc_analytics.loaders.formats.quarantine_file import quarantine_line
 from polydoc_analytics.loaders.run_parser import well_formed
 from polydoc_analytics.loaders.validation import Rejected
 
@@ -50,7 +50,7 @@ class Quarantine:
         if self._held_bytes > _SPILL_BYTES:
             if self._file is None:
                 self._file = open(self._path, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below
-            self._file.writelines(line_of(row) + "\n" for row in self._held)
+            self._file.writelines(quarantine_line(row) + "\n" for row in self._held)
             self._held, self._held_bytes = [], 0
 
     def __iter__(self) -> Iterator[Rejected]:
@@ -68,7 +68,7 @@ class Quarantine:
             with open(self._path, encoding="utf-8") as file:
                 yield from file
         for row in self._held:
-            yield line_of(row) + "\n"
+            yield quarantine_line(row) + "\n"
 
     def write(self, path: str) -> None:
         """Write the rows to a file, which appears under its name when it is whole.
@@ -102,7 +102,7 @@ class Quarantine:
 
 def write_rejected(path: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows (source, line, reason, raw, header) to a file that can be mended and loaded again."""
-    _write(path, (line_of(Rejected(**row)) + "\n" for row in rows))
+    _write(path, (quarantine_line(Rejected(**row)) + "\n" for row in rows))
 
 
 def _write(path: str, lines: Iterable[str]) -> None:

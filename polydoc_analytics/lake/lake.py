@@ -38,7 +38,7 @@ from polydoc_analytics.loaders.files import name_of
 from polydoc_analytics.loaders.options import Progress, ReadOptions
 from polydoc_analytics.loaders.tables import Table as InMemory
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.safe_text import shown
+from polydoc_analytics.safe_text import display_address
 
 if TYPE_CHECKING:
     import polars as pl
@@ -192,7 +192,7 @@ class Lake:
         self.raise_if_among(names)
         self._raise_if_no_place()
         exports = exports_of(names)
-        remote_shown = shown(remote)
+        remote_shown = display_address(remote)
         with spark_session(remote) as session, self.place.staging(load) as folder:
             name = name or name_of(names)
             ours = ClusterLoad(load, kind, name, correct, started, exports, session, remote_shown, folder)

@@ -17,7 +17,7 @@ from polydoc_analytics.loaders.input_file import format_of
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.tables import Rows, Table, is_table, with_stream
-from polydoc_analytics.safe_text import shown
+from polydoc_analytics.safe_text import display_address
 
 if TYPE_CHECKING:
     from polydoc_analytics.lake.lake import Lake
@@ -94,7 +94,7 @@ def _export(text: str) -> Export | None:
         return None
     files = files_in(folder)
     is_added_to = bool(manifest.parts) and len(files) > len(manifest.parts)
-    return None if is_added_to else Export(folder, manifest, replace(files, name=shown(text)))
+    return None if is_added_to else Export(folder, manifest, replace(files, name=display_address(text)))
 
 
 def _list(parts: list[Any], options: ReadOptions, check_paths: Callable[[Iterable[str]], None] | None) -> Source:

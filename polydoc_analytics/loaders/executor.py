@@ -1,4 +1,4 @@
-"""Pieces of reading that can run side by side, and the order that is kept all the same."""
+"""Run pieces of reading on a thread pool and yield their results in order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import NamedTuple, ParamSpec
 from polydoc_analytics.loaders.validation import Batch
 
 P = ParamSpec("P")
-_MOST_WAITING = 1
-_MORE_AT_THE_START = 3
-_MOST_BYTES_UNDER_WAY = 58 * 1024 * 1024
+_MAX_WAITING = 1
+_EXTRA_AT_START = 3
+_MAX_BYTES_IN_FLIGHT = 58 * 1024 * 1024
 """Pieces are of 7 MiB and fewer than nine, but one that holds a single long row can be much longer."""
 
 
@@ -31,17 +31,15 @@ class Work(NamedTuple):
     is_first: bool = False
 
 
-def side_by_side(
-    work: Iterable[Work], is_ready: Callable[[], bool] = lambda: True
-) -> Iterator[tuple[list[Batch], int]]:
-    """Run pieces on a few threads and yield their batches with their sizes, in the order of the pieces.
+def run_ordered(work: Iterable[Work], is_ready: Callable[[], bool] = lambda: True) -> Iterator[tuple[list[Batch], int]]:
+    """Run pieces of work on a few threads; yield their batches and sizes in the order of the pieces.
 
     A few pieces are under way at once, and of long ones fewer, so memory stays bounded whatever the size of the source;
     some more at the start, while ``is_ready`` says that batches could not be used yet. What goes wrong is raised in
     the same order.
     """
     threads = min(4, os.cpu_count() or 1)
-    under_way: deque[tuple[Future[list[Batch]], Work]] = deque()
+    in_flight: deque[tuple[Future[list[Batch]], Work]] = deque()
     lines = 0
     failure: Exception | None = None
 
@@ -53,55 +51,55 @@ def side_by_side(
             failure = error
 
     def is_full() -> bool:
-        if len(under_way) > threads + (1 if is_ready() else 1 + _MORE_AT_THE_START):
+        if len(in_flight) > threads + (1 if is_ready() else 1 + _EXTRA_AT_START):
             return True
-        return sum(piece.size for _, piece in under_way) > _MOST_BYTES_UNDER_WAY
+        return sum(piece.size for _, piece in in_flight) > _MAX_BYTES_IN_FLIGHT
 
     def first() -> tuple[list[Batch], int]:
         nonlocal lines
-        future, piece = under_way.popleft()
+        future, piece = in_flight.popleft()
         batches = future.result()
         if piece.is_first:
             lines = 0
         if piece.is_counted_from_1:
             for batch in batches:
-                batch.move_down(lines)
+                batch.offset_lines(lines)
                 lines += batch.lines
         return batches, piece.size
 
     with ThreadPoolExecutor(threads, thread_name_prefix="polydoc-load") as pool:
         try:
             for piece in until_failure():
-                under_way.append((pool.submit(piece.run), piece))
+                in_flight.append((pool.submit(piece.run), piece))
                 while is_full():
                     yield first()
-            while under_way:
+            while in_flight:
                 yield first()
             if failure is not None:
                 raise failure
         finally:
-            for future, _ in under_way:
+            for future, _ in in_flight:
                 future.cancel()
 
 
 @contextmanager
 def in_background(do: Callable[P, object]) -> Iterator[Callable[P, None]]:
-    """Yield a function that has ``do`` called in one other thread, in order; a few calls wait at most.
+    """Yield a function that calls ``do`` on one background thread, in order; at most a few calls are queued.
 
     What a call raises is raised by a later one, or at the end.
     """
-    under_way: deque[Future[object]] = deque()
+    in_flight: deque[Future[object]] = deque()
 
     def later(*args: P.args, **kwargs: P.kwargs) -> None:
-        while len(under_way) > _MOST_WAITING:
-            under_way.popleft().result()
-        under_way.append(pool.submit(do, *args, **kwargs))
+        while len(in_flight) > _MAX_WAITING:
+            in_flight.popleft().result()
+        in_flight.append(pool.submit(do, *args, **kwargs))
 
     with ThreadPoolExecutor(1, thread_name_prefix="polydoc-write") as pool:
         try:
             yield later
-            while under_way:
-                under_way.popleft().result()
+            while in_flight:
+                in_flight.popleft().result()
         finally:
-            for future in under_way:
+            for future in in_flight:
                 future.cancel()

@@ -22,7 +22,7 @@ from polydoc_analytics.loaders.input_file import (
     format_of,
 )
 from polydoc_analytics.loaders.recognition import PassedOver, recognised
-from polydoc_analytics.safe_text import on_one_line, shown
+from polydoc_analytics.safe_text import display_address, on_one_line
 
 _SCHEMES = (*object_store.SCHEMES, *https.SCHEMES, "file")
 _MOST_NAMED = 20
@@ -82,7 +82,7 @@ def name_of(paths: Sequence[str]) -> str:
     """Name a source by the first of its paths or URIs, without query and credentials."""
     if not paths:
         return "nothing"
-    first = "standard input" if paths[0] == "-" else shown(paths[0])
+    first = "standard input" if paths[0] == "-" else display_address(paths[0])
     return f"{first} and {len(paths) - 1} more" if paths[1:] else first
 
 
@@ -242,16 +242,16 @@ def _remote(url: str) -> Files:
     if scheme == "file":
         return _local(rest.removeprefix("localhost"))
     if scheme in https.SCHEMES:
-        return Files((Input(shown(url), url, format_of(urlsplit(url).path), remote=https.HttpFile(url)),))
+        return Files((Input(display_address(url), url, format_of(urlsplit(url).path), remote=https.HttpFile(url)),))
     if scheme not in object_store.SCHEMES:
-        raise SourceError(f"{shown(url)}: unknown scheme {scheme}://; expected {', '.join(_SCHEMES)}")
+        raise SourceError(f"{display_address(url)}: unknown scheme {scheme}://; expected {', '.join(_SCHEMES)}")
     try:
         folder, objects = object_store.objects_at(url)
     except Exception as error:
-        raise SourceError(f"{shown(url)}: {first_line(error, 300)}") from None
+        raise SourceError(f"{display_address(url)}: {first_line(error, 300)}") from None
     found: list[Input | PassedOver] = []
     for one in objects:
-        file = Input(shown(one.uri), one.uri, format_of(one.key), one.size, one)
+        file = Input(display_address(one.uri), one.uri, format_of(one.key), one.size, one)
         below = "" if folder is None else one.key.removeprefix(folder).lstrip("/")
         if not any(part.startswith((".", "_")) for part in below.split("/")):
             found.append(file if folder is None or file.format else recognised(file))
@@ -261,5 +261,5 @@ def _remote(url: str) -> Files:
 def _at_least_one(files: Files, url: str) -> Files:
     if not files:
         others = passed_over_text(files.passed_over)
-        raise SourceError(f"{shown(url)}: nothing is there{others and f' to be read; {others}'}")
+        raise SourceError(f"{display_address(url)}: nothing is there{others and f' to be read; {others}'}")
     return files

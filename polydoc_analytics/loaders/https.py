@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from polydoc_analytics.loaders.remote import RangeFile
 from polydoc_analytics.loaders.services.http_answers import status_name
-from polydoc_analytics.loaders.services.http_logging import quiet
-from polydoc_analytics.safe_text import scrubbed, secrets_of, shown
+from polydoc_analytics.loaders.services.http_logging import mute_http_logging
+from polydoc_analytics.safe_text import display_address, scrubbed, secrets_of
 
 if TYPE_CHECKING:
     import httpx
@@ -77,7 +77,7 @@ class HttpFile:
     def _get(self, client: httpx.Client, asked_range: str | None = None) -> Iterator[httpx.Response]:
         headers = {"Accept-Encoding": "identity", "User-Agent": "polydoc-analytics"}
         headers |= {"Range": asked_range} if asked_range else {}
-        with self._errors(), quiet():
+        with self._errors(), mute_http_logging():
             response = client.send(client.build_request("GET", self.url, headers=headers), stream=True)
         try:
             if response.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
@@ -97,7 +97,7 @@ class HttpFile:
         else:
             return
         # Out here, so that no context keeps the request.
-        raise OSError(scrubbed(text.replace(self.url, shown(self.url)), secrets_of(self.url)))
+        raise OSError(scrubbed(text.replace(self.url, display_address(self.url)), secrets_of(self.url)))
 
 
 def _size_of(response: httpx.Response) -> int | None:

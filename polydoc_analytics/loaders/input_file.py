@@ -17,7 +17,7 @@ from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, DamagedError
 from polydoc_analytics.loaders.remote import RangeFile, RemoteFile
 from polydoc_analytics.loaders.streams import Joined, decompressed, peek
-from polydoc_analytics.safe_text import scrubbed, secrets_of, shown
+from polydoc_analytics.safe_text import display_address, scrubbed, secrets_of
 
 FORMATS = ("ndjson", "json", "csv", "parquet", "arrow")
 MANIFEST = "_manifest.json"
@@ -67,11 +67,11 @@ def format_of(path: str) -> str:
 def reason(error: BaseException, address: str) -> str:
     """Word in one line why an address cannot be read, without the secrets of a signed one."""
     text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().split("\n")[0]
-    return scrubbed(text.replace(address, shown(address)), secrets_of(address)) if "://" in address else text
+    return scrubbed(text.replace(address, display_address(address)), secrets_of(address)) if "://" in address else text
 
 
 @contextmanager
-def opened(one: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
+def open_input(one: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
     """Open an input as a stream of its decompressed bytes, or of its ``content`` where that has been read already.
 
     What goes wrong while it is read is a SourceError.
@@ -154,7 +154,7 @@ def as_local_file(one: Input, stream: BinaryIO | None = None) -> Iterator[str]:
             if stream is not None:
                 shutil.copyfileobj(stream, copy)
             else:
-                with opened(one) as opened_stream:
+                with open_input(one) as opened_stream:
                     shutil.copyfileobj(opened_stream, copy)
             copy.close()
             yield copy.name

@@ -8,7 +8,7 @@ __all__ = ["LEAST_ROW_BYTES", "longest_row", "too_long"]
 
 
 def longest_row() -> int:
-    """Return how many bytes a row may have, its line end left out: ``longest_row`` of the settings in force.
+    """Maximum bytes of a row without its line end: ``longest_row`` of the settings in force.
 
     It reads the settings, so ask for it only where a row has more than LEAST_ROW_BYTES, which every setting admits.
     """
@@ -16,6 +16,6 @@ def longest_row() -> int:
 
 
 def too_long(longest: int) -> str:
-    """Return the reason for a row of more than ``longest`` bytes."""
+    """Reason for a row of more than ``longest`` bytes."""
     size = f"{longest // 1024**2} MiB" if longest % 1024**2 == 0 else f"{longest:,} bytes"
     return f"is longer than {size}, the longest row that is read; see longest_row in the settings"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from polydoc_analytics.loaders import limits
-from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, cut, no_runs
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, empty_batch, truncate
 
 BLOCK_BYTES = 7 * 1024 * 1024
 _FIRST_BYTES = 1024 * 1024
@@ -16,9 +16,9 @@ class LongLine(bytes):
     """The beginning of a line that is longer than the longest row; its rest is passed over."""
 
     def batches(self, source: str, line: int, header: str | None = None) -> list[Batch]:
-        """Return the line as a rejected row."""
+        """Reject the line as a row."""
         reason = limits.too_long(limits.longest_row())
-        return [no_runs(Rejected(source, line, reason, cut(bytes(self)), header), lines=1)]
+        return [empty_batch(Rejected(source, line, reason, truncate(bytes(self)), header), lines=1)]
 
 
 def blocks(stream: BinaryIO, block_bytes: int, *, return_ends: bool = False) -> Iterator[bytearray | LongLine]:
@@ -58,7 +58,7 @@ def blocks(stream: BinaryIO, block_bytes: int, *, return_ends: bool = False) -> 
 
 
 def _last_end(block: bytearray, since: int, filled: int, return_ends: bool) -> int:
-    """Return the offset behind the last line end; 0 where there is none behind ``since``.
+    """Offset after the last line end; 0 where there is none after ``since``.
 
     A CR at the very end is not taken for one, for an LF may follow.
     """

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders.files import Files
-from polydoc_analytics.loaders.input_file import Input, as_local_file, by_ranges, columnar_format, opened, sniffed
+from polydoc_analytics.loaders.input_file import Input, as_local_file, by_ranges, columnar_format, open_input, sniffed
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.streams import as_utf8, peek
 from polydoc_analytics.loaders.tables import Rows, Table
-from polydoc_analytics.model.pyspark_notice import hush
+from polydoc_analytics.model.pyspark_notice import suppress_pyspark_notice
 from polydoc_analytics.model.schema import pandera_schema
 
 if TYPE_CHECKING:
@@ -31,26 +31,26 @@ def read_batches(source: Table | Files | Service, options: ReadOptions, folder: 
     What a service gives may go through files in ``folder``. Raises SourceError where a file is missing, empty,
     unreadable or cut off; rows already yielded are then not to be kept.
     """
-    from polydoc_analytics.loaders.executor import side_by_side
+    from polydoc_analytics.loaders.executor import run_ordered
 
     if isinstance(source, Files):
         yield from _batches_of_files(source, options)
     elif isinstance(source, Service):
         work = source.fetch(folder, options)
         with _importing_meanwhile() as is_ready:
-            for batches, _ in side_by_side(work, is_ready):
+            for batches, _ in run_ordered(work, is_ready):
                 yield from batches
     else:
         for part in source.parts:
             if isinstance(part, Files):
                 yield from _batches_of_files(part, replace(options, progress=None))
                 continue
-            for batches, _ in side_by_side(_work_of_table(part, options.assume_utc)):
+            for batches, _ in run_ordered(_work_of_table(part, options.assume_utc)):
                 yield from batches
 
 
 def _batches_of_files(files: Files, options: ReadOptions) -> Iterator[Any]:
-    from polydoc_analytics.loaders.executor import side_by_side
+    from polydoc_analytics.loaders.executor import run_ordered
 
     total = sum(one.size for one in files)
     if files and total == 0 and all(one.is_local for one in files):
@@ -59,7 +59,7 @@ def _batches_of_files(files: Files, options: ReadOptions) -> Iterator[Any]:
     done = 0
     work = _work_of_files(files, options.assume_utc or files.assume_utc, options.partial)
     with _importing_meanwhile() as is_ready:
-        for batches, size in side_by_side(work, is_ready):
+        for batches, size in run_ordered(work, is_ready):
             yield from batches
             done += size
             if options.progress:
@@ -76,7 +76,7 @@ def _importing_meanwhile() -> Iterator[Callable[[], bool]]:
     is_over = Event()
 
     def load() -> None:
-        hush()
+        suppress_pyspark_notice()
         # duckdb is for the merging at the end; pandera takes a good part of a second.
         for name in ("duckdb", "polars", "pandera.polars"):
             if is_over.is_set():
@@ -143,7 +143,7 @@ def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) ->
             with as_local_file(one) as path:
                 yield from arrow.read_ipc(path, one.name, assume_utc=assume_utc)
         return
-    with opened(one, content) as stream:
+    with open_input(one, content) as stream:
         if not kind:
             head, stream = peek(stream)
             kind = columnar_format(head)
@@ -154,7 +154,7 @@ def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) ->
 
 
 def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
-    from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
+    from polydoc_analytics.loaders.formats import csv, json_recognition, ndjson, quarantine_file
     from polydoc_analytics.loaders.streams import begins_with_separator, without_separators
 
     if kind in ("parquet", "arrow"):
@@ -167,11 +167,11 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, p
     head, stream = peek(stream)
     if not head:
         raise SourceError(f"{one.name}: is empty")
-    if kind == "ndjson" and json_envelope.is_document(head):
+    if kind == "ndjson" and json_recognition.is_document(head):
         kind = "json"
     if kind in ("ndjson", "json") and begins_with_separator(head):
         kind, stream = "json", without_separators(stream)
-    if kind in ("ndjson", "json") and quarantine_file.begins(head):
+    if kind in ("ndjson", "json") and quarantine_file.is_quarantine_file(head):
         yield from quarantine_file.read(stream, one.name, assume_utc=assume_utc)
     elif kind == "ndjson":
         yield from ndjson.read(stream, one.name, assume_utc=assume_utc)
@@ -186,5 +186,5 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, p
 
 @contextmanager
 def _opened_as_utf8(one: Input) -> Iterator[BinaryIO]:
-    with opened(one) as stream:
+    with open_input(one) as stream:
         yield as_utf8(stream, one.name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from polydoc_analytics.errors import SourceError
-from polydoc_analytics.loaders.input_file import FORMATS, Input, as_local_file, by_ranges, opened, reason
+from polydoc_analytics.loaders.input_file import FORMATS, Input, as_local_file, by_ranges, open_input, reason
 from polydoc_analytics.loaders.streams import archive_of, as_utf8, encoding_of, peek
 from polydoc_analytics.model.schema import BY_KEY, REQUIRED
 
@@ -32,7 +32,7 @@ def _format_or_reason(one: Input) -> str:
     if one.is_local and not one.size:
         return "is empty"
     try:
-        with opened(one) as stream:
+        with open_input(one) as stream:
             head, stream = peek(stream)
             if encoding_of(head):
                 head, _ = peek(as_utf8(stream, one.name))
@@ -77,7 +77,7 @@ def _format_of_text(head: bytes) -> str:
 
     head = head.removeprefix(b"\xef\xbb\xbf").replace(b"\x1e", b"").lstrip()
     first, _, _ = head.partition(b"\n")
-    if quarantine_file.begins(head):
+    if quarantine_file.is_quarantine_file(head):
         return "ndjson"
     if any(key in head for key in _KEYS):
         lines = [line for line in head.split(b"\n") if line.strip()]

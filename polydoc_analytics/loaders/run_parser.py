@@ -27,7 +27,7 @@ _WIRE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?({_OFFSET})", r
 _TABLE_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]{_TIME})(\.\d+)?({_OFFSET}|[+-](?:[01]\d|2[0-3])| UTC)?", re.ASCII)
 _WITHOUT_OFFSET = re.compile(rf"(\d{{4}}-\d\d-\d\dT{_TIME})(\.\d+)?()", re.ASCII)
 _NUMBER = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?", re.ASCII)
-_MOST_DIGITS_OF_POWER = 12
+_MAX_EXPONENT_DIGITS = 12
 _LONG = 1024 * 1024
 _SHOWN_CHARACTERS = 60
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,19 +37,19 @@ NOT_UTF8 = "holds bytes that are not UTF-8, so two ids could become one"
 
 
 def well_formed(text: str) -> str:
-    """Return a text that UTF-8 can hold: U+FFFD stands for each lone surrogate."""
+    """Replace lone surrogates, which UTF-8 cannot hold, by U+FFFD."""
     return text if text.isascii() or not LONE_SURROGATE.search(text) else LONE_SURROGATE.sub("\ufffd", text)
 
 
 def show(value: object) -> str:
-    """Return a value as it may stand in a reason: quoted, cut short, on one line, and a text that UTF-8 can hold."""
+    """Quote a value for a reason: truncated, on one line, in valid UTF-8."""
     text = well_formed(str(value))
     cut = f"{text[:_SHOWN_CHARACTERS]}…" if len(text) > _SHOWN_CHARACTERS else text
     return f"'{on_one_line(cut)}'"
 
 
 def integer(text: str) -> int:
-    """Return the integer that a JSON number stands for, exactly: 1.0 and 1e3 are integers, 1e-400 and 1.5 are not.
+    """Parse a JSON number as an exact integer: 1.0 and 1e3 are integers, 1e-400 and 1.5 are not.
 
     Raises Refusal where it is no integer or does not fit 64 bits.
     """
@@ -60,7 +60,7 @@ def integer(text: str) -> int:
     digits = (whole + fraction).lstrip("0")
     if not digits:
         return 0
-    if len(power.lstrip("+-0")) > _MOST_DIGITS_OF_POWER:
+    if len(power.lstrip("+-0")) > _MAX_EXPONENT_DIGITS:
         raise Refusal(f"{show(text)} does not fit a 64-bit integer")
     exponent = int(power or "0") - len(fraction)
     if exponent < 0:
@@ -76,7 +76,7 @@ def integer(text: str) -> int:
 
 
 def instant(text: str, *, assume_utc: bool = False, table: bool = False) -> int:
-    """Return a datetime text as µs since 1970 UTC; digits after the sixth of the fraction are cut off.
+    """Parse a datetime as µs since 1970 UTC; digits after the sixth of the fraction are cut off.
 
     ``table`` admits the forms of CSV files as well. A time without an offset is refused unless ``assume_utc``.
     Raises Refusal for anything else, and for years outside 0001-9999 (judged in UTC).
@@ -108,7 +108,7 @@ def instant(text: str, *, assume_utc: bool = False, table: bool = False) -> int:
 
 
 def parse(raw: bytes, errors: str = "replace") -> Any:
-    """Return a JSON text as Python values, numbers as :class:`Number`; invalid UTF-8 becomes U+FFFD.
+    """Parse a JSON text, with numbers as :class:`Number` and U+FFFD for invalid UTF-8.
 
     Raises Refusal where it is not JSON. NaN and Infinity are not JSON; nesting may be of any depth, but of what is too
     deep for Python only the outermost value's own values come back (see ``deep_json``).
@@ -160,7 +160,7 @@ def _replaced(raw: bytes, name: str) -> bool:
 
 
 def fields_of(value: dict[str, Any], *, assume_utc: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the fields of a parsed object and the refusals by column; snake_case wins over camelCase."""
+    """Fields of a parsed object, and by column why one is refused; snake_case wins over camelCase."""
     fields: dict[str, Any] = dict.fromkeys(NAMES)
     refused: dict[str, str] = {}
     for column in COLUMNS:
@@ -196,7 +196,7 @@ def _field(column: Column, given: Any, assume_utc: bool) -> Any:
 
 @lru_cache(64)
 def not_a_status(given: object) -> str:
-    """Return the reason for a status that is none of the three."""
+    """Reason for a status that is none of the three."""
     return f"{show(given)} is not a run status; expected Running, Succeeded or Failed"
 
 

@@ -1,4 +1,4 @@
-"""Whole columns of datetime texts, turned into instants as strictly as :func:`wire.instant` does one by one."""
+"""Whole columns of datetime texts, turned into instants as strictly as :func:`run_parser.instant` does one by one."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _LONG_FRACTION = r"(\.[0-9]{6})[0-9]+"
 def instants(
     texts: pl.Series, *, assume_utc: bool = False, table: bool = False
 ) -> tuple[pa.ChunkedArray | pa.Array, dict[int, str]]:
-    """Return a timestamp[us, UTC] array, and by row why a text is refused (its instant is null).
+    """Parse datetime texts as a timestamp[us, UTC] array; the reasons of refused texts, by row (their instant is null).
 
     Null texts give null instants and no refusal.
     """
     pattern = _TABLE if table else _WIRE
     plain = texts.str.contains(pattern)
     if not plain.all(ignore_nulls=True):
-        cut = texts.str.replace(_LONG_FRACTION, "$1")
+        shortened = texts.str.replace(_LONG_FRACTION, "$1")
         if table:
-            cut = cut.str.replace(" UTC$", "Z")  # as BigQuery writes it
-        plain = cut.str.contains(pattern)
+            shortened = shortened.str.replace(" UTC$", "Z")  # as BigQuery writes it
+        plain = shortened.str.contains(pattern)
         if not plain.all(ignore_nulls=True):
-            return _mixed(texts, cut, plain, assume_utc=assume_utc, table=table)
-        texts = cut
+            return _mixed(texts, shortened, plain, assume_utc=assume_utc, table=table)
+        texts = shortened
     try:
         parsed = pc.cast(texts.to_arrow(compat_level=pl.CompatLevel.oldest()), _UTC)
     except pa.ArrowInvalid:  # a day that does not exist, such as 30 February
@@ -47,23 +47,23 @@ def instants(
 
 
 def _mixed(
-    texts: pl.Series, cut: pl.Series, plain: pl.Series, *, assume_utc: bool, table: bool
+    texts: pl.Series, shortened: pl.Series, plain: pl.Series, *, assume_utc: bool, table: bool
 ) -> tuple[pa.Array, dict[int, str]]:
     """Parse the plain texts together and every other one by the exact judge."""
-    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(cut))
-    days = cut.str.slice(0, 10).zip_with(plain.fill_null(False), nothing)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(shortened))
+    days = shortened.str.slice(0, 10).zip_with(plain.fill_null(False), nothing)
     real = days.str.to_date("%Y-%m-%d", strict=False).is_not_null()
-    together = cut.zip_with(real, nothing).to_arrow(compat_level=pl.CompatLevel.oldest())
+    together = shortened.zip_with(real, nothing).to_arrow(compat_level=pl.CompatLevel.oldest())
     parsed = pl.Series(pc.cast(pc.cast(together, _UTC), pa.int64()))
     outside = (parsed < MIN_INSTANT_US) | (parsed > MAX_INSTANT_US)
     left = (texts.is_not_null() & (parsed.is_null() | outside.fill_null(False))).arg_true()
-    refused: dict[int, str] = {}
-    judged: list[int | None] = []
+    errors: dict[int, str] = {}
+    parsed_alone: list[int | None] = []
     for row, text in zip(left.to_list(), texts.gather(left).to_list(), strict=True):
         try:
-            judged.append(run_parser.instant(text, assume_utc=assume_utc, table=table))
+            parsed_alone.append(run_parser.instant(text, assume_utc=assume_utc, table=table))
         except run_parser.Refusal as refusal:
-            judged.append(None)
-            refused[row] = str(refusal)
-    values = parsed.scatter(left, pl.Series(judged, dtype=pl.Int64))
-    return pc.cast(values.to_arrow(), _UTC), refused
+            parsed_alone.append(None)
+            errors[row] = str(refusal)
+    values = parsed.scatter(left, pl.Series(parsed_alone, dtype=pl.Int64))
+    return pc.cast(values.to_arrow(), _UTC), errors

@@ -1,4 +1,4 @@
-"""Batches of checked runs: what a loader hands on, and the one place where a row is accepted or refused."""
+"""Batches of rows from loaders, validated by pandera: the one place where a row becomes a run or is rejected."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from polydoc_analytics.loaders.timestamps import instants
 from polydoc_analytics.model.schema import INSTANTS, NAMES, REQUIRED, STATUSES, arrow_schema, pandera_schema
 
 MAX_RAW_BYTES = 64 * 1024
-_JUDGED_AT_ONCE = 100_000
-_JUDGED_BYTES = 64 * 1024 * 1024
-_JUDGED_CHARACTERS = 100
+_ROWS_AT_ONCE = 100_000
+_BYTES_AT_ONCE = 64 * 1024 * 1024
+_MAX_CHARACTERS = 100
 """More than a reason shows, and than a status has."""
 
 
 class Rejected(NamedTuple):
-    """One quarantined row: where it stood, every reason, its text (cut at 64 KiB) and, for CSV, the header."""
+    """One quarantined row: source, line, every reason, its text (truncated at 64 KiB) and, for CSV, the header."""
 
     source: str
     line: int
@@ -34,7 +34,7 @@ class Rejected(NamedTuple):
 
 
 class RowLocator(NamedTuple):
-    """Where rows of one block stand: the source's name, and by row its line and its raw text."""
+    """Locates the rows of one block: the source's name, and functions for a row's line and raw text."""
 
     source: str
     line: Callable[[int], int]
@@ -42,14 +42,14 @@ class RowLocator(NamedTuple):
     header: str | None = None
 
     def rejected(self, row: int, reason: str) -> Rejected:
-        """Return a row of this block as a rejected one."""
-        return Rejected(self.source, self.line(row), reason, cut(self.raw(row)), self.header)
+        """Build the rejected row for a row of this block."""
+        return Rejected(self.source, self.line(row), reason, truncate(self.raw(row)), self.header)
 
 
 class Batch:
     """Rows read from one place of one source: accepted runs (the Run's Arrow schema) and rejected rows.
 
-    ``table`` has the Run's columns in order; ``refused`` says by row and column what decoding has refused already,
+    ``table`` has the Run's columns in order; ``errors`` are the reasons that decoding has found, by row and column;
     ``rejected`` are the rows that could not even be put into the table, and ``lines`` is how many lines were read.
     pandera judges the table when the rows are first asked for, so that decoding need not wait until pandera is
     imported, and several batches can be judged at once.
@@ -59,7 +59,7 @@ class Batch:
         self,
         table: pa.Table,
         place: RowLocator,
-        refused: Mapping[int, Mapping[str, str]] | None = None,
+        errors: Mapping[int, Mapping[str, str]] | None = None,
         rejected: Sequence[Rejected] = (),
         lines: int = 0,
     ) -> None:
@@ -68,13 +68,13 @@ class Batch:
         self.unreadable: Sequence[Rejected] = rejected
         self._table = table
         self._place = place
-        self._refused = refused
+        self._errors = errors
         self._placed: Callable[[Rejected], Rejected] | None = None
         self._verdict: tuple[pa.Table, list[Rejected]] | None = None
 
     @property
     def nbytes(self) -> int:
-        """How many bytes the rows take in memory."""
+        """Size of the rows in memory."""
         return int(self._table.nbytes) + sum(len(row.raw) for row in self.unreadable)
 
     @property
@@ -87,15 +87,15 @@ class Batch:
         """The rows that are none, in the order of their lines, each with every reason that applies to it."""
         return self._checked[1]
 
-    def move_down(self, lines: int) -> None:
-        """Say that so many lines stand before those that were read."""
+    def offset_lines(self, lines: int) -> None:
+        """Shift line numbers by the number of lines that stand before these."""
         if lines:
             line = self._place.line
             self._place = self._place._replace(line=lambda row: line(row) + lines)
             self.unreadable = [row._replace(line=row.line + lines) for row in self.unreadable]
 
     def divide(self, sources: Sequence[str], lines: Sequence[int], before: Sequence[int]) -> None:
-        """Say that the lines come from several sources: so many from each, and what stands before them there."""
+        """Divide the lines among several sources: how many come from each, and how many stand before them there."""
         ends = list(accumulate(lines))
 
         def placed(row: Rejected) -> Rejected:
@@ -107,14 +107,14 @@ class Batch:
     @property
     def _checked(self) -> tuple[pa.Table, list[Rejected]]:
         if self._verdict is None:
-            judge([self])
+            validate_together([self])
         assert self._verdict is not None
         return self._verdict
 
-    def _part(self, broken: Iterable[tuple[int, str, str]]) -> None:
-        """Part the rows into runs and rejected ones, by row, column and reason of what pandera has found broken."""
-        reasons = dict(self._refused or {})
-        for row, column, reason in broken:
+    def _separate(self, failures: Iterable[tuple[int, str, str]]) -> None:
+        """Separate runs from rejected rows, given row, column and reason of each failure that pandera has found."""
+        reasons = dict(self._errors or {})
+        for row, column, reason in failures:
             if column not in (of_row := reasons.get(row, {})):
                 reasons[row] = {**of_row, column: reason}
         if not reasons:
@@ -138,40 +138,40 @@ class Batch:
         return rows if self._placed is None else list(map(self._placed, rows))
 
 
-def judge(batches: Sequence[Batch]) -> None:
+def validate_together(batches: Sequence[Batch]) -> None:
     """Validate the rows of several batches in one call of pandera, each of which costs some milliseconds."""
     starts = [0, *accumulate(batch._table.num_rows for batch in batches)]
-    broken: list[list[tuple[int, str, str]]] = [[] for _ in batches]
+    by_batch: list[list[tuple[int, str, str]]] = [[] for _ in batches]
     table = pa.concat_tables([batch._table for batch in batches])
-    if table.nbytes > _JUDGED_BYTES:
+    if table.nbytes > _BYTES_AT_ONCE:
         table = _with_short_texts(table)
     for row, column, reason in _failures(pl.DataFrame(table)):
         at = bisect_right(starts, row) - 1
-        broken[at].append((row - starts[at], column, reason))
-    for batch, of_batch in zip(batches, broken, strict=True):
-        batch._part(of_batch)
+        by_batch[at].append((row - starts[at], column, reason))
+    for batch, failures in zip(batches, by_batch, strict=True):
+        batch._separate(failures)
 
 
 def _with_short_texts(table: pa.Table) -> pa.Table:
-    """Cut texts short, for they are copied several times and no rule needs the whole of a long one."""
+    """Truncate long texts: they are copied several times, and no rule needs all of one."""
     import pyarrow.compute as pc
 
     for at, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
-            table = table.set_column(at, field, pc.utf8_slice_codeunits(table.column(at), 0, _JUDGED_CHARACTERS))
+            table = table.set_column(at, field, pc.utf8_slice_codeunits(table.column(at), 0, _MAX_CHARACTERS))
     return table
 
 
-class Judged(NamedTuple):
-    """Some batches together: the rows that are Runs, those that are none, and how many there were."""
+class ValidatedRows(NamedTuple):
+    """Several batches together: their runs, their rejected rows, and the number of rows read."""
 
     runs: pa.Table
     rejected: list[Rejected]
     read: int
 
 
-def judged(batches: Iterable[Batch]) -> Iterator[Judged]:
-    """Yield batches in their order, judged and put together in groups of some size."""
+def validate_batches(batches: Iterable[Batch]) -> Iterator[ValidatedRows]:
+    """Validate batches in groups of some size, and yield each group in the order of its batches."""
     group: list[Batch] = []
     read = size = 0
     for batch in chain(batches, [None]):
@@ -179,10 +179,10 @@ def judged(batches: Iterable[Batch]) -> Iterator[Judged]:
             group.append(batch)
             read += batch.read
             size += batch.nbytes
-        if group and (batch is None or read >= _JUDGED_AT_ONCE or size >= _JUDGED_BYTES):
-            judge(group)
+        if group and (batch is None or read >= _ROWS_AT_ONCE or size >= _BYTES_AT_ONCE):
+            validate_together(group)
             rejected = [row for one in group for row in one.rejected]
-            yield Judged(pa.concat_tables([one.runs for one in group]), rejected, read)
+            yield ValidatedRows(pa.concat_tables([one.runs for one in group]), rejected, read)
             group, read, size = [], 0, 0
 
 
@@ -191,14 +191,14 @@ def reason_of_row(reasons: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {reasons[name]}" for name in NAMES if name in reasons)
 
 
-def no_runs(*rejected: Rejected, lines: int = 0) -> Batch:
-    """Return a batch of rejected rows alone."""
+def empty_batch(*rejected: Rejected, lines: int = 0) -> Batch:
+    """Build a batch of rejected rows alone."""
     place = RowLocator("", lambda row: row, lambda row: "")
     return Batch(loose_schema().empty_table(), place, None, rejected, lines)
 
 
-def cut(raw: str | bytes) -> str:
-    """Return raw text as it may be kept: at most 64 KiB of UTF-8, invalid bytes as U+FFFD."""
+def truncate(raw: str | bytes) -> str:
+    """Truncate raw text to 64 KiB of UTF-8, with U+FFFD for invalid bytes."""
     if isinstance(raw, str):
         if len(raw) * 4 <= MAX_RAW_BYTES:
             return raw
@@ -213,20 +213,20 @@ def cut(raw: str | bytes) -> str:
 def with_instants(
     table: pa.Table, *, assume_utc: bool = False, forms_of_tables: bool = False
 ) -> tuple[pa.Table, dict[int, dict[str, str]]]:
-    """Turn text columns of datetimes into instants; return the refusals by row and column."""
-    refused: dict[int, dict[str, str]] = {}
+    """Convert text columns of datetimes to instants; also returns the reasons of refused values, by row and column."""
+    errors: dict[int, dict[str, str]] = {}
     for name in INSTANTS:
         at = table.schema.get_field_index(name)
         texts = pl.Series(table.column(at))
         parsed, refusals = instants(texts, assume_utc=assume_utc, table=forms_of_tables)
         table = table.set_column(at, loose_schema().field(name), parsed)
         for row, reason in refusals.items():
-            refused.setdefault(row, {})[name] = reason
-    return table, refused
+            errors.setdefault(row, {})[name] = reason
+    return table, errors
 
 
 def _as_runs(table: pa.Table) -> pa.Table:
-    """State in the schema what has been checked: the required columns hold no null."""
+    """Cast to the Run's schema, whose required columns are not nullable."""
     return pa.Table.from_arrays(table.columns, schema=arrow_schema())
 
 
@@ -253,7 +253,7 @@ def _failures(frame: pl.DataFrame) -> Iterable[tuple[int, str, str]]:
 
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows of :func:`wire.run_fields` (instants in µs) as a table of the Run's schema."""
+    """Build a table of the Run's schema from the fields of :func:`run_parser.run_fields` (instants in µs)."""
     schema = loose_schema()
     return pa.table(
         [
@@ -268,5 +268,5 @@ def table_of(rows: list[dict[str, Any]]) -> pa.Table:
 
 @cache
 def loose_schema() -> pa.Schema:
-    """Return the Run's Arrow schema as it is before checking: any column may hold nulls."""
+    """Build the Run's Arrow schema as it is before validation: every column is nullable."""
     return pa.schema([column.with_nullable(True) for column in arrow_schema()])

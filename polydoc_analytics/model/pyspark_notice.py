@@ -5,6 +5,6 @@ from __future__ import annotations
 import warnings
 
 
-def hush() -> None:
+def suppress_pyspark_notice() -> None:
     """Keep that notice from the user; to be called before what imports pyspark, as pandera does where it is there."""
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)

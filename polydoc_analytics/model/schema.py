@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from polydoc_analytics.model.pyspark_notice import hush
+from polydoc_analytics.model.pyspark_notice import suppress_pyspark_notice
 
 if TYPE_CHECKING:
     import pandera.polars
@@ -118,7 +118,7 @@ def pandera_schema() -> pandera.polars.DataFrameSchema:
 
     Validate with ``lazy=True`` and read ``SchemaErrors.failure_cases``: a LazyFrame would have its types checked alone.
     """
-    hush()
+    suppress_pyspark_notice()
     import pandera.polars as pandera
 
     is_status = pandera.Check.isin(STATUSES, error="is_status")

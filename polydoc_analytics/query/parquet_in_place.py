@@ -38,7 +38,7 @@ def _common_schema(files: Files, assume_utc: bool) -> dict[str, tuple[str, pa.Da
     """Return name and type of each of the Run's columns where all files agree and DuckDB can read them as they are."""
     import pyarrow.parquet as pq
 
-    from polydoc_analytics.loaders.formats.arrow import columns_of
+    from polydoc_analytics.loaders.formats.arrow_columns import columns_of
 
     common: dict[str, tuple[str, pa.DataType]] = {}
     for one in files:

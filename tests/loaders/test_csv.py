@@ -14,9 +14,9 @@ from support.paths import SHARED
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import csv
-from polydoc_analytics.loaders.validation import judge
+from polydoc_analytics.loaders.validation import validate_together
 
 KEYS = ("id", "account_id", "created_at", "status", "target_language", "input_file_id", "note")
 AT = "2026-03-02T10:00:00Z"
@@ -126,9 +126,9 @@ def expected(text: str, delimiter: str = ",") -> tuple[list[tuple[Any, ...]], li
 
 def loaded(content: bytes, block_bytes: int = 1 << 20) -> tuple[list[tuple[Any, ...]], list[int]]:
     work = csv.read(cast("BinaryIO", io.BytesIO(content)), "x", block_bytes=block_bytes)
-    batches = [batch for many, _ in side_by_side(work) for batch in many]
+    batches = [batch for many, _ in run_ordered(work) for batch in many]
     if batches:
-        judge(batches)
+        validate_together(batches)
     keys = ("id", "account_id", "status", "target_language", "input_file_id")
     runs = [tuple(run[key] for key in keys) for batch in batches for run in batch.runs.to_pylist()]
     rejected = sorted(row.line for batch in batches for row in batch.rejected)
@@ -381,7 +381,7 @@ def test_a_word_for_null_far_behind_empty_fields_is_text_there_too(file) -> None
 def test_a_stream_decides_with_what_was_seen_of_it() -> None:
     def language_of(text: str, first: str) -> list[str | None]:
         work = csv.read(cast("BinaryIO", io.BytesIO(text.encode())), "x", block_bytes=200_000)
-        runs = [run for batches, _ in side_by_side(work) for batch in batches for run in batch.runs.to_pylist()]
+        runs = [run for batches, _ in run_ordered(work) for batch in batches for run in batch.runs.to_pylist()]
         return [run["output_file_id"] for run in runs if run["id"] == first]
 
     assert language_of(null_rows("NULL", last="", size=0), "first") == ["NULL"]

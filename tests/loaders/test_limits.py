@@ -18,7 +18,7 @@ from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
-from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import ndjson
 
 KIB = 1024
@@ -67,7 +67,7 @@ def test_long_lines_are_the_same_rows_whatever_the_size_of_blocks_and_pieces(blo
     lengths = [500, 131_071, 131_072, 131_073, 131_074, 500, 262_144, 262_145, 393_216, 500, 1_000_000, 500]
     content = b"\n".join(of_length(f"{n:02}", length) for n, length in enumerate(lengths))
     work = ndjson.read(cast("BinaryIO", Stream(content, pieces)), "x", block_bytes=block_bytes)
-    batches = [batch for many, _ in side_by_side(work) for batch in many]
+    batches = [batch for many, _ in run_ordered(work) for batch in many]
     ids = sorted(run["id"] for batch in batches for run in batch.runs.to_pylist())
     assert ids == [f"{n:02}" for n, length in enumerate(lengths) if length <= 131_072]
     rejected = sorted((row.line, len(row.raw)) for batch in batches for row in batch.rejected)
@@ -89,7 +89,7 @@ class Endless:
 def test_a_line_without_end_takes_no_more_memory_than_the_limit() -> None:
     tracemalloc.start()
     work = ndjson.read(cast("BinaryIO", Endless(50_000_000)), "x", block_bytes=100_000)
-    [batch] = [batch for many, _ in side_by_side(work) for batch in many]
+    [batch] = [batch for many, _ in run_ordered(work) for batch in many]
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [(row.line, len(row.raw)) for row in batch.rejected] == [(1, 65_536)]

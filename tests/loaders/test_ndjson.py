@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, cast
 import pytest
 from support.runs import wire
 
-from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import ndjson
-from polydoc_analytics.loaders.validation import judge
+from polydoc_analytics.loaders.validation import validate_together
 
 TEXTS = ("id", "account_id", "status", "target_language", "input_file_id", "output_file_id")
 INSTANTS = ("created_at", "finished_at")
@@ -151,9 +151,9 @@ def expected(content: bytes) -> tuple[list[tuple[Any, ...]], list[int]]:
 
 def loaded(content: bytes, block_bytes: int) -> tuple[list[tuple[Any, ...]], list[int]]:
     work = ndjson.read(cast("BinaryIO", io.BytesIO(content)), "x", block_bytes=block_bytes)
-    batches = [batch for many, _ in side_by_side(work) for batch in many]
+    batches = [batch for many, _ in run_ordered(work) for batch in many]
     if batches:
-        judge(batches)
+        validate_together(batches)
     runs = []
     for batch in batches:
         for run in batch.runs.to_pylist():

@@ -17,7 +17,7 @@ from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders import run_parser as judge
-from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import ndjson as reader
 from polydoc_analytics.loaders.formats.ndjson_vectorized import fixed_width, layout
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, NAMES
@@ -146,7 +146,7 @@ def test_lines_longer_than_a_block_and_blocks_of_any_size_give_the_same_rows(tmp
 
         found: list[Any] = []
         bad: list[tuple[int, str]] = []
-        for batches, _ in side_by_side(reader.read(io.BytesIO(content), "x", block_bytes=size)):
+        for batches, _ in run_ordered(reader.read(io.BytesIO(content), "x", block_bytes=size)):
             for batch in batches:
                 found += batch.runs.to_pylist()
                 bad += [(row.line, row.reason) for row in batch.rejected]

@@ -28,7 +28,7 @@ from polydoc_analytics.loaders.services import rest_api
 
 TOKEN = "canary-4f1c2d"
 RUNS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
-QUICK = rest_api.RetryPolicy(connect_s=2, read_s=2, attempts=3, first_wait_s=0.01, most_wait_s=0.3)
+QUICK = rest_api.RetryPolicy(connect_s=2, read_s=2, attempts=3, first_wait_s=0.01, max_wait_s=0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +50,10 @@ def chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def refused(base: str, folder: Path, patience: rest_api.RetryPolicy = QUICK) -> str:
+def refused(base: str, folder: Path, retry: rest_api.RetryPolicy = QUICK) -> str:
     """The one line with which a fetch fails, after a look for what must not be in it or behind it."""
     with pytest.raises(pda.SourceError) as caught:
-        rest_api.fetched(base, TOKEN, folder, patience=patience)
+        rest_api.fetch_runs(base, TOKEN, folder, retry=retry)
     assert len(chain(caught.value)) == 1
     text = str(caught.value)
     assert "\n" not in text
@@ -85,14 +85,14 @@ WAYS: dict[str, Answer] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_the_list_of_runs_is_fetched_however_it_is_sent(way: str, tmp_path: Path) -> None:
     with serving(WAYS[way]) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path / "new", patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path / "new", retry=QUICK)
     assert ids(path) == ["a", "b", "c"]
     assert [file.name for file in path.parent.iterdir()] == ["runs.json"]
 
 
 def test_a_service_without_runs_is_an_empty_list(tmp_path: Path) -> None:
     with serving(sent([])) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert pda.load(path, input_format="json").counts.read == 0
 
 
@@ -113,7 +113,7 @@ def test_the_request_is_the_one_that_the_sdk_makes(
     base: str, path: str, token: str, header: str, tmp_path: Path
 ) -> None:
     with serving(sent(RUNS)) as service:
-        rest_api.fetched(service.url + base, token, tmp_path, patience=QUICK)
+        rest_api.fetch_runs(service.url + base, token, tmp_path, retry=QUICK)
     assert service.paths == [path]
     [headers] = service.headers
     assert headers["Authorization"] == header
@@ -122,7 +122,7 @@ def test_the_request_is_the_one_that_the_sdk_makes(
 
 def test_quarantined_runs_carry_the_name_of_the_source(tmp_path: Path) -> None:
     with serving(sent([RUNS[0], wire("bad", status="Done")])) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     batches = [batch for work in rest_api.read(path, source="production") for batch in work.run()]
     assert [(row.source, row.line) for batch in batches for row in batch.rejected] == [("production", 2)]
     path.write_bytes(b'[{"id": 1 2}]')
@@ -132,7 +132,7 @@ def test_quarantined_runs_carry_the_name_of_the_source(tmp_path: Path) -> None:
 
 def test_one_bad_run_is_quarantined_and_the_rest_loads(tmp_path: Path) -> None:
     with serving(sent([RUNS[0], wire("bad", credits="many"), *RUNS[1:]])) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     loaded = pda.load(path, input_format="json")
     assert loaded.runs["id"].to_list() == ["a", "b", "c"]
     assert loaded.quarantine["line"].to_list() == [2]
@@ -169,7 +169,7 @@ FOLLOWED: dict[str, Callable[[str], tuple[Answer, Answer]]] = {
 def test_the_next_page_of_the_same_host_is_fetched_too(way: str, tmp_path: Path) -> None:
     with serving() as service:
         service.answers[:] = FOLLOWED[way](service.url)
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert service.paths == ["/v1/runs", "/v1/runs?page=2"]
     assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}"] * 2
     assert [file.name for file in tmp_path.iterdir()] == ["runs.json"]
@@ -180,7 +180,7 @@ def test_the_next_page_of_the_same_host_is_fetched_too(way: str, tmp_path: Path)
 def test_a_page_that_fails_is_tried_again_and_the_pages_before_it_are_kept_once(tmp_path: Path) -> None:
     first, broken_off = page(RUNS[:2], next="?page=2"), sent(b'{"data": [{"id', length=5000)
     with serving(first, broken_off, sent(b"", status=503), page(RUNS[2:])) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert service.paths == ["/v1/runs", "/v1/runs?page=2", "/v1/runs?page=2", "/v1/runs?page=2"]
     assert ids(path) == ["a", "b", "c"]
 
@@ -202,7 +202,7 @@ def test_a_page_whose_next_one_cannot_be_fetched_is_refused_or_taken_as_it_is(wa
     with serving(answer) as service:
         assert message in refused(service.url, tmp_path)
         assert len(service.paths) == 1
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, is_partial=True, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, is_partial=True, retry=QUICK)
     batches = [batch for work in rest_api.read(path, source="x", is_partial=True) for batch in work.run()]
     assert sum(batch.runs.num_rows for batch in batches) == 3
 
@@ -214,7 +214,7 @@ def test_pages_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
 
 
 def test_pages_without_an_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_pages, "_MOST_PAGES", 4)
+    monkeypatch.setattr(json_pages, "_MAX_PAGES", 4)
     with serving(*(page([wire(str(n))], next=f"?p={n}") for n in range(9))) as service:
         assert "has more than 4 pages" in refused(service.url, tmp_path)
         assert len(service.paths) == 4
@@ -247,7 +247,7 @@ TROUBLE: dict[str, Answer] = {
 def test_trouble_that_passes_is_waited_out(trouble: str, tmp_path: Path) -> None:
     said: list[str] = []
     with serving(TROUBLE[trouble], sent(RUNS)) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK, notify=said.append)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK, notify=said.append)
     assert ids(path) == ["a", "b", "c"]
     assert len(service.paths) == 2
     assert len(said) == 1
@@ -277,13 +277,13 @@ def test_trouble_that_stays_is_one_clear_line_and_leaves_the_earlier_file_alone(
         assert len(service.paths) == 3
         (tmp_path / "runs.json").write_text("the last good one")
         with pytest.raises(pda.SourceError):
-            rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+            rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert [(file.name, file.read_text()) for file in tmp_path.glob("runs*")] == [("runs.json", "the last good one")]
 
 
 def test_a_cut_off_body_is_not_added_to(tmp_path: Path) -> None:
     with serving(sent(HALF, length=5000), sent(RUNS[:1])) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert json.loads(path.read_bytes()) == RUNS[:1]
 
 
@@ -294,13 +294,13 @@ def test_a_cut_off_body_is_not_added_to(tmp_path: Path) -> None:
 def test_retry_after_is_honoured_in_seconds_and_as_a_date_up_to_a_bound(
     retry_after: Any, wait_s: float, tmp_path: Path
 ) -> None:
-    patience = rest_api.RetryPolicy(attempts=2, first_wait_s=0.01, most_wait_s=1.2)
+    retry = rest_api.RetryPolicy(attempts=2, first_wait_s=0.01, max_wait_s=1.2)
 
     def busy(handler: Any) -> None:
         sent(b"", status=429, Retry_After=retry_after if isinstance(retry_after, str) else retry_after())(handler)
 
     with serving(busy, sent(RUNS)) as service:
-        rest_api.fetched(service.url, TOKEN, tmp_path, patience=patience)
+        rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=retry)
     waited = service.times[1] - service.times[0]
     assert wait_s * 0.95 <= waited < 2.5
 
@@ -334,23 +334,23 @@ def test_an_answer_that_will_not_change_is_refused_at_once(answer: Answer, messa
 
 
 def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
-    patience = rest_api.RetryPolicy(read_s=0.2, attempts=2, first_wait_s=0.01)
+    retry = rest_api.RetryPolicy(read_s=0.2, attempts=2, first_wait_s=0.01)
     with serving(hanging) as service:
-        assert "no answer within 0.2 s, 2 times" in refused(service.url, tmp_path, patience)
+        assert "no answer within 0.2 s, 2 times" in refused(service.url, tmp_path, retry)
     stalled = chunked([HALF, b"x"], wait_s=0.6)
     with serving(stalled) as service:
-        assert "nothing more came within 0.2 s, 2 times" in refused(service.url, tmp_path, patience)
+        assert "nothing more came within 0.2 s, 2 times" in refused(service.url, tmp_path, retry)
 
 
 def test_a_body_that_drips_for_ever_is_given_up(tmp_path: Path) -> None:
-    patience = rest_api.RetryPolicy(read_s=1, whole_s=0.3, attempts=2, first_wait_s=0.01)
+    retry = rest_api.RetryPolicy(read_s=1, whole_s=0.3, attempts=2, first_wait_s=0.01)
     with serving(chunked([b"[", *[b" "] * 200], wait_s=0.02)) as service:
-        assert "took longer than 0.3 s and was given up" in refused(service.url, tmp_path, patience)
+        assert "took longer than 0.3 s and was given up" in refused(service.url, tmp_path, retry)
 
 
 def test_redirects_on_the_same_host_carry_the_token(tmp_path: Path) -> None:
     with serving(to("/moved?signature=q7"), to("/again", 308), sent(RUNS)) as service:
-        path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert ids(path) == ["a", "b", "c"]
     assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}"] * 3
 
@@ -360,7 +360,7 @@ def test_the_token_is_never_sent_to_another_host_or_port(name: str, tmp_path: Pa
     with serving(sent(RUNS)) as other:
         port = other.url.rpartition(":")[2]
         with serving(to(f"http://{name}:{port}/elsewhere")) as service:
-            path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+            path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert ids(path) == ["a", "b", "c"]
     [headers] = other.headers
     assert "Authorization" not in headers
@@ -379,7 +379,7 @@ def test_a_redirect_to_a_host_that_asks_for_the_token_says_so(tmp_path: Path) ->
 def test_a_redirect_back_does_not_bring_the_token_back(tmp_path: Path) -> None:
     with serving(sent(b"", status=404)) as other, serving(to(other.url), sent(RUNS)) as service:
         other.answers[:] = [to(service.url + "/back")]
-        rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+        rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
     assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}", None]
 
 
@@ -440,7 +440,7 @@ def test_the_token_does_not_follow_from_https_to_http(
     with serving(sent(RUNS)) as service:
         address = also_with_tls(service, certificate)
         service.answers[:] = [to("/still-safe"), to(service.url + "/in-the-clear"), sent(RUNS)]
-        rest_api.fetched(address, TOKEN, tmp_path, patience=QUICK)
+        rest_api.fetch_runs(address, TOKEN, tmp_path, retry=QUICK)
     assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {TOKEN}", f"Bearer {TOKEN}", None]
 
 
@@ -502,14 +502,14 @@ def test_a_base_with_a_password_is_refused_without_showing_it(tmp_path: Path) ->
 )
 def test_a_token_that_cannot_be_sent_is_refused_unseen(token: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(pda.SourceError, match=message) as caught:
-        rest_api.fetched("https://api.test", token, tmp_path)
+        rest_api.fetch_runs("https://api.test", token, tmp_path)
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_nothing_secret_reaches_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with serving(sent(b"", status=500), to("/moved?signature=q7", 307), sent(RUNS, Set_Cookie="s=q8")) as service:
-        rest_api.fetched(service.url + "?key=q9", TOKEN, tmp_path, patience=QUICK)
+        rest_api.fetch_runs(service.url + "?key=q9", TOKEN, tmp_path, retry=QUICK)
         import httpx
 
         logged = "\n".join([caplog.text, *(str(vars(record)) for record in caplog.records)])
@@ -523,8 +523,8 @@ def test_a_retry_leaves_stderr_to_the_caller(tmp_path: Path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from polydoc_analytics.loaders.services.rest_api import RetryPolicy, fetched
-        fetched(sys.argv[1], "t", Path(sys.argv[2]), patience=RetryPolicy(first_wait_s=0.01))
+        from polydoc_analytics.loaders.services.rest_api import RetryPolicy, fetch_runs
+        fetch_runs(sys.argv[1], "t", Path(sys.argv[2]), retry=RetryPolicy(first_wait_s=0.01))
     """
     with serving(sent(b"", status=500), sent(RUNS)) as service:
         done = subprocess.run([sys.executable, "-c", code, service.url, str(tmp_path)], capture_output=True, check=True)
@@ -534,7 +534,7 @@ def test_a_retry_leaves_stderr_to_the_caller(tmp_path: Path) -> None:
 def test_progress_counts_what_is_received(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     with serving(sent(RUNS, packed=True)) as service:
-        rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK, progress=lambda *now: seen.append(now))
+        rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK, progress=lambda *now: seen.append(now))
     size = len(gzip.compress(json.dumps(RUNS).encode()))
     assert seen[-1] == (size, size)
 
@@ -545,7 +545,7 @@ def test_a_body_that_unpacks_to_a_thousand_times_its_size_is_taken_in_bounded_me
     with serving(sent(body, Content_Encoding="gzip")) as service:
         tracemalloc.start()
         try:
-            path = rest_api.fetched(service.url, TOKEN, tmp_path, patience=QUICK)
+            path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -556,5 +556,5 @@ def test_a_body_that_unpacks_to_a_thousand_times_its_size_is_taken_in_bounded_me
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with serving(sent(RUNS)) as service, pytest.raises(pda.SourceError, match="cannot be written: ") as caught:
-        rest_api.fetched(service.url, TOKEN, tmp_path / "file" / "folder", patience=QUICK)
+        rest_api.fetch_runs(service.url, TOKEN, tmp_path / "file" / "folder", retry=QUICK)
     assert str(tmp_path) in str(caught.value)

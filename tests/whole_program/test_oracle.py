@@ -14,7 +14,7 @@ from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders import run_parser as judge
-from polydoc_analytics.loaders.executor import side_by_side
+from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import deep_json, ndjson
 
 ORACLE = SHARED / "oracle"
@@ -38,7 +38,7 @@ STRICTER = {
 
 def rejections(block: bytes, block_bytes: int) -> dict[int, str]:
     found: dict[int, str] = {}
-    for batches, _ in side_by_side(ndjson.read(io.BytesIO(block), "cases", block_bytes=block_bytes)):
+    for batches, _ in run_ordered(ndjson.read(io.BytesIO(block), "cases", block_bytes=block_bytes)):
         for batch in batches:
             found |= {row.line: row.reason for row in batch.rejected}
     return found

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
-from polydoc_analytics.loaders.services.http_logging import quiet
+from polydoc_analytics.loaders.services.http_logging import mute_http_logging
 
 _MOST_READ = 4096
 _LAST_WORD = re.compile(r"\S+\Z")
@@ -28,7 +28,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) ->
 
     progress = _Progress()
     try:
-        with quiet():
+        with mute_http_logging():
             return asyncio.run(_within(url, body, headers, timeout_s, progress))
     except TimeoutError:
         if progress.has_begun:

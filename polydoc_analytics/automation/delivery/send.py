@@ -18,7 +18,7 @@ from polydoc_analytics.automation.delivery.outcomes import RefusedError, Uncerta
 from polydoc_analytics.config.addresses import distinct, is_address
 from polydoc_analytics.config.tables import AnyTarget, Email, Folder, Schedule, Slack, Store, Webhook
 from polydoc_analytics.errors import PolydocError, SourceError
-from polydoc_analytics.safe_text import shown, visible
+from polydoc_analytics.safe_text import display_address, visible
 
 PUTS = ("folder", "store")
 """Kinds at which a repeat only puts the same bytes where they are: whether a try was the first need not be known."""
@@ -66,7 +66,7 @@ def _receivers(target: AnyTarget, contacts: Callable[[Email], tuple[str, ...]] |
     if isinstance(target, Slack | Webhook):
         return (target.url_env,)
     place = target.uri if isinstance(target, Store) else target.path
-    return (shown(place) if "://" in place else place,)
+    return (display_address(place) if "://" in place else place,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from polydoc_analytics.errors import PolydocError, SourceError, UsageError, first_line, missing_extra
-from polydoc_analytics.model.pyspark_notice import hush
-from polydoc_analytics.safe_text import shown
+from polydoc_analytics.model.pyspark_notice import suppress_pyspark_notice
+from polydoc_analytics.safe_text import display_address
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -44,9 +44,9 @@ class Session:
     """A session of one's own with a cluster: its views and settings are seen by nobody else."""
 
     def __init__(self, remote: str) -> None:
-        self._shown = shown(checked(remote)).rstrip("/")
+        self._shown = display_address(checked(remote)).rstrip("/")
         self._secrets = re.findall(r";[^;=]+=([^;]+)", remote)
-        hush()
+        suppress_pyspark_notice()
         try:
             with _no_doctest():
                 import pyspark.sql.connect.catalog

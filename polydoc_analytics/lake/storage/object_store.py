@@ -34,10 +34,11 @@ class RemotePlace:
     is_local = False
 
     def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
-        from polydoc_analytics.safe_text import shown
+
+        from polydoc_analytics.safe_text import display_address
 
         self.uri = uri.rstrip("/")
-        self.shown = shown(self.uri)
+        self.shown = display_address(self.uri)
         self.storage_options = dict(storage_options) if storage_options else None
         try:
             self._store = open_store(self.uri, storage_options)
@@ -254,8 +255,10 @@ def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
     if uri.startswith("file://"):
         path = uri.removeprefix("file://").removeprefix("localhost")
         if not path.startswith("/"):
-            from polydoc_analytics.safe_text import shown
+            from polydoc_analytics.safe_text import display_address
 
-            raise LakeError(f"{shown(uri)}: names another host; give a path on this machine, as in file:///data/lake")
+            raise LakeError(
+                f"{display_address(uri)}: names another host; give a path on this machine, as in file:///data/lake"
+            )
         return LocalPlace(Path(path))
     return RemotePlace(uri, storage_options)

@@ -20,24 +20,20 @@ import pyarrow.parquet as pq
 
 from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders.executor import Work
-from polydoc_analytics.loaders.formats.arrow_memory import is_text, validated
-from polydoc_analytics.loaders.integers import integers
+from polydoc_analytics.loaders.formats.arrow_columns import US_PER_UNIT, columns_of, to_run_column
+from polydoc_analytics.loaders.formats.arrow_memory import validated
 from polydoc_analytics.loaders.remote import RangeFile
-from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, show
+from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8
 from polydoc_analytics.loaders.streams import archive_of
-from polydoc_analytics.loaders.timestamps import instants
 from polydoc_analytics.loaders.validation import Batch, RowLocator, loose_schema
-from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US, Column
+from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US
 
 BATCH_ROWS = 65_536
 _END_MARK = b"\xff\xff\xff\xff\0\0\0\0"
-_MOST_PADDING = 1 << 16
-_MOST_SMALL_BYTES = 1024 * 1024
-_US_PER = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_MAX_PADDING = 1 << 16
+_MAX_SMALL_BYTES = 1024 * 1024
 # Arrow raises what Python has for it: a name that is not UTF-8, a file that ends too early, a size beyond all memory.
 _FAULTS = (OSError, ValueError, LookupError, ArithmeticError)
-
-Refusals = dict[int, str]
 
 
 def read_parquet(path: str | RangeFile, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
@@ -111,7 +107,7 @@ def _whole_stream(reader: pa.RecordBatchReader, raw: pa.NativeFile) -> Iterator[
     # Streams of versions before 0.15 end with four zeros alone.
     if not raw.read(end - raw.tell()).endswith(_END_MARK[4:]):
         raise ValueError("the stream is cut off: its end mark is missing")
-    if raw.read(_MOST_PADDING).strip(b"\0"):
+    if raw.read(_MAX_PADDING).strip(b"\0"):
         raise ValueError("more stands behind the stream's end mark; give each stream in a file of its own")
 
 
@@ -153,7 +149,7 @@ class SmallTables:
         except Exception:  # the reading of the file by itself says what is wrong
             return None
         # What dictionaries stand for can be much larger than they are.
-        if any(pa.types.is_dictionary(field.type) for field in table.schema) or table.nbytes > _MOST_SMALL_BYTES:
+        if any(pa.types.is_dictionary(field.type) for field in table.schema) or table.nbytes > _MAX_SMALL_BYTES:
             return None
         return table.replace_schema_metadata()
 
@@ -163,7 +159,7 @@ class SmallTables:
             metadata = file.metadata
             unpacked = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
             # A text can stand once in the file for all rows.
-            if metadata.num_rows * unpacked > 16 * _MOST_SMALL_BYTES:
+            if metadata.num_rows * unpacked > 16 * _MAX_SMALL_BYTES:
                 raise ValueError("can be large once it is unpacked")
             return file.read(list(columns.values()), use_threads=False)
 
@@ -224,55 +220,6 @@ def _octets(text: str) -> bytes:
     return LONE_SURROGATE.sub("\udcff", text).encode("utf-8", "surrogateescape")
 
 
-def columns_of(schema: pa.Schema, source: str, *, assume_utc: bool) -> dict[str, str]:
-    """Return for each of the Run's columns the name it has in a schema; snake_case wins over camelCase.
-
-    Raises SourceError where a required column is missing or a column's type cannot hold what it should.
-    """
-    found: dict[str, str] = {}
-    for column in COLUMNS:
-        name = next((name for name in (column.name, column.camel) if name in schema.names), None)
-        if name is None:
-            if column.required:
-                raise SourceError(f"{source}: has no column {column.name}; it has {show(', '.join(schema.names))}")
-            continue
-        if schema.names.count(name) > 1:
-            raise SourceError(f"{source}: names the column {name} twice; rename one of them")
-        _check_type(column, schema.field(name).type, source, assume_utc)
-        found[column.name] = name
-    return found
-
-
-def _check_type(column: Column, kind: pa.DataType, source: str, assume_utc: bool) -> None:
-    kind = _plain_type(kind)
-    if pa.types.is_null(kind):
-        return
-    if column.kind == "text" and (is_text(kind) or _is_uuid(kind)):
-        return
-    if column.kind == "integer" and (
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or is_text(kind)
-    ):
-        return
-    if column.kind == "instant" and is_text(kind):
-        return
-    if column.kind == "instant" and pa.types.is_timestamp(kind):
-        if kind.tz is None and not assume_utc:
-            raise SourceError(
-                f"{source}: the times in {column.name} have no time zone; pass --assume-utc if they are UTC"
-            )
-        return
-    expected = {"text": "text", "integer": "integers", "instant": "timestamps"}[column.kind]
-    raise SourceError(f"{source}: the column {column.name} holds {kind}, expected {expected}")
-
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _is_uuid(kind: pa.DataType) -> bool:
-    return isinstance(kind, pa.UuidType)
-
-
 def _work(
     batches: Iterator[pa.RecordBatch],
     columns: Mapping[str, str],
@@ -299,7 +246,7 @@ def _read_batch(
     assume_utc: bool,
     reading: Callable[[], AbstractContextManager[None]],
 ) -> list[Batch]:
-    refused: dict[int, dict[str, str]] = {}
+    errors: dict[int, dict[str, str]] = {}
     given: dict[str, pa.Array] = {}
     arrays = []
     with reading():
@@ -311,76 +258,17 @@ def _read_batch(
             name = columns[column.name]
             given[name], replaced = validated(batch.column(name))
             if column.name == "id":
-                refused.update({row: {"id": NOT_UTF8} for row in replaced})
-            values, refusals = _column(column, given[name], assume_utc)
+                errors.update({row: {"id": NOT_UTF8} for row in replaced})
+            values, reasons = to_run_column(column, given[name], assume_utc)
             arrays.append(pc.cast(values, target))
-            for row, reason in refusals.items():
-                refused.setdefault(row, {})[column.name] = reason
+            for row, reason in reasons.items():
+                errors.setdefault(row, {})[column.name] = reason
         table = pa.table(arrays, schema=loose_schema())
 
     def raw(row: int) -> str:
         return json.dumps({name: _json_value(values[row]) for name, values in given.items()}, ensure_ascii=False)
 
-    return [Batch(table, RowLocator(source, lambda row: record + row, raw), refused)]
-
-
-def _column(column: Column, values: pa.Array, assume_utc: bool) -> tuple[pa.Array | pa.ChunkedArray, Refusals]:
-    kind = values.type
-    if pa.types.is_null(kind):
-        return values, {}
-    if _is_uuid(kind):
-        return pa.array([None if value is None else str(value) for value in values.to_pylist()], pa.string()), {}
-    if column.kind == "text":
-        return values, {}
-    if column.kind == "instant":
-        if is_text(kind):
-            return instants(pl.Series(values), assume_utc=assume_utc, table=True)
-        return _timestamps(values)
-    if is_text(kind):
-        return integers(pl.Series(values))
-    if pa.types.is_floating(kind):
-        return _whole_floats(values)
-    return _whole_numbers(values)
-
-
-def _timestamps(values: pa.Array) -> tuple[pa.Array, Refusals]:
-    """Bring timestamps of any unit to µs, finer digits cut off towards the past; years outside 1-9999 are refused."""
-    whole = pl.Series(values.cast(pa.int64()))
-    unit = values.type.unit
-    factor = _US_PER.get(unit, 1)
-    low, high = -(-MIN_INSTANT_US // factor), MAX_INSTANT_US // factor
-    if unit == "ns":
-        whole = whole // 1_000
-    outside = ((whole < low) | (whole > high)).fill_null(False)
-    refused = dict.fromkeys(outside.arg_true().to_list(), "lies outside the years 0001 to 9999 in UTC")
-    nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(whole))
-    return pc.cast((whole.zip_with(~outside, nothing) * factor).to_arrow(), pa.timestamp("us", "UTC")), refused
-
-
-def _whole_numbers(values: pa.Array) -> tuple[pa.Array, Refusals]:
-    """Turn integers and decimals of any width into integers of 64 bits; those that are none are refused."""
-    try:
-        return pc.cast(values, pa.int64()), {}
-    except pa.ArrowInvalid:
-        whole, refused = [], {}
-        for row, value in enumerate(values.to_pylist()):
-            fits = value is None or (value == int(value) and -(2**63) <= value < 2**63)
-            whole.append(int(value) if fits and value is not None else None)
-            if not fits:
-                refused[row] = f"{show(value)} is not a 64-bit integer"
-        return pa.array(whole, pa.int64()), refused
-
-
-def _whole_floats(values: pa.Array) -> tuple[pa.Array, Refusals]:
-    """Turn floats that hold integers into integers; NaN, as pandas writes it, is null."""
-    if pa.types.is_float16(values.type):
-        values = pc.cast(values, pa.float32())
-    numbers = pl.Series(values).fill_nan(None)
-    whole = numbers.cast(pl.Int64, strict=False)
-    exact = (whole.cast(numbers.dtype) == numbers) & (numbers.abs() < 2.0**63)
-    bad = (numbers.is_not_null() & ~exact.fill_null(False)).arg_true()
-    refused = {row: f"{show(numbers[row])} is not a 64-bit integer" for row in bad.to_list()}
-    return whole.to_arrow(), refused
+    return [Batch(table, RowLocator(source, lambda row: record + row, raw), errors)]
 
 
 def _json_value(value: pa.Scalar) -> Any:
@@ -394,7 +282,7 @@ def _json_value(value: pa.Scalar) -> Any:
 
 
 def _instant_text(count: int, kind: pa.TimestampType) -> str:
-    us = count * _US_PER[kind.unit] if kind.unit in _US_PER else count // 1_000
+    us = count * US_PER_UNIT[kind.unit] if kind.unit in US_PER_UNIT else count // 1_000
     if not MIN_INSTANT_US <= us <= MAX_INSTANT_US:
         return f"{count} {kind.unit} since 1970"
     text = (datetime(1970, 1, 1) + timedelta(microseconds=us)).isoformat()

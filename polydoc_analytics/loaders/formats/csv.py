@@ -41,9 +41,9 @@ from polydoc_analytics.loaders.validation import (
     Batch,
     Rejected,
     RowLocator,
-    cut,
+    empty_batch,
     loose_schema,
-    no_runs,
+    truncate,
     with_instants,
 )
 from polydoc_analytics.model.schema import INTEGERS, NAMES
@@ -170,7 +170,7 @@ class Reader:
                 self.source,
                 self.first_line + int(found.at_line[row]),
                 self._reason(int(found.fields[row]), part),
-                cut(bytes(block[found.starts[row] : min(found.ends[row], found.starts[row] + MAX_RAW_BYTES)])),
+                truncate(bytes(block[found.starts[row] : min(found.ends[row], found.starts[row] + MAX_RAW_BYTES)])),
                 self.header.text,
             )
             for row in np.flatnonzero(~is_whole).tolist()
@@ -249,5 +249,5 @@ def read_mended(raw: bytes, header_text: str, source: str, line: int, *, assume_
     header = parse_header(header_text, source)
     batches = Reader(header, source, line, assume_utc).read_part(Part(header, line, raw))
     if not any(batch.read for batch in batches):  # it was a row once, so it must not vanish as a blank line
-        return [no_runs(Rejected(source, line, "is blank", cut(raw), header.text))]
+        return [empty_batch(Rejected(source, line, "is blank", truncate(raw), header.text))]
     return batches

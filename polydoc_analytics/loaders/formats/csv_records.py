@@ -27,7 +27,7 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
-_MOST_LINES = 100_000
+_MAX_LINES = 100_000
 """A field of more lines than this was opened by a stray mark."""
 NEVER_CLOSED, TOO_LONG = -1, -2
 _CLOSE = re.compile(rb'(?:[^"]++|"")*+"')
@@ -83,7 +83,7 @@ class _Lines:
         return without_bom(bytes(self.block[self.starts[line] : self.ends[line]]))
 
     def are_blank(self, is_right: Mask) -> Mask:
-        """Tell which lines are blank: nothing, spaces, or delimiters alone, as Excel writes an empty row."""
+        """Mask of the blank lines: nothing, spaces, or delimiters alone, as Excel writes an empty row."""
         is_blank: Mask = self.delimiters == self.ends - self.starts
         for line in np.flatnonzero(~is_right & ~self.is_too_long & ~is_blank).tolist():
             text = self.text(line)
@@ -134,7 +134,7 @@ def records(block: bytes | bytearray, delimiter: bytes, fields: int, longest: in
         at = bisect_left(closing, line + 1)
         is_closed = at < len(closing)
         stop = closing[at] + 1 if is_closed else count
-        if stop - line > _MOST_LINES or lines.ends[stop - 1] - lines.starts[line] > longest:
+        if stop - line > _MAX_LINES or lines.ends[stop - 1] - lines.starts[line] > longest:
             is_closed = False
         elif not is_closed and not is_last:
             decided = line

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders import limits, run_parser
 from polydoc_analytics.loaders.executor import Work
-from polydoc_analytics.loaders.formats import json_envelope, json_pages, ndjson
+from polydoc_analytics.loaders.formats import json_envelope, json_pages, json_recognition, ndjson
 from polydoc_analytics.loaders.formats.json_elements import Elements
 from polydoc_analytics.loaders.formats.json_text import SPACE, Text
 
@@ -47,7 +47,7 @@ def read(
         if mark == b"[":
             text.at += 1
             for piece in elements.pieces():
-                if json_envelope.holds_arrays_of_runs(piece):
+                if json_recognition.holds_arrays_of_runs(piece):
                     raise SourceError(
                         f"{source}: its array holds arrays of runs, or pages with some, where it should hold the runs; "
                         "save the arrays one behind another"
@@ -66,7 +66,7 @@ def read(
             end = "the array" if is_array else "the object"
             raise SourceError(f"{source}: not JSON: there is more behind the end of {end}")
     if page is not None and page.more and not is_partial:
-        raise json_pages.refused(source, page.more)
+        raise json_pages.one_page_error(source, page.more)
 
 
 def signs_of_more(stream: BinaryIO, source: str) -> list[json_pages.More]:
@@ -102,7 +102,7 @@ def _is_lines(text: Text) -> bool:
         value = run_parser.parse(text.held[text.at : end])
     except run_parser.Refusal:
         return False
-    return isinstance(value, dict) and not json_envelope.is_page(value)
+    return isinstance(value, dict) and not json_recognition.is_page(value)
 
 
 def _described(text: Text, mark: bytes) -> str:

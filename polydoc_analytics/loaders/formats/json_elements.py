@@ -18,12 +18,12 @@ from polydoc_analytics.loaders import limits
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import ndjson
 from polydoc_analytics.loaders.formats.json_text import SPACE, Offsets, Text, Walk
-from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, cut, no_runs
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, empty_batch, truncate
 
 _JOINT = re.compile(rb"\}(\s*,\s*)\{")
 _JOINT_WITHOUT_COMMA = re.compile(rb"\}(\s*)\{")
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
-_MOST_ELEMENTS = 20_000
+_MAX_ELEMENTS = 20_000
 
 
 class Piece(NamedTuple):
@@ -103,9 +103,9 @@ class Elements:
 
     def too_long(self, beginning: bytes) -> Work:
         """Count an element that is too long, and return the work that rejects it."""
-        row = Rejected(self.text.source, self.record, limits.too_long(limits.longest_row()), cut(beginning))
+        row = Rejected(self.text.source, self.record, limits.too_long(limits.longest_row()), truncate(beginning))
         self.record += 1
-        return Work(lambda: [no_runs(row)], len(beginning))
+        return Work(lambda: [empty_batch(row)], len(beginning))
 
     def _flat(self, is_array: bool) -> Piece | None:
         """Take all whole elements at hand at once, if they are objects without others in them, all joined alike."""
@@ -160,7 +160,7 @@ class Elements:
                 some = 1
                 long.pop(0)
             else:
-                some = min([len(ends) - done, _MOST_ELEMENTS, *(at - done for at in long[:1])])
+                some = min([len(ends) - done, _MAX_ELEMENTS, *(at - done for at in long[:1])])
                 content = text.held[base + start : base + int(ends[done + some - 1])]
                 self.record += some
                 yield Piece(content, self.record - some, some, ends[done : done + some] - start, separator)
@@ -202,12 +202,12 @@ class Elements:
 
 def _few_at_once(piece: Piece) -> Iterator[Piece]:
     """Part lines into pieces of not too many rows, for each may be refused and then take much more memory."""
-    if piece.rows <= _MOST_ELEMENTS:
+    if piece.rows <= _MAX_ELEMENTS:
         yield piece
         return
     lines = piece.content.split(b"\n")
-    for at in range(0, piece.rows, _MOST_ELEMENTS):
-        some = lines[at : at + _MOST_ELEMENTS]
+    for at in range(0, piece.rows, _MAX_ELEMENTS):
+        some = lines[at : at + _MAX_ELEMENTS]
         yield Piece(b"\n".join(some), piece.first + at, len(some))
 
 

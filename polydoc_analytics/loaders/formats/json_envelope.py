@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Any
 
@@ -14,120 +12,22 @@ from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import json_pages
 from polydoc_analytics.loaders.formats.json_elements import Elements, Piece
-from polydoc_analytics.loaders.formats.json_text import SPACE, Text
-from polydoc_analytics.model.schema import COLUMNS
+from polydoc_analytics.loaders.formats.json_recognition import (
+    ERRORS,
+    EXPLANATIONS,
+    KEYS_OF_A_RUN,
+    is_failure,
+    required_keys,
+)
+from polydoc_analytics.loaders.formats.json_text import Text
 
 _DEEPEST = 100
 _LOOKED_AT = 100
-_MOST_LOOKED_AT_BYTES = 1024 * 1024
+_MAX_ELEMENT_BYTES = 1024 * 1024
 _IN_MEMORY_BYTES = 1024 * 1024
 _HELD_BYTES = 256 * 1024
-_KEYS = [{column.name, column.camel} for column in COLUMNS if column.required]
-_OF_A_RUN = 4
-"""An object with so many of the six required keys is a run, though perhaps not a valid one."""
 _OF_A_ROW = 2
-_ERRORS = ("error", "errors", "exception", "fault")
-_EXPLANATIONS = ("message", "detail", "title", "description", "error_description", "msg", "reason", "code", "type")
 _NAMED_AT_MOST = 5
-_ARRAY_OR_OVER_LINES = re.compile(rb'\[\s*\{|\{[ \t\r]*\n\s*"')
-
-
-def required_keys(value: Mapping[str, Any]) -> int:
-    """Return how many of the six keys that a run must have an object has, in either spelling."""
-    return sum(not names.isdisjoint(value) for names in _KEYS)
-
-
-def has_keys_of_a_run(value: Mapping[str, Any]) -> bool:
-    """Check whether an object is a run, perhaps not a valid one, by its keys."""
-    return required_keys(value) >= _OF_A_RUN
-
-
-def is_page(value: Mapping[str, Any]) -> bool:
-    """Check whether a parsed object is no run itself but holds an array of runs, or has none of a run's keys."""
-    keys = required_keys(value)
-    holds_any = any(isinstance(member, list | dict) for member in value.values())
-    return keys < _OF_A_RUN and (_holds_runs(value) or (not keys and holds_any))
-
-
-def is_document(content: bytes) -> bool:
-    """Recognise a JSON document under the name of lines, by the beginning of the file.
-
-    That is an object alone that is an error or a page, an array that begins with a run, or what stands over lines.
-    """
-    return is_answer(content) or _is_array_or_over_lines(content)
-
-
-def _is_array_or_over_lines(content: bytes) -> bool:
-    text = content.removeprefix(b"\xef\xbb\xbf").lstrip(SPACE)
-    if not _ARRAY_OR_OVER_LINES.match(text):
-        return False
-    lines = [line for line in map(bytes.strip, text.split(b"\n")) if line]
-    # Where a whole line is a run these are lines, some of them damaged; the last element of an array is one too.
-    whole = [at for at, line in enumerate(lines) if line.startswith(b"{") and line.endswith(b"}") and _is_run(line)]
-    if any(not lines[at + 1 : at + 2] or not lines[at + 1].startswith(b"]") for at in whole):
-        return False
-    if text.startswith(b"{"):
-        return True
-    try:
-        first, _ = json.JSONDecoder().raw_decode(text[1:].lstrip(SPACE).decode("utf-8", "replace"))
-    except (ValueError, RecursionError):  # longer than the beginning, or damaged
-        return False
-    return isinstance(first, dict) and required_keys(first) >= _OF_A_RUN
-
-
-def _is_run(line: bytes) -> bool:
-    try:
-        value = run_parser.parse(line)
-    except run_parser.Refusal:
-        return False
-    return isinstance(value, dict) and required_keys(value) >= _OF_A_RUN
-
-
-def is_answer(content: bytes) -> bool:
-    """Recognise an answer in a file of lines: one object alone that is an error, or a page with an array of runs."""
-    if not content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{") or b'"id"' in content.partition(b":")[0]:
-        return False
-    try:
-        value = run_parser.parse(content.removeprefix(b"\xef\xbb\xbf"))
-    except run_parser.Refusal:
-        return False
-    if not isinstance(value, dict) or required_keys(value) >= _OF_A_RUN:
-        return False
-    has_message = any(isinstance(value.get(key), str) for key in _EXPLANATIONS[:3])
-    is_error = any(value.get(key) for key in _ERRORS) or (has_message and not required_keys(value))
-    return is_error or _is_failure(value) or _holds_runs(value)
-
-
-def _is_failure(value: Mapping[str, Any]) -> bool:
-    """Check whether an object says of itself that a request has failed."""
-    status = next((value[key] for key in ("status", "statusCode", "status_code") if key in value), None)
-    is_of_http = isinstance(status, run_parser.Number) and status.isdigit() and 400 <= int(status[:4]) <= 599
-    return is_of_http or any(value.get(key) is False for key in ("success", "ok"))
-
-
-def _holds_runs(value: Any) -> bool:
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            waiting += [member for member in one.values() if isinstance(member, dict | list)]
-        elif any(isinstance(part, dict) and required_keys(part) >= _OF_A_RUN for part in one[:_LOOKED_AT]):
-            return True
-    return False
-
-
-def holds_arrays_of_runs(piece: Piece | Work) -> bool:
-    """Check whether the first element of a piece is no run, but an array of some, or a page with one."""
-    if isinstance(piece, Work) or piece.first > 1:
-        return False
-    element = next(piece.elements())
-    if len(element) > _MOST_LOOKED_AT_BYTES or not element.startswith((b"[", b"{")):
-        return False
-    try:
-        value = run_parser.parse(element)
-    except run_parser.Refusal:
-        return False
-    return _holds_runs(value) and not (isinstance(value, dict) and required_keys(value) >= _OF_A_RUN)
 
 
 class Envelope:
@@ -151,7 +51,7 @@ class Envelope:
         self._more: list[json_pages.More] = []
         self._is_said_to_be_last = False
         self._numbers: dict[tuple[str, ...], dict[str, Any]] = {}
-        self._error = (len(_EXPLANATIONS) + 1, "")
+        self._error = (len(EXPLANATIONS) + 1, "")
 
     @property
     def more(self) -> list[json_pages.More]:
@@ -209,7 +109,7 @@ class Envelope:
         """Take note of a value that is no object and no array."""
         if len(path) == 1:
             self._own[path[0]] = value
-        if path[0].lower() in _ERRORS:
+        if path[0].lower() in ERRORS:
             self._note_error(path[-1], value)
         if found := json_pages.sign(path, value):
             self._more.append(found)
@@ -222,7 +122,7 @@ class Envelope:
         if value is None or value is False or str(value).strip().lower() in ("", "0", "false", "null", "none"):
             return
         key = key.lower()
-        rank = _EXPLANATIONS.index(key) if key in _EXPLANATIONS else len(_EXPLANATIONS)
+        rank = EXPLANATIONS.index(key) if key in EXPLANATIONS else len(EXPLANATIONS)
         self._error = min(self._error, (rank, "" if value is True else str(value)), key=lambda known: known[0])
 
     def _array(self, path: tuple[str, ...], held_back: IO[bytes]) -> Iterator[Work]:
@@ -238,11 +138,11 @@ class Envelope:
                 looked_at += 1
                 most_keys = max(most_keys, required_keys(value) if isinstance(value, dict) else 0)
                 self._note_element(path, value)
-                if most_keys >= _OF_A_RUN:
+                if most_keys >= KEYS_OF_A_RUN:
                     break
-            if most_keys >= _OF_A_RUN or looked_at >= _LOOKED_AT:
+            if most_keys >= KEYS_OF_A_RUN or looked_at >= _LOOKED_AT:
                 break
-        if most_keys >= _OF_A_RUN:
+        if most_keys >= KEYS_OF_A_RUN:
             if self._chosen:
                 raise self._several([self._chosen, name])
             self._chosen = name
@@ -265,7 +165,7 @@ class Envelope:
 
     def _note_element(self, path: tuple[str, ...], value: Any) -> None:
         """Take note of an element of an array: an error, or a link to the next page."""
-        if path[0].lower() in _ERRORS:
+        if path[0].lower() in ERRORS:
             for key, said in value.items() if isinstance(value, dict) else [(path[-1], value)]:
                 self._note_error(key, said if isinstance(said, str) else "")
         if found := json_pages.link(value):
@@ -282,12 +182,12 @@ class Envelope:
                 )
             return
         keys = required_keys(self._own)
-        if required_keys(self._nested) >= _OF_A_RUN:
+        if required_keys(self._nested) >= KEYS_OF_A_RUN:
             raise SourceError(
                 f"{source}: holds columns, one key each; expected an array of runs, as pandas writes it with "
                 'orient="records"'
             )
-        if keys >= _OF_A_RUN:
+        if keys >= KEYS_OF_A_RUN:
             self.is_run = True
         elif error is not None:
             raise SourceError(f"{source}: is an error, not runs{error}")
@@ -303,7 +203,7 @@ class Envelope:
                 'or an object with one, such as {"data": [...]}'
             )
         elif not self._is_empty:
-            said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), None)
+            said = next((self._own[key] for key in EXPLANATIONS if isinstance(self._own.get(key), str)), None)
             if said is not None:
                 raise SourceError(f"{source}: is an error, not runs: {run_parser.show(said)}")
             named = ", ".join(list(self._own)[:_NAMED_AT_MOST])
@@ -315,11 +215,11 @@ class Envelope:
     def _said_error(self) -> str | None:
         """Extract the error message of the object; None where it has none."""
         rank, said = self._error
-        if rank <= len(_EXPLANATIONS):
+        if rank <= len(EXPLANATIONS):
             return f": {run_parser.show(said)}" if said else ""
-        if not _is_failure(self._own):
+        if not is_failure(self._own):
             return None
-        said = next((self._own[key] for key in _EXPLANATIONS if isinstance(self._own.get(key), str)), "")
+        said = next((self._own[key] for key in EXPLANATIONS if isinstance(self._own.get(key), str)), "")
         return f": {run_parser.show(said)}" if said else ""
 
     def _several(self, names: list[str]) -> SourceError:
@@ -346,7 +246,7 @@ def _parsed(piece: Piece | Work, most: int, source: str) -> Iterator[Any]:
         value = None
         if not element:
             raise SourceError(f"{source}: not JSON: a comma in the array has nothing before or behind it")
-        if len(element) <= _MOST_LOOKED_AT_BYTES:
+        if len(element) <= _MAX_ELEMENT_BYTES:
             try:
                 value = run_parser.parse(element)
             except run_parser.Refusal:

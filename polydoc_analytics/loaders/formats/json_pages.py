@@ -24,7 +24,7 @@ _CURSORS = ("cursor", "offset", "bookmark")
 _LAST = re.compile(r"(?:is)?last(?:page)?")
 _INSIDE = {"href", "url", "uri", "link", "token", "cursor", "page", "offset", "key", "id", "path", "after", "number"}
 _NOTHING = {"", "false", "null", "none"}
-_MOST_PAGES = 10_000
+_MAX_PAGES = 10_000
 _FROM_ZERO = ("number", "pageindex")
 _PAGE = ("page", "currentpage", "pagenumber", "pageno", *_FROM_ZERO)
 _PAGES = ("totalpages", "pages", "lastpage", "pagecount", "numpages", "totalpagecount")
@@ -108,7 +108,7 @@ def is_page_number(key: str, value: Any) -> bool:
     return _plain(key) in (*_PAGE, *_PAGES) and _is_number(value)
 
 
-def refused(source: str, signs: Iterable[More]) -> SourceError:
+def one_page_error(source: str, signs: Iterable[More]) -> SourceError:
     """Return the error of one page that would be taken for all."""
     where = " and ".join(list(dict.fromkeys(one.where for one in signs))[:2])
     return SourceError(
@@ -125,7 +125,7 @@ def next_page(source: str, asked: str, answered: str, signs: Sequence[More], see
     """
     url = next((one.url for one in signs if one.url), "")
     if not url:
-        raise refused(source, signs)
+        raise one_page_error(source, signs)
     try:
         url = urldefrag(urljoin(answered, url)).url
         is_same = _origin(url) == _origin(asked)
@@ -138,8 +138,8 @@ def next_page(source: str, asked: str, answered: str, signs: Sequence[More], see
         )
     if url in seen:
         raise SourceError(f"{source}: its pages lead back to one that was fetched already")
-    if len(seen) >= _MOST_PAGES:
-        raise SourceError(f"{source}: has more than {_MOST_PAGES:,} pages; fetch them to files, larger ones")
+    if len(seen) >= _MAX_PAGES:
+        raise SourceError(f"{source}: has more than {_MAX_PAGES:,} pages; fetch them to files, larger ones")
     return url
 
 

@@ -1,4 +1,4 @@
-"""Newline-delimited JSON: blocks of lines through ever slower and more patient readers, all of them strict.
+"""Newline-delimited JSON: blocks of lines through ever slower and more general readers, all of them strict.
 
 First comes the reader of one layout (``layout``), which takes nearly every line that a program has written. What it
 leaves goes to pyarrow's reader with an explicit schema. Where that stops, a pattern sorts the lines into those of the
@@ -27,9 +27,9 @@ from polydoc_analytics.loaders.validation import (
     Batch,
     Rejected,
     RowLocator,
-    cut,
     reason_of_row,
     table_of,
+    truncate,
     with_instants,
 )
 from polydoc_analytics.model.schema import COLUMNS, NAMES
@@ -38,9 +38,9 @@ _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN = 10, 13
 _FEW_LINES = 16
 """So few lines are judged one by one rather than parsed together."""
-_MOST_PARSES = 500
+_MAX_PARSES = 500
 """How often a block may be parsed again around lines that only look plain before the rest goes line by line."""
-_MOST_LINES_AT_ONCE = 20_000
+_MAX_LINES_AT_ONCE = 20_000
 _SHORT_LINE = 100
 _LOOKED_AT = 64 * 1024
 """Counting all lines of a block takes up to a tenth of its reading; its beginning shows how long they are."""
@@ -69,7 +69,7 @@ def _of_few_lines(block: bytearray) -> Iterator[bytearray]:
     start = 0
     if block.count(b"\n", 0, _LOOKED_AT) * _SHORT_LINE > min(len(block), _LOOKED_AT):
         ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + 1
-        for end in ends[_MOST_LINES_AT_ONCE - 1 :: _MOST_LINES_AT_ONCE].tolist():
+        for end in ends[_MAX_LINES_AT_ONCE - 1 :: _MAX_LINES_AT_ONCE].tolist():
             yield block[start:end]
             start = end
     if start < len(block):
@@ -183,7 +183,7 @@ class _Block:
             if isinstance(parsed, pa.Table):
                 tables.append(parsed)
                 numbers.append(part)
-            elif len(part) <= _FEW_LINES or parses > _MOST_PARSES:
+            elif len(part) <= _FEW_LINES or parses > _MAX_PARSES:
                 alone.extend(part.tolist())
             elif parses == 1:
                 has_form = _has_plain_form(self._joined(part))
@@ -215,12 +215,10 @@ class _Block:
     ) -> Batch:
         """Check the rows that were read together and those of the lines left, which are judged one by one."""
         fields: list[dict[str, Any]] = []
-        judged: list[int] = []
+        lines: list[int] = []
+        reason = limits.too_long(limits.longest_row()) if too_long else ""
         rejected = [
-            Rejected(
-                self.source, self.first_line + number, limits.too_long(limits.longest_row()), cut(self._raw(number))
-            )
-            for number in too_long
+            Rejected(self.source, self.first_line + number, reason, truncate(self._raw(number))) for number in too_long
         ]
         for number in sorted(alone):
             raw = self.line(number)
@@ -232,12 +230,12 @@ class _Block:
             except run_parser.Refusal as refusal:
                 reason = str(refusal)
             if reason:
-                rejected.append(Rejected(self.source, self.first_line + number, reason, cut(raw)))
+                rejected.append(Rejected(self.source, self.first_line + number, reason, truncate(raw)))
             else:
                 fields.append(values)
-                judged.append(number)
+                lines.append(number)
         table = pa.concat_tables([*tables, table_of(fields)])
-        numbers = np.append(numbers, judged).astype(np.int64)
+        numbers = np.append(numbers, lines).astype(np.int64)
         place = RowLocator(
             self.source,
             lambda row: self.first_line + int(numbers[row]),
@@ -274,7 +272,7 @@ def _plain_form() -> str:
 
 
 def _has_plain_form(block: bytes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell for each line of a block of UTF-8 whether it has the plain form."""
+    """Match each line of a block of UTF-8 against the plain form."""
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + 1
     bounds = np.concatenate(([0], ends, [len(block)] if block and not block.endswith(b"\n") else [])).astype(np.int64)
     lines = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(block)])

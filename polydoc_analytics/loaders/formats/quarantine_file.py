@@ -10,23 +10,23 @@ from typing import Any, BinaryIO
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import csv, ndjson
 from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
-from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, no_runs
+from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, empty_batch
 
 _KEYS = {"source", "line", "reason", "raw"}
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
 
 
-def line_of(rejected: Rejected) -> str:
-    """Return a rejected row as a line of a quarantine file; mend the text under ``raw`` and load the file again."""
+def quarantine_line(rejected: Rejected) -> str:
+    """Write a rejected row as a line of a quarantine file; mend the text under ``raw`` and load the file again."""
     entry = {"source": rejected.source, "line": rejected.line, "reason": rejected.reason, "raw": rejected.raw}
     if rejected.header is not None:
         entry["header"] = rejected.header
     return _ENCODER.encode(entry)
 
 
-def begins(head: bytes) -> bool:
-    """Check whether a file's beginning is that of a quarantine file."""
+def is_quarantine_file(head: bytes) -> bool:
+    """Recognise a quarantine file by its beginning."""
     return head.startswith(b'{"source"') and b'"line"' in head and b'"reason"' in head
 
 
@@ -55,7 +55,7 @@ def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) ->
         octets = raw.encode("utf-8", "replace").replace("\ufffd".encode(), b"\xff")
         if len(raw.encode("utf-8", "replace")) > MAX_RAW_BYTES - 4:  # a cut leaves out the whole of a character
             reason = "was cut at 64 KiB when it was quarantined; mend it in the source"
-            batches.append(no_runs(Rejected(source, first_line + number, reason, raw)))
+            batches.append(empty_batch(Rejected(source, first_line + number, reason, raw)))
             lines[-1] = b""
         elif "header" in entry:
             batches += csv.read_mended(octets, entry["header"], source, first_line + number, assume_utc=assume_utc)

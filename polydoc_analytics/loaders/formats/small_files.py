@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import Work
-from polydoc_analytics.loaders.formats import csv, json_envelope, ndjson, quarantine_file
+from polydoc_analytics.loaders.formats import csv, json_recognition, ndjson, quarantine_file
 from polydoc_analytics.loaders.formats.csv_header import split_header
 from polydoc_analytics.loaders.formats.csv_parts import Part, columns_with_empty_fields, has_null_word
 from polydoc_analytics.loaders.formats.csv_records import line_ends
-from polydoc_analytics.loaders.input_file import Input, opened
+from polydoc_analytics.loaders.input_file import Input, open_input
 from polydoc_analytics.loaders.lines import BLOCK_BYTES
 from polydoc_analytics.loaders.streams import archive_of, encoding_of
 from polydoc_analytics.loaders.validation import Batch
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 * 1024
 """A file of so many bytes is small."""
-_MOST_UNPACKED = 16 * MOST_BYTES
-_MOST_FILES = 2_000
+_MAX_UNPACKED = 16 * MOST_BYTES
+_MAX_FILES = 2_000
 """Small tables take several times their bytes in memory."""
 _BOM = b"\xef\xbb\xbf"
 _TABLES = ("parquet", "arrow")
@@ -60,10 +60,10 @@ class Group:
         self._nbytes = 0
 
     def takes(self, one: Small) -> bool:
-        """Whether a file belongs to the group."""
+        """Check whether a file belongs to the group."""
         if not self._files:
             return True
-        is_full = self._nbytes >= BLOCK_BYTES or len(self._files) >= _MOST_FILES
+        is_full = self._nbytes >= BLOCK_BYTES or len(self._files) >= _MAX_FILES
         return not is_full and bool(self._files[0].kind == one.kind)
 
     def add(self, one: Small) -> None:
@@ -83,14 +83,14 @@ def content_of(one: Input) -> bytes | None:
     """Read a small local file as a whole, unpacked if it is compressed; None where it is not small."""
     if not one.is_local or one.size > MOST_BYTES:
         return None
-    with opened(one) as stream:
+    with open_input(one) as stream:
         content = _read(stream)
-    return content if len(content) <= _MOST_UNPACKED else None
+    return content if len(content) <= _MAX_UNPACKED else None
 
 
 def _read(stream: BinaryIO) -> bytes:
     pieces = io.BytesIO()
-    while pieces.tell() <= _MOST_UNPACKED and (piece := stream.read(_MOST_UNPACKED + 1)):
+    while pieces.tell() <= _MAX_UNPACKED and (piece := stream.read(_MAX_UNPACKED + 1)):
         pieces.write(piece)
     return pieces.getvalue()
 
@@ -131,8 +131,8 @@ def _is_lines(content: bytes) -> bool:
     return (
         content.removeprefix(_BOM).startswith(b"{")
         and not encoding_of(content)
-        and not json_envelope.is_document(content)
-        and not quarantine_file.begins(content)
+        and not json_recognition.is_document(content)
+        and not quarantine_file.is_quarantine_file(content)
     )
 
 
@@ -143,7 +143,7 @@ def _runs_as_lines(content: bytes) -> bytes:
         value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return b""
-    if quarantine_file.begins(content):
+    if quarantine_file.is_quarantine_file(content):
         return b""
     if isinstance(value, dict):
         return _on_a_line(text) if _is_flat_run(value) else b""
@@ -167,7 +167,7 @@ def _is_flat_run(value: Any) -> bool:
     """Check whether an element is a run, perhaps not a valid one, beyond doubt: no page, error or table of columns."""
     return (
         isinstance(value, dict)
-        and json_envelope.has_keys_of_a_run(value)
+        and json_recognition.has_keys_of_a_run(value)
         and not any(isinstance(member, dict | list) for member in value.values())
     )
 

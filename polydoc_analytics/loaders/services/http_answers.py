@@ -15,7 +15,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def first_and_last(so_far: str, piece: bytes) -> str:
-    """Return the first and the last character of a JSON text but for white space, given those of what came before."""
+    """First and last character of a JSON text, white space aside, given those of what came before this piece."""
     if not so_far:
         piece = piece.lstrip(_BOM + _SPACE)
         first, last = piece[:1], piece[1:].rstrip(_SPACE)[-1:]
@@ -25,7 +25,7 @@ def first_and_last(so_far: str, piece: bytes) -> str:
 
 
 def next_link(response: httpx.Response) -> str:
-    """Return the address that a Link header gives for the next page; nothing where it gives none."""
+    """URL of the next page in the Link header; empty where there is none."""
     for link in response.links.values():
         if "next" in link.get("rel", "").lower().split():
             return link.get("url", "")
@@ -33,7 +33,7 @@ def next_link(response: httpx.Response) -> str:
 
 
 def status_name(status: int) -> str:
-    """Return a status with its standard phrase, never the one that was sent."""
+    """Status code with its standard phrase, never the one that was sent."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -41,7 +41,7 @@ def status_name(status: int) -> str:
 
 
 def retry_after(text: str | None) -> float:
-    """Return the seconds that a Retry-After header asks for; 0 where it asks for none or cannot be read."""
+    """Seconds of a Retry-After header, given in seconds or as a date; 0 where it is missing or invalid."""
     text = (text or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

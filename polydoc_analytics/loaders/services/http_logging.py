@@ -14,8 +14,8 @@ _CHANGING = threading.Lock()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back the HTTP client's records of this thread; other threads' requests are logged as ever."""
+def mute_http_logging() -> Iterator[None]:
+    """Mute the HTTP client's log records from this thread; requests of other threads are logged as ever."""
     thread = threading.get_ident()
 
     def is_of_others(record: logging.LogRecord) -> bool:
@@ -29,7 +29,7 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         for name in _LOGGERS:
-            _replace_filters(name, lambda filters: [one for one in filters if one is not is_of_others])
+            _replace_filters(name, lambda filters: [kept for kept in filters if kept is not is_of_others])
 
 
 def _replace_filters(name: str, change: Callable[[list[Any]], list[Any]]) -> None:

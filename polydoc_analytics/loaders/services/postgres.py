@@ -14,6 +14,7 @@ import pyarrow as pa
 from polydoc_analytics.errors import SourceError, UsageError, require_extra
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import arrow
+from polydoc_analytics.loaders.formats.arrow_columns import columns_of
 from polydoc_analytics.loaders.services.postgres_dsn import parsed
 from polydoc_analytics.loaders.services.postgres_errors import explained
 from polydoc_analytics.model.schema import BY_KEY
@@ -61,7 +62,7 @@ def read(
     with _Session(dsn, source, what, statement_timeout_s) as session:
         schema = session.schema(f"select * from {relation}")
         plain = pa.schema([field.with_type(pa.string()) if _needs_cast(field) else field for field in schema])
-        names = arrow.columns_of(plain, session.name, assume_utc=assume_utc)
+        names = columns_of(plain, session.name, assume_utc=assume_utc)
         _refuse_changed(schema, names, session.name)
         selection = ", ".join(_selected(plain.field(name), schema.field(name), key) for key, name in names.items())
         statements = [f"select {selection} from {relation}"]

@@ -262,7 +262,7 @@ def _cut(
 
 
 def _odd(content: Octets) -> Any:
-    """Tell which bytes cannot stand in a plain text."""
+    """Mask of the bytes that cannot stand in a plain text."""
     odd = content == QUOTE
     odd |= content == BACKSLASH
     odd |= content < SPACE

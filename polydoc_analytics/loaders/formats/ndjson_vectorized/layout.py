@@ -51,7 +51,7 @@ class Pattern:
         self._words = [(at, mask, word) for at, (mask, word) in enumerate(zip(masks, content, strict=True)) if mask]
 
     def fits(self, rows: np.ndarray[Any, Any]) -> Mask:
-        """Tell which rows of ``width`` bytes fit."""
+        """Mask of the rows of ``width`` bytes that fit."""
         words = rows.view("<u8")
         fits = np.ones(len(rows), bool)
         for at, mask, word in self._words:
@@ -147,7 +147,7 @@ def _between(starts: Ints, ends: Ints, size: int) -> Ints:
 
 
 def _lines_with(marks: Mask, starts: Ints, size: int) -> Mask:
-    """Tell which lines hold a marked byte."""
+    """Mask of the lines that hold a marked byte."""
     found = np.zeros(len(starts), bool)
     if marks.any():
         found[np.searchsorted(starts, np.flatnonzero(marks), side="right") - 1] = True
@@ -317,7 +317,7 @@ def _decode_layout(
 
 
 def _quotes_pair_up(octets: Octets, starts: Ints, ends: Ints, needed: Ints, fits: Mask) -> Mask:
-    """Tell which lines have exactly the quotation marks that they need; one count serves where all is well."""
+    """Mask of the lines with exactly the quotation marks that they need; one count serves where all is well."""
     is_quote = octets[starts[0] : ends[-1]] == QUOTE
     are_neighbours = int((ends - starts).sum()) + len(starts) * 2 >= len(is_quote)
     # Between lines that stand one behind the other there is no quotation mark.
