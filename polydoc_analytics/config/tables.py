@@ -129,12 +129,12 @@ class Report(Table):
     catch_up: v.Count = _key("at most so many missed periods are made up for; older ones are skipped", 1)
     needs: v.Texts = _key("sources that must have been synced past the end of the period", ())
     wait: v.Length = _key("how long it waits for what it needs", "2h")
-    incomplete: v.Incomplete = _key("after that: send it, marked as incomplete, or hold it", "send")
+    incomplete: Literal["send", "hold"] = _key("after that: send it, marked as incomplete, or hold it", "send")
 
     @property
     def cron(self) -> Cron:
         """When it is due, in its time zone."""
-        return Cron(self.schedule, self.timezone)
+        return Cron(PRESETS.get(self.schedule, self.schedule), self.timezone)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -177,7 +177,7 @@ class Email(Target):
     kind: Literal["email"]
     host: v.Text = _key("the SMTP server", NEEDED)
     port: v.Count | None = _key("its port; default: 587, or 465 with tls")
-    security: v.Security = _key("how the connection is made safe", "starttls")
+    security: Literal["starttls", "tls", "none"] = _key("how the connection is made safe", "starttls")
     ca_file: v.FilePath | None = _key("certificates that are trusted in the place of the system's")
     user: v.Text | None = _key("the name to log in by")
     password_env: v.Variable | None = _key("the environment variable that holds the password")
@@ -331,12 +331,12 @@ class Document(Table):
     """The whole settings file."""
 
     timezone: v.Zone | None = _key("IANA zone in which days, weeks and months begin")
-    date_basis: v.DateBasis | None = _key("whether a run belongs to when it was created or finished")
+    date_basis: Literal["created", "finished"] | None = _key("whether a run belongs to when it was created or finished")
     accounts: v.FilePath | None = _key("CSV of account_id,name")
     lake: v.FilePath | None = _key("folder or URI of the lake")
     locale: v.Text | None = _key("language and country of reports, such as en_GB")
     views: v.FilePath | None = _key("folder of your own views, NAME.sql")
-    engine: v.Engine | None = _key("who answers: duckdb, in this process, or spark, a cluster")
+    engine: Literal["duckdb", "spark"] | None = _key("who answers: duckdb, in this process, or spark, a cluster")
     remote: v.Text | None = _key("address of the cluster, sc://HOST:PORT; one with a token belongs in the environment")
     longest_row: v.RowSize | None = _key(
         "size beyond which a row of a text file is quarantined, from 64 KiB to 1 GiB; default: 64 MiB"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,17 @@ from polydoc_analytics.errors import nearest
 Location = tuple[str | int, ...]
 
 _LISTS = ("reports", "alerts")
+_EXPECTED = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "greater_than_equal": "a whole number from {ge}",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "greater_than": "above {gt:g}",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+}
+"""What is expected where pydantic finds something else, by its kind of error."""
 _TABLES: dict[str, type[Table]] = {"branding": Branding, "schedule": Schedule, "reports": Report}
 
 
@@ -75,7 +87,7 @@ def _worded(content: Mapping[str, Any], error: ValidationError) -> dict[Location
             # Behind a table's name pydantic puts its kind, or that the name itself is meant.
             model = KINDS[str(section)].get(str(rest.pop(1)), model)
         location: Location = (section, *rest)
-        part = location[: 2 if section in KINDS or section == "reports" else 1]
+        part = location[: _depth(str(section))]
         table = where(content, part)
         text = _sentence(details, location, model, location == part and table != "")
         is_named = text.startswith(f"{section}") or not table
@@ -95,9 +107,14 @@ def _without_echoes(problems: list[Problem]) -> list[Problem]:
 
 
 def _sentence(details: Mapping[str, Any], location: Location, model: type[Table], is_table: bool) -> str:
-    kind, value, section, key = details["type"], details["input"], str(location[0]), str(location[-1])
+    kind, value, section, key = details["type"], details["input"], str(location[0]), _key(location)
     if kind == "settings":
         return str(details["msg"]).replace(KEY, key, 1)
+    if kind in _EXPECTED and len(location) > _depth(section):
+        return f"{key} must be {_EXPECTED[kind].format(**details.get('ctx', {}))}"
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+        return f"unknown {key} '{value}'{nearest(str(value), choices)}; expected {', '.join(choices)}"
     if kind == "extra_forbidden":
         known = _keys(model)
         return f"unknown key '{key}'{nearest(key, known)}; expected {', '.join(known)}"
@@ -112,6 +129,17 @@ def _sentence(details: Mapping[str, Any], location: Location, model: type[Table]
         return f"{section} must be a list of tables, [[{section}]]"
     name = ".".join(map(str, location))
     return f"{name} must be a table, [{name}]"
+
+
+def _key(location: Location) -> str:
+    """Name a key as the file writes it below its table: ``accounts.x``; an item of a list by the list's key."""
+    inner = location[_depth(str(location[0])) :]
+    return ".".join(part for part in inner if isinstance(part, str)) or str(location[-1])
+
+
+def _depth(section: str) -> int:
+    """Return how many parts of a location name a table of a section."""
+    return 2 if section in KINDS or section == "reports" else 1
 
 
 def _keys(model: type[Table]) -> dict[str, str]:

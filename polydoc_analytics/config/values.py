@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError, core_schema
 
 from polydoc_analytics.config.addresses import is_address
-from polydoc_analytics.config.choices import DATE_BASES, ENGINES, FORMATS, PLACEHOLDERS, REPORT_PERIODS
+from polydoc_analytics.config.choices import PLACEHOLDERS, REPORT_PERIODS
 from polydoc_analytics.config.settings import ROW_SIZE, row_bytes
 from polydoc_analytics.errors import PolydocError, nearest
 from polydoc_analytics.model.cron import Cron
@@ -24,13 +23,9 @@ from polydoc_analytics.model.timezones import zone
 KEY = "\0"
 """Stands for the key's name in an error's text; a text without it is about the table as a whole."""
 
-_SIZE = re.compile(r"([1-9]\d{0,5})(KB|MB)", re.ASCII)
-_BYTES = {"KB": 1000, "MB": 1_000_000}
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
-_SOURCE_NAME = re.compile(r"[\w-]+")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_TEXT_SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1}
+_BYTES = {"KB": 1000, "MB": 1_000_000}
+_MUST_BE_TEXT = f"{KEY} must be a text in quotation marks"
 
 
 def invalid(text: str) -> PydanticCustomError:
@@ -38,119 +33,53 @@ def invalid(text: str) -> PydanticCustomError:
     return PydanticCustomError("settings", "{text}", {"text": text})
 
 
-def _must_be(expected: str) -> PydanticCustomError:
-    return invalid(f"{KEY} must be {expected}")
-
-
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _must_be("a text in quotation marks")
+        raise invalid(_MUST_BE_TEXT)
     if not value.strip():
         raise invalid(f"{KEY} is an empty text; give it a value or leave it out")
     return value
 
 
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _must_be("true or false")
-    return value
+@dataclass(frozen=True)
+class _Pattern:
+    """A text of a pattern, converted; ``otherwise`` is the error, with the key for KEY and the text for {}."""
+
+    pattern: re.Pattern[str]
+    otherwise: str
+    convert: Callable[[re.Match[str]], Any] = lambda match: match[0]
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._converted)
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{self.pattern.pattern}$"}
+
+    def _converted(self, value: Any) -> Any:
+        match = self.pattern.fullmatch(_text(value))
+        if not match:
+            raise invalid(self.otherwise.replace("{}", value))
+        return self.convert(match)
 
 
-def _count_from(least: int) -> Callable[[Any], int]:
-    def count(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise _must_be(f"a whole number from {least}")
-        return value
+def _accepted_by(parse: Callable[[str], Any]) -> PlainValidator:
+    """Build a validator of texts that a function accepts; its error is the value's."""
 
-    return count
+    def check(value: Any) -> str:
+        try:
+            parse(_text(value))
+        except PolydocError as error:
+            raise invalid(str(error)) from None
+        return str(value)
 
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-
-
-def _number(value: Any) -> float:
-    if not _is_number(value):
-        raise _must_be("a number")
-    return float(value)
+    return PlainValidator(check)
 
 
-def _numbers(value: Any) -> dict[str, float]:
-    if not isinstance(value, Mapping) or not all(map(_is_number, value.values())):
-        raise _must_be("a table of numbers")
-    return dict(value)
-
-
-def _shares(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list | tuple) or not all(_is_number(share) and 0 < share < math.inf for share in value):
-        raise _must_be("a list of shares, such as [0.5, 0.8]")
-    return tuple(sorted({float(share) for share in value}))
-
-
-def _texts(value: Any) -> tuple[str, ...]:
+def _listed(value: Any) -> Any:
+    """Take one text for a list of it, and each text of a list once."""
     if not isinstance(value, str | list | tuple):
-        raise _must_be("a text in quotation marks, or a list of texts")
+        raise invalid(f"{_MUST_BE_TEXT}, or a list of texts")
     return tuple(dict.fromkeys(map(_text, [value] if isinstance(value, str) else value)))
-
-
-def _choice_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
-    def choice(value: Any) -> str:
-        text = _text(value)
-        if text not in choices:
-            raise invalid(f"unknown {KEY} '{text}'{nearest(text, choices)}; expected {', '.join(choices)}")
-        return text
-
-    return choice
-
-
-def _formats(value: Any) -> tuple[str, ...]:
-    return tuple(map(_choice_of(FORMATS), _texts(value)))
-
-
-def _length(value: Any) -> timedelta:
-    length = parsed_length(_text(value))
-    if length is None:
-        raise invalid(f"{KEY} '{value}' is no length of time; expected one such as 30m, 12h, 3d or 2w")
-    return length
-
-
-def _size(value: Any) -> int:
-    match = _SIZE.fullmatch(_text(value))
-    if not match:
-        raise invalid(f"{KEY} '{value}' is no size; expected one such as 500KB or 10MB")
-    return int(match.group(1)) * _BYTES[match.group(2)]
-
-
-def _row_size(value: Any) -> str:
-    try:
-        row_bytes(_text(value))
-    except PolydocError as error:
-        raise invalid(str(error)) from None
-    return str(value)
-
-
-def _name(value: Any) -> str:
-    if not _NAME.fullmatch(_text(value)):
-        raise invalid(f"{KEY} '{value}': a name has letters, digits, - and _ alone, 63 at most")
-    return str(value)
-
-
-def _source_name(value: Any) -> str:
-    if not _SOURCE_NAME.fullmatch(value):
-        raise invalid("a source's name has letters, digits, - and _ alone")
-    return str(value)
-
-
-def _table_name(value: Any) -> str:
-    if not _NAME.fullmatch(value):
-        raise invalid("a name has letters, digits, - and _ alone, 63 at most")
-    return str(value)
-
-
-def _variable(value: Any) -> str:
-    if not _VARIABLE.fullmatch(_text(value)):
-        raise invalid(f"{KEY} is the name of an environment variable, such as SMTP_PASSWORD")
-    return str(value)
 
 
 def _path(value: Any, info: ValidationInfo) -> str:
@@ -160,34 +89,16 @@ def _path(value: Any, info: ValidationInfo) -> str:
 
 
 def _paths(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:
-    if isinstance(value, list) and value:
-        return tuple(_path(path, info) for path in value)
-    return _path(value, info)
+    return tuple(_path(path, info) for path in value) if isinstance(value, list) and value else _path(value, info)
 
 
 def _template(value: Any, info: ValidationInfo) -> str:
-    text = _path(value, info)
-    for word in _BRACES.findall(str(value)):
+    for word in _BRACES.findall(_text(value)):
         if word not in PLACEHOLDERS:
             expected = ", ".join(f"{{{placeholder}}}" for placeholder in PLACEHOLDERS)
             hint = nearest(word, PLACEHOLDERS)
             raise invalid(f"{KEY}: unknown place '{{{word}}}'{hint}; expected {expected}")
-    return text
-
-
-def _zone(value: Any) -> str:
-    try:
-        zone(_text(value))
-    except PolydocError as error:
-        raise invalid(str(error)) from None
-    return str(value)
-
-
-def _cron(value: Any) -> str:
-    try:
-        return Cron.parsed(_text(value), "UTC").text
-    except PolydocError as error:
-        raise invalid(str(error)) from None
+    return _path(value, info)
 
 
 def _report_period(value: Any) -> str:
@@ -196,13 +107,6 @@ def _report_period(value: Any) -> str:
         hint = nearest(text, REPORT_PERIODS)
         raise invalid(f"unknown {KEY} '{text}'{hint}; expected {', '.join(REPORT_PERIODS)}, or 7d")
     return text
-
-
-def _days(value: Any) -> int:
-    match = DAYS.fullmatch(_text(value))
-    if not match:
-        raise invalid(f"{KEY} '{value}' is no number of days; expected one such as 7d")
-    return int(match.group(1))
 
 
 def _day(value: Any) -> date:
@@ -218,66 +122,82 @@ def _address(value: Any) -> str:
     return str(value)
 
 
-def _addresses(value: Any) -> tuple[str, ...]:
-    return tuple(map(_address, _texts(value)))
+def _shares(shares: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(set(shares)))
 
 
-def _price(value: Any) -> str | int | Decimal:
-    return value if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+_SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1}
+_TEXT = WithJsonSchema(_SCHEMA)
+_LIST = WithJsonSchema({"anyOf": [_SCHEMA, {"type": "array", "items": _SCHEMA}]})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_NAME_FORM = "a name has letters, digits, - and _ alone, 63 at most"
 
-
-def _schema(**schema: Any) -> WithJsonSchema:
-    return WithJsonSchema(schema)
-
-
-def _list_schema(item: dict[str, Any], **rest: Any) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, **rest}]})
-
-
-def _pattern(pattern: str) -> WithJsonSchema:
-    return _schema(type="string", pattern=f"^{pattern}$")
-
-
-Text = Annotated[str, PlainValidator(_text), WithJsonSchema(_TEXT_SCHEMA)]
-Texts = Annotated[tuple[str, ...], PlainValidator(_texts), _list_schema(_TEXT_SCHEMA)]
-Formats = Annotated[tuple[str, ...], PlainValidator(_formats), _list_schema({"enum": list(FORMATS)})]
-Flag = Annotated[bool, PlainValidator(_flag), _schema(type="boolean")]
-Count = Annotated[int, PlainValidator(_count_from(1)), _schema(type="integer", minimum=1)]
-Weeks = Annotated[int, PlainValidator(_count_from(3)), _schema(type="integer", minimum=3)]
-Number = Annotated[float, PlainValidator(_number), _schema(type="number")]
-Numbers = Annotated[
-    dict[str, float], PlainValidator(_numbers), _schema(type="object", additionalProperties={"type": "number"})
+Text = Annotated[str, PlainValidator(_text), _TEXT]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed), _LIST]
+Format = Literal["html", "pdf", "xlsx", "md", "json"]
+Formats = Annotated[tuple[Format, ...], BeforeValidator(_listed)]
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict(), Field(ge=1)]
+Weeks = Annotated[int, Strict(), Field(ge=3)]
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Numbers = dict[str, Number]
+Shares = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(_shares)]
+Length = Annotated[
+    timedelta,
+    _Pattern(
+        LENGTH,
+        f"{KEY} '{{}}' is no length of time; expected one such as 30m, 12h, 3d or 2w",
+        lambda match: parsed_length(match[0]),
+    ),
 ]
-Shares = Annotated[
-    tuple[float, ...],
-    PlainValidator(_shares),
-    _schema(type="array", items={"type": "number", "exclusiveMinimum": 0}),
+Days = Annotated[
+    int,
+    _Pattern(DAYS, f"{KEY} '{{}}' is no number of days; expected one such as 7d", lambda match: int(match[1])),
 ]
-Length = Annotated[timedelta, PlainValidator(_length), _pattern(LENGTH.pattern)]
-Days = Annotated[int, PlainValidator(_days), _pattern(DAYS.pattern)]
-Size = Annotated[int, PlainValidator(_size), _pattern(_SIZE.pattern)]
-RowSize = Annotated[str, PlainValidator(_row_size), _pattern(ROW_SIZE.pattern)]
-Name = Annotated[str, PlainValidator(_name), _pattern(_NAME.pattern)]
-TableName = Annotated[str, PlainValidator(_table_name), _schema(type="string")]
-SourceName = Annotated[str, PlainValidator(_source_name), _schema(type="string")]
-Variable = Annotated[str, PlainValidator(_variable), _pattern(_VARIABLE.pattern)]
-FilePath = Annotated[str, PlainValidator(_path), WithJsonSchema(_TEXT_SCHEMA)]
-FilePaths = Annotated[str | tuple[str, ...], PlainValidator(_paths), _list_schema(_TEXT_SCHEMA, minItems=1)]
+Size = Annotated[
+    int,
+    _Pattern(
+        re.compile(r"([1-9]\d{0,5})(KB|MB)", re.ASCII),
+        f"{KEY} '{{}}' is no size; expected one such as 500KB or 10MB",
+        lambda match: int(match[1]) * _BYTES[match[2]],
+    ),
+]
+RowSize = Annotated[
+    str, _accepted_by(row_bytes), WithJsonSchema({"type": "string", "pattern": f"^{ROW_SIZE.pattern}$"})
+]
+Name = Annotated[str, _Pattern(_NAME, f"{KEY} '{{}}': {_NAME_FORM}")]
+TableName = Annotated[str, _Pattern(_NAME, _NAME_FORM), WithJsonSchema({"type": "string"})]
+SourceName = Annotated[
+    str,
+    _Pattern(re.compile(r"[\w-]+"), "a source's name has letters, digits, - and _ alone"),
+    WithJsonSchema({"type": "string"}),
+]
+Variable = Annotated[
+    str,
+    _Pattern(
+        re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII),
+        f"{KEY} is the name of an environment variable, such as SMTP_PASSWORD",  # what stands there may be a secret
+    ),
+]
+FilePath = Annotated[str, PlainValidator(_path), _TEXT]
+FilePaths = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_paths),
+    WithJsonSchema({"anyOf": [_SCHEMA, {"type": "array", "items": _SCHEMA, "minItems": 1}]}),
+]
 Template = Annotated[
-    str, PlainValidator(_template), _pattern(rf"([^{{}}]|\{{({'|'.join(PLACEHOLDERS)})\}})+")
-]  # fmt: skip
-Zone = Annotated[str, PlainValidator(_zone), WithJsonSchema(_TEXT_SCHEMA)]
-CronText = Annotated[str, PlainValidator(_cron), WithJsonSchema(_TEXT_SCHEMA)]
-ReportPeriod = Annotated[str, PlainValidator(_report_period), WithJsonSchema(_TEXT_SCHEMA)]
-Day = Annotated[date, PlainValidator(_day), WithJsonSchema(_TEXT_SCHEMA)]
-Address = Annotated[str, PlainValidator(_address), WithJsonSchema(_TEXT_SCHEMA)]
-Addresses = Annotated[tuple[str, ...], PlainValidator(_addresses), _list_schema(_TEXT_SCHEMA)]
-Price = Annotated[str | int, PlainValidator(_price), _schema(type=["string", "integer"])]
-
-
-DateBasis = Annotated[str, PlainValidator(_choice_of(DATE_BASES)), _schema(enum=list(DATE_BASES))]
-Engine = Annotated[str, PlainValidator(_choice_of(ENGINES)), _schema(enum=list(ENGINES))]
-SECURITIES = ("starttls", "tls", "none")
-Security = Annotated[str, PlainValidator(_choice_of(SECURITIES)), _schema(enum=list(SECURITIES))]
-INCOMPLETE = ("send", "hold")
-Incomplete = Annotated[str, PlainValidator(_choice_of(INCOMPLETE)), _schema(enum=list(INCOMPLETE))]
+    str,
+    PlainValidator(_template),
+    WithJsonSchema({"type": "string", "pattern": rf"^([^{{}}]|\{{({'|'.join(PLACEHOLDERS)})\}})+$"}),
+]
+Zone = Annotated[str, _accepted_by(zone), _TEXT]
+CronText = Annotated[str, _accepted_by(lambda text: Cron.parsed(text, "UTC")), _TEXT]
+ReportPeriod = Annotated[str, PlainValidator(_report_period), _TEXT]
+Day = Annotated[date, PlainValidator(_day), _TEXT]
+Address = Annotated[str, PlainValidator(_address), _TEXT]
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(_listed), _LIST]
+Price = Annotated[
+    str | int,
+    PlainValidator(lambda value: value if type(value) is int else _text(value)),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]

@@ -58,7 +58,7 @@ EXPECTED = [
     "17: [[reports]] weekly: unknown key 'perod'; did you mean period?",
     "21: [[reports]] weekly: schedule '0 7 31 2 *'",
     "25: [[reports]] monthly: unknown period 'last-weak'; did you mean last-week?",
-    "32: [[alerts]] budget: accounts must be a table of numbers",
+    "33: [[alerts]] budget: accounts.z must be a number",
     "35: branding: title must be a text in quotation marks",
 ]
 
