@@ -15,13 +15,13 @@ from polydoc_analytics.safe_text import display_address, json_escaped
 if TYPE_CHECKING:
     import polars as pl
 
+    from polydoc_analytics.config.choices import DateBasis
     from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.ingest.results import Counts
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.resolve import Source
     from polydoc_analytics.loaders.recognition import PassedOver
     from polydoc_analytics.query.database import Database
-    from polydoc_analytics.query.options import DateBasis
 
 _ROWS_AT_A_TIME = 50_000
 

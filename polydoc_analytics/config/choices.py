@@ -1,8 +1,13 @@
 """Names that settings, flags and functions choose from."""
 
-ENGINES = ("duckdb", "spark")
-DATE_BASES = ("created", "finished")
-FORMATS = ("html", "pdf", "xlsx", "md", "json")
+from typing import Literal, get_args
+
+Engine = Literal["duckdb", "spark"]
+DateBasis = Literal["created", "finished"]
+Format = Literal["html", "pdf", "xlsx", "md", "json"]
+ENGINES: tuple[str, ...] = get_args(Engine)
+DATE_BASES: tuple[str, ...] = get_args(DateBasis)
+FORMATS: tuple[str, ...] = get_args(Format)
 REPORT_PERIODS = ("yesterday", "last-week", "last-month", "last-quarter", "last-year")
 PLACEHOLDERS = ("report", "period", "edition", "account")
 """What a path of the settings may hold in braces."""

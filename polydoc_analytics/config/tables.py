@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from polydoc_analytics.config import values as v
-from polydoc_analytics.config.choices import REPORT_PERIODS
+from polydoc_analytics.config.choices import REPORT_PERIODS, DateBasis, Engine
 from polydoc_analytics.config.values import invalid
 from polydoc_analytics.model.cron import PRESETS, Cron
 
@@ -331,12 +331,12 @@ class Document(Table):
     """The whole settings file."""
 
     timezone: v.Zone | None = _key("IANA zone in which days, weeks and months begin")
-    date_basis: Literal["created", "finished"] | None = _key("whether a run belongs to when it was created or finished")
+    date_basis: DateBasis | None = _key("whether a run belongs to when it was created or finished")
     accounts: v.FilePath | None = _key("CSV of account_id,name")
     lake: v.FilePath | None = _key("folder or URI of the lake")
     locale: v.Text | None = _key("language and country of reports, such as en_GB")
     views: v.FilePath | None = _key("folder of your own views, NAME.sql")
-    engine: Literal["duckdb", "spark"] | None = _key("who answers: duckdb, in this process, or spark, a cluster")
+    engine: Engine | None = _key("who answers: duckdb, in this process, or spark, a cluster")
     remote: v.Text | None = _key("address of the cluster, sc://HOST:PORT; one with a token belongs in the environment")
     longest_row: v.RowSize | None = _key(
         "size beyond which a row of a text file is quarantined, from 64 KiB to 1 GiB; default: 64 MiB"

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
 from polydoc_analytics.config.addresses import is_address
-from polydoc_analytics.config.choices import PLACEHOLDERS, REPORT_PERIODS
+from polydoc_analytics.config.choices import PLACEHOLDERS, REPORT_PERIODS, Format
 from polydoc_analytics.config.settings import ROW_SIZE, row_bytes
 from polydoc_analytics.errors import PolydocError, nearest
 from polydoc_analytics.model.cron import Cron
@@ -134,7 +134,6 @@ _NAME_FORM = "a name has letters, digits, - and _ alone, 63 at most"
 
 Text = Annotated[str, PlainValidator(_text), _TEXT]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed), _LIST]
-Format = Literal["html", "pdf", "xlsx", "md", "json"]
 Formats = Annotated[tuple[Format, ...], BeforeValidator(_listed)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1)]

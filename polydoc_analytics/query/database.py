@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
+from polydoc_analytics.config.choices import DateBasis
 from polydoc_analytics.errors import (
     QueryError,
     SnapshotGoneError,
@@ -26,7 +27,7 @@ from polydoc_analytics.loaders.options import Progress, ReadOptions
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.schema import INTEGERS
 from polydoc_analytics.query.engines.scope import Engine, Scope
-from polydoc_analytics.query.options import DateBasis, Filters, Match, ViewOptions, view_options
+from polydoc_analytics.query.options import Filters, Match, ViewOptions, view_options
 from polydoc_analytics.query.relation import AsOf, open_for_cluster, open_relation
 
 if TYPE_CHECKING:

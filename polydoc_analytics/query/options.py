@@ -9,14 +9,13 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.config.choices import DATE_BASES
+from polydoc_analytics.config.choices import DATE_BASES, DateBasis
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.lake.engines import is_spark
 from polydoc_analytics.model.periods import Interval, instant_of, interval
 from polydoc_analytics.query.account_names import names_of
 from polydoc_analytics.views import custom
 
-DateBasis = Literal["created", "finished"]
 Match = Literal["exact", "named", "typed"]
 MATCHES = ("exact", "named", "typed")
 

@@ -17,7 +17,7 @@ from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.lake.lake import Lake
 
 if TYPE_CHECKING:
-    from polydoc_analytics.query.options import DateBasis
+    from polydoc_analytics.config.choices import DateBasis
 
 _STATE = "alerts.json"
 _MOST_SUBJECT = 120

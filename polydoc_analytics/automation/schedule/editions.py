@@ -24,8 +24,8 @@ from polydoc_analytics.reports.model import Report, Section
 from polydoc_analytics.reports.renderers import render
 
 if TYPE_CHECKING:
+    from polydoc_analytics.config.choices import DateBasis
     from polydoc_analytics.query.database import Database
-    from polydoc_analytics.query.options import DateBasis
     from polydoc_analytics.reports.builders.context import Context
 
 _CHARTS = 2
