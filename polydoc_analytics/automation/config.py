@@ -95,18 +95,18 @@ def _measures(kind: str, name: str, views: Mapping[str, View]) -> list[str]:
     """List the measures that an alert may watch in a view: a usage view, or a custom one over the same keys."""
     from polydoc_analytics.views import view
 
-    watched = view(name, views)
-    columns = [column for column in watched.columns if column not in _NOT_MEASURES]
-    if watched.file is not None:
-        is_fit = kind == "limit" and "runs" in columns and "period" not in watched.columns
+    context = view(name, views)
+    columns = [column for column in context.columns if column not in _NOT_MEASURES]
+    if context.file is not None:
+        is_fit = kind == "limit" and "runs" in columns and "period" not in context.columns
         if not {"failed_runs", "succeeded_runs", "failure_rate_low", "failure_rate_high"} <= set(columns):
             columns = [column for column in columns if column != "failure_rate"]  # it cannot be told from chance
     else:
-        is_fit = name.startswith("usage") and (kind == "limit" or watched.every == "day")
+        is_fit = name.startswith("usage") and (kind == "limit" or context.every == "day")
     if not is_fit:
         expected = "a usage view, or one of your own that has runs and no period"
         expected = "a usage_daily view" if kind == "change" else expected
-        raise UsageError(f"the view {name} cannot be watched so; expected {expected}")
+        raise UsageError(f"the view {name} cannot be context so; expected {expected}")
     return columns
 
 

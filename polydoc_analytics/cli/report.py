@@ -129,7 +129,7 @@ def _rerun(
     scheduler = Scheduler(lake, settings, plans(settings), lambda: at, out.say)
     if not send:
         return _preview(scheduler, rerun, choice.timezone, folder, out)
-    before = scheduler.book.job(*rerun)
+    before = scheduler.job_store.job(*rerun)
     job = scheduler.rerun(*rerun, everybody=everybody, timezone=choice.timezone)
     if before and len(before.editions) == len(job.editions):
         return 0

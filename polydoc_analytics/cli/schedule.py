@@ -101,7 +101,7 @@ def list_(
     scheduler = _scheduler(lake, config, now, out)
     rows = []
     for plan in scheduler.plans.reports.values():
-        jobs = scheduler.book.jobs(plan.name)
+        jobs = scheduler.job_store.jobs(plan.name)
         last = jobs[-1] if jobs else None
         rows.append(
             {
@@ -141,7 +141,7 @@ def show(
     scheduler = _scheduler(lake, config, now, out)
     plan = scheduler.plans.report(name)
     upcoming = [due.isoformat() for due in islice(plan.cron.after(scheduler.clock()), _MAX_JOBS)]
-    jobs = scheduler.book.jobs(name)[-_MAX_JOBS:]
+    jobs = scheduler.job_store.jobs(name)[-_MAX_JOBS:]
     if json:
         tries = [{**_row(job), "tries": [_attempt(attempt) for attempt in job.tries]} for job in jobs]
         _print(scheduler, "schedule show", [{"report": name, "next": upcoming, "jobs": tries}])

@@ -16,8 +16,8 @@ from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
-from polydoc_analytics.automation.alerts.evaluate import Checked, check, evaluate, firing
-from polydoc_analytics.automation.alerts.rules import AlertContext, judged
+from polydoc_analytics.automation.alerts.evaluate import CheckResult, check, evaluate, firing
+from polydoc_analytics.automation.alerts.rules import AlertContext, evaluate_rule
 from polydoc_analytics.automation.alerts.thresholds import is_beyond, tail
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
@@ -109,8 +109,8 @@ def test_the_planted_spike_fires_after_its_week_and_in_no_other_week_of_the_year
     with pda.connect(sample) as db:
         for week in range(58):
             now = datetime(2025, 9, 29, 12, tzinfo=UTC) + timedelta(weeks=week)
-            watched = AlertContext(sample, db, {}, (), now)
-            fired |= {now.date(): one for one in judged(wanted.alerts["french"], watched).firing}
+            context = AlertContext(sample, db, {}, (), now)
+            fired |= {now.date(): one for one in evaluate_rule(wanted.alerts["french"], context).firing}
     assert list(fired) == [date(2026, 10, 19)]
     one = fired[date(2026, 10, 19)]
     assert one.what == "French (fr): failure_rate 0.375 is above 0.1"
@@ -147,7 +147,7 @@ def test_a_rolling_window_fires_on_the_days_that_hold_the_spike(sample, configur
         fired, expected = [], []
         for day in (11, 13, 14, 16, 18, 19, 21, 23, 24, 25, 27):
             now = datetime(2026, 10, day, 8, tzinfo=UTC)
-            fired += [day for _ in judged(wanted.alerts["french"], AlertContext(sample, db, {}, (), now)).firing]
+            fired += [day for _ in evaluate_rule(wanted.alerts["french"], AlertContext(sample, db, {}, (), now)).firing]
             expected += (
                 [day] if all(by_hand(one, date(2026, 10, day) - timedelta(days=back)) for back in (0, 1)) else []
             )
@@ -299,7 +299,7 @@ def test_alerts_that_begin_together_are_one_message_and_a_crash_before_it_loses_
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checking, "put", killed)
+    monkeypatch.setattr(checking, "enqueue", killed)
     with pytest.raises(KeyboardInterrupt):
         check(lake, found, wanted, lambda: at("2026-03-03T09:00"))
     monkeypatch.undo()
@@ -333,7 +333,7 @@ def told(folder: Path) -> list[str]:
     return [one.read_text("utf-8").splitlines()[0] for one in sorted((folder / "notices").iterdir())]
 
 
-def checked(lake: pda.Lake, configuration: tuple[Any, Any], now: str) -> Checked:
+def checked(lake: pda.Lake, configuration: tuple[Any, Any], now: str) -> CheckResult:
     return check(lake, *configuration, lambda: at(now))
 
 

@@ -430,10 +430,10 @@ def test_each_address_of_an_account_has_a_state_of_its_own(sending, tmp_path: Pa
 def test_a_slack_message_is_within_its_limits_once_it_is_escaped_and_loses_nothing_unsaid(text: str) -> None:
     from html import unescape
 
-    from polydoc_analytics.automation.delivery.channels.slack import message
+    from polydoc_analytics.automation.delivery.channels.slack import blocks_of
 
     letter = Message("alert", text, "", tuple(text.splitlines()), tuple((text, "1", "") for _ in range(60)))
-    content = message(Delivery("to", "slack", "", "", "key"), Package(letter, NOW))
+    content = blocks_of(Delivery("to", "slack", "", "", "key"), Package(letter, NOW))
     blocks = content["blocks"]
     assert len(blocks) <= 50
     sizes = {"header": 150, "section": 3000, "context": 3000}

@@ -88,8 +88,8 @@ def rerun(name: str, period: str, *more: str, at: str = "2026-05-02T09:00Z") -> 
 
 def jobs(name: str = "weekly") -> dict[str, Any]:
     found = settings("polydoc-analytics.toml", {})
-    book = Scheduler(pda.Lake("lake"), found, plans(found), lambda: None).book  # type: ignore[arg-type, return-value]
-    return {job.period: job for job in book.jobs(name)}
+    job_store = Scheduler(pda.Lake("lake"), found, plans(found), lambda: None).job_store  # type: ignore[arg-type, return-value]
+    return {job.period: job for job in job_store.jobs(name)}
 
 
 def ledger() -> dict[str, bytes]:

@@ -11,7 +11,7 @@ import pytest
 
 from polydoc_analytics.automation.delivery import parallel, send
 from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
-from polydoc_analytics.automation.delivery.parallel import AT_ONCE, AT_ONCE_TO_ONE, Errand, Lane, side_by_side
+from polydoc_analytics.automation.delivery.parallel import AT_ONCE, AT_ONCE_TO_ONE, Lane, Task, run_parallel
 from polydoc_analytics.config.tables import Schedule, Webhook
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
@@ -44,24 +44,24 @@ class Server:
         return "ok"
 
 
-def errands(target: str, *keys: str) -> list[Errand]:
+def tasks(target: str, *keys: str) -> list[Task]:
     plan = Webhook(kind="webhook", url_env="HOOK").named(target)
-    return [Errand(Delivery(target, "webhook", "", "", key), plan, lambda: PARCEL, lambda: None) for key in keys]
+    return [Task(Delivery(target, "webhook", "", "", key), plan, lambda: PARCEL, lambda: None) for key in keys]
 
 
 def run(*all_lanes: Lane) -> None:
-    side_by_side(all_lanes, lambda: NOW, PLAN)
+    run_parallel(all_lanes, lambda: NOW, PLAN)
 
 
 def test_a_slow_receiver_holds_up_its_own_lane_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(monkeypatch, slow=0.5)
 
     def slow() -> Lane:
-        yield errands("slow", *(f"s{n}" for n in range(12)))
+        yield tasks("slow", *(f"s{n}" for n in range(12)))
 
     def quick() -> Lane:
         for n in range(5):
-            yield errands("quick", f"q{n}")
+            yield tasks("quick", f"q{n}")
 
     run(slow(), quick())
     assert server.taken[:5] == [f"q{n}" for n in range(5)]
@@ -74,7 +74,7 @@ def test_so_many_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(monkeypatch, **dict.fromkeys(names, 0.05))
 
     def lane(name: str) -> Lane:
-        yield errands(name, *(f"{name}-{n}" for n in range(6)))
+        yield tasks(name, *(f"{name}-{n}" for n in range(6)))
 
     run(*(lane(name) for name in names))
     assert server.most["all"] == AT_ONCE
@@ -89,7 +89,7 @@ def test_a_lane_goes_on_when_all_its_errands_are_done_and_in_the_calling_thread(
     def lane() -> Lane:
         yield []
         for n in range(3):
-            yield errands("t", *(f"{n}{k}" for k in range(3)))
+            yield tasks("t", *(f"{n}{k}" for k in range(3)))
             seen.append((len(server.taken), threading.current_thread() is threading.main_thread()))
 
     run(lane(), lane())
@@ -102,7 +102,7 @@ def test_what_is_not_due_is_passed_over_and_what_fails_is_recorded(monkeypatch: 
         raise OSError("no way")
 
     monkeypatch.setattr(send, "_send", broken)
-    tried, later = errands("t", "a", "b")
+    tried, later = tasks("t", "a", "b")
     later.delivery.next_try_at = (NOW + timedelta(minutes=1)).isoformat()
 
     def lane() -> Lane:
@@ -118,9 +118,9 @@ def test_who_is_told_to_stop_begins_nothing_more(monkeypatch: pytest.MonkeyPatch
     went_on = []
 
     def lane() -> Lane:
-        yield errands("t", *map(str, range(20)))
+        yield tasks("t", *map(str, range(20)))
         went_on.append(True)
 
-    side_by_side([lane()], lambda: NOW, PLAN, lambda: bool(server.taken))
+    run_parallel([lane()], lambda: NOW, PLAN, lambda: bool(server.taken))
     assert 1 <= len(server.taken) <= parallel.AT_ONCE_TO_ONE
     assert not went_on

@@ -128,7 +128,7 @@ def lived(world: World, text: str, until: date) -> list[Job]:
     for hours in range(1, 5):  # for what is still to be tried again
         now = last + timedelta(hours=hours)
         done(scheduler)
-    return scheduler().book.jobs()
+    return scheduler().job_store.jobs()
 
 
 def done(scheduler: Callable[[], Scheduler]) -> None:
@@ -143,7 +143,7 @@ def done(scheduler: Callable[[], Scheduler]) -> None:
 
 def again(world: World, scheduler: Scheduler) -> None:
     """Look at an old period, which leaves no trace, or send it again to those whose figures have changed."""
-    old = [job for job in scheduler.book.jobs() if not job.is_open]
+    old = [job for job in scheduler.job_store.jobs() if not job.is_open]
     if not old:
         return
     job = world.chance.choice(old)
@@ -215,7 +215,7 @@ def test_a_year_with_looks_late_rows_budgets_days_without_data_and_an_erasure(
     statuses: list[int | str] = chance.choices([200, 500, "drop"], [92, 4, 4], k=5000)
     fate = Fate(2026, 0.01)
     monkeypatch.setattr("polydoc_analytics.reports.builders.builder", lambda _: count_of_runs)
-    monkeypatch.setattr(StateStore, "write", lambda shelf, name, content: fate(shelf, name, content))
+    monkeypatch.setattr(StateStore, "write", lambda store, name, content: fate(store, name, content))
     with mailbox(*answers) as box, hook(*statuses) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
         text = TEXT.format(port=box.controller.port).replace("Europe/Lisbon", "UTC")

@@ -62,7 +62,7 @@ def lived(folder: Path, text: str) -> None:
 
 def jobs() -> Iterator[Job]:
     found = settings("polydoc-analytics.toml", {})
-    yield from Scheduler(pda.Lake("lake"), found, plans(found), lambda: END).book.jobs()
+    yield from Scheduler(pda.Lake("lake"), found, plans(found), lambda: END).job_store.jobs()
 
 
 def weeks() -> list[str]:
@@ -91,7 +91,7 @@ def survived(folder: Path, monkeypatch: pytest.MonkeyPatch, reports: dict[str, t
     statuses: list[int | str] = chance.choices([200, 500, "drop"], [75, 15, 10], k=5000)
     fate = Fate(2026, share)
     monkeypatch.setattr("polydoc_analytics.reports.builders.builder", lambda _: count_of_runs)
-    monkeypatch.setattr(StateStore, "write", lambda shelf, name, content: fate(shelf, name, content))
+    monkeypatch.setattr(StateStore, "write", lambda store, name, content: fate(store, name, content))
     with mailbox(*answers) as box, hook(*statuses) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
         text = TEXT.format(port=box.controller.port)

@@ -89,7 +89,7 @@ def pass_at(text: str, at: str | datetime) -> list[tuple[str, str]]:
 
 
 def job_of(text: str, period: str, name: str = "weekly") -> Job:
-    found = scheduler(text, MONDAY).book.job(name, period)
+    found = scheduler(text, MONDAY).job_store.job(name, period)
     assert found is not None
     return found
 
@@ -125,7 +125,7 @@ def test_of_what_was_missed_the_newest_are_made_up_for_in_order_and_the_rest_is_
     text = WEEKLY.replace("[[reports]]", "[[reports]]\ncatch_up = 2")
     pass_at(text, "2026-03-02T07:00+00:00")
     assert pass_at(text, "2026-03-31T12:00+01:00") == [("2026-W12", "sent"), ("2026-W13", "sent")]
-    states = {job.period: job.state for job in scheduler(text, MONDAY).book.jobs("weekly")}
+    states = {job.period: job.state for job in scheduler(text, MONDAY).job_store.jobs("weekly")}
     assert list(states) == ["2026-W09", "2026-W10", "2026-W11", "2026-W12", "2026-W13"]
     assert list(states.values()) == ["sent", "skipped", "skipped", "sent", "sent"]
     assert "--rerun" in job_of(text, "2026-W10").note
@@ -459,12 +459,12 @@ def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hoo
         assert run(["schedule", "due", "--now", MONDAY]) == 0
         found = client.get_object(Bucket="bucket", Key="lake/_schedule/jobs/weekly/2026-W10.json")["Body"].read()
         client.close()
-        shelf = StateStore(pda.Lake("s3://bucket/lake"))
-        with shelf.lock():
-            shelf.write("alerts.json", {})
-            shelf.place.write("owner", b"who took the lease over while this one slept")
+        store = StateStore(pda.Lake("s3://bucket/lake"))
+        with store.lock():
+            store.write("alerts.json", {})
+            store.place.write("owner", b"who took the lease over while this one slept")
             with pytest.raises(LakeError, match="has taken over"):
-                shelf.write("alerts.json", {})
+                store.write("alerts.json", {})
     finally:
         store.stop()
     assert json.loads(found)["state"] == "sent"

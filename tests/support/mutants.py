@@ -162,7 +162,7 @@ SUBJECTS = (
             (SENDING, 'if "sent" in outcomes:', 'if outcomes and outcomes[-1] == "sent" and len(outcomes) == 1:'),
             (SENDING, 'found = Outcome("uncertain", str(error))', 'found = Outcome("failed", str(error))'),
             (OUTBOX, "if any(one.is_open for one in self._to):", "if all(one.is_open for one in self._to):"),
-            (OUTBOX, 'or shelf.read(f"{_DONE}/{identity}.json")', ""),
+            (OUTBOX, 'or store.read(f"{_DONE}/{identity}.json")', ""),
         ),
     ),
     Subject(

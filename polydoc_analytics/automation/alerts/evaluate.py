@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation import Plans
-from polydoc_analytics.automation.alerts.rules import AlertContext, Finding, Judged, judged
+from polydoc_analytics.automation.alerts.rules import AlertContext, Finding, RuleResult, evaluate_rule
 from polydoc_analytics.automation.delivery.messages import Message, key_of
-from polydoc_analytics.automation.delivery.outbox import deliver_all, put
+from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue
 from polydoc_analytics.automation.delivery.send import Clock
 from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from polydoc_analytics.config.choices import DateBasis
 
 _STATE = "alerts.json"
-_MOST_SUBJECT = 120
+_MAX_SUBJECT = 120
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckResult:
     """The result of a check: firing alerts, those that began since the last check, and identities of those that ended.
 
     What fired and has no data any more still fires. ``without_data`` are the identities of what is told to have had
@@ -38,7 +38,7 @@ class Checked:
     without_data: tuple[str, ...] = ()
 
 
-def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[str, Judged]:
+def evaluate_rules(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[str, RuleResult]:
     """Evaluate each alert at an instant, by name, without storing state or sending notices."""
     from polydoc_analytics.query.database import connect
 
@@ -47,39 +47,39 @@ def judge(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[s
     basis = cast("DateBasis", settings.date_basis)
     asked = {"views": settings.views, "accounts": settings.accounts, **settings.cluster}
     with connect(lake, timezone=settings.timezone, date_basis=basis, now=now, **asked) as db:
-        watched = AlertContext(lake, db, db.account_names, tuple(settings.sources), now)
-        return {name: judged(plan, watched) for name, plan in plans.alerts.items()}
+        context = AlertContext(lake, db, db.account_names, tuple(settings.sources), now)
+        return {name: evaluate_rule(plan, context) for name, plan in plans.alerts.items()}
 
 
 def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> list[Finding]:
     """List the firing alerts at an instant, without storing state or sending notices."""
-    return [found for one in judge(lake, settings, plans, now).values() for found in one.firing]
+    return [found for one in evaluate_rules(lake, settings, plans, now).values() for found in one.firing]
 
 
-def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> Checked:
+def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> CheckResult:
     """Check every alert, remember what fires, and tell of what began and what is over, each once.
 
     What has no data stays what it was; that there are none is told once, after the alert's ``no_data_after``. To be
-    called under the lock of the shelf. One message goes to each receiver, whatever number of alerts it is about. A
+    called under the lock of the store. One message goes to each receiver, whatever number of alerts it is about. A
     receiver that does not take it is tried again at later checks.
     """
     now = clock()
-    shelf = StateStore(lake)
-    state = _posted(shelf, plans, _state(shelf), now)
-    step = _Step.of(state, plans, judge(lake, settings, plans, now), now)
+    store = StateStore(lake)
+    state = _posted(store, plans, _state(store), now)
+    step = _Step.of(state, plans, evaluate_rules(lake, settings, plans, now), now)
     after = {"firing": step.firing, "no_data": step.no_data}
     if after != {name: state[name] for name in after}:
         # What is to be said is stored with what it is about, so that neither can be without the other.
         state = {**after, "pending": _notices(lake, plans, step, now)}
-        shelf.write(_STATE, state)
-        _posted(shelf, plans, state, now)
-    lost = deliver_all(shelf, plans, clock)
+        store.write(_STATE, state)
+        _posted(store, plans, state, now)
+    lost = deliver_all(store, plans, clock)
     return step.checked(tuple(lost))
 
 
-def look(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> Checked:
+def look(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> CheckResult:
     """Do a dry run of :func:`check`, without storing state or sending notices."""
-    return _Step.of(_state(StateStore(lake)), plans, judge(lake, settings, plans, now), now).checked(())
+    return _Step.of(_state(StateStore(lake)), plans, evaluate_rules(lake, settings, plans, now), now).checked(())
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class _Step:
     told: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, state: Mapping[str, Any], plans: Plans, found: Mapping[str, Judged], now: datetime) -> _Step:
+    def of(cls, state: Mapping[str, Any], plans: Plans, found: Mapping[str, RuleResult], now: datetime) -> _Step:
         fresh = {one.identity: one for judged in found.values() for one in judged.firing}
         before = {
             name: one
@@ -123,14 +123,14 @@ class _Step:
         over = {name: one for name, one in before.items() if name not in firing}
         return cls(firing, no_data, [one for name, one in fresh.items() if name not in before], over, told)
 
-    def checked(self, lost: tuple[Mapping[str, Any], ...]) -> Checked:
+    def checked(self, lost: tuple[Mapping[str, Any], ...]) -> CheckResult:
         findings = tuple(_finding(one) for one in self.firing.values())
         silent = tuple(name for name, one in self.no_data.items() if one["is_told"])
-        return Checked(findings, tuple(self.started), tuple(self.over), lost, silent)
+        return CheckResult(findings, tuple(self.started), tuple(self.over), lost, silent)
 
 
-def _state(shelf: StateStore) -> dict[str, Any]:
-    return {"firing": {}, "no_data": {}, "pending": [], **(shelf.read(_STATE) or {})}
+def _state(store: StateStore) -> dict[str, Any]:
+    return {"firing": {}, "no_data": {}, "pending": [], **(store.read(_STATE) or {})}
 
 
 def _stored(one: Finding) -> dict[str, Any]:
@@ -149,13 +149,13 @@ def firing(lake: Lake) -> dict[str, Any]:
     return dict((StateStore(lake).read(_STATE) or {"firing": {}})["firing"])
 
 
-def _posted(shelf: StateStore, plans: Plans, state: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _posted(store: StateStore, plans: Plans, state: dict[str, Any], now: datetime) -> dict[str, Any]:
     for notice in state["pending"]:
         targets = [name for name in notice["targets"] if name in plans.targets]
-        put(shelf, plans, notice["id"], Message.of(notice["letter"]), targets, now)
+        enqueue(store, plans, notice["id"], Message.of(notice["letter"]), targets, now)
     if state["pending"]:
         state = {**state, "pending": []}
-        shelf.write(_STATE, state)
+        store.write(_STATE, state)
     return state
 
 
@@ -168,12 +168,12 @@ def _notices(lake: Lake, plans: Plans, step: _Step, now: datetime) -> list[dict[
         if not begun and not ended and not silent:
             continue
         identity = key_of("alert", lake.id, target, now.isoformat(), *(one.identity for one in begun))
-        letter = _letter(begun, ended, silent, now)
-        notices.append({"id": identity, "letter": letter.stored(), "targets": [target]})
+        message = _message(begun, ended, silent, now)
+        notices.append({"id": identity, "letter": message.stored(), "targets": [target]})
     return notices
 
 
-def _letter(
+def _message(
     begun: Sequence[Finding], ended: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]], now: datetime
 ) -> Message:
     text: list[str] = []
@@ -199,7 +199,7 @@ def _letter(
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _MOST_SUBJECT else f"{text[: _MOST_SUBJECT - 1]}…"
+    return text if len(text) <= _MAX_SUBJECT else f"{text[: _MAX_SUBJECT - 1]}…"
 
 
 def _instant(text: str) -> str:

@@ -59,7 +59,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Judged:
+class RuleResult:
     """The findings of an alert: firing keys, and keys without data.
 
     Where ``knows_absent`` is false nothing can be said of keys that are not in the data at all either.
@@ -136,16 +136,16 @@ class AlertContext:
         return tuple(map(display_text, self.db.sql(sql)["id"]))
 
 
-def judged(plan: tables.AnyAlert, watched: AlertContext) -> Judged:
+def evaluate_rule(plan: tables.AnyAlert, context: AlertContext) -> RuleResult:
     """Evaluate an alert; findings are in the order of its keys.
 
     Accounts with a run whose numbers no sum holds are left out, which is a finding; of them nothing can be said.
     """
     try:
-        found = _RULES[plan.kind](plan, watched)
+        found = _RULES[plan.kind](plan, context)
     except SumError as error:
-        with watched.db.without(error.accounts) as rest:
-            found = _RULES[plan.kind](plan, replace(watched, db=rest))
+        with context.db.without(error.accounts) as rest:
+            found = _RULES[plan.kind](plan, replace(context, db=rest))
         without = f"{counted(len(error.accounts), 'account is', 'accounts are')} left out, for {error}"
         firing = (*found.firing, Finding(plan.name, _UNFIT, without, ()))
         found = replace(found, firing=firing, knows_absent=False)
@@ -154,13 +154,13 @@ def judged(plan: tables.AnyAlert, watched: AlertContext) -> Judged:
     return replace(found, firing=tuple(sorted(found.firing, key=lambda one: one.key)))
 
 
-def _limit(plan: tables.Limit, watched: AlertContext) -> Judged:
-    view, measure = views.view(plan.view, watched.db.catalog), plan.measure
-    windows = _windows(view, plan.window, plan.for_, watched)
-    seen = [watched.rows(view, window) for window in windows]
+def _limit(plan: tables.Limit, context: AlertContext) -> RuleResult:
+    view, measure = views.view(plan.view, context.db.catalog), plan.measure
+    windows = _windows(view, plan.window, plan.for_, context)
+    seen = [context.rows(view, window) for window in windows]
     is_count = measure in SUMMED and view.file is None
     if is_count:  # a window without runs has none of them, which is a value
-        for key in _known_keys(view, watched, seen) if plan.below is not None else ():
+        for key in _known_keys(view, context, seen) if plan.below is not None else ():
             for rows in seen:
                 rows.setdefault(key, _NOTHING)
     least = plan.min_runs if plan.min_runs is not None else 0 if is_count else 1
@@ -178,13 +178,13 @@ def _limit(plan: tables.Limit, watched: AlertContext) -> Judged:
         elif None in said:
             unknown.add(name)
         else:
-            firing.append(_beyond(plan, watched, view, key, windows, [row for row in of_key if row]))
-    return Judged(tuple(firing), frozenset(unknown), is_count, frozenset(within))
+            firing.append(_beyond(plan, context, view, key, windows, [row for row in of_key if row]))
+    return RuleResult(tuple(firing), frozenset(unknown), is_count, frozenset(within))
 
 
 def _beyond(
     plan: tables.Limit,
-    watched: AlertContext,
+    context: AlertContext,
     view: views.View,
     key: tuple[str, ...],
     windows: Sequence[Interval],
@@ -192,24 +192,24 @@ def _beyond(
 ) -> Finding:
     measure = plan.measure
     side = f"above {plan.above:g}" if plan.above is not None else f"below {plan.below:g}"
-    who = watched.text(view, key)
+    who = context.text(view, key)
     figures = [
         (f"{measure}, {_window_text(window)}", _evidence(measure, row))
         for window, row in zip(windows, rows, strict=True)
     ]
-    examples = watched.failed(view, key, windows[0]) if "fail" in measure else ()
+    examples = context.failed(view, key, windows[0]) if "fail" in measure else ()
     what = f"{who}: {measure} {_number(rows[0][measure])} is {side}"
     return Finding(plan.name, " ".join(key), what, tuple(figures), examples, who)
 
 
 def _known_keys(
-    view: views.View, watched: AlertContext, seen: Sequence[Mapping[tuple[str, ...], Any]]
+    view: views.View, context: AlertContext, seen: Sequence[Mapping[tuple[str, ...], Any]]
 ) -> set[tuple[str, ...]]:
     """List the possible keys of a view: every account or language that has ever had a run."""
     names = view_keys(view)
     if not names:
         return {()}
-    found = watched.db.sql(f"select distinct {', '.join(names)} from runs").rows()
+    found = context.db.sql(f"select distinct {', '.join(names)} from runs").rows()
     return {key for rows in seen for key in rows} | {tuple(row) for row in found}
 
 
@@ -218,32 +218,32 @@ def view_keys(view: views.View) -> list[str]:
     return [name for name in ("account_id", "language") if name in view.columns]
 
 
-def _windows(view: views.View, days: int, count: int, watched: AlertContext) -> list[Interval]:
+def _windows(view: views.View, days: int, count: int, context: AlertContext) -> list[Interval]:
     """Return the last whole periods of a view, or the windows of so many days that end at today's start; newest first.
 
     Windows of several days are a day apart.
     """
     if view.every is None:
-        ends = [watched.today - timedelta(days=1 + back) for back in range(count)]
-        return [watched.days(end - timedelta(days=days - 1), end) for end in ends]
+        ends = [context.today - timedelta(days=1 + back) for back in range(count)]
+        return [context.days(end - timedelta(days=days - 1), end) for end in ends]
     word = "yesterday" if view.every == "day" else f"last-{view.every}"
     found: list[Interval] = []
-    now = watched.now
+    now = context.now
     for _ in range(count):
-        found.append(interval(period=word, timezone=watched.timezone, now=now))
+        found.append(interval(period=word, timezone=context.timezone, now=now))
         now = found[-1].since or now
     return found
 
 
-def _change(plan: tables.Change, watched: AlertContext) -> Judged:
+def _change(plan: tables.Change, context: AlertContext) -> RuleResult:
     view, measure = views.view(plan.view), plan.measure
-    day = watched.today - _DAY
+    day = context.today - _DAY
     days = [day - timedelta(weeks=back) for back in range(plan.weeks + 1)]
-    [(first,)] = watched.db.sql("select min(day) from runs").rows()
+    [(first,)] = context.db.sql("select min(day) from runs").rows()
     if first is None:
-        return Judged(knows_absent=False)
+        return RuleResult(knows_absent=False)
     days = [one for one in days if one >= first]
-    seen = [watched.rows(view, watched.days(one, one)) for one in days]
+    seen = [context.rows(view, context.days(one, one)) for one in days]
     firing, unknown, within = [], set(), set()
     for key in sorted({key for rows in seen for key in rows}):
         name = " ".join(key)
@@ -262,12 +262,12 @@ def _change(plan: tables.Change, watched: AlertContext) -> Judged:
         else:
             within.add(name)
             continue
-        who = watched.text(view, key)
+        who = context.text(view, key)
         what = f"{who}: {measure} {side} by {abs(change):.0%} on {day}"
         figures = ((measure, _number(now)), (f"median of {len(known)} {day:%A}s before", _number(median)))
-        examples = watched.failed(view, key, watched.days(day, day)) if "fail" in measure else ()
+        examples = context.failed(view, key, context.days(day, day)) if "fail" in measure else ()
         firing.append(Finding(plan.name, name, what, figures, examples, who))
-    return Judged(tuple(firing), frozenset(unknown), False, frozenset(within))
+    return RuleResult(tuple(firing), frozenset(unknown), False, frozenset(within))
 
 
 def _on_the_day(row: Mapping[str, Any] | None, measure: str) -> float | None:
@@ -276,21 +276,21 @@ def _on_the_day(row: Mapping[str, Any] | None, measure: str) -> float | None:
     return None if row[measure] is None else float(row[measure])
 
 
-def _budget(plan: tables.Budget, watched: AlertContext) -> Judged:
-    month = interval(period="this-month", timezone=watched.timezone, now=watched.now)
+def _budget(plan: tables.Budget, context: AlertContext) -> RuleResult:
+    month = interval(period="this-month", timezone=context.timezone, now=context.now)
     assert month.since is not None
     assert month.until is not None
-    gone = watched.now - month.since
-    name = f"{as_day(month.since, watched.timezone):%Y-%m}"
+    gone = context.now - month.since
+    name = f"{as_day(month.since, context.timezone):%Y-%m}"
     view = views.view("usage_by_account")
     firing, unknown = [], set()
-    for key, row in watched.rows(view, month).items():
+    for key, row in context.rows(view, month).items():
         budget = (plan.accounts or {}).get(key[0], plan.credits)
         used = row["credits"]
         ends = None
         if used is not None and plan.projected and gone >= _LEAST_DAYS * _DAY:
             ends = used * ((month.until - month.since) / gone)
-        who = watched.text(view, key)
+        who = context.text(view, key)
         figures = [("budget", _number(budget)), ("credits so far", _number(used))] if used is not None else []
         figures += [("projected, at the same pace", _number(round(ends)))] if ends is not None else []
         shares = [share for share in plan.stages if share != 1]
@@ -312,49 +312,49 @@ def _budget(plan: tables.Budget, watched: AlertContext) -> Judged:
             elif is_reached:
                 ends_at = month.until.isoformat()
                 firing.append(Finding(plan.name, identity, what, tuple(figures), (), who, ends_at))
-    return Judged(tuple(firing), frozenset(unknown))
+    return RuleResult(tuple(firing), frozenset(unknown))
 
 
-def _running(plan: tables.Running, watched: AlertContext) -> Judged:
-    rows = watched.lake.running(watched.now - plan.longer_than)
+def _running(plan: tables.Running, context: AlertContext) -> RuleResult:
+    rows = context.lake.running(context.now - plan.longer_than)
     if not rows:
-        return Judged()
+        return RuleResult()
     oldest = rows[0]["created_at"]
     figures = (("runs", f"{len(rows):,}"), ("the oldest was created", f"{oldest:%Y-%m-%d %H:%M} UTC"))
     long = duration(plan.longer_than)
     what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {long}"
-    return Judged(
+    return RuleResult(
         (Finding(plan.name, "running", what, figures, tuple(display_text(row["id"]) for row in rows[:_EXAMPLES])),)
     )
 
 
-def _silent(plan: tables.Silent, watched: AlertContext) -> Judged:
+def _silent(plan: tables.Silent, context: AlertContext) -> RuleResult:
     firing = []
-    for name in plan.sources or watched.sources:
-        state, fresh = watched.lake.source_state(name), brought(watched.lake, name, watched.now)
-        if fresh.newest is None or watched.now - fresh.newest > plan.longer_than:
+    for name in plan.sources or context.sources:
+        state, fresh = context.lake.source_state(name), brought(context.lake, name, context.now)
+        if fresh.newest is None or context.now - fresh.newest > plan.longer_than:
             figures = [("it has brought", str(fresh)), ("last asked", state.get("last_success_at") or "never")]
             figures += [("last error", state["last_error"])] if state.get("last_error") else []
             what = f"the source {name} has brought nothing new for more than {duration(plan.longer_than)}"
             firing.append(Finding(plan.name, name, what, tuple(figures), (), f"the source {name}"))
-    return Judged(tuple(firing))
+    return RuleResult(tuple(firing))
 
 
-def _quarantine(plan: tables.Quarantine, watched: AlertContext) -> Judged:
-    loads = watched.lake.loads()
-    begin = watched.now - plan.window
-    rows = [row for row in records(loads) if begin < row["committed_at"] <= watched.now]
+def _quarantine(plan: tables.Quarantine, context: AlertContext) -> RuleResult:
+    loads = context.lake.loads()
+    begin = context.now - plan.window
+    rows = [row for row in records(loads) if begin < row["committed_at"] <= context.now]
     read, bad = (sum(row[name] for row in rows) for name in ("read", "quarantined"))
     if not read:
-        return Judged(without_data=frozenset({"quarantine"}))
+        return RuleResult(without_data=frozenset({"quarantine"}))
     if bad / read <= plan.above:
-        return Judged()
+        return RuleResult()
     what = f"{bad / read:.1%} of the rows read were quarantined"
     figures = (("rows read", f"{read:,}"), ("quarantined", f"{bad:,}"))
-    return Judged((Finding(plan.name, "quarantine", what, figures),))
+    return RuleResult((Finding(plan.name, "quarantine", what, figures),))
 
 
-_RULES: dict[str, Callable[[Any, AlertContext], Judged]] = {
+_RULES: dict[str, Callable[[Any, AlertContext], RuleResult]] = {
     "limit": _limit,
     "change": _change,
     "budget": _budget,

@@ -31,7 +31,7 @@ def contacts(path: str) -> Contacts:
     A comma needs no quotation marks where the address is the last column: further cells are further addresses.
 
     The addresses of an account that has several rows are put together. What is no address stands among the others, so
-    that it is known as not delivered to. Raises SourceError where the file cannot be read or lacks a column.
+    that it is known as not delivered to. Raises SourceError where the file cannot be read or missing_sources a column.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:

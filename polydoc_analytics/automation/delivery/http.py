@@ -12,7 +12,7 @@ from typing import Any
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
 
-_MOST_READ = 4096
+_MAX_READ = 4096
 _LAST_WORD = re.compile(r"\S+\Z")
 
 
@@ -69,10 +69,10 @@ async def _within(
                 # Not unpacked: a small part of an answer that is compressed unasked can be of any size.
                 async for part in answer.aiter_raw():
                     text += part
-                    if len(text) > _MOST_READ:
+                    if len(text) > _MAX_READ:
                         break
-                found = text[:_MOST_READ].decode("utf-8", "replace")
-                if len(text) > _MOST_READ:  # half a word may be half a secret, which nothing would recognise
+                found = text[:_MAX_READ].decode("utf-8", "replace")
+                if len(text) > _MAX_READ:  # half a word may be half a secret, which nothing would recognise
                     found = _LAST_WORD.sub("", found)
                 if not answer.is_success:
                     raise RefusedError(f"answered {answer.status_code}: {found}", _wait(answer.headers))

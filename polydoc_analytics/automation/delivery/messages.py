@@ -30,14 +30,14 @@ class Message:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Message:
-        """Return the letter that was stored."""
+        """Return the message that was stored."""
         rows = {name: tuple(tuple(row) for row in stored[name]) for name in ("figures", "charts")}
         return cls(**{**stored, **rows, "text": tuple(stored["text"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a letter."""
+    """A file that goes with a message."""
 
     name: str
     content: bytes
@@ -50,9 +50,9 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A letter with its files and the pictures of its charts; ``places`` fill the templates of paths."""
+    """A message with its files and the pictures of its charts; ``places`` fill the templates of paths."""
 
-    letter: Message
+    message: Message
     made_at: datetime
     files: tuple[Attachment, ...] = ()
     charts: Mapping[str, bytes] = field(default_factory=dict)

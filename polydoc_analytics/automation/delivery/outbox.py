@@ -8,50 +8,52 @@ from typing import Any
 
 from polydoc_analytics.automation import Plans
 from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
-from polydoc_analytics.automation.delivery.parallel import Errand, Lane, side_by_side
+from polydoc_analytics.automation.delivery.parallel import Lane, Task, run_parallel
 from polydoc_analytics.automation.delivery.send import Clock, deliveries_to
 from polydoc_analytics.automation.state_store import StateStore
 
 _OPEN, _DONE = "outbox", "notices"
 
 
-def put(shelf: StateStore, plans: Plans, identity: str, letter: Message, targets: Iterable[str], now: datetime) -> None:
+def enqueue(
+    store: StateStore, plans: Plans, identity: str, message: Message, targets: Iterable[str], now: datetime
+) -> None:
     """Put a notice into the outbox, unless that same notice is or was there."""
-    if shelf.read(f"{_OPEN}/{identity}.json") or shelf.read(f"{_DONE}/{identity}.json"):
+    if store.read(f"{_OPEN}/{identity}.json") or store.read(f"{_DONE}/{identity}.json"):
         return
     to = deliveries_to([plans.targets[name] for name in targets], ("notice", identity))
-    content = {"id": identity, "made_at": now.isoformat(), "letter": letter.stored()}
-    shelf.write(f"{_OPEN}/{identity}.json", content | {"deliveries": [one.stored() for one in to]})
+    content = {"id": identity, "made_at": now.isoformat(), "letter": message.stored()}
+    store.write(f"{_OPEN}/{identity}.json", content | {"deliveries": [one.stored() for one in to]})
 
 
-def deliver_all(shelf: StateStore, plans: Plans, clock: Clock) -> list[dict[str, Any]]:
+def deliver_all(store: StateStore, plans: Plans, clock: Clock) -> list[dict[str, Any]]:
     """Try what waits, if its time has come, and return what has ended without being sent."""
     lost: list[dict[str, Any]] = []
-    side_by_side([lane_of(shelf, plans, lost)], clock, plans.schedule)
+    run_parallel([outbox_lane(store, plans, lost)], clock, plans.schedule)
     return lost
 
 
-def lane_of(shelf: StateStore, plans: Plans, lost: list[dict[str, Any]]) -> Lane:
+def outbox_lane(store: StateStore, plans: Plans, lost: list[dict[str, Any]]) -> Lane:
     """Deliver all that waits side by side, and add what has ended without being sent to ``lost``."""
-    waiting = [_Waiting(shelf, name, notice) for name in shelf.names(_OPEN) if (notice := _open(shelf, name))]
-    yield [errand for one in waiting for errand in one.errands(plans)]
+    waiting = [_Notice(store, name, notice) for name in store.names(_OPEN) if (notice := _open(store, name))]
+    yield [task for one in waiting for task in one.tasks(plans)]
     for one in waiting:
         if (done := one.settled()) and any(to["state"] != "sent" for to in done["deliveries"]):
             lost.append(done)
 
 
-def _open(shelf: StateStore, name: str) -> dict[str, Any] | None:
-    return shelf.read(f"{_OPEN}/{name}.json")
+def _open(store: StateStore, name: str) -> dict[str, Any] | None:
+    return store.read(f"{_OPEN}/{name}.json")
 
 
-class _Waiting:
+class _Notice:
     """A notice of the outbox, and its deliveries."""
 
-    def __init__(self, shelf: StateStore, name: str, notice: dict[str, Any]) -> None:
-        self._shelf, self._name, self._notice = shelf, name, notice
+    def __init__(self, store: StateStore, name: str, notice: dict[str, Any]) -> None:
+        self._shelf, self._name, self._notice = store, name, notice
         self._to = [Delivery.of(one) for one in notice["deliveries"]]
 
-    def errands(self, plans: Plans) -> list[Errand]:
+    def tasks(self, plans: Plans) -> list[Task]:
         """List the deliveries still to be attempted."""
         made_at = datetime.fromisoformat(self._notice["made_at"])
         places = {"report": "notices", "period": f"{made_at:%Y-%m-%d}"}
@@ -59,8 +61,8 @@ class _Waiting:
         def save() -> None:
             self._save(_OPEN)
 
-        parcel = Package(Message.of(self._notice["letter"]), made_at, places=places)
-        return [Errand(one, plans.targets.get(one.target), lambda: parcel, save) for one in self._to if one.is_open]
+        package = Package(Message.of(self._notice["letter"]), made_at, places=places)
+        return [Task(one, plans.targets.get(one.target), lambda: package, save) for one in self._to if one.is_open]
 
     def settled(self) -> dict[str, Any] | None:
         """Put the notice aside when nothing of it is to be tried any more, and return it then."""
@@ -76,7 +78,7 @@ class _Waiting:
         return content
 
 
-def notices(shelf: StateStore) -> list[dict[str, Any]]:
+def notices(store: StateStore) -> list[dict[str, Any]]:
     """Return all notices, those that wait included, the oldest first."""
-    found = [shelf.read(f"{folder}/{name}.json") for folder in (_OPEN, _DONE) for name in shelf.names(folder)]
+    found = [store.read(f"{folder}/{name}.json") for folder in (_OPEN, _DONE) for name in store.names(folder)]
     return sorted((one for one in found if one), key=lambda one: (one["made_at"], one["id"]))

@@ -17,62 +17,62 @@ AT_ONCE_TO_ONE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """A delivery that is to be tried: its target, what loads its parcel, and what makes its record durable."""
+class Task:
+    """A delivery that is to be tried: its target, what loads its package, and what makes its record durable."""
 
     delivery: Delivery
     target: AnyTarget | None
-    parcel: Callable[[], Package]
+    load: Callable[[], Package]
     save: Save
 
 
-Lane = Generator[Sequence[Errand], None, None]
-"""Yields the errands that may be done side by side, and goes on when all of them are done."""
+Lane = Generator[Sequence[Task], None, None]
+"""Yields the tasks that may be done side by side, and goes on when all of them are done."""
 
 
 @dataclass
 class _Progress:
     lane: Lane
-    left: deque[Errand] = field(default_factory=deque)
+    left: deque[Task] = field(default_factory=deque)
     under_way: int = 0
     is_cut: bool = False
 
 
-def side_by_side(
+def run_parallel(
     lanes: Iterable[Lane], clock: Clock, schedule: Schedule, stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Do the errands of all lanes, a bounded number at once, in turn between the lanes.
+    """Do the tasks of all lanes, a bounded number at once, in turn between the lanes.
 
     Lanes are gone on with, and records changed, in the calling thread alone. Where ``stop`` tells so, what is under way
     is finished and nothing else is begun; a lane of which something was left is not gone on with.
     """
     active = [_Progress(lane) for lane in lanes]
-    running: dict[Future[Outcome], tuple[_Progress, Errand]] = {}
+    running: dict[Future[Outcome], tuple[_Progress, Task]] = {}
     busy: Counter[str] = Counter()
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="polydoc-delivery") as pool:
         while True:
             active = [one for one in active if _goes_on(one)]
             for one in _in_turn(active, busy, len(running)):
-                errand = one.left.popleft()
+                task = one.left.popleft()
                 if stop():
                     one.is_cut = True
-                elif begin(errand.delivery, errand.save, clock(), schedule):
+                elif begin(task.delivery, task.save, clock(), schedule):
                     one.under_way += 1
-                    busy[errand.delivery.target] += 1
-                    running[pool.submit(attempt, errand.delivery, errand.target, errand.parcel)] = one, errand
+                    busy[task.delivery.target] += 1
+                    running[pool.submit(attempt, task.delivery, task.target, task.load)] = one, task
             if running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    one, errand = running.pop(future)
+                    one, task = running.pop(future)
                     one.under_way -= 1
-                    busy[errand.delivery.target] -= 1
-                    finish(errand.delivery, future.result(), errand.save, clock(), schedule)
+                    busy[task.delivery.target] -= 1
+                    finish(task.delivery, future.result(), task.save, clock(), schedule)
             elif not active:
                 return
 
 
 def _goes_on(one: _Progress) -> bool:
-    """Take the next errands of a lane whose last ones are done; tell whether it has any."""
+    """Take the next tasks of a lane whose last ones are done; tell whether it has any."""
     while not one.left and not one.under_way:
         if one.is_cut:
             return False
@@ -84,7 +84,7 @@ def _goes_on(one: _Progress) -> bool:
 
 
 def _in_turn(active: Sequence[_Progress], busy: Counter[str], under_way: int) -> list[_Progress]:
-    """Return the lanes whose next errand has a place, one after the other until all places are taken."""
+    """Return the lanes whose next task has a place, one after the other until all places are taken."""
     taken, targets, found = under_way, busy.copy(), []
     position = {id(one): 0 for one in active}
     while taken < AT_ONCE:

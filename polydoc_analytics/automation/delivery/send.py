@@ -27,8 +27,8 @@ OUTPUT = "output"
 """The name of the delivery to the place that a report's ``output`` names."""
 
 _MODULES = {"folder": "storage", "store": "storage", "email": "email", "slack": "slack", "webhook": "webhook"}
-_MOST_ANSWER = 300
-_MOST_WAIT = timedelta(hours=12)
+_MAX_ANSWER = 300
+_MAX_WAIT = timedelta(hours=12)
 _KILLED = "the process ended before an answer was recorded"
 
 Clock = Callable[[], datetime]
@@ -85,7 +85,7 @@ def begin(delivery: Delivery, save: Save, now: datetime, schedule: Schedule) -> 
     """
     if delivery.state == "sending":  # found so: whoever tried was killed
         delivery.tries[-1].outcome, delivery.tries[-1].answer = "uncertain", _KILLED
-        settle(delivery, now, schedule)
+        conclude(delivery, now, schedule)
         save()
         if delivery.next_try_at is None:
             return False
@@ -98,12 +98,12 @@ def begin(delivery: Delivery, save: Save, now: datetime, schedule: Schedule) -> 
     return True
 
 
-def attempt(delivery: Delivery, target: AnyTarget | None, parcel: Callable[[], Package]) -> Outcome:
+def attempt(delivery: Delivery, target: AnyTarget | None, load: Callable[[], Package]) -> Outcome:
     """Try a delivery once. It counts as sent only when the other side has accepted it; no record is changed."""
     try:
         if target is None:
             raise RefusedError(f"the settings have no [delivery.{delivery.target}] any more")
-        found = Outcome("sent", _send(target, delivery, parcel()))
+        found = Outcome("sent", _send(target, delivery, load()))
     except UncertainError as error:
         found = Outcome("uncertain", str(error))
     except RefusedError as error:
@@ -113,17 +113,17 @@ def attempt(delivery: Delivery, target: AnyTarget | None, parcel: Callable[[], P
     except Exception as error:
         # Nobody knows how far it came, and the next receiver must not go without for it.
         found = Outcome("uncertain", f"internal error: {type(error).__name__}: {error}")
-    return replace(found, answer=_without_secrets(found.answer, target)[:_MOST_ANSWER])
+    return replace(found, answer=_without_secrets(found.answer, target)[:_MAX_ANSWER])
 
 
 def finish(delivery: Delivery, found: Outcome, save: Save, now: datetime, schedule: Schedule) -> None:
     """Record what became of a try, durably."""
     delivery.tries[-1].outcome, delivery.tries[-1].answer = found.outcome, found.answer
-    settle(delivery, now, schedule, found.wait_s)
+    conclude(delivery, now, schedule, found.wait_s)
     save()
 
 
-def settle(delivery: Delivery, now: datetime, schedule: Schedule, least_wait_s: float = 0.0) -> None:
+def conclude(delivery: Delivery, now: datetime, schedule: Schedule, least_wait_s: float = 0.0) -> None:
     """Set a delivery's state from its tries, and when the next one is; None where there are to be no more."""
     outcomes = [one.outcome for one in delivery.tries]
     delivery.next_try_at = None
@@ -133,18 +133,18 @@ def settle(delivery: Delivery, now: datetime, schedule: Schedule, least_wait_s: 
     delivery.state = "uncertain" if "uncertain" in outcomes else "failed"
     if len(outcomes) < schedule.attempts:
         wait = max(back_off(schedule, len(outcomes)), timedelta(seconds=least_wait_s))
-        delivery.next_try_at = (now + min(wait, _MOST_WAIT)).isoformat()
+        delivery.next_try_at = (now + min(wait, _MAX_WAIT)).isoformat()
 
 
 def back_off(schedule: Schedule, tries: int) -> timedelta:
     """Return how long to wait after so many tries."""
     factor: int = 2 ** min(tries - 1, 20)
-    return min(schedule.back_off * factor, _MOST_WAIT)
+    return min(schedule.back_off * factor, _MAX_WAIT)
 
 
-def _send(target: AnyTarget, delivery: Delivery, parcel: Package) -> str:
+def _send(target: AnyTarget, delivery: Delivery, package: Package) -> str:
     channel = import_module(f"polydoc_analytics.automation.delivery.channels.{_MODULES[target.kind]}")
-    answer: str = channel.send(target, delivery, parcel)
+    answer: str = channel.send(target, delivery, package)
     return answer
 
 

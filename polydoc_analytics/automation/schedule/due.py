@@ -36,14 +36,14 @@ def new_job(lake: Lake, plan: Report, period: str, interval: Interval, due_at: d
     return Job(plan.name, period, since, until, plan.timezone, due_at.isoformat(), id=identity)
 
 
-def missing(lake: Lake, book: JobStore, plan: Report, now: datetime) -> list[Job]:
+def missing(lake: Lake, job_store: JobStore, plan: Report, now: datetime) -> list[Job]:
     """Return the jobs that are due and not in the ledger, in order; of too many the older are skipped.
 
     A job whose only editions were made before its period had ended is due nevertheless.
     """
     new = []
-    for period, interval, due in _due(book.progress(plan.name), plan, now):
-        job = book.job(plan.name, period)
+    for period, interval, due in _due(job_store.progress(plan.name), plan, now):
+        job = job_store.job(plan.name, period)
         if job is None:
             new.append(new_job(lake, plan, period, interval, due))
         elif not job.is_open and job.editions and _came_early(job):
@@ -55,30 +55,30 @@ def missing(lake: Lake, book: JobStore, plan: Report, now: datetime) -> list[Job
     return new
 
 
-def enrol(lake: Lake, book: JobStore, plan: Report, now: datetime) -> list[Job]:
+def enrol(lake: Lake, job_store: JobStore, plan: Report, now: datetime) -> list[Job]:
     """Enter what is due into the ledger, and return the report's open jobs in the order in which they were due.
 
     A job's record is written before the report's progress: whoever is killed in between enrols the same jobs again.
     """
-    before = book.progress(plan.name)
+    before = job_store.progress(plan.name)
     progress = before or Progress()
     if progress.through and datetime.fromisoformat(progress.through) > now:
-        return opened(book, plan, progress)  # a clock that went back, or a rehearsal with a later one
+        return open_jobs(job_store, plan, progress)  # a clock that went back, or a rehearsal with a later one
     periods = [period for period, _, _ in _due(progress, plan, now)]
-    for new in missing(lake, book, plan, now):
-        book.save(new)
+    for new in missing(lake, job_store, plan, now):
+        job_store.save(new)
     known = list(dict.fromkeys([*progress.open, *periods]))
-    jobs = [job for period in known if (job := book.job(plan.name, period)) and job.is_open]
+    jobs = [job for period in known if (job := job_store.job(plan.name, period)) and job.is_open]
     start = plan.start.isoformat() if plan.start else None
     after = Progress(now.isoformat(), [job.period for job in jobs], start)
     if periods or before is None or not before.through or (after.open, after.start) != (before.open, before.start):
-        book.save_progress(plan.name, after)
+        job_store.save_progress(plan.name, after)
     return sorted(jobs, key=lambda job: job.due_at)
 
 
-def opened(book: JobStore, plan: Report, progress: Progress | None) -> list[Job]:
+def open_jobs(job_store: JobStore, plan: Report, progress: Progress | None) -> list[Job]:
     """Return the open jobs of a report in the order in which they were due."""
-    jobs = [book.job(plan.name, period) for period in (progress.open if progress else ())]
+    jobs = [job_store.job(plan.name, period) for period in (progress.open if progress else ())]
     return sorted((job for job in jobs if job and job.is_open), key=lambda job: job.due_at)
 
 

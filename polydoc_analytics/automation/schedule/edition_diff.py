@@ -51,14 +51,14 @@ class Comparison:
     ``notes`` say what else differs: the kind of the report, the zone of its days, accounts that were erased since.
     """
 
-    shelf: StateStore
+    store: StateStore
     edition: Edition
     refused: RefusedAccounts
     notes: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
     @classmethod
-    def with_edition(cls, shelf: StateStore, lake: Lake, job: Job, before: Edition, now: Edition) -> Comparison:
+    def with_edition(cls, store: StateStore, lake: Lake, job: Job, before: Edition, now: Edition) -> Comparison:
         """List the figures to compare with an edition."""
         since = before.load or 0
         erased = [row for row in Ledger(lake.place).rows if row.kind == "erase" and row.number > since]
@@ -69,7 +69,7 @@ class Comparison:
             ("date basis", before.date_basis, now.date_basis),
         )
         notes += [f"The {what} is {new}, before {old}." for what, old, new in sides if old and old != new]
-        found = cls(shelf, before, lake.refused_accounts(), notes)
+        found = cls(store, before, lake.refused_accounts(), notes)
         if erased:
             which = counted(len(erased), "account was", "accounts were")
             notes.append(f"{which} erased since edition {before.number}; the totals are now without what was theirs.")
@@ -130,7 +130,7 @@ class Comparison:
         return Section("editions", "What changed since the edition before", (first, *self.notes, *said), table=table)
 
     def _kept(self, name: str) -> tuple[Row, ...]:
-        rows = loaded(self.shelf.read_bytes(name))
+        rows = loaded(self.store.read_bytes(name))
         return tuple(row for row in rows if not any(map(self.refused.holds, row.key)))
 
 

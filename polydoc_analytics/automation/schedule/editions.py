@@ -33,7 +33,7 @@ _FIGURES = 12
 
 
 @dataclass(frozen=True)
-class Made:
+class Draft:
     """A document before it is written: whose it is, the report, the stem of its files' names, and its figures."""
 
     account: str
@@ -43,7 +43,7 @@ class Made:
 
 
 @contextmanager
-def opened(
+def views_over(
     lake: Lake, settings: Settings, plan: tables.Report, job: Job, now: datetime, load: int | None
 ) -> Iterator[Database]:
     """Yield the views over a job's period as of a load; its days are those of the job's zone."""
@@ -70,43 +70,42 @@ def opened(
 class Maker:
     """Makes the next edition of a job from the lake as it is.
 
-    ``lacks`` are the sources that have not brought anything from past the end of the period: then it is marked as
-    incomplete. With ``pictures`` the first charts are drawn for mails. The same snapshot and instant give the same
-    bytes.
+    ``missing_sources`` have brought nothing from past the end of the period: then it is marked as incomplete. With
+    ``pictures`` the first charts are drawn for mails. The same snapshot and instant give the same bytes.
     """
 
-    shelf: StateStore
+    store: StateStore
     lake: Lake
     settings: Settings
     plan: tables.Report
     job: Job
     now: datetime
-    lacks: Sequence[str] = ()
+    missing_sources: Sequence[str] = ()
     pictures: bool = False
 
     def make(self) -> Edition:
-        """Write the edition's files to the shelf, and return it. What was made before of its number is replaced."""
+        """Write the edition's files to the store, and return it. What was made before of its number is replaced."""
         edition = self._edition()
         for made in self.documents(edition):
             edition.documents.append(self._written(made, edition))
         return edition
 
     def preview(self, write: Callable[[str, bytes], None]) -> Edition:
-        """Give the names and bytes of the files that the edition would have to ``write``; the shelf is left alone."""
+        """Give the names and bytes of the files that the edition would have to ``write``; the store is left alone."""
         edition = self._edition()
         for made in self.documents(edition):
             for form in self.plan.formats:
                 write(f"{made.stem}.{form}", render(made.report, form))
         return edition
 
-    def documents(self, edition: Edition) -> Iterator[Made]:
+    def documents(self, edition: Edition) -> Iterator[Draft]:
         """Yield the documents of an edition, everybody's last, and enter into it what has changed."""
         job = self.job
         before = job.editions[-1] if job.editions else None
-        compared = Comparison.with_edition(self.shelf, self.lake, job, before, edition) if before else None
+        compared = Comparison.with_edition(self.store, self.lake, job, before, edition) if before else None
         row = self.lake.snapshot().row
         edition.load = row.number if row else None
-        with opened(self.lake, self.settings, self.plan, job, self.now, edition.load) as db:
+        with views_over(self.lake, self.settings, self.plan, job, self.now, edition.load) as db:
             edition.snapshot = db.snapshot or ""
             totals = headlines(db)
             emptied = self._emptied(db, before)
@@ -127,7 +126,7 @@ class Maker:
                     if not made.account:
                         compared.gone(one for one in totals if one)
                     section = compared.section(made.account, compared.of(made.account, figures))
-                report = _marked(made.report, edition.number, self.lacks, section)
+                report = _marked(made.report, edition.number, self.missing_sources, section)
                 yield replace(made, report=report, figures=figures)
         edition.changes = compared.sentences() if compared else []
 
@@ -148,7 +147,7 @@ class Maker:
             self.now.isoformat(),
             "",
             None,
-            bool(self.lacks),
+            bool(self.missing_sources),
             folder,
             kind=self.plan.kind,
             since=job.since,
@@ -157,12 +156,12 @@ class Maker:
             date_basis=self.settings.date_basis,
         )
 
-    def _written(self, made: Made, edition: Edition) -> Document:
-        shelf, folder = self.shelf, edition.folder
+    def _written(self, made: Draft, edition: Edition) -> Document:
+        store, folder = self.store, edition.folder
         files = {}
         for form in self.plan.formats:
             file = Attachment(f"{made.stem}.{form}", render(made.report, form))
-            shelf.write_bytes(f"{folder}/{file.name}", file.content)
+            store.write_bytes(f"{folder}/{file.name}", file.content)
             files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
         charts = {}
         if self.pictures:
@@ -170,17 +169,17 @@ class Maker:
 
             for name, picture in pictures(made.report, _CHARTS).items():
                 charts[name] = f"{folder}/{made.stem}.{name}.png"
-                shelf.write_bytes(charts[name], picture)
+                store.write_bytes(charts[name], picture)
         letter = f"{folder}/{made.stem}.letter.json"
-        shelf.write(letter, _letter(made.report, self.plan, self.job, edition.number, charts).stored())
+        store.write(letter, _message(made.report, self.plan, self.job, edition.number, charts).stored())
         figures = Attachment(f"{made.stem}.figures.json", stored(made.figures))
-        shelf.write_bytes(f"{folder}/{figures.name}", figures.content)
+        store.write_bytes(f"{folder}/{figures.name}", figures.content)
         return Document(made.account, letter, files, charts, f"{folder}/{figures.name}", figures.sha256)
 
 
 def _documents(
     db: Database, settings: Settings, plan: tables.Report, job: Job, made: Edition, emptied: Sequence[str]
-) -> Iterator[Made]:
+) -> Iterator[Draft]:
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
     from polydoc_analytics.reports.builders.statement import account_data, data_without_runs, index, statement_of
@@ -190,25 +189,25 @@ def _documents(
     stem = f"{plan.name}_{job.period}"
     edition = f"_edition-{made.number}" if made.number > 1 else ""
     if not plan.per_account:
-        yield Made("", builder(plan.kind)(found), f"{stem}{edition}")
+        yield Draft("", builder(plan.kind)(found), f"{stem}{edition}")
         return
     accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
     stems = {account: f"{stem}_{file_name(account)}{edition}" for account in (*accounts, *emptied)}
     unfit: SumError | None = None
     try:
         for data in chain(data_without_runs(found, emptied), account_data(found, accounts)):
-            yield Made(data.account_id, statement_of(found, data), stems[data.account_id])
+            yield Draft(data.account_id, statement_of(found, data), stems[data.account_id])
     except SumError as error:
         unfit = error  # the index and the ledger say so; the other accounts get their statements
         made.left_out = f"no statement for {counted(len(error.accounts), 'account')}: {error}"
-    yield Made("", index(found, stems, unfit), f"{stem}{edition}")
+    yield Draft("", index(found, stems, unfit), f"{stem}{edition}")
 
 
-def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section | None) -> Report:
+def _marked(report: Report, number: int, missing_sources: Sequence[str], changes: Section | None) -> Report:
     marks = [f"Edition {number}"] if number > 1 else []
     facts = report.facts
-    if lacks:
-        said = f"{', '.join(lacks)} had brought nothing from past the end of the period"
+    if missing_sources:
+        said = f"{', '.join(missing_sources)} had brought nothing from past the end of the period"
         marks.append(f"Incomplete: {said}")
         facts = (("Incomplete", f"{said} when this was made; figures may still grow."), *facts)
     sections = (changes, *report.sections) if changes else report.sections
@@ -216,7 +215,7 @@ def _marked(report: Report, number: int, lacks: Sequence[str], changes: Section 
     return replace(report, subtitle=subtitle, facts=facts, sections=sections)
 
 
-def _letter(report: Report, plan: tables.Report, job: Job, number: int, charts: Mapping[str, str]) -> Message:
+def _message(report: Report, plan: tables.Report, job: Job, number: int, charts: Mapping[str, str]) -> Message:
     figures = []
     for figure in (figure for section in report.sections for figure in section.figures):
         notes = [f"{figure.change.text} against {figure.before.text}"] if figure.change and figure.before else []
@@ -244,13 +243,13 @@ def _letter(report: Report, plan: tables.Report, job: Job, number: int, charts: 
     )
 
 
-def parcel(shelf: StateStore, job: Job, edition: Edition, document: Document) -> Package:
+def package_of(store: StateStore, job: Job, edition: Edition, document: Document) -> Package:
     """Return a document as it was made; raises LakeError where its files are not what the ledger says."""
     files = []
     for name, known in document.files.items():
-        file = Attachment(name, shelf.read_bytes(f"{edition.folder}/{name}"))
+        file = Attachment(name, store.read_bytes(f"{edition.folder}/{name}"))
         if file.sha256 != known["sha256"]:
-            raise LakeError(f"{shelf.shown}/{edition.folder}/{name}: is not what was made; make it anew with --rerun")
+            raise LakeError(f"{store.shown}/{edition.folder}/{name}: is not what was made; make it anew with --rerun")
         files.append(file)
     places = {
         "report": job.report,
@@ -258,8 +257,8 @@ def parcel(shelf: StateStore, job: Job, edition: Edition, document: Document) ->
         "edition": str(edition.number),
         "account": file_name(document.account) if document.account else "all",
     }
-    stored = shelf.read(document.letter)
+    stored = store.read(document.letter)
     if stored is None:
-        raise LakeError(f"{shelf.shown}/{document.letter}: is missing; make the report anew with --rerun")
-    charts = {name: shelf.read_bytes(path) for name, path in document.charts.items()}
+        raise LakeError(f"{store.shown}/{document.letter}: is missing; make the report anew with --rerun")
+    charts = {name: store.read_bytes(path) for name, path in document.charts.items()}
     return Package(Message.of(stored), datetime.fromisoformat(edition.made_at), tuple(files), charts, places)

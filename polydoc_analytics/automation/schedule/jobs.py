@@ -56,7 +56,7 @@ class Edition:
     left_out: str = ""
 
     def paths(self) -> list[str]:
-        """Return its files on the shelf."""
+        """Return its files on the store."""
         found = [f"{self.folder}/{name}" for document in self.documents for name in document.files]
         for document in self.documents:
             found += [document.letter, *document.charts.values(), *filter(None, (document.figures,))]
@@ -126,44 +126,44 @@ class Progress:
 
 
 class JobStore:
-    """The ledger on a lake's shelf. Only who holds the shelf's lock writes."""
+    """The ledger on a lake's store. Only who holds the store's lock writes."""
 
-    def __init__(self, shelf: StateStore) -> None:
-        self.shelf = shelf
+    def __init__(self, store: StateStore) -> None:
+        self.store = store
 
     def job(self, report: str, period: str) -> Job | None:
         """Return a job; None where there is none."""
-        stored = self.shelf.read(f"jobs/{report}/{period}.json")
+        stored = self.store.read(f"jobs/{report}/{period}.json")
         return Job.of(stored) if stored else None
 
     def save(self, job: Job) -> None:
         """Make a job's record durable."""
-        self.shelf.write(f"jobs/{job.report}/{job.period}.json", asdict(job))
+        self.store.write(f"jobs/{job.report}/{job.period}.json", asdict(job))
 
     def progress(self, report: str) -> Progress | None:
         """Return how far a report has come; None where no scheduler has seen it."""
-        stored = self.shelf.read(f"reports/{report}.json")
+        stored = self.store.read(f"reports/{report}.json")
         return Progress(**stored) if stored else None
 
     def save_progress(self, report: str, progress: Progress) -> None:
         """Make durable how far a report has come."""
-        self.shelf.write(f"reports/{report}.json", asdict(progress))
+        self.store.write(f"reports/{report}.json", asdict(progress))
 
     def jobs(self, report: str | None = None) -> list[Job]:
         """Return the jobs of a report, or of all that ever had one, in the order in which they were due."""
-        reports = [report] if report else self.shelf.names("reports")
-        found = [self.job(name, period) for name in reports for period in self.shelf.names(f"jobs/{name}")]
+        reports = [report] if report else self.store.names("reports")
+        found = [self.job(name, period) for name in reports for period in self.store.names(f"jobs/{name}")]
         return sorted((one for one in found if one), key=lambda job: (job.due_at, job.report, job.period))
 
 
 def documents_of(lake: Lake, account: str) -> list[str]:
     """Return the files that were made of reports for one account, by their paths in the lake; an erasure keeps them."""
-    shelf = StateStore(lake)
+    store = StateStore(lake)
     documents = [
         (edition, document)
-        for job in JobStore(shelf).jobs()
+        for job in JobStore(store).jobs()
         for edition in job.editions
         for document in edition.documents
         if document.account == account
     ]
-    return [f"{shelf.shown}/{edition.folder}/{name}" for edition, document in documents for name in document.files]
+    return [f"{store.shown}/{edition.folder}/{name}" for edition, document in documents for name in document.files]

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from polydoc_analytics.automation import Plans
-from polydoc_analytics.automation.alerts.evaluate import Checked, check
+from polydoc_analytics.automation.alerts.evaluate import CheckResult, check
 from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Message, Package, key_of
-from polydoc_analytics.automation.delivery.outbox import deliver_all, lane_of, put
-from polydoc_analytics.automation.delivery.parallel import Errand, Lane, side_by_side
+from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue, outbox_lane
+from polydoc_analytics.automation.delivery.parallel import Lane, Task, run_parallel
 from polydoc_analytics.automation.delivery.send import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
-from polydoc_analytics.automation.schedule.due import enrol, missing, new_job, opened
-from polydoc_analytics.automation.schedule.editions import Maker, parcel
+from polydoc_analytics.automation.schedule.due import enrol, missing, new_job, open_jobs
+from polydoc_analytics.automation.schedule.editions import Maker, package_of
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job, JobStore, Progress
 from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings
@@ -34,7 +34,7 @@ class RunSummary:
     """Summary of one scheduler run: its jobs, the alerts' result, and notices that reached nobody."""
 
     jobs: list[Job] = field(default_factory=list)
-    alerts: Checked | None = None
+    alerts: CheckResult | None = None
     lost: list[Any] = field(default_factory=list)
 
     @property
@@ -51,12 +51,12 @@ class Scheduler:
     settings: Settings
     plans: Plans
     clock: Clock
-    tell: Notify = field(default=lambda _: None)
+    notify: Notify = field(default=lambda _: None)
     stop: Callable[[], bool] = field(default=lambda: False)
 
     def __post_init__(self) -> None:
-        self.shelf = StateStore(self.lake)
-        self.book = JobStore(self.shelf)
+        self.store = StateStore(self.lake)
+        self.job_store = JobStore(self.store)
 
     def due(self) -> RunSummary:
         """Do what is due, as the one scheduler of the lake, and return what was done.
@@ -67,19 +67,21 @@ class Scheduler:
         """
         self.lake.raise_if_none()
         self._sync()
-        with self.shelf.lock(self.tell):
+        with self.store.lock(self.notify):
             done = RunSummary()
-            jobs = {plan.name: enrol(self.lake, self.book, plan, self.clock()) for plan in self.plans.reports.values()}
-            lanes = [lane_of(self.shelf, self.plans, done.lost)]
+            jobs = {
+                plan.name: enrol(self.lake, self.job_store, plan, self.clock()) for plan in self.plans.reports.values()
+            }
+            lanes = [outbox_lane(self.store, self.plans, done.lost)]
             for name in sorted((name for name in jobs if jobs[name]), key=lambda name: (jobs[name][0].due_at, name)):
                 lanes.append(self._lane(self.plans.reports[name], jobs[name], done))
-            side_by_side(lanes, self.clock, self.plans.schedule, self.stop)
+            run_parallel(lanes, self.clock, self.plans.schedule, self.stop)
             done.jobs.sort(key=lambda job: (job.due_at, job.report))
             if self.plans.schedule.alerts and not self.stop():
                 done.alerts = check(self.lake, self.settings, self.plans, self.clock)
                 done.lost += done.alerts.lost
             else:
-                done.lost += deliver_all(self.shelf, self.plans, self.clock)
+                done.lost += deliver_all(self.store, self.plans, self.clock)
         return done
 
     def _lane(self, plan: Report, jobs: list[Job], done: RunSummary) -> Lane:
@@ -87,8 +89,8 @@ class Scheduler:
         for job in jobs:
             done.jobs.append(job)
             if self._is_ready(plan, job):
-                yield self._errands(plan, job)
-                self._settle(job, job.editions[-1])
+                yield self._tasks(plan, job)
+                self._conclude(job, job.editions[-1])
             if not job.is_open:
                 self._close(job)
             elif job.state != "held":
@@ -103,16 +105,18 @@ class Scheduler:
             if self.stop():
                 return
             try:
-                sync(self.lake, known[name], notify=self.tell)
+                sync(self.lake, known[name], notify=self.notify)
             except PolydocError as error:
-                self.tell(f"{name}: {error}")
+                self.notify(f"{name}: {error}")
 
     def planned(self) -> list[Job]:
         """Return the jobs that a pass would work on or skip, in order; nothing is changed, nothing synced."""
         now = self.clock()
         found = []
         for plan in self.plans.reports.values():
-            found += opened(self.book, plan, self.book.progress(plan.name)) + missing(self.lake, self.book, plan, now)
+            found += open_jobs(self.job_store, plan, self.job_store.progress(plan.name)) + missing(
+                self.lake, self.job_store, plan, now
+            )
         return sorted(found, key=lambda job: (job.due_at, job.report))
 
     def wakes_at(self) -> datetime | None:
@@ -120,7 +124,7 @@ class Scheduler:
         now = self.clock()
         found = [next(plan.cron.after(now)) for plan in self.plans.reports.values()]
         for plan in self.plans.reports.values():
-            jobs = opened(self.book, plan, self.book.progress(plan.name))
+            jobs = open_jobs(self.job_store, plan, self.job_store.progress(plan.name))
             found += [datetime.fromisoformat(job.next_try_at) for job in jobs if job.next_try_at]
         return min(found, default=None)
 
@@ -135,7 +139,7 @@ class Scheduler:
         plan = self.plans.report(name)
         self.lake.raise_if_none()
         job = self._job(plan, period, timezone)
-        return self._maker(plan, job, self._lacks(plan, job)).preview(write)
+        return self._maker(plan, job, self._missing_sources(plan, job)).preview(write)
 
     def rerun(self, name: str, period: str, *, everybody: bool = False, timezone: str | None = None) -> Job:
         """Make a new edition of a period, and send it to those whose figures are other than what they were sent.
@@ -146,40 +150,40 @@ class Scheduler:
         """
         plan = self.plans.report(name)
         self.lake.raise_if_none()
-        with self.shelf.lock(self.tell):
+        with self.store.lock(self.notify):
             job = self._job(plan, period, timezone)
             if job.is_open and job.editions:
                 raise SourceError(
                     f"{name} {period}: is still being sent; try again when `schedule show {name}` says sent"
                 )
-            edition = self._edition(plan, job, self._lacks(plan, job))
+            edition = self._edition(plan, job, self._missing_sources(plan, job))
             if job.editions and not everybody:
                 edition.deliveries = [one for one in edition.deliveries if _is_news(job, edition, one)]
                 if not any(one.is_open for one in edition.deliveries):
                     for path in edition.paths():
-                        self.shelf.remove(path)
-                    self.tell(f"{name} {period}: nobody's figures have changed, so nothing is sent; --all sends it")
+                        self.store.remove(path)
+                    self.notify(f"{name} {period}: nobody's figures have changed, so nothing is sent; --all sends it")
                     return job
             job.editions.append(edition)
             job.state = "sending"
-            progress = self.book.progress(name) or Progress()
+            progress = self.job_store.progress(name) or Progress()
             # The period is open before it is a job: whoever is killed in between has begun nothing.
             open_ = list(dict.fromkeys([*progress.open, period]))
-            self.book.save_progress(name, Progress(progress.through, open_, progress.start))
-            self.book.save(job)
+            self.job_store.save_progress(name, Progress(progress.through, open_, progress.start))
+            self.job_store.save(job)
 
             def lane() -> Lane:
-                yield self._errands(plan, job)
-                self._settle(job, edition)
+                yield self._tasks(plan, job)
+                self._conclude(job, edition)
 
-            side_by_side([lane()], self.clock, self.plans.schedule, self.stop)
+            run_parallel([lane()], self.clock, self.plans.schedule, self.stop)
             if not job.is_open:
                 self._close(job)
         return job
 
     def _job(self, plan: Report, period: str, timezone: str | None) -> Job:
         """Return the job of a period, or a new one; its days are those of its last edition unless a zone is given."""
-        job = self.book.job(plan.name, period)
+        job = self.job_store.job(plan.name, period)
         if job is None:
             interval = interval_named(period, timezone or plan.timezone)
             zoned = plan.model_copy(update={"timezone": timezone or plan.timezone})
@@ -188,20 +192,20 @@ class Scheduler:
             interval = interval_named(period, timezone)
             assert interval.since is not None
             assert interval.until is not None
-            self.tell(f"{plan.name} {period}: days are those of {timezone}, before of {job.timezone}")
+            self.notify(f"{plan.name} {period}: days are those of {timezone}, before of {job.timezone}")
             job.timezone, job.since, job.until = timezone, interval.since.isoformat(), interval.until.isoformat()
         elif not timezone and plan.timezone != job.timezone:
-            self.tell(
+            self.notify(
                 f"{plan.name} {period}: days are those of {job.timezone}, as before, though the settings now say "
                 f"{plan.timezone}; --timezone takes another"
             )
         return job
 
     def _close(self, job: Job) -> None:
-        progress = self.book.progress(job.report)
+        progress = self.job_store.progress(job.report)
         if progress and job.period in progress.open:
             left = [period for period in progress.open if period != job.period]
-            self.book.save_progress(job.report, Progress(progress.through, left, progress.start))
+            self.job_store.save_progress(job.report, Progress(progress.through, left, progress.start))
 
     def _is_ready(self, plan: Report, job: Job) -> bool:
         """Check whether there is an edition to be sent now; it is made if its time has come."""
@@ -216,20 +220,20 @@ class Scheduler:
             job.tries[-1].outcome, job.tries[-1].answer = "failed", "the process ended while it was made"
             if self._give_up(job, now):
                 return False
-        lacks = self._lacks(plan, job)
-        if lacks and now < datetime.fromisoformat(job.due_at) + plan.wait:
-            return self._waits(job, "waiting", f"waits for {', '.join(lacks)}")
-        if lacks and plan.incomplete == "hold":
-            said = f"held: {', '.join(lacks)} brought nothing from past the end of the period"
+        missing_sources = self._missing_sources(plan, job)
+        if missing_sources and now < datetime.fromisoformat(job.due_at) + plan.wait:
+            return self._waits(job, "waiting", f"waits for {', '.join(missing_sources)}")
+        if missing_sources and plan.incomplete == "hold":
+            said = f"held: {', '.join(missing_sources)} brought nothing from past the end of the period"
             if job.state != "held":
-                self._notify(job, said)
+                self._report_failure(job, said)
             return self._waits(job, "held", said)
         job.started_at = job.started_at or now.isoformat()
         job.tries.append(Attempt(now.isoformat(), "making"))
         job.state, job.next_try_at = "due", None
-        self.book.save(job)
+        self.job_store.save(job)
         try:
-            edition = self._edition(plan, job, lacks)
+            edition = self._edition(plan, job, missing_sources)
         except Exception as error:
             # Whatever it is, the next report must not fall with this one, and somebody is to hear of it.
             why = str(error) if isinstance(error, PolydocError) else f"{type(error).__name__}: {error}"
@@ -239,39 +243,39 @@ class Scheduler:
                 wait = back_off(self.plans.schedule, len(job.tries))
                 job.next_try_at = (now + wait).isoformat()
                 job.note = f"could not be made: {job.tries[-1].answer}"
-                self.book.save(job)
+                self.job_store.save(job)
             return False
         job.tries[-1].outcome = "made"
         job.editions.append(edition)
-        job.state, job.note = "sending", "incomplete" if lacks else ""
-        self.book.save(job)
+        job.state, job.note = "sending", "incomplete" if missing_sources else ""
+        self.job_store.save(job)
         return True
 
-    def _maker(self, plan: Report, job: Job, lacks: list[str], *, pictures: bool = False) -> Maker:
-        return Maker(self.shelf, self.lake, self.settings, plan, job, self.clock(), lacks, pictures)
+    def _maker(self, plan: Report, job: Job, missing_sources: list[str], *, pictures: bool = False) -> Maker:
+        return Maker(self.store, self.lake, self.settings, plan, job, self.clock(), missing_sources, pictures)
 
-    def _edition(self, plan: Report, job: Job, lacks: list[str]) -> Edition:
+    def _edition(self, plan: Report, job: Job, missing_sources: list[str]) -> Edition:
         pictures = any(self.plans.targets[name].kind == "email" for name in plan.deliver)
-        edition = self._maker(plan, job, lacks, pictures=pictures).make()
+        edition = self._maker(plan, job, missing_sources, pictures=pictures).make()
         edition.deliveries = self._deliveries(plan, job, edition)
         return edition
 
     def _waits(self, job: Job, state: str, note: str) -> bool:
         if (job.state, job.note) != (state, note):
             job.state, job.note = state, note
-            self.book.save(job)
+            self.job_store.save(job)
         return False
 
     def _give_up(self, job: Job, now: datetime) -> bool:
         if len(job.tries) < self.plans.schedule.attempts:
             return False
         job.note = f"could not be made, {len(job.tries)} times: {job.tries[-1].answer}"
-        self._notify(job, job.note)
+        self._report_failure(job, job.note)
         job.state, job.finished_at, job.next_try_at = "failed", now.isoformat(), None
-        self.book.save(job)
+        self.job_store.save(job)
         return True
 
-    def _lacks(self, plan: Report, job: Job) -> list[str]:
+    def _missing_sources(self, plan: Report, job: Job) -> list[str]:
         """Return the sources that a job needs and that have brought nothing from past the end of its period."""
         from polydoc_analytics.ingest.connectors import sources
 
@@ -301,28 +305,28 @@ class Scheduler:
             found += deliveries_to(chosen, parts, document.account, contacts)
         return found
 
-    def _errands(self, plan: Report, job: Job) -> list[Errand]:
+    def _tasks(self, plan: Report, job: Job) -> list[Task]:
         edition, targets = job.editions[-1], self._targets(plan)
         documents = {one.account: one for one in edition.documents}
 
-        def errand(delivery: Delivery, document: Document) -> Errand:
+        def task(delivery: Delivery, document: Document) -> Task:
             def load() -> Package:
-                return parcel(self.shelf, job, edition, document)
+                return package_of(self.store, job, edition, document)
 
             def save() -> None:
-                if delivery.kind not in PUTS:  # of those :meth:`_settle` saves what became of them, all at once
-                    self.book.save(job)
+                if delivery.kind not in PUTS:  # of those :meth:`_conclude` saves what became of them, all at once
+                    self.job_store.save(job)
 
-            return Errand(delivery, targets.get(delivery.target), load, save)
+            return Task(delivery, targets.get(delivery.target), load, save)
 
-        return [errand(one, documents[one.account]) for one in edition.deliveries if one.is_open]
+        return [task(one, documents[one.account]) for one in edition.deliveries if one.is_open]
 
-    def _settle(self, job: Job, edition: Edition) -> None:
+    def _conclude(self, job: Job, edition: Edition) -> None:
         still = [one for one in edition.deliveries if one.is_open]
         if still:
             job.next_try_at = min(one.next_try_at or self.clock().isoformat() for one in still)
             job.note = "; ".join(f"{one.target}: {one.tries[-1].answer}" for one in still if one.tries)
-            self.book.save(job)
+            self.job_store.save(job)
             return
         states = {one.state for one in edition.deliveries}
         state = "uncertain" if "uncertain" in states else "failed" if "failed" in states else "sent"
@@ -330,22 +334,22 @@ class Scheduler:
         note = "; ".join(f"{one.target}: {one.state}: {one.tries[-1].answer}" for one in bad)
         job.note = "; ".join(filter(None, (note, edition.left_out))) or ("incomplete" if edition.is_incomplete else "")
         if bad:
-            self._notify(job, f"was not delivered to all: {note}")
+            self._report_failure(job, f"was not delivered to all: {note}")
         if edition.left_out:
-            self._notify(job, edition.left_out)
+            self._report_failure(job, edition.left_out)
         job.state, job.next_try_at, job.finished_at = state, None, self.clock().isoformat()
-        self.book.save(job)
+        self.job_store.save(job)
 
-    def _notify(self, job: Job, text: str) -> None:
+    def _report_failure(self, job: Job, text: str) -> None:
         """Put into the outbox what went wrong, before the ledger says so: at worst it is put there twice, as one."""
         said = f"{job.report} {job.period}: {text}"
-        self.tell(said)
+        self.notify(said)
         if not self.plans.schedule.tell:
             return
         identity = key_of("failure", self.lake.id, job.report, job.period, str(len(job.editions)), text)
         data = {"report": job.report, "period": job.period, "note": text}
-        letter = Message("failure", f"Report {job.report} {job.period} needs attention", "", (said,), (), (), data)
-        put(self.shelf, self.plans, identity, letter, self.plans.schedule.tell, self.clock())
+        message = Message("failure", f"Report {job.report} {job.period} needs attention", "", (said,), (), (), data)
+        enqueue(self.store, self.plans, identity, message, self.plans.schedule.tell, self.clock())
 
 
 def _is_news(job: Job, edition: Edition, delivery: Delivery) -> bool:

@@ -18,16 +18,16 @@ from polydoc_analytics.config.tables import Email
 _CONTINUE, _OK = 354, 250
 
 
-def send(target: Email, delivery: Delivery, parcel: Package) -> str:
+def send(target: Email, delivery: Delivery, package: Package) -> str:
     """Hand the message over, and return what the server answered when it took responsibility for it (RFC 5321, 6.1).
 
     Addresses with letters beyond ASCII need a server that has SMTPUTF8 (RFC 6531). Raises RefusedError where the server
     was not reached, has not that, or did not take it, UncertainError where the connection broke or fell silent after
     the data had begun to flow.
     """
-    from polydoc_analytics.automation.delivery.channels.email_body import message, needs_utf8
+    from polydoc_analytics.automation.delivery.channels.email_body import mail, needs_utf8
 
-    content = message(target, delivery, parcel)
+    content = mail(target, delivery, package)
     timeout = float(target.timeout)
     connection = _connection(target)
     under_way = False

@@ -13,36 +13,36 @@ from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.config.tables import Slack
 from polydoc_analytics.model.plurals import counted
 
-_MOST_TITLE, _MOST_TEXT, _MOST_FIELDS, _MOST_FIELD, _MOST_BLOCKS = 150, 3000, 10, 2000, 50
+_MAX_TITLE, _MAX_TEXT, _MAX_FIELDS, _MAX_FIELD, _MAX_BLOCKS = 150, 3000, 10, 2000, 50
 """Slack's limits: characters of a header, of a section's text and of a field, fields of a section, blocks."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def send(target: Slack, delivery: Delivery, parcel: Package) -> str:
+def send(target: Slack, delivery: Delivery, package: Package) -> str:
     """Post the message; it counts as sent when Slack answers 200 and ok."""
-    body = json.dumps(message(delivery, parcel), ensure_ascii=False).encode("utf-8", "replace")
+    body = json.dumps(blocks_of(delivery, package), ensure_ascii=False).encode("utf-8", "replace")
     status, text = post(secret_of(target, target.url_env), body, {}, target.timeout)
     if text.strip() != "ok":
         raise RefusedError(f"answered {status} without ok: {text}")
     return f"{status} {text}".strip()
 
 
-def message(delivery: Delivery, parcel: Package) -> dict[str, Any]:
+def blocks_of(delivery: Delivery, package: Package) -> dict[str, Any]:
     """Return the message, every part of it within what Slack takes; what does not fit is counted in the last block."""
-    letter = parcel.letter
-    title = " ".join(f"{letter.title} {letter.period}".split())
-    head = {"type": "plain_text", "text": _cut(title, _MOST_TITLE, {}), "emoji": False}
-    lines = [*letter.text, *(f"{file.name} (SHA-256 {file.sha256})" for file in parcel.files)]
+    message = package.message
+    title = " ".join(f"{message.title} {message.period}".split())
+    head = {"type": "plain_text", "text": _cut(title, _MAX_TITLE, {}), "emoji": False}
+    lines = [*message.text, *(f"{file.name} (SHA-256 {file.sha256})" for file in package.files)]
     texts = [{"type": "section", "text": _mark(text)} for text in _packed(lines)]
-    fields = [_mark(_cut(f"{label}: {value} {note}".strip(), _MOST_FIELD)) for label, value, note in letter.figures]
-    parts = [fields[first : first + _MOST_FIELDS] for first in range(0, len(fields), _MOST_FIELDS)]
+    fields = [_mark(_cut(f"{label}: {value} {note}".strip(), _MAX_FIELD)) for label, value, note in message.figures]
+    parts = [fields[first : first + _MAX_FIELDS] for first in range(0, len(fields), _MAX_FIELDS)]
     blocks: list[dict[str, Any]] = [*texts, *({"type": "section", "fields": part} for part in parts)]
     ref = f"ref {delivery.key}"
-    if len(blocks) > _MOST_BLOCKS - 2:
-        left_out = len(blocks) - (_MOST_BLOCKS - 2)
-        blocks, ref = blocks[: _MOST_BLOCKS - 2], f"{counted(left_out, 'part')} did not fit; {ref}"
+    if len(blocks) > _MAX_BLOCKS - 2:
+        left_out = len(blocks) - (_MAX_BLOCKS - 2)
+        blocks, ref = blocks[: _MAX_BLOCKS - 2], f"{counted(left_out, 'part')} did not fit; {ref}"
     blocks = [{"type": "header", "text": head}, *blocks, {"type": "context", "elements": [_mark(ref)]}]
-    return {"text": _cut(title, _MOST_TEXT), "blocks": blocks}
+    return {"text": _cut(title, _MAX_TEXT), "blocks": blocks}
 
 
 def _mark(escaped: str) -> dict[str, str]:
@@ -53,8 +53,8 @@ def _packed(lines: Iterable[str]) -> Iterable[str]:
     """Yield escaped texts of as many lines as fit into one block each; a line that is longer goes on in the next."""
     block = ""
     for line in lines:
-        for piece in _pieces(line, _MOST_TEXT):
-            if block and _size(block) + 1 + _size(piece) > _MOST_TEXT:
+        for piece in _pieces(line, _MAX_TEXT):
+            if block and _size(block) + 1 + _size(piece) > _MAX_TEXT:
                 yield block
                 block = ""
             block = f"{block}\n{piece}" if block else piece
@@ -62,22 +62,22 @@ def _packed(lines: Iterable[str]) -> Iterable[str]:
         yield block
 
 
-def _pieces(text: str, most: int, entities: dict[str, str] = _ENTITIES) -> Iterable[str]:
+def _pieces(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> Iterable[str]:
     """Yield a text escaped, in pieces that are not too long once they are, and cut through no entity."""
     piece, size = "", 0
     for character in text:
         escaped = entities.get(character, character)
-        if size + _size(escaped) > most:
+        if size + _size(escaped) > max_size:
             yield piece
             piece, size = "", 0
         piece, size = piece + escaped, size + _size(escaped)
     yield piece
 
 
-def _cut(text: str, most: int, entities: dict[str, str] = _ENTITIES) -> str:
+def _cut(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> str:
     """Return a text escaped and, where it is too long then, cut."""
-    first, *rest = _pieces(text, most, entities)
-    return next(iter(_pieces(text, most - 1, entities))) + "…" if rest else first
+    first, *rest = _pieces(text, max_size, entities)
+    return next(iter(_pieces(text, max_size - 1, entities))) + "…" if rest else first
 
 
 def _size(text: str) -> int:

@@ -12,14 +12,14 @@ from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.model.plurals import counted
 
 
-def send(target: Folder | Store, delivery: Delivery, parcel: Package) -> str:
-    """Write the parcel's files, and return where they are. A notice has none, and is written as a text."""
-    path = filled(target.uri if isinstance(target, Store) else target.path, parcel.places)
-    files = {file.name: file.content for file in parcel.files}
+def send(target: Folder | Store, delivery: Delivery, package: Package) -> str:
+    """Write the package's files, and return where they are. A notice has none, and is written as a text."""
+    path = filled(target.uri if isinstance(target, Store) else target.path, package.places)
+    files = {file.name: file.content for file in package.files}
     if not files:
-        lines = [parcel.letter.title, "", *parcel.letter.text]
-        lines += [": ".join(filter(None, row)) for row in parcel.letter.figures]
-        files = {f"notice_{parcel.made_at:%Y%m%dT%H%M%SZ}_{delivery.key[:8]}.txt": "\n".join(lines).encode() + b"\n"}
+        lines = [package.message.title, "", *package.message.text]
+        lines += [": ".join(filter(None, row)) for row in package.message.figures]
+        files = {f"notice_{package.made_at:%Y%m%dT%H%M%SZ}_{delivery.key[:8]}.txt": "\n".join(lines).encode() + b"\n"}
     # Whatever a place holds after a try that failed, a repeat puts the same files there.
     place = place_of(path, None)
     for name, content in files.items():

@@ -13,19 +13,19 @@ from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.config.tables import Webhook
 
 
-def send(target: Webhook, delivery: Delivery, parcel: Package) -> str:
+def send(target: Webhook, delivery: Delivery, package: Package) -> str:
     """Post what was made, its figures and its files' names and hashes, and return what was answered."""
-    letter = parcel.letter
+    message = package.message
     content = {
         "schema_version": 1,
-        "event": letter.event,
+        "event": message.event,
         "key": delivery.key,
-        "title": letter.title,
-        "period": letter.period,
-        "text": letter.text,
-        "figures": [{"label": label, "value": value, "note": note} for label, value, note in letter.figures],
-        "files": [{"name": file.name, "bytes": len(file.content), "sha256": file.sha256} for file in parcel.files],
-        "data": letter.data,
+        "title": message.title,
+        "period": message.period,
+        "text": message.text,
+        "figures": [{"label": label, "value": value, "note": note} for label, value, note in message.figures],
+        "files": [{"name": file.name, "bytes": len(file.content), "sha256": file.sha256} for file in package.files],
+        "data": message.data,
     }
     body = json.dumps(content, ensure_ascii=False).encode()
     headers = {"Idempotency-Key": delivery.key}
