@@ -64,7 +64,7 @@ def checked_plans(settings: Settings) -> tuple[Plans, list[str]]:
     if any(report.timezone is None for report in settings.reports):
         attempt("", "", "timezone", lambda: zone(settings.timezone))
     views: Mapping[str, View] = {}
-    if settings.alerts:
+    if settings.alerts or settings.views:
         attempt("", "", "views", lambda: views.update(catalog_with(settings.views)))  # type: ignore[attr-defined]
     for alert in settings.alerts if views else ():
         if isinstance(alert, Limit | Change):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,15 +58,15 @@ def show(config: opt.Config = None, json: opt.Json = False) -> None:
 
 @command(config_app)
 def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
-    """Check the whole configuration and list every error: exit 2 where a table means nothing.
+    """Check the whole configuration and list everything that is wrong with it, with its line; exit 2 for mistakes.
 
-    Exit 1 where the environment lacks a secret that it names, or contacts or names are wrong. Accounts without contact,
-    and contacts, names and budgets of accounts that the lake does not know, are said alone.
+    Exit 1 where what it names is not there: a secret in the environment, contacts, names of accounts. Accounts without
+    contact, accounts that the lake does not know, and sources of which nothing is there yet, are mentioned alone.
 
     Example: polydoc-analytics config check
     """
     from polydoc_analytics.automation.config import checked_plans
-    from polydoc_analytics.automation.schedule.known_accounts import check_accounts, speaks_of_accounts
+    from polydoc_analytics.automation.settings_check import check_settings, speaks_of_accounts
     from polydoc_analytics.config.settings import examined, problem_text
     from polydoc_analytics.errors import PolydocError
     from polydoc_analytics.lake.lake import Lake
@@ -76,7 +75,7 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
 
     out = opt.output(quiet=quiet)
     settings, problems = examined(config)
-    found, more = checked_plans(settings)
+    plans, more = checked_plans(settings)
     problems += more
     try:
         branding(settings.branding, settings.folder)
@@ -84,40 +83,22 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
         problems.append(problem_text(settings.file, ("branding",), str(error)))
     for problem in problems:
         print(f"error: {on_one_line(problem)}", file=sys.stderr)
-    if problems:
-        return 2
-    tables = (("source", settings.sources), ("report", found.reports), ("alert", found.alerts))
-    parts = [counted(len(things), one) for one, things in tables]
-    out.say(f"{', '.join(parts)}, {len(found.targets)} of delivery")
-    missing = [(where, name) for where, name in _variables(settings, found) if not os.environ.get(name)]
-    for where, name in missing:
-        out.warn(f"{where}: the environment variable {name} is not set here; it holds the secret")
+    if not problems:
+        tables = (("source", settings.sources), ("report", plans.reports), ("alert", plans.alerts))
+        parts = [counted(len(things), one) for one, things in tables]
+        out.say(f"{', '.join(parts)}, {len(plans.targets)} of delivery")
     lake = None
-    if settings.lake and speaks_of_accounts(settings, found):
+    if settings.lake and speaks_of_accounts(settings, plans):
         try:
             lake = Lake(settings.lake)
             lake.raise_if_none()
         except PolydocError as error:
             out.say(f"accounts are not held against the lake: {error}")
             lake = None
-    checked = check_accounts(lake, settings, found)
-    for said in (*checked.faults, *checked.doubts):
-        out.warn(said)
-    return 1 if missing or checked.faults else 0
-
-
-def _variables(settings: Any, found: Any) -> list[tuple[str, str]]:
-    from polydoc_analytics.ingest.connectors import sources
-
-    named = [
-        (f"[sources.{name}]", getattr(source, key))
-        for name, source in sources(settings).items()
-        for key in ("token_env", "dsn_env")
-        if hasattr(source, key)
-    ]
-    for name, target in found.targets.items():
-        named += [(f"[delivery.{name}]", value) for key, value in target if key.endswith("_env") and value]
-    return named
+    checked = check_settings(lake, settings, plans)
+    for text in (*checked.faults, *checked.doubts):
+        out.warn(on_one_line(text))
+    return 2 if problems else 1 if checked.faults else 0
 
 
 def _in_force(config: str | None) -> dict[str, Any]:

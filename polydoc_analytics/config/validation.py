@@ -175,12 +175,16 @@ def _references(document: Document, content: Mapping[str, Any]) -> Iterator[Prob
     yield from _unknown(("schedule", "tell"), "[schedule]", schedule.tell, targets, "delivery")
     yield from _deaf(document, ("schedule", "tell"), "[schedule]", schedule.tell)
     for section in ("reports", "alerts"):
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         for index, name in enumerate(_names(content, section)):
-            if name in seen:
+            other = seen.get(name.casefold())
+            seen[name.casefold()] = name
+            if name and other == name:
                 text = f"[[{section}]]: the name '{name}' stands there twice; give each its own"
                 yield Problem((section, index, "name"), text)
-            seen.add(name)
+            elif name and other:
+                text = f"[[{section}]]: the names '{other}' and '{name}' differ in case alone, and so would their files"
+                yield Problem((section, index, "name"), f"{text}; give each its own")
     for report in document.reports:
         at, table = ("reports", _index(content, "reports", report.name)), f"[[reports]] {report.name}"
         yield from _unknown((*at, "needs"), table, report.needs, sources, "source")

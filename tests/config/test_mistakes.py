@@ -107,3 +107,42 @@ def test_without_a_settings_file_nothing_of_pydantic_is_imported(tmp_path: Path)
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_check_names_all_that_is_not_there_at_once_beside_the_mistakes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOOK_URL", raising=False)
+    content = """\
+accounts = "names.csv"
+views = "views"
+[sources.exports]
+kind = "files"
+path = ["exports/", "more/*.csv", "s3://bucket/runs"]
+[delivery.mail]
+kind = "email"
+host = "localhost"
+from = "a@example.com"
+ca_file = "ca.pem"
+contacts = "contacts.csv"
+[delivery.hook]
+kind = "webhook"
+url_env = "HOOK_URL"
+[schedule]
+attempts = 0
+"""
+    Path("polydoc-analytics.toml").write_text(content)
+    assert run(["config", "check"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("polydoc-analytics.toml:")[2] for line in lines] == [
+        "16: [schedule]: attempts must be a whole number from 1",
+        "2: views: no folder of views can be read: No such file or directory",
+        "14: [delivery.hook]: the environment variable HOOK_URL is not set here; it holds the secret",
+        "10: [delivery.mail]: ca.pem: no such file",
+        "11: [delivery.mail]: contacts.csv: No such file or directory",
+        "1: names.csv: No such file or directory",
+        "5: [sources.exports]: exports: nothing is there yet",
+    ]
+    Path("polydoc-analytics.toml").write_text(content.replace("attempts = 0", "").replace('views = "views"', ""))
+    assert run(["config", "check"]) == 1

@@ -87,6 +87,7 @@ WRONG = {
     REPORT + "needs = ['api']" + DELIVERY: "unknown source 'api'",
     REPORT + "output = 'out/{perod}'" + DELIVERY: "unknown place '{perod}'; did you mean period?",
     REPORT + DELIVERY + REPORT: "the name 'weekly' stands there twice",
+    REPORT + DELIVERY + REPORT.replace('"weekly"', '"Weekly"'): "'weekly' and 'Weekly' differ in case alone",
     REPORT.replace('deliver = ["ops"]', ""): "goes nowhere",
     DELIVERY.replace("webhook", "webhok"): "unknown kind 'webhok'; did you mean webhook?",
     DELIVERY.replace('url_env = "HOOK_URL"', 'url = "https://x/secret"'): "unknown key 'url'; did you mean url_env",
@@ -113,6 +114,7 @@ def test_what_means_nothing_is_refused_with_what_would(tmp_path: Path, content: 
 # Of these the schema cannot know: names that must be there, zones, hours of a clock, which keys go together.
 BEYOND_A_SCHEMA = (
     "delivery 'ops'", "bad hour", "Lisbon?", "kind of report", "statement", "contacts", "source 'api'", "twice",
+    "case alone",
     "goes nowhere", "last-weak", "above or below", "measure", "unknown view", "'1 KiB'",
 )  # fmt: skip
 
@@ -138,7 +140,10 @@ def test_a_started_configuration_is_valid_shown_and_checked(
     assert run(["config", "init"]) == 2
     assert "is there already" in capsys.readouterr().err
     assert run(["config", "check"]) == 0
-    assert capsys.readouterr().err == "1 source, 1 report, 1 alert, 0 of delivery\n"
+    assert capsys.readouterr().err == (
+        "1 source, 1 report, 1 alert, 0 of delivery\n"
+        "polydoc-analytics.toml:15: [sources.exports]: exports: nothing is there yet\n"
+    )
     content = tomllib.loads(Path("polydoc-analytics.toml").read_text())
     assert not list(Draft202012Validator(json.loads(Path(FILE).read_text())).iter_errors(content))
     assert run(["config", "show"]) == 0
@@ -216,13 +221,16 @@ accounts = { a = 1, y = 2 }
     assert run(["config", "check"]) == 1
     _, *said = capsys.readouterr().err.splitlines()
     assert said == [
-        "[delivery.mail]: contacts.csv:2: 'nobody' is no address",
-        "[delivery.mail]: contacts.csv:4: account a has a row already; all its addresses are taken",
-        "names.csv: several rows of account a",
-        "[delivery.mail]: contacts name accounts that the lake does not know: x",
-        "[delivery.mail]: no contact for account b",
-        "names.csv: names name accounts that the lake does not know: z",
-        "[[alerts]] budgets: budgets name accounts that the lake does not know: y",
+        f"polydoc-analytics.toml:{text}"
+        for text in (
+            "8: [delivery.mail]: contacts.csv:2: 'nobody' is no address",
+            "8: [delivery.mail]: contacts.csv:4: account a has a row already; all its addresses are taken",
+            "3: names.csv: several rows of account a",
+            "8: [delivery.mail]: contacts name accounts that the lake does not know: x",
+            "8: [delivery.mail]: no contact for account b",
+            "3: names.csv: names name accounts that the lake does not know: z",
+            "20: [[alerts]] budgets: budgets name accounts that the lake does not know: y",
+        )
     ]
     # What may be meant so is said, and is no fault.
     Path("names.csv").write_text("account_id,name\nz,Z\n")
