@@ -459,12 +459,12 @@ def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hoo
         assert run(["schedule", "due", "--now", MONDAY]) == 0
         found = client.get_object(Bucket="bucket", Key="lake/_schedule/jobs/weekly/2026-W10.json")["Body"].read()
         client.close()
-        store = StateStore(pda.Lake("s3://bucket/lake"))
-        with store.lock():
-            store.write("alerts.json", {})
-            store.place.write("owner", b"who took the lease over while this one slept")
+        state = StateStore(pda.Lake("s3://bucket/lake"))
+        with state.lock():
+            state.write("alerts.json", {})
+            state.place.write("owner", b"who took the lease over while this one slept")
             with pytest.raises(LakeError, match="has taken over"):
-                store.write("alerts.json", {})
+                state.write("alerts.json", {})
     finally:
         store.stop()
     assert json.loads(found)["state"] == "sent"
