@@ -166,8 +166,10 @@ def _discard_output() -> None:
 
 
 def _print_error(text: str, exit_code: int) -> int:
+    from polydoc_analytics.cli.terminal import write_styled
     from polydoc_analytics.safe_text import without_credentials
 
     with contextlib.suppress(OSError):
-        print(f"error: {without_credentials(text)}", file=sys.stderr)
+        write_styled(sys.stderr, "error:", "error" if "--no-color" not in sys.argv else "")
+        print(f" {without_credentials(text)}", file=sys.stderr)
     return exit_code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import opened_lake, print_json
@@ -18,7 +20,7 @@ def doctor(
     """Examine the lake and its sources: what they hold, what is in doubt, what to do. Exits with 1 on damage."""
     import polars as pl
 
-    from polydoc_analytics.cli.tables import json_value, terminal_table, two_columns
+    from polydoc_analytics.cli.tables import json_value, two_columns
     from polydoc_analytics.lake.doctor import examine
 
     out = opt.output(json=json, no_color=no_color)
@@ -32,13 +34,16 @@ def doctor(
         print_json({"schema_version": 1, "report": "doctor", "sections": sections})
         return 0 if examined.is_whole else 1
     figures = {name.replace("_", " "): value for name, value in examined.figures.items()}
-    tables = [two_columns("What the lake holds", figures, out.width)]
+    out = replace(out, timezone=settings.timezone)
+    print(two_columns("What the lake holds", figures, out.width, out.timezone))
     for name, rows in examined.sections.items():
         if rows:
-            frame = pl.DataFrame(rows, infer_schema_length=None)
-            tables.append(terminal_table(frame, title=name.replace("_", " ").capitalize(), width=out.width))
-    print("\n\n".join(tables) + "\n")
-    marks = {"good": "ok   ", "doubt": "look ", "bad": "BAD  "}
+            print()
+            out.table(pl.DataFrame(rows, infer_schema_length=None), title=name.replace("_", " ").capitalize())
+    print()
+    marks = {"good": ("ok   ", ""), "doubt": ("look ", "warning"), "bad": ("BAD  ", "error")}
     for finding in examined.findings:
-        print(f"{marks[finding.level]} {finding.what}" + (f"\n      → {finding.do}" if finding.do else ""))
+        mark, style = marks[finding.level]
+        out.write(mark, style)
+        print(f" {finding.what}" + (f"\n      → {finding.do}" if finding.do else ""))
     return 0 if examined.is_whole else 1

@@ -8,7 +8,15 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import TIME, command
-from polydoc_analytics.cli.shared import as_of_text, connected, envelope, named, print_json, print_plain
+from polydoc_analytics.cli.shared import (
+    as_of_text,
+    connected,
+    envelope,
+    named,
+    print_json,
+    print_plain,
+    with_short_accounts,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -122,8 +130,6 @@ def _print_tables(
 ) -> None:
     import polars as pl
 
-    from polydoc_analytics.cli.tables import terminal_table
-
     print(found.sentence)
     print()
     title = f"What moved {found.measure.replace('_', ' ')}{as_of_text(db)}"
@@ -139,7 +145,7 @@ def _print_tables(
     if out.format == "markdown":
         print_plain(shown, out)
         return
-    print(terminal_table(shown, title=title, width=out.width, keys=shown.columns[:1], last=last))
+    out.table(with_short_accounts(shown, db), title=title, keys=shown.columns[:1], last=last)
 
 
 def _rounded(frame: pl.DataFrame) -> pl.DataFrame:

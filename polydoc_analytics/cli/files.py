@@ -83,7 +83,6 @@ def _print_check(
 ) -> None:
     import polars as pl
 
-    from polydoc_analytics.cli.tables import terminal_table
     from polydoc_analytics.ingest.quarantine import rows_by_reason
 
     counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
@@ -94,7 +93,9 @@ def _print_check(
     if db.conflicts:
         tables["Finished in more than one way, the first"] = pl.DataFrame({"id": list(db.conflicts[:5])})
     tables["Valid, but suspicious"] = rules.filter(pl.col("runs") > 0)
-    print("\n\n".join(terminal_table(frame, title=title, width=out.width) for title, frame in tables.items()))
+    for at, (title, frame) in enumerate(tables.items()):
+        print(end="\n" if at else "")
+        out.table(frame, title=title)
     if identities is None:
         print(f"\nNo identity is worked out: {overflow}.")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,14 +34,16 @@ def history(
 ) -> None:
     """List the loads, the newest first: what each brought, and what was known as of it (--as-of NUMBER)."""
     out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
-    target = opened_lake(lake, opt.configured(config), out)
+    settings = opt.configured(config)
+    out = replace(out, timezone=settings.timezone)
+    target = opened_lake(lake, settings, out)
     loads = target.loads().sort("number", descending=True)
     loads = loads.head(top) if top else loads
     if out.format == "json":
         _print_rows("lake history", target, loads)
         return
     frame = _with_joined_languages(loads) if csv else _for_people(loads)
-    print_frame(frame, out, f"Loads of {target.place.shown}, times in UTC")
+    print_frame(frame, out, f"Loads of {target.place.shown}, times in {settings.timezone}")
 
 
 @command(lake_app)
@@ -197,7 +200,7 @@ def _for_people(loads: pl.DataFrame) -> pl.DataFrame:
 
     return loads.select(
         load="number",
-        committed=pl.col("committed_at").dt.strftime("%Y-%m-%d %H:%M"),
+        committed="committed_at",
         kind="kind",
         source=pl.coalesce("detail", "source"),
         runs="runs",

@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from polydoc_analytics.cli.root import ENGINE, OUTPUT, READING, RUNS, TIME
-from polydoc_analytics.cli.terminal import unguarded
+from polydoc_analytics.cli.terminal import unguarded, write_styled
 from polydoc_analytics.config.settings import CONFIG_VARIABLE, Settings, settings
 from polydoc_analytics.errors import UsageError, nearest
 
+if TYPE_CHECKING:
+    import polars as pl
+
+_MIN_WIDTH, _UNLIMITED = 24, 1_000_000
 _GIVEN = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
 SOURCE_HELP = f"{_GIVEN[:-1]}; by default the lake of the settings, or their only source."
 
@@ -75,6 +79,12 @@ Now = Annotated[
     str | None, flag(TIME, "--now", "INSTANT", "Take this instant for now, for reports that can be repeated.")
 ]
 
+Wide = Annotated[
+    bool, flag(OUTPUT, "--wide", None, "All columns, and ids of accounts whole, however wide the table becomes.")
+]
+Columns = Annotated[
+    str | None, flag(OUTPUT, "--columns", "NAMES", "Only these columns beside the keys, separated by commas.")
+]
 Json = Annotated[bool, flag(OUTPUT, "--json", None, "Print JSON and nothing else.")]
 Csv = Annotated[bool, flag(OUTPUT, "--csv", None, "Print CSV.")]
 Markdown = Annotated[bool, flag(OUTPUT, "--markdown", None, "Print Markdown.")]
@@ -166,12 +176,13 @@ class Printing:
 
 @dataclass(frozen=True)
 class Output:
-    """How a command prints: its format, whether it is quiet, colours, and how wide the terminal is."""
+    """How a command prints: its format, whether it is quiet, colours, how wide the terminal is, and the local zone."""
 
     format: str
     quiet: bool
     color: bool
     width: int = field(default=0)
+    timezone: str = "UTC"
 
     def say(self, text: str) -> None:
         """Print a notice on standard error."""
@@ -181,10 +192,21 @@ class Output:
     def warn(self, text: str) -> None:
         """Print a warning on standard error, in colour where that is a terminal."""
         if not self.quiet:
-            is_colored = self.color and sys.stderr.isatty()
-            unguarded(sys.stderr).write("\x1b[33m" if is_colored else "")
-            sys.stderr.write(text)
-            unguarded(sys.stderr).write("\x1b[0m\n" if is_colored else "\n")
+            write_styled(sys.stderr, text, "warning" if self.color else "")
+            sys.stderr.write("\n")
+
+    def write(self, text: str, style: str) -> None:
+        """Write a text to standard output, in colour where that is a terminal."""
+        write_styled(sys.stdout, text, style if self.color else "")
+
+    def table(self, frame: pl.DataFrame, **arguments: Any) -> None:
+        """Print a frame as a terminal table, see :func:`polydoc_analytics.cli.tables.table_lines`."""
+        from polydoc_analytics.cli.tables import table_lines
+
+        for line in table_lines(frame, width=self.width, timezone=self.timezone, **arguments):
+            for text, style in line:
+                self.write(text, style)
+            sys.stdout.write("\n")
 
 
 def output(
@@ -203,10 +225,12 @@ def printing(flags: Printing) -> Output:
 
 
 def width() -> int:
-    """Look up the columns that a table may have: COLUMNS, the terminal's, or 120 where there is none."""
+    """Look up the columns that a table may have: COLUMNS, the terminal's, or any number where there is none."""
     import shutil
 
-    return max(shutil.get_terminal_size((120, 24)).columns, 24)
+    if not os.environ.get("COLUMNS") and not sys.stdout.isatty():
+        return _UNLIMITED
+    return max(shutil.get_terminal_size((120, 24)).columns, _MIN_WIDTH)
 
 
 def parsed_now(text: str | None) -> datetime:

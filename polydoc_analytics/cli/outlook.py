@@ -8,7 +8,15 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import TIME, command
-from polydoc_analytics.cli.shared import as_of_text, connected, envelope, named, print_json, print_plain
+from polydoc_analytics.cli.shared import (
+    as_of_text,
+    connected,
+    envelope,
+    named,
+    print_json,
+    print_plain,
+    with_short_accounts,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,11 +77,9 @@ def outlook(
         if out.format == "markdown":
             print_plain(shown, out)
             return
-        from polydoc_analytics.cli.tables import terminal_table
-
         title = f"Outlook of {found.measure.replace('_', ' ')}{as_of_text(db)}"
         keys = shown.columns[:1] if found.by else ()
-        print(terminal_table(shown, title=title, width=out.width, keys=keys))
+        out.table(with_short_accounts(shown, db), title=title, keys=keys)
 
 
 def _head(found: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
 
 _SQL = "One SELECT over the views, or - for standard input; see `polydoc-analytics views`."
+_MAX_ROWS = 200
 _MAX_CELLS = 5_000_000
 
 
@@ -63,7 +65,11 @@ def query(
         if out.format == "json":
             print_json_rows(envelope("query", db, None, truncated=rows.height < frame.height), rows)
         else:
-            print_frame(rows, out, f"{counted(frame.height, 'row')}{as_of_text(db)}")
+            out = replace(out, timezone=db.timezone)
+            first = rows.head(_MAX_ROWS) if out.format == "table" and sys.stdout.isatty() and not top else rows
+            print_frame(first, out, f"{counted(frame.height, 'row')}{as_of_text(db)}")
+            if more := rows.height - first.height:
+                out.say(f"{counted(more, 'more row')}; --top N, --csv or --json have them")
 
 
 def _source_and_sql(source: list[str] | None, sql: str | None, file: str | None) -> tuple[list[str] | None, str]:
@@ -147,4 +153,4 @@ def views(
     if out.format == "json":
         print_json({"schema_version": 1, "report": "views", "data": rows})
     else:
-        print_frame(pl.DataFrame(rows), out, title)
+        print_frame(pl.DataFrame(rows), out, title, is_wrapped=True)

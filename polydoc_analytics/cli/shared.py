@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.cli import options as opt
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
 
 _ROWS_AT_A_TIME = 50_000
+_MIN_BEGINNING = 8
 
 
 def one_or_many(source: Sequence[str]) -> str | list[str]:
@@ -217,14 +220,48 @@ def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
         print_exact(csv_text(part, with_header=False))
 
 
-def print_frame(frame: pl.DataFrame, out: opt.Output, title: str) -> None:
+def print_frame(frame: pl.DataFrame, out: opt.Output, title: str, **arguments: Any) -> None:
     """Print a frame as a terminal table, CSV or Markdown."""
-    from polydoc_analytics.cli.tables import terminal_table
-
     if out.format == "table":
-        print(terminal_table(frame, title=title, width=out.width))
+        out.table(frame, title=title, **arguments)
     else:
         print_plain(frame, out)
+
+
+def with_short_accounts(frame: pl.DataFrame, db: Database) -> pl.DataFrame:
+    """Show accounts by their names, or by the shortest beginnings of ids that are unique among the runs.
+
+    The column of names goes; a name that several accounts have is followed by its account's id.
+    """
+    import polars as pl
+
+    if "account_id" not in frame.columns:
+        return frame
+    names = db.account_names
+    many = {name for name, owners in Counter(names.values()).items() if owners > 1}
+    ids = [account for account in frame["account_id"].unique() if account not in names or names[account] in many]
+    short = _beginnings(db.account_ids()) if any(len(account) > _MIN_BEGINNING for account in ids) else {}
+    texts = {account: short.get(account, account) for account in ids}
+    texts = {account: f"{names[account]} ({text})" if account in names else text for account, text in texts.items()}
+    values = frame["account_id"].map_elements(lambda value: texts.get(value) or names[value], return_dtype=pl.String)
+    return frame.with_columns(values).drop("account_name", strict=False)
+
+
+def _beginnings(ids: Sequence[str]) -> dict[str, str]:
+    """Find the shortest unique beginning of each id, of at least eight characters, with an ellipsis where it is cut."""
+    ordered = sorted(ids)
+    found = {}
+    for before, each, after in zip(["", *ordered], ordered, [*ordered[1:], ""], strict=False):
+        shared = max(_shared(each, before), _shared(each, after))
+        length = max(shared + 1, _MIN_BEGINNING)
+        found[each] = each if length >= len(each) - 1 else f"{each[:length]}…"
+    return found
+
+
+def _shared(one: str, other: str) -> int:
+    """Count the characters with which two texts begin alike."""
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in alike)
 
 
 def named(frame: pl.DataFrame, db: Database) -> pl.DataFrame:

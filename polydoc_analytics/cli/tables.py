@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.model.plurals import noun
@@ -51,6 +52,7 @@ _LABELS = {
 _USAGE_PRIORITY = (
     "runs",
     "credits",
+    "cost",
     "failure_rate",
     "input_tokens",
     "output_tokens",
@@ -66,6 +68,12 @@ _USAGE_PRIORITY = (
 _PERCENT = ("failure_rate", "failure_rate_low", "failure_rate_high", "known_share")
 
 
+_FAILURES = ("failure_rate", "failed_runs")
+"""Measures that are coloured where they are not 0."""
+Line = list[tuple[str, str]]
+"""A line of a table in pieces, each with its style: heading, failure, or an empty text."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     name: str
@@ -74,13 +82,20 @@ class _Column:
     is_number: bool
     is_whole: bool
     is_key: bool
+    failed: frozenset[int] = frozenset()
+    """The rows whose cell is of failures."""
 
     @property
     def width(self) -> int:
         return max(_width(text) for text in (self.label, *self.cells))
 
 
-def terminal_table(
+def terminal_table(frame: pl.DataFrame, **arguments: Any) -> str:
+    """Format a frame as a table, as plain text; the arguments are those of :func:`table_lines`."""
+    return "\n".join("".join(text for text, _ in line) for line in table_lines(frame, **arguments))
+
+
+def table_lines(
     frame: pl.DataFrame,
     *,
     title: str,
@@ -88,58 +103,98 @@ def terminal_table(
     keys: Sequence[str] = (),
     last: Sequence[Mapping[str, Any]] = (),
     is_usage: bool = False,
-) -> str:
+    columns: Sequence[str] = (),
+    labels: Mapping[str, str] = MappingProxyType({}),
+    timezone: str = "UTC",
+    is_wrapped: bool = False,
+) -> list[Line]:
     """Format a frame as a table that fits ``width`` columns, with rows such as "others" and "total" under a rule.
 
-    Numbers are grouped by thousands and aligned, rates are in percent, unknown values are an en dash. Columns are left
-    out where the width does not suffice, and of usage the measures of lesser interest; the title says so.
+    Numbers are grouped by thousands and aligned, rates are in percent, instants are local to ``timezone``, unknown
+    values are an en dash. Unless ``columns`` names them, columns are left out where the width does not suffice, and
+    of usage the measures of lesser interest; the title says so. With ``is_wrapped`` long texts go on in further lines.
     """
-    names = [*keys, *(name for name in _USAGE_PRIORITY if name in frame.columns)] if is_usage else frame.columns
+    priority = [*keys, *(name for name in _USAGE_PRIORITY if name in frame.columns)]
+    names = [*keys, *(name for name in columns if name not in keys)] if columns else frame.columns
+    names = priority if is_usage and not columns else names
     title = on_one_line(title)
-    columns = [_column(frame, name, last, name in keys) for name in names]
-    shown = _fitting(columns, width)
-    left_out = len(frame.columns) - len(shown)
-    note = f"  ({left_out} more {noun(left_out, 'column')} with --json or --csv)" if left_out else ""
-    shown = _narrowed(shown, width)
-    rule = "─" * min(width, sum(c.width + _GAP for c in shown) - _GAP)
-    lines = [_truncated(title + note, width) if width < len(title + note) else title + note, rule]
-    lines.append(_line([c.label for c in shown], shown))
-    lines.append(rule)
-    rows = [[c.cells[at] for c in shown] for at in range(frame.height + len(last))]
-    lines += [_line(row, shown) for row in rows[: frame.height]]
-    if last:
-        lines.append(rule)
-        lines += [_line(row, shown) for row in rows[frame.height :]]
-    elif not frame.height:
-        lines.append("no rows")
-    return "\n".join(line.rstrip() for line in lines)
+    made = [_column(frame, name, last, name in keys, labels, timezone) for name in names]
+    kept = made if columns else _fitting(made, width)
+    left_out = len(frame.columns) - len(kept)
+    note = f"  ({left_out} more {noun(left_out, 'column')} with {_more(is_usage)})" if left_out and not columns else ""
+    kept = kept if is_wrapped else _narrowed(kept, width)
+    widths = _wrapped_widths(kept, width) if is_wrapped else [column.width for column in kept]
+    rule: Line = [("─" * min(width, sum(widths) + _GAP * (len(kept) - 1)), "")]
+    heads = _wrap(title, width) if is_wrapped else [_truncated(title + note, width)]
+    lines: list[Line] = [*([(head, "heading")] for head in heads), rule]
+    lines += [_line([column.label for column in kept], kept, widths), rule]
+    for at in range(frame.height + len(last)):
+        lines += [rule] if last and at == frame.height else []
+        texts = [column.cells[at] for column in kept]
+        styles = ["failure" if at in column.failed else "" for column in kept]
+        wrapped = [_wrap(text, width) for text, width in zip(texts, widths, strict=True)] if is_wrapped else None
+        if wrapped is None:
+            lines.append(_line(texts, kept, widths, styles))
+        else:
+            deepest = max(map(len, wrapped))
+            parts = ([cell[line] if line < len(cell) else "" for cell in wrapped] for line in range(deepest))
+            lines += [_line(part, kept, widths) for part in parts]
+    if not last and not frame.height:
+        lines.append([("no rows", "")])
+    return lines
 
 
-def two_columns(title: str, rows: Mapping[str, Any], width: int) -> str:
+def _more(is_usage: bool) -> str:
+    return "--wide, --json or --csv" if is_usage else "--json or --csv"
+
+
+def _wrapped_widths(columns: Sequence[_Column], width: int) -> list[int]:
+    """Give the last column what the others leave of the width."""
+    widths = [column.width for column in columns]
+    others = sum(widths[:-1]) + _GAP * (len(widths) - 1)
+    return [*widths[:-1], max(min(widths[-1], width - others), _MIN_TEXT)]
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width) or [""]
+
+
+def two_columns(title: str, rows: Mapping[str, Any], width: int, timezone: str) -> str:
     """Format names and their values, one a line, under a title and a rule, fitting ``width`` columns."""
     broadest = max(len(name) for name in rows)
-    lines = [_truncated(f"{name:{broadest + _GAP}}{cell(value)}", width) for name, value in rows.items()]
+    lines = [_truncated(f"{name:{broadest + _GAP}}{cell(value, timezone)}", width) for name, value in rows.items()]
     title = _truncated(title, width)
     return "\n".join([title, "─" * max(map(_width, (title, *lines))), *lines])
 
 
-def _column(frame: pl.DataFrame, name: str, last: Sequence[Mapping[str, Any]], is_key: bool) -> _Column:
+def _column(
+    frame: pl.DataFrame,
+    name: str,
+    last: Sequence[Mapping[str, Any]],
+    is_key: bool,
+    labels: Mapping[str, str],
+    timezone: str,
+) -> _Column:
     values = [*frame[name].to_list(), *(row.get(name) for row in last)]
     is_number = frame.schema[name].is_numeric()
     if frame.schema[name].is_float():
         cells = _decimals(values, 100 if name in _PERCENT else 1, 1 if name in _PERCENT else 2)
     else:
-        cells = [cell(value) for value in values]
+        cells = [cell(value, timezone) for value in values]
     is_whole = is_number or frame.schema[name].is_temporal()
-    return _Column(name, _LABELS.get(name) or on_one_line(name), cells, is_number, is_whole, is_key)
+    label = labels.get(name) or _LABELS.get(name) or on_one_line(name)
+    failed = frozenset(at for at, value in enumerate(values) if value) if name in _FAILURES else frozenset()
+    return _Column(name, label, cells, is_number, is_whole, is_key, failed)
 
 
 def _decimals(values: Sequence[float | None], factor: int, digits: int) -> list[str]:
     return [UNKNOWN if value is None or math.isnan(value) else f"{value * factor:,.{digits}f}" for value in values]
 
 
-def cell(value: Any) -> str:
-    """Format one value for a table, on one line."""
+def cell(value: Any, timezone: str = "UTC") -> str:
+    """Format one value for a table, on one line; instants are local to ``timezone``, to the second."""
     in_short = plain(value)
     if in_short is not None:
         return in_short
@@ -148,10 +203,19 @@ def cell(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value:,}"
     if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            return cell(value.astimezone(UTC).replace(tzinfo=None)) + "Z"
-        return value.isoformat(sep=" ", timespec="seconds")
+        return local_text(value, timezone)
     return on_one_line(bytes_text(value) if isinstance(value, bytes) else str(value))
+
+
+def local_text(instant: datetime, timezone: str = "UTC") -> str:
+    """Format an instant for people: local to ``timezone``, to the second, with the offset; without a zone as it is."""
+    if instant.tzinfo is None:
+        return instant.isoformat(sep=" ", timespec="seconds")
+    from polydoc_analytics.model.timezones import zone
+
+    local = instant.astimezone(zone(timezone))
+    text = local.isoformat(sep=" ", timespec="seconds")
+    return text.removesuffix("+00:00") + "Z" if timezone == "UTC" else f"{text[:19]} {text[19:]}"
 
 
 def _fitting(columns: list[_Column], width: int) -> list[_Column]:
@@ -200,12 +264,26 @@ def _truncated(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…"
 
 
-def _line(cells: Sequence[str], columns: Sequence[_Column]) -> str:
-    parts = []
-    for text, column in zip(cells, columns, strict=True):
-        padding = " " * (column.width - _width(text))
-        parts.append(padding + text if column.is_number else text + padding)
-    return (" " * _GAP).join(parts)
+def _line(
+    cells: Sequence[str], columns: Sequence[_Column], widths: Sequence[int], styles: Sequence[str] | None = None
+) -> Line:
+    parts: Line = []
+    for at, (text, column, width) in enumerate(zip(cells, columns, widths, strict=True)):
+        padding = " " * (width - _width(text))
+        gap = " " * _GAP if at else ""
+        style = styles[at] if styles else ""
+        if column.is_number:
+            parts += [(gap + padding, ""), (text, style)]
+        else:
+            parts += [(gap, ""), (text, style), (padding if at < len(columns) - 1 else "", "")]
+    return _stripped(parts)
+
+
+def _stripped(parts: Line) -> Line:
+    """Drop the spaces at the end of a line."""
+    while parts and not parts[-1][0].strip():
+        parts.pop()
+    return [*parts[:-1], (parts[-1][0].rstrip(), parts[-1][1])] if parts else []
 
 
 def markdown_table(frame: pl.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,20 @@ def unguarded(stream: Any) -> TextIO:
     """Unwrap a guarded stream, for colours and progress bars of this program."""
     found: TextIO = stream.unguarded if isinstance(stream, GuardedStream) else stream
     return found
+
+
+_STYLES = {"heading": "1", "failure": "31", "error": "1;31", "warning": "33"}
+
+
+def write_styled(stream: Any, text: str, style: str) -> None:
+    """Write a text to a guarded stream, in colour where that is a terminal; NO_COLOR and an empty style mean none."""
+    code = _STYLES.get(style) if stream.isatty() and not os.environ.get("NO_COLOR") else None
+    if code is None:
+        stream.write(text)
+        return
+    unguarded(stream).write(f"\x1b[{code}m")
+    stream.write(text)
+    unguarded(stream).write("\x1b[0m")
 
 
 def print_bytes(content: bytes) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from polydoc_analytics import views as catalog
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.costs import Price, as_text, labels, price_of, rounded, with_cost
 from polydoc_analytics.cli.root import command
-from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_json, print_plain
-from polydoc_analytics.errors import SumError, UsageError
+from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_json, print_plain, with_short_accounts
+from polydoc_analytics.errors import SumError, UsageError, nearest
 from polydoc_analytics.model.plurals import counted
-from polydoc_analytics.views import EVERY
+from polydoc_analytics.views import EVERY, View
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +45,8 @@ def usage(
     every: Every = None,
     top: opt.Top = None,
     order: opt.Order = None,
+    columns: opt.Columns = None,
+    wide: opt.Wide = False,
 ) -> None:
     """Show who used how many tokens and credits, in which languages, how often it failed and how long it took.
 
@@ -54,18 +59,43 @@ def usage(
 
     out = opt.printing(printing)
     keys = _keys(by)
-    check_arguments(keys, every, order)
+    view = check_arguments(keys, every, order)
     settings = opt.configured(
         reading.config, choice.timezone, choice.date_basis, None, answering.engine, answering.remote
     )
+    look = _Look(price_of(settings), (), wide)
+    look = replace(look, columns=_column_names(columns, catalog.view(view.name), look.price))
     with connected(source, out, settings, choice=choice, reading=reading, **settings.cluster) as db:
         try:
-            _show_usage(db, out, keys, every, order, top)
+            _show_usage(db, out, look, keys, every, order, top)
         except SumError as error:
             # The figures of the other accounts are right all the same.
             with db.without(error.accounts) as rest:
-                _show_usage(rest, out, keys, every, order, top)
+                _show_usage(rest, out, look, keys, every, order, top)
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How usage tables look: with a price, with some columns alone, or with all."""
+
+    price: Price | None
+    columns: tuple[str, ...]
+    is_wide: bool
+
+    def of(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+        """Select the columns of a frame that are asked for, the keys first."""
+        return frame.select(*keys, *(name for name in self.columns if name not in keys)) if self.columns else frame
+
+
+def _column_names(columns: str | None, view: View, price: Price | None) -> tuple[str, ...]:
+    """Parse ``--columns``; raises UsageError with the nearest for a column that the view lacks."""
+    known = [*view.columns, *(["cost"] if price else [])]
+    names = [name.strip() for name in columns.split(",")] if columns else []
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unknown column '{name}'{nearest(name, known)}; expected {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
 
 
 def _keys(by: list[str] | None) -> tuple[str, ...]:
@@ -80,31 +110,37 @@ def _keys(by: list[str] | None) -> tuple[str, ...]:
 def _show_usage(
     db: Database,
     out: opt.Output,
+    look: _Look,
     keys: Sequence[str],
     every: str | None,
     order: str | None,
     top: int | None,
 ) -> None:
-    from polydoc_analytics.query.usage import usage_table
-
     is_table = out.format == "table"
-    is_text = out.format in ("table", "markdown")
-    if not keys and every is None and out.format == "json":
-        _print_overview_json(db, order, top)
+    is_overview = not keys and every is None
+    if is_overview and out.format == "json":
+        _print_overview_json(db, look, order, top)
         return
-    if not keys and every is None and is_text:
-        _print_overview(db, out, top or _MAX_SECTION_ROWS, order)
+    if is_overview and out.format in ("table", "markdown"):
+        _print_overview(db, out, look, top or _MAX_SECTION_ROWS, order)
         return
-    if not keys and every is None:
+    if is_overview:
         out.say("accounts and languages are left out of CSV; add --by account or --by language for them")
     max_rows = top or ((_MAX_PERIODS if every else _MAX_ROWS) if is_table else None)
-    table = usage_table(db, by=keys, every=every, order=order, top=max_rows, with_others=is_table)
+    table = _table(db, look, by=keys, every=every, order=order, top=max_rows, with_others=is_table)
     if out.format == "json":
-        print_json(envelope("usage", db, table.frame, truncated=table.truncated))
+        frame = look.of(as_text(table.frame), table.keys)
+        print_json(envelope("usage", db, frame, truncated=table.truncated))
     elif is_table:
-        _print_usage(db, table, out)
+        _print_usage(db, table, out, look)
     else:
-        print_plain(table.frame, out)
+        print_plain(look.of(table.frame, table.keys), out)
+
+
+def _table(db: Database, look: _Look, **arguments: Any) -> UsageTable:
+    from polydoc_analytics.query.usage import usage_table
+
+    return with_cost(usage_table(db, **arguments), look.price)
 
 
 def _period_text(db: Database) -> str:
@@ -125,61 +161,54 @@ def _period_text(db: Database) -> str:
     return f"{' '.join(part for part in (first, last) if part)}, {db.timezone}"
 
 
-def _print_usage(db: Database, table: UsageTable, out: opt.Output) -> None:
-    from polydoc_analytics import views as catalog
-    from polydoc_analytics.cli.tables import terminal_table
-
+def _print_usage(db: Database, table: UsageTable, out: opt.Output, look: _Look) -> None:
     title = f"{catalog.view(table.view).title.split(':')[0]}, {_period_text(db)}{as_of_text(db)}"
     if without := db.filters.without_accounts:
         title += f", without {counted(len(without), 'account')}"
+    table = rounded(table, look.price)
     last: list[dict[str, Any]] = []
     if table.keys:
         if table.others is not None:
             last.append({**table.others, table.keys[0]: f"others ({table.left_out:,})"})
         last.append({**table.total, table.keys[0]: "total"})
-    keys = _key_columns(table.frame, table.keys)
-    print(terminal_table(table.frame, title=title, width=out.width, keys=keys, last=last, is_usage=True))
+    frame = table.frame if look.is_wide else with_short_accounts(table.frame, db)
+    keys = _key_columns(frame, table.keys)
+    columns = look.columns or (tuple(frame.columns) if look.is_wide else ())
+    out.table(frame, title=title, keys=keys, last=last, is_usage=True, columns=columns, labels=labels(look.price))
 
 
 def _key_columns(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
     """List the keys, each with its column of names after it where a name is known."""
-    from polydoc_analytics.views import NAME_COLUMNS
-
     columns: list[str] = []
     for key in keys:
-        name = NAME_COLUMNS.get(key)
-        columns += [key] if name is None or frame[name].null_count() == frame.height else [key, name]
+        name = catalog.NAME_COLUMNS.get(key)
+        is_named = name in frame.columns and frame[name].null_count() < frame.height
+        columns += [key, name] if name is not None and is_named else [key]
     return columns
 
 
-def _print_overview(db: Database, out: opt.Output, rows: int, order: str | None) -> None:
-    from polydoc_analytics.query.usage import usage_table
-
+def _print_overview(db: Database, out: opt.Output, look: _Look, rows: int, order: str | None) -> None:
     is_table = out.format == "table"
-    tables = [
-        usage_table(
+    for by in ((), ("account",), ("language",)):
+        table = _table(
             db,
+            look,
             by=by,
             order=order if by else None,
             top=rows if by and is_table else None,
             with_others=is_table,
         )
-        for by in ((), ("account",), ("language",))
-    ]
-    for at, table in enumerate(tables):
-        if at:
-            print()
+        print(end="\n" if by else "")
         if is_table:
-            _print_usage(db, table, out)
+            _print_usage(db, table, out, look)
         else:
-            print_plain(table.frame, out)
+            print_plain(look.of(table.frame, table.keys), out)
 
 
-def _print_overview_json(db: Database, order: str | None, top: int | None) -> None:
-    from polydoc_analytics.query.usage import usage_table
-
-    total = usage_table(db)
-    sections = {f"{key}s": usage_table(db, by=(key,), order=order, top=top) for key in ("account", "language")}
+def _print_overview_json(db: Database, look: _Look, order: str | None, top: int | None) -> None:
+    total = _table(db, look)
+    sections = {f"{key}s": _table(db, look, by=(key,), order=order, top=top) for key in ("account", "language")}
     is_truncated = any(table.truncated for table in sections.values())
-    frames = {name: table.frame for name, table in sections.items()}
-    print_json(envelope("usage", db, total.frame, truncated=is_truncated, sections=frames))
+    frames = {name: look.of(as_text(table.frame), table.keys) for name, table in sections.items()}
+    frame = look.of(as_text(total.frame), ())
+    print_json(envelope("usage", db, frame, truncated=is_truncated, sections=frames))

@@ -299,6 +299,11 @@ class Database:
         view = replace(self._scope.view, **options)
         return Database(replace(self._scope, view=view), self._make, ExitStack())
 
+    def account_ids(self) -> list[str]:
+        """Return the ids of all accounts of the source, sorted, whatever the filters and the interval."""
+        rows = self._fetched(lambda: self._engine.fetch("select distinct account_id from observed order by account_id"))
+        return rows["account_id"].to_list()
+
     def view(self, name: str) -> pl.DataFrame:
         """Return the whole view ``name`` as a Polars frame, ordered by its keys.
 

@@ -102,7 +102,7 @@ def test_history_lists_the_newest_load_first_in_lines_that_fit(cli, loaded, monk
     assert [line.split()[0] for line in lines[4:]] == ["4", "3", "2", "1"]
     assert max(len(line) for line in lines) <= width
     assert "+00:00" not in "".join(lines)
-    assert re.search(r"4  \d{4}-\d\d-\d\d \d\d:\d\d  erase +erased 2 ", lines[4])
+    assert re.search(r"4  \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  erase +erased 2 ", lines[4])
 
 
 def test_history_json_and_csv_hold_every_column(cli, loaded) -> None:
