@@ -112,13 +112,21 @@ def views(
     sql: Annotated[bool, typer.Option("--sql", help="Print CREATE VIEW statements, to take elsewhere.")] = False,
     dialect: Annotated[
         str,
-        typer.Option(
-            "--dialect", metavar="DIALECT", help="With --sql: duckdb, spark, databricks, postgres or snowflake."
-        ),
+        typer.Option("--dialect", metavar="DIALECT", help="With --sql: duckdb, spark or postgres."),
     ] = "duckdb",
     table: Annotated[
         str, typer.Option("--table", metavar="NAME", help="With --sql: your table of runs, one row a run.")
-    ] = "runs",
+    ] = "run",
+    schema: Annotated[
+        str | None, typer.Option("--schema", metavar="NAME", help="With --sql: the schema of the views.")
+    ] = None,
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="TEXT", help="With --sql: what the views' names begin with.")
+    ] = "",
+    languages: Annotated[
+        str | None,
+        typer.Option("--languages", metavar="SOURCE", help="With --sql: a source whose languages are written out."),
+    ] = None,
     timezone: opt.Timezone = None,
     folder: opt.Views = None,
     json: opt.Json = False,
@@ -136,13 +144,25 @@ def views(
     out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
     settings = opt.configured(config, timezone, views=folder)
     known = catalog_with(settings.views)
-    wanted = [catalog.view(name, known)] if name else list(known.values())
     if sql:
-        from polydoc_analytics.views.ddl import statements, with_those_below
+        from polydoc_analytics.query.ddl_target import target
+        from polydoc_analytics.views.ddl import base_statement, is_base, statements
 
-        below = with_those_below(wanted[0], known) if name else wanted
-        print(statements(below, dialect, table=table, timezone=settings.timezone))
+        where = target(
+            dialect=dialect,
+            table=table,
+            timezone=settings.timezone,
+            schema=schema,
+            prefix=prefix,
+            languages=languages,
+            accounts=settings.accounts,
+        )
+        if name and is_base(name):
+            print(base_statement(name, where))
+            return
+        print(statements([catalog.view(name, known)] if name else known.values(), where, known))
         return
+    wanted = [catalog.view(name, known)] if name else list(known.values())
     if name:
         [view] = wanted
         rows = [{"column": column, "meaning": meaning} for column, meaning in view.columns.items()]

@@ -5,77 +5,74 @@ They cover all of time, and date runs by when they were created.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.epoch import DAY_US
-from polydoc_analytics.model.schema import COLUMNS
+from polydoc_analytics.model.languages import Language
+from polydoc_analytics.model.schema import COLUMNS, NAMES
+from polydoc_analytics.model.sql_names import SQL_TYPES, quoted
+from polydoc_analytics.model.sql_template import fill
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, offsets, zone
 from polydoc_analytics.views import RenderContext, View, all_request_facts, render
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark, to_standard
 
-_SETTING = RenderContext()
+_EVERYTHING = RenderContext()
+"""The views over all of time, where all runs are those of the interval."""
 _FIRST_US, _LAST_US = 0, 4_102_444_800_000_000
-_TYPES = {"text": "text", "instant": "timestamp with time zone", "integer": "bigint"}
+_STATEMENT = re.compile(r"^-- (\w+): (.*)\ncreate view \1 as\n(.*?);$", re.MULTILINE | re.DOTALL)
+_TABLE = re.compile(r"\b(from|join) (\w+)\b(?!\()(?: as (\w+)\b)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a dialect says what the base view needs, and who has seen it run.
+    """How a dialect writes what the base views need.
 
-    ``micros`` is an instant in µs since 1970 UTC, ``divided`` a quotient of integers, ``day`` the date of a number of
-    days since 1970, ``month`` the first day of a date's month.
+    ``micros`` is an instant in µs since 1970 UTC, ``quotient`` one of integers, ``day`` the date of a number of days
+    since 1970. ``transpile`` carries DuckDB's SQL over. Comments are statements of their own, or stand in the view.
     """
 
     micros: str
-    divided: str
+    quotient: str
     day: str
-    month: str
-    carried: Callable[[str], str]
-    is_verified: bool = False
+    transpile: Callable[[str], str]
     is_cast: bool = False
+    has_inline_comments: bool = False
 
 
-def _kept(sql: str) -> str:
-    return sql
+def _to_spark(sql: str) -> str:
+    return to_spark(parsed(sql), "spark", pretty=True)
 
 
-def _spark(dialect: str) -> Callable[[str], str]:
-    return lambda sql: to_spark(parsed(sql), dialect, pretty=True)
+def _to_postgres(sql: str) -> str:
+    return to_standard(parsed(sql), "postgres", has_filter=True)
 
 
-def _standard(dialect: str, *, has_filter: bool) -> Callable[[str], str]:
-    return lambda sql: to_standard(parsed(sql), dialect, has_filter=has_filter)
-
-
-_SPARK = ("unix_micros({})", "({} div {})", "date_add(date '1970-01-01', cast({} as int))")
-_MONTH = "cast(date_trunc('month', {}) as date)"
+_EPOCH_DAY = "date '1970-01-01'"
 DIALECTS = {
-    "duckdb": Dialect(
-        "epoch_us({})", "({} // {})", "(date '1970-01-01' + cast({} as integer))", _MONTH, _kept, is_verified=True
+    "duckdb": Dialect("epoch_us({})", "{} // {}", f"{_EPOCH_DAY} + cast({{}} as integer)", str),
+    "spark": Dialect(
+        "unix_micros({})",
+        "{} div {}",
+        f"date_add({_EPOCH_DAY}, cast({{}} as int))",
+        _to_spark,
+        has_inline_comments=True,
     ),
-    "spark": Dialect(*_SPARK, _MONTH, _spark("spark"), is_verified=True),
-    "databricks": Dialect(*_SPARK, _MONTH, _spark("databricks")),
     "postgres": Dialect(
         "cast(extract(epoch from {}) * 1000000 as bigint)",
-        "({} / {})",
-        "(date '1970-01-01' + cast({} as integer))",
-        _MONTH,
-        _standard("postgres", has_filter=True),
-        is_verified=True,
+        "{} / {}",
+        f"{_EPOCH_DAY} + cast({{}} as integer)",
+        _to_postgres,
         is_cast=True,
     ),
-    "snowflake": Dialect(
-        "date_part(epoch_microsecond, {})",
-        "trunc({} / {})",
-        "dateadd(day, {}, date '1970-01-01')",
-        _MONTH,
-        _standard("snowflake", has_filter=False),
-    ),
 }
-"""The dialects with an exact percentile as an aggregate and exact microseconds; others approximate one or the other."""
+"""The dialects that a test runs the statements in: exact percentiles as aggregates, and exact microseconds."""
 
 
 def dialect(name: str) -> Dialect:
@@ -83,110 +80,210 @@ def dialect(name: str) -> Dialect:
     try:
         return DIALECTS[name]
     except KeyError:
+        hint = "; Databricks takes those of spark" if name == "databricks" else nearest(name, DIALECTS)
         raise UsageError(
-            f"the views are not written for dialect '{name}'{nearest(name, DIALECTS)}; expected {', '.join(DIALECTS)}, "
-            "which have exact percentiles as aggregates"
+            f"the views are not written for dialect '{name}'{hint}; expected {', '.join(DIALECTS)}, "
+            "in which a test runs them"
         ) from None
 
 
-def statements(views: Iterable[View], name: str, *, table: str = "runs", timezone: str = "UTC") -> str:
-    """Return CREATE VIEW statements in a dialect over a table of runs, base views first, days in ``timezone``.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the views are to be: the dialect, the table of runs, and the schema and prefix of the views' names.
 
-    ``table`` has the Run's columns. Raises UsageError for an unknown dialect or zone, QueryError for a view of the
-    user's own that is not portable to another dialect.
+    Days begin in ``timezone``. ``languages`` maps texts as sent to languages, ``account_names`` ids to names.
     """
-    chosen = dialect(name)
-    requests = f"create view all_request_facts as\n{chosen.carried(all_request_facts(_SETTING))};"
-    requests += "\n\ncreate view request_facts as\nselect *\nfrom all_request_facts;"
-    parts = [_preamble(name, chosen, table, timezone), _base(chosen, table, timezone), requests]
-    for view in views:
-        sql = render(view, _SETTING)
-        if view.file is not None and name != "duckdb":
-            check(parsed(sql), f"{view.file}: ")
-        header = "\n".join(f"-- {column}: {meaning}" for column, meaning in view.columns.items())
-        # A user's own SQL may end in a comment, which would swallow the semicolon.
-        end = "\n;" if view.file else ";"
-        parts.append(
-            f"-- {view.title}\n-- grain: {view.grain}\n{header}\ncreate view {view.name} as\n{chosen.carried(sql)}{end}"
-        )
-    return "\n\n".join(parts)
+
+    dialect: str = "duckdb"
+    table: str = "run"
+    timezone: str = "UTC"
+    schema: str | None = None
+    prefix: str = ""
+    languages: Mapping[str, Language] | None = None
+    account_names: Mapping[str, str] | None = None
+
+    def name(self, view: str) -> str:
+        """Name a view in the database."""
+        return f"{self.schema}.{self.prefix}{view}" if self.schema else f"{self.prefix}{view}"
 
 
-def with_those_below(view: View, views: Mapping[str, View]) -> list[View]:
-    """Return a view and those of ``views`` that it is built on, in the order in which they must be created."""
-    needed, found = [view.name], set()
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    name: str
+    title: str
+    sql: str
+    columns: Mapping[str, str]
+    is_own: bool = True
+
+
+def statements(views: Iterable[View], target: Target, known: Mapping[str, View]) -> str:
+    """Return CREATE OR REPLACE VIEW statements for views of ``known`` and what they are built on, that first.
+
+    Each view and its columns carry their meaning as comments. Raises UsageError for an unknown dialect or zone, and
+    where a view would take the place of the table of runs, QueryError for a view of the user's own that is not
+    portable to another dialect.
+    """
+    dialect(target.dialect)
+    every = _every_statement(target, known)
+    wanted = _with_those_below([view.name for view in views], every)
+    for name in wanted:
+        if target.name(name).lower() == target.table.replace('"', "").lower():
+            raise UsageError(
+                f"the view {target.name(name)} would take the place of the table; "
+                "give the views another --schema, or a --prefix"
+            )
+    return _preamble(target) + "\n\n".join(_created(every[name], target, set(every)) for name in wanted)
+
+
+def base_statement(name: str, target: Target) -> str:
+    """Return the statement of a base view alone, such as ``languages``, to run again when it has changed."""
+    every = _every_statement(target, {})
+    return _created(every[name], target, set(every))
+
+
+def is_base(name: str) -> bool:
+    """Check whether a view is a base view, on which others are built."""
+    return name in _base_names()
+
+
+@cache
+def _base_names() -> frozenset[str]:
+    return frozenset(name for name, _, _ in _STATEMENT.findall(_base_text()))
+
+
+@cache
+def _base_text() -> str:
+    return resources.files("polydoc_analytics.views").joinpath("base/elsewhere.sql").read_text("utf-8")
+
+
+def _every_statement(target: Target, known: Mapping[str, View]) -> dict[str, _Statement]:
+    found = {name: _Statement(name, title, sql, {}) for name, title, sql in _STATEMENT.findall(_base(target))}
+    for view in known.values():
+        title = f"{view.title} Grain: {view.grain}."
+        found[view.name] = _Statement(view.name, title, render(view, _EVERYTHING), view.columns, view.file is None)
+        if view.file is not None and target.dialect != "duckdb":
+            check(parsed(view.template), f"{view.file}: ")
+    return found
+
+
+def _with_those_below(names: Iterable[str], every: Mapping[str, _Statement]) -> list[str]:
+    """List statements and those that they are built on, in the order in which they must be run."""
+    needed, found = list(names), set()
     while needed:
         name = needed.pop()
-        if name in views and name not in found:
+        if name in every and name not in found:
             found.add(name)
-            needed += tables(parsed(render(views[name], _SETTING)))
-    return [one for one in views.values() if one.name in found]
+            statement = every[name]
+            below = {table for _, table, _ in _TABLE.findall(statement.sql)}
+            needed += below if statement.is_own else tables(parsed(statement.sql))
+    return [name for name in every if name in found]
 
 
-def _preamble(name: str, chosen: Dialect, table: str, timezone: str) -> str:
-    seen = "a test runs them there" if chosen.is_verified else "no test has run them there: compare a few figures first"
-    names = ", ".join(column.name for column in COLUMNS)
-    return f"""\
--- The views of polydoc-analytics for {name}; {seen}.
--- {table} holds one row a run, with the columns {names}.
--- languages maps each target_language of it to language, language_name and is_known_language (a boolean). Its rows:
---     polydoc-analytics query SOURCE "select * from languages" --csv
--- Days, weeks and months begin in {timezone}, whose offsets are those of the years 1970 to 2099.
--- Texts compare by code point: where the database has another collation, example ids and blank texts may differ."""
+def _preamble(target: Target) -> str:
+    return (
+        f"-- The views of polydoc-analytics for {target.dialect}, over {target.table}, one row a run; "
+        "a test runs them there.\n"
+        f"-- Days begin in {target.timezone}, by its offsets of 1970 to 2099. Texts compare by code point.\n"
+    )
 
 
-def _base(chosen: Dialect, table: str, timezone: str) -> str:
-    micros = chosen.micros.format("created_at")
-    shift = choice("created_us", 0, offsets(zone(timezone), _FIRST_US, _LAST_US))
-    number = chosen.divided.format(f"(created_us + {DAYS_BEFORE_1970 * DAY_US} + {shift})", DAY_US)
-    names = [column.name for column in COLUMNS]
-    if chosen.is_cast:
-        names = [f"cast({column.name} as {_TYPES[column.kind]}) as {column.name}" for column in COLUMNS]
-    listed = ",\n    ".join(column.name for column in COLUMNS)
-    week = f"day_number - (day_number + 3) % 7 - {DAYS_BEFORE_1970}"
-    day = chosen.day.format(f"day_number - {DAYS_BEFORE_1970}")
-    finished = chosen.micros.format("finished_at")
-    text = "string" if chosen.micros.startswith("unix") else "varchar"
-    return f"""\
-create view run_facts as
-select
-    {listed},
-    coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
-    {finished} - created_us as duration_us,
-    {day} as day,
-    {chosen.day.format(week)} as week,
-    {chosen.month.format(day)} as month
-from (
-    select
-        counted.*,
-        {number} as day_number
-    from (
-        select
-            {f",{chr(10)}            ".join(names)},
-            {micros} as created_us
-        from {table}
-    ) as counted
-) as numbered;
+def _created(statement: _Statement, target: Target, known: set[str]) -> str:
+    chosen = dialect(target.dialect)
+    is_base = not statement.columns
+    name, body = target.name(statement.name), _moved(statement, target, known)
+    # The base view of runs is written in the dialect itself.
+    text = body if statement.name == "run_facts" else chosen.transpile(body)
+    literal = _spark_literal if target.dialect == "spark" else quoted
+    if is_base:
+        return f"-- {statement.title}\ncreate or replace view {name} as\n{text};"
+    # A user's own SQL may end in a comment, which would swallow the semicolon.
+    end = ";" if statement.is_own else "\n;"
+    if chosen.has_inline_comments:
+        columns = ",\n".join(f"    {column} comment {literal(text)}" for column, text in statement.columns.items())
+        head = f"create or replace view {name} (\n{columns}\n)\ncomment {literal(statement.title)} as"
+        return f"{head}\n{text}{end}"
+    comments = [f"comment on view {name} is {literal(statement.title)};"]
+    comments += [f"comment on column {name}.{column} is {literal(text)};" for column, text in statement.columns.items()]
+    return "\n".join([f"create or replace view {name} as", f"{text}{end}", *comments])
 
-create view run_facts_with_language as
-select
-    run_facts.*,
-    languages.language,
-    languages.language_name,
-    languages.is_known_language
-from run_facts
-inner join languages on run_facts.target_language = languages.target_language;
 
-create view run_history as
-select account_id, created_at as dated_at
-from run_facts;
+def _spark_literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
-create view language_names as
-select language, min(language_name) as language_name
-from languages
-where is_known_language
-group by language;
 
-create view account_names as
-select cast(null as {text}) as account_id, cast(null as {text}) as account_name
-where false;"""
+def _moved(statement: _Statement, target: Target, known: set[str]) -> str:
+    """Return a statement's SQL with the names that the views have in the database."""
+    if not (target.schema or target.prefix):
+        return statement.sql
+    if statement.is_own:
+        return _TABLE.sub(
+            lambda found: (
+                f"{found[1]} {target.name(found[2])} as {found[3] or found[2]}" if found[2] in known else found[0]
+            ),
+            statement.sql,
+        )
+    return _moved_tree(statement.sql, target, known)
+
+
+def _moved_tree(sql: str, target: Target, known: set[str]) -> str:
+    from sqlglot import exp
+    from sqlglot.optimizer.scope import traverse_scope
+
+    tree = parsed(sql)
+    for scope in traverse_scope(tree):
+        for table in scope.sources.values():
+            if isinstance(table, exp.Table) and table.name in known and not table.db:
+                moved = exp.to_table(target.name(table.name), alias=table.alias_or_name)
+                table.replace(moved)
+    return tree.sql("duckdb", pretty=True)
+
+
+def _base(target: Target) -> str:
+    chosen = dialect(target.dialect)
+    shift = choice("created_us", 0, offsets(zone(target.timezone), _FIRST_US, _LAST_US))
+    base = DAYS_BEFORE_1970 * DAY_US
+    types = SQL_TYPES[target.dialect]
+    casts = [f"cast({column.name} as {types[column.kind]}) as {column.name}" for column in COLUMNS]
+    languages = [
+        (text, found.tag, found.name if found.known else None, found.known)
+        for text, found in (target.languages or {}).items()
+    ]
+    return fill(
+        _base_text(),
+        {
+            "table": target.table,
+            "all_request_facts": all_request_facts(_EVERYTHING),
+            "imported": ",\n        ".join(["", *casts]).lstrip(",") if chosen.is_cast else "*",
+            "columns": ",\n    ".join(textwrap.wrap(", ".join(NAMES), 112)).replace(",,", ","),
+            "created_us": chosen.micros.format("created_at"),
+            "finished_us": chosen.micros.format("finished_at"),
+            "day_number": chosen.quotient.format(f"(created_us + {base} + {shift})", DAY_US),
+            "day": chosen.day.format(f"day_number - {DAYS_BEFORE_1970}"),
+            "week": chosen.day.format(f"day_number - (day_number + 3) % 7 - {DAYS_BEFORE_1970}"),
+            "month": "cast(date_trunc('month', day) as date)",
+            "languages": _rows(
+                {"target_language": "text", "language": "text", "language_name": "text", "is_known_language": "truth"},
+                languages,
+            ),
+            "account_names": _rows(
+                {"account_id": "text", "account_name": "text"}, list((target.account_names or {}).items())
+            ),
+        },
+    )
+
+
+def _rows(columns: Mapping[str, str], rows: Sequence[tuple[str | bool | None, ...]]) -> str:
+    """Return a SELECT, in DuckDB's dialect, of rows that stand in it; of none where there are none."""
+    nulls = tuple(None for _ in columns)
+    selects: list[str] = []
+    for row in rows or [nulls]:
+        values = [_value(value, SQL_TYPES["duckdb"][kind]) for value, kind in zip(row, columns.values(), strict=True)]
+        names = [f"{value} as {column}" for value, column in zip(values, columns, strict=True)]
+        selects.append(f"select {', '.join(values if selects else names)}")
+    return "\nunion all\n".join(selects) + ("" if rows else " where false")
+
+
+def _value(value: str | bool | None, kind: str) -> str:
+    if value is None:
+        return f"cast(null as {kind})"
+    return str(value).lower() if isinstance(value, bool) else quoted(value)

@@ -103,7 +103,9 @@ select
     cast(coalesce(attempts, 0) as bigint) as attempts,
     cast(attempts as double) / nullif(requests, 0) as attempts_per_request,
     cast(case when requests = 0 then 0 else credits end as bigint) as credits,
-    cast(case when coalesce(failed_attempts, 0) = 0 then 0 else failed_credits end as bigint) as credits_on_failed_attempts,
+    cast(
+        case when coalesce(failed_attempts, 0) = 0 then 0 else failed_credits end as bigint
+    ) as credits_on_failed_attempts,
     cast(coalesce(extra_runs, 0) as bigint) as extra_successes,
     cast(case when coalesce(extra_runs, 0) = 0 then 0 else extra_credits end as bigint) as credits_on_extra_successes,
     cast(sum_us as double) / nullif(timed_requests, 0) / 1000000 as mean_wait_s,

@@ -33,11 +33,8 @@ facts as (
         {{#keys}}
         {{definition}},
         {{/keys}}
-        status,
-        credits,
-        input_tokens,
-        output_tokens,
-        total_tokens,
+        status, credits, input_tokens, output_tokens, total_tokens,
+        input_tokens is not null and output_tokens is not null as has_tokens,
         case when status = 'Succeeded' then duration_us end as succeeded_us
     from {{facts}}
 ),
@@ -51,21 +48,13 @@ measured as (
         count(*) as runs,
         count(*) filter (where status = 'Succeeded') as succeeded_runs,
         count(*) filter (where status = 'Failed') as failed_runs,
-        sum(input_tokens) as input_tokens,
-        sum(output_tokens) as output_tokens,
-        count(*) filter (
-            where status <> 'Running' and (input_tokens is null or output_tokens is null)
-        ) as runs_without_tokens,
-        sum(credits) as credits,
+        sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(credits) as credits,
+        count(*) filter (where status <> 'Running' and not has_tokens) as runs_without_tokens,
         count(*) filter (where status <> 'Running' and credits is null) as runs_without_credits,
         sum(credits) filter (where status = 'Failed') as credits_on_failed_runs,
-        sum(credits) filter (where input_tokens is not null and output_tokens is not null) as priced_credits,
-        sum(total_tokens) filter (
-            where credits is not null and input_tokens is not null and output_tokens is not null
-        ) as priced_tokens,
-        count(succeeded_us) as timed_runs,
-        sum(succeeded_us) as sum_us,
-        max(succeeded_us) as max_us,
+        sum(credits) filter (where has_tokens) as priced_credits,
+        sum(total_tokens) filter (where has_tokens and credits is not null) as priced_tokens,
+        count(succeeded_us) as timed_runs, sum(succeeded_us) as sum_us, max(succeeded_us) as max_us,
         quantile_cont(succeeded_us, [0.5, 0.9, 0.95, 0.99]) as quantiles_us
     from facts
     {{#is_grouped}}
@@ -76,6 +65,7 @@ measured as (
 rated as (
     select
         *,
+        coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
         cast(failed_runs as double) as failed,
         cast(nullif(succeeded_runs + failed_runs, 0) as double) as finished,
         1.959963984540054 as z_95
@@ -86,8 +76,8 @@ rated as (
 bounded as (
     select
         *,
-        failed + z_95 * z_95 / 2 as wilson_middle,
-        z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4) as wilson_reach
+        failed + z_95 * z_95 / 2 as middle,
+        z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4) as reach
     from rated
 )
 
@@ -101,34 +91,25 @@ select
     {{#is_by_period}}
     {{is_partial}} as is_partial,
     {{/is_by_period}}
-    runs,
-    succeeded_runs,
-    failed_runs,
+    runs, succeeded_runs, failed_runs,
     runs - succeeded_runs - failed_runs as running_runs,
     failed / finished as failure_rate,
+    case when failed = 0 then 0 * finished else (middle - reach) / (finished + z_95 * z_95) end as failure_rate_low,
     case
-        when failed = 0 then 0 * finished
-        else (wilson_middle - wilson_reach) / (finished + z_95 * z_95)
-    end as failure_rate_low,
-    case
-        when failed = finished then failed / finished
-        else (wilson_middle + wilson_reach) / (finished + z_95 * z_95)
+        when failed < finished then (middle + reach) / (finished + z_95 * z_95)
+        else failed / finished
     end as failure_rate_high,
     cast(case when runs = 0 then 0 else input_tokens end as bigint) as input_tokens,
     cast(case when runs = 0 then 0 else output_tokens end as bigint) as output_tokens,
-    cast(
-        case when runs = 0 then 0 else coalesce(input_tokens + output_tokens, input_tokens, output_tokens) end as bigint
-    ) as total_tokens,
+    cast(case when runs = 0 then 0 else total_tokens end as bigint) as total_tokens,
     runs_without_tokens,
     cast(case when runs = 0 then 0 else credits end as bigint) as credits,
     runs_without_credits,
     cast(case when failed_runs = 0 then 0 else credits_on_failed_runs end as bigint) as credits_on_failed_runs,
     1000 * cast(priced_credits as double) / nullif(priced_tokens, 0) as credits_per_1k_tokens,
     cast(sum_us as double) / nullif(timed_runs, 0) / 1000000 as mean_duration_s,
-    quantiles_us[1] / 1000000 as p50_duration_s,
-    quantiles_us[2] / 1000000 as p90_duration_s,
-    quantiles_us[3] / 1000000 as p95_duration_s,
-    quantiles_us[4] / 1000000 as p99_duration_s,
+    quantiles_us[1] / 1000000 as p50_duration_s, quantiles_us[2] / 1000000 as p90_duration_s,
+    quantiles_us[3] / 1000000 as p95_duration_s, quantiles_us[4] / 1000000 as p99_duration_s,
     cast(max_us as double) / 1000000 as max_duration_s
 from bounded
 {{#names}}

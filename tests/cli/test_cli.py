@@ -276,7 +276,7 @@ def test_sample_export_and_views_do_what_they_say(cli) -> None:
     assert "usage_daily_by_account" in cli("views").out
     assert "Wilson" in cli("views", "usage").out
     sql = cli("views", "--sql").out
-    assert sql.count("create view") == len(views.catalog()) + 5  # the base views
+    assert sql.count("create or replace view") == len(views.catalog()) + 8  # the base views
 
 
 def test_sample_writes_to_standard_output(cli) -> None:
