@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from polydoc_analytics.ingest.results import Counts, Loaded, Staged
+    from polydoc_analytics.lake.diff import LakeDiff
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.load import LoadResult
     from polydoc_analytics.loaders.sample import write_sample
@@ -49,6 +50,7 @@ _HOMES = {
     "reports.model": ("Report",),
     "query.database": ("Database", "connect"),
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "SumError", "UsageError"),
+    "lake.diff": ("LakeDiff",),
     "lake.lake": ("Lake",),
     "lake.load": ("LoadResult",),
     "model.languages": ("Language", "language"),
@@ -69,6 +71,7 @@ __all__ = [
     "Explanation",
     "Interval",
     "Lake",
+    "LakeDiff",
     "LakeError",
     "Language",
     "LoadResult",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 lake_app = group("lake", "Look at a lake, keep it, and find the way back.")
 
+_MAX_RUNS = 20
 Run = Annotated[bool, typer.Option("--run", help="Do it; without this flag only print what would be done.")]
 
 
@@ -44,6 +45,58 @@ def history(
         return
     frame = _with_joined_languages(loads) if csv else _for_people(loads)
     print_frame(frame, out, f"Loads of {target.place.shown}, times in {settings.timezone}")
+
+
+@command(lake_app)
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A load (12), day (its end) or instant.")],
+    after: Annotated[
+        str | None, typer.Argument(metavar="B", help="Another one; by default the newest load.", show_default=False)
+    ] = None,
+    *,
+    lake: opt.LakeUri = None,
+    timezone: opt.Timezone = None,
+    top: opt.Top = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    config: opt.Config = None,
+    no_color: opt.NoColor = False,
+) -> None:
+    """Show what changed between two states of the lake: figures by account and language, and which runs.
+
+    JSON has both as sections, figures and runs; CSV has the figures alone.
+
+    Example: polydoc-analytics lake diff 1 2 --lake lake
+    """
+    out = opt.output(json=json, csv=csv, no_color=no_color)
+    settings = opt.configured(config, timezone)
+    target = opened_lake(lake, settings, out, must_exist=True)
+    found = target.diff(before, after, settings.timezone)
+    figures, runs = ((frame.head(top) if top else frame) for frame in (found.figures, found.runs))
+    if out.format == "json":
+        from polydoc_analytics.cli.tables import json_rows
+
+        head = {"schema_version": 1, "report": "lake diff", "lake": target.place.shown}
+        is_truncated = (figures.height, runs.height) != (found.figures.height, found.runs.height)
+        sections = [{"name": name, "data": json_rows(part)} for name, part in (("figures", figures), ("runs", runs))]
+        states = {"before": found.before, "after": found.after, "truncated": is_truncated}
+        print_json(head | states | {"sections": sections})
+        return
+    if out.format == "csv":
+        out.say("runs are left out of CSV; --json has them")
+        print_frame(figures, out, "")
+        return
+    print_frame(figures, out, f"Changed figures from {_load_text(found.before)} to {_load_text(found.after)}")
+    print()
+    rows = runs if top else runs.head(_MAX_RUNS)
+    print_frame(rows, out, f"{counted(found.runs.height, 'run')} behind them")
+    if more := found.runs.height - rows.height:
+        out.say(f"{counted(more, 'more run')}; --top N or --json have them")
+
+
+def _load_text(snapshot: str) -> str:
+    """Shorten a snapshot to the number of its load."""
+    return snapshot.partition(" (")[0]
 
 
 @command(lake_app)

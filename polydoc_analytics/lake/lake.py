@@ -43,6 +43,8 @@ from polydoc_analytics.safe_text import display_address
 if TYPE_CHECKING:
     import polars as pl
 
+    from polydoc_analytics.lake.diff import LakeDiff
+
 _MAX_TRIES = 12
 
 Notify = Callable[[str], None]
@@ -394,6 +396,22 @@ class Lake:
             self.place,
             tuple(one for one in scans if one.files),
         )
+
+    def diff(
+        self,
+        before: int | str | date | datetime,
+        after: int | str | date | datetime | None = None,
+        timezone: str = "UTC",
+    ) -> LakeDiff:
+        """Return what changed from ``before`` to ``after``: figures by account and language, and the runs behind them.
+
+        Both are loads (number or name) or instants (a day: its end in ``timezone``), as ``snapshot`` takes them;
+        ``after`` is by default the newest load. Raises LakeError where there is no lake or it is damaged, UsageError
+        where one means nothing.
+        """
+        from polydoc_analytics.lake.diff import compare
+
+        return compare(self.snapshot(before, timezone), self.snapshot(after, timezone))
 
     def _whole(self, last: LedgerRow, files: Sequence[str]) -> Snapshot:
         """Return the snapshot of all that is stored now."""
