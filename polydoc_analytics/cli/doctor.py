@@ -17,7 +17,7 @@ def doctor(
     now: opt.Now = None,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Examine the lake and its sources: what they hold, what is in doubt, what to do. Exits with 1 on damage."""
+    """Examine the lake, its sources and its schedule: what is in doubt, and what to do. Exits with 1 on damage."""
     import polars as pl
 
     from polydoc_analytics.cli.tables import json_value, two_columns
@@ -26,7 +26,13 @@ def doctor(
     out = opt.output(json=json, no_color=no_color)
     settings = opt.configured(config)
     kinds = {name: source.kind for name, source in settings.sources.items()}
-    examined = examine(opened_lake(lake, settings, out), kinds, opt.parsed_now(now))
+    target, at = opened_lake(lake, settings, out), opt.parsed_now(now)
+    examined = examine(target, kinds, at)
+    if settings.reports or settings.alerts:
+        from polydoc_analytics.automation import plans
+        from polydoc_analytics.automation.doctor import schedule_findings
+
+        examined = examined.with_findings(schedule_findings(target, plans(settings), at))
     if out.format == "json":
         findings = [{"level": each.level, "what": each.what, "do": each.do} for each in examined.findings]
         parts = [{"name": name, "data": json_value(rows)} for name, rows in examined.sections.items()]

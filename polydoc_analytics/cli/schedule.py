@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 schedule_app = group("schedule", "Run what is due, and see what is planned and what was done.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A report of the settings.", show_default=False)]
+LogFormat = Annotated[
+    str, typer.Option("--log-format", metavar="text|json", help="How events are logged: text or json.")
+]
 _MAX_SLEEP_S = 300.0
 _MAX_JOBS = 5
 
@@ -60,18 +63,27 @@ def due(
 @command(schedule_app)
 def run(
     lake: opt.LakeUri = None,
+    log_format: LogFormat = "text",
     quiet: opt.Quiet = False,
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Run what is due, again and again, in the foreground, until SIGTERM or Ctrl-C; a job under way is finished."""
+    """Run what is due, again and again, in the foreground, until SIGTERM or Ctrl-C; a job under way is finished.
+
+    It logs to standard error, a line with time and level for each event; `--log-format json` writes JSON objects.
+
+    Example: polydoc-analytics schedule run --log-format json
+    """
     import signal
     import threading
     from datetime import UTC, datetime
 
+    from polydoc_analytics.cli.log_output import LOG_FORMATS, LogOutput
     from polydoc_analytics.errors import PolydocError
 
-    out = opt.output(quiet=quiet, no_color=no_color)
+    plain = opt.output(quiet=quiet, no_color=no_color)
+    log_format = opt.one_of("log format", log_format, LOG_FORMATS)
+    out = LogOutput(plain.format, plain.quiet, plain.color, plain.width, log_format)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -163,16 +175,24 @@ def history(
     json: opt.Json = False,
     config: opt.Config = None,
 ) -> None:
-    """List the jobs, the newest first: every edition with its files, its receivers and what they answered; notices too.
+    """List the jobs, the newest first: editions, their files, their receivers and what they answered; notices too.
+
+    An error that hit many receivers is one line. `--json` has every edition and try.
 
     Example: polydoc-analytics schedule history weekly
     """
+    import polars as pl
+
     from polydoc_analytics.automation.delivery.outbox import notices
     from polydoc_analytics.automation.schedule.jobs import JobStore
     from polydoc_analytics.automation.state_store import StateStore
+    from polydoc_analytics.cli.schedule_history import changes, tables
+    from polydoc_analytics.cli.tables import terminal_table
+    from polydoc_analytics.config.settings import account_names
 
     out = opt.output(json=json)
-    target = opened_lake(lake, opt.configured(config), out, must_exist=True)
+    settings = opt.configured(config)
+    target = opened_lake(lake, settings, out, must_exist=True)
     store = StateStore(target)
     jobs = list(reversed(JobStore(store).jobs(name)))[:top]
     sent = [] if name else list(reversed(notices(store)))[:top]
@@ -181,29 +201,12 @@ def history(
         head = {"schema_version": 1, "report": "schedule history", "lake": target.place.shown}
         print_json(head | {"sections": sections})
         return
-    for job in jobs:
-        print(f"{job.report} {job.period}: {job.state}, due {job.due_at}{f' ({job.note})' if job.note else ''}")
-        for edition in job.editions:
-            mark = ", incomplete" if edition.is_incomplete else ""
-            print(f"    edition {edition.number}, made {edition.made_at} from {edition.snapshot}{mark}")
-            for line in edition.changes:
-                print(f"        {line}")
-            for document in edition.documents:
-                for file, known in document.files.items():
-                    print(f"        {file}  {known['bytes']:,} bytes  SHA-256 {known['sha256']}")
-            for delivery in edition.deliveries:
-                _print_delivery(delivery.target, delivery.receiver, delivery.state, delivery.tries)
-    for notice in sent:
-        print(f"notice: {notice['letter']['title']}, {notice['made_at']}")
-        for delivery in notice["deliveries"]:
-            tries = counted(len(delivery["tries"]), "try", "tries")
-            print(f"        {delivery['target']} {delivery['receiver']}: {delivery['state']}, {tries}")
-
-
-def _print_delivery(target: str, receiver: str, state: str, tries: list[Any]) -> None:
-    print(f"        {target} {receiver}: {state}")
-    for attempt in tries:
-        print(f"            {attempt.at} {attempt.outcome}: {attempt.answer}")
+    built = tables(jobs, sent, {**target.account_names(), **account_names(settings.accounts)})
+    parts = [
+        terminal_table(pl.DataFrame(rows, infer_schema_length=None), title=title, width=out.width)
+        for title, rows in built.items()
+    ]
+    print("\n\n".join([*parts, *("\n".join(lines) for lines in [list(changes(jobs))] if lines)]) or "no jobs yet")
 
 
 def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.Output, **more: Any) -> Scheduler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -101,6 +102,11 @@ def _template(value: Any, info: ValidationInfo) -> str:
     return _path(value, info)
 
 
+def _cron(text: str) -> None:
+    with suppress(ImportError):  # without the extra [schedule] nothing is ever due, and the rest of the file is of use
+        Cron.parsed(text, "UTC")
+
+
 def _report_period(value: Any) -> str:
     text = _text(value)
     if text not in REPORT_PERIODS and not DAYS.fullmatch(text):
@@ -190,7 +196,7 @@ Template = Annotated[
     WithJsonSchema({"type": "string", "pattern": rf"^([^{{}}]|\{{({'|'.join(PLACEHOLDERS)})\}})+$"}),
 ]
 Zone = Annotated[str, _accepted_by(zone), _TEXT]
-CronText = Annotated[str, _accepted_by(lambda text: Cron.parsed(text, "UTC")), _TEXT]
+CronText = Annotated[str, _accepted_by(_cron), _TEXT]
 ReportPeriod = Annotated[str, PlainValidator(_report_period), _TEXT]
 Day = Annotated[date, PlainValidator(_day), _TEXT]
 Address = Annotated[str, PlainValidator(_address), _TEXT]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RUNNING_TOO_LONG = timedelta(hours=24)
 SILENT_TOO_LONG = timedelta(days=2)
+_ORDER = {"bad": 0, "doubt": 1, "good": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Examination:
     def is_whole(self) -> bool:
         """Check whether nothing is damaged."""
         return all(finding.level != "bad" for finding in self.findings)
+
+    def with_findings(self, findings: Sequence[Finding]) -> Examination:
+        """Add findings, and keep the worst first."""
+        return replace(self, findings=sorted([*self.findings, *findings], key=lambda finding: _ORDER[finding.level]))
 
 
 def examine(lake: Lake, sources: Mapping[str, str] | None = None, now: datetime | None = None) -> Examination:
@@ -105,15 +110,13 @@ def examine(lake: Lake, sources: Mapping[str, str] | None = None, now: datetime 
         "created_to": _instant(row.created_high) if row else None,
         "data_files": len(snapshot.files),
     }
-    order = {"bad": 0, "doubt": 1, "good": 2}
-    findings.sort(key=lambda finding: order[finding.level])
     sections = {
         "sources": states,
         "quarantine_by_reason": reasons,
         "running_too_long": running,
         "erased_accounts": refused,
     }
-    return Examination(figures, sections, findings)
+    return Examination(figures, sections).with_findings(findings)
 
 
 def _damaged(lake: Lake, message: str) -> Examination:

@@ -11,6 +11,7 @@ from polydoc_analytics.automation import Plans
 from polydoc_analytics.automation.alerts.evaluate import CheckResult, check
 from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Message, Package, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue, outbox_lane
+from polydoc_analytics.automation.delivery.outcome_groups import by_outcome
 from polydoc_analytics.automation.delivery.parallel import Lane, Task, run_parallel
 from polydoc_analytics.automation.delivery.send import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
 from polydoc_analytics.automation.schedule.due import enrol, missing, new_job, open_jobs
@@ -325,13 +326,14 @@ class Scheduler:
         still = [one for one in edition.deliveries if one.is_open]
         if still:
             job.next_try_at = min(one.next_try_at or self.clock().isoformat() for one in still)
-            job.note = "; ".join(f"{one.target}: {one.tries[-1].answer}" for one in still if one.tries)
+            tried = by_outcome(one for one in still if one.tries)
+            job.note = "; ".join(group.sentence(with_state=False) for group in tried)
             self.job_store.save(job)
             return
         states = {one.state for one in edition.deliveries}
         state = "uncertain" if "uncertain" in states else "failed" if "failed" in states else "sent"
         bad = [one for one in edition.deliveries if one.state in ("uncertain", "failed")]
-        note = "; ".join(f"{one.target}: {one.state}: {one.tries[-1].answer}" for one in bad)
+        note = "; ".join(group.sentence() for group in by_outcome(bad))
         job.note = "; ".join(filter(None, (note, edition.left_out))) or ("incomplete" if edition.is_incomplete else "")
         if bad:
             self._report_failure(job, f"was not delivered to all: {note}")
