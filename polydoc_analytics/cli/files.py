@@ -20,12 +20,13 @@ from polydoc_analytics.cli.shared import (
     say_passed_over,
     source_or_default,
 )
-from polydoc_analytics.errors import SumError
+from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.query.database import Database
 
 
@@ -107,11 +108,13 @@ def _print_check(
 def export(
     source: opt.Source = None,
     *,
-    destination: Annotated[str, typer.Argument(metavar="DEST", help="The folder to write.", show_default=False)],
+    destination: Annotated[
+        str, typer.Argument(metavar="DEST", help="The folder, or FILE.duckdb, to write.", show_default=False)
+    ],
+    choice: opt.Choice,
     reading: opt.StrictReading,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
-    as_of: opt.AsOf = None,
-    timezone: opt.Timezone = None,
+    views: opt.Views = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
     no_color: opt.NoColor = False,
@@ -119,11 +122,47 @@ def export(
     """Write checked, merged runs as zstd Parquet in created_month=YYYY-MM/ (UTC) with a manifest.
 
     The folder appears when it is whole. Any tool reads it: duckdb -c "select * from 'runs/**/*.parquet'"
+
+    DEST that ends in .duckdb is a database file for BI tools: runs, languages, accounts and all views with their
+    meaning. The flags of interval, filters and views are for it alone.
     """
-    from polydoc_analytics.query.export import export as write
+    from polydoc_analytics.query.duckdb_file import is_database_name
 
     out = opt.output(json=json, quiet=quiet, no_color=no_color)
-    settings = opt.configured(reading.config, timezone)
+    settings = opt.configured(reading.config, choice.timezone, choice.date_basis, views)
+    if is_database_name(destination):
+        with connected(source, out, settings, choice=choice, reading=reading, views=settings.views) as db:
+            written = db.export(destination, overwrite=overwrite)
+            if json:
+                data = [{"path": destination, "runs": written.runs, "bytes": written.bytes}]
+                print_json(envelope("export", db, None) | {"data": data})
+        out.say(f"{destination}: {counted(written.runs, 'run')} and {written.views} views, {written.bytes:,} bytes")
+        return
+    _raise_if_for_database(choice, views)
+    _export_parquet(source, destination, out, settings, reading, choice.as_of, overwrite=overwrite)
+
+
+def _raise_if_for_database(choice: opt.Choice, views: str | None) -> None:
+    given = {**vars(choice), "views": views}
+    for name in ("account", "language", "date_basis", "since", "until", "last", "period", "views"):
+        if given[name]:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} is for a DEST that ends in .duckdb alone; Parquet has every run")
+
+
+def _export_parquet(
+    source: list[str] | None,
+    destination: str,
+    out: opt.Output,
+    settings: Settings,
+    reading: opt.StrictReading,
+    as_of: str | None,
+    *,
+    overwrite: bool,
+) -> None:
+    from polydoc_analytics.ingest.results import Staged
+    from polydoc_analytics.query.export import export as write
+
     with opt.progress(out) as update:
         staged = write(
             one_or_many(source_or_default(source, settings, out)),
@@ -138,8 +177,9 @@ def export(
             as_of=as_of,
             timezone=settings.timezone,
         )
+    assert isinstance(staged, Staged)
     files, size = len(staged.manifest.parts), sum(part.bytes for part in staged.manifest.parts)
-    if json:
+    if out.format == "json":
         data = [{"path": part.path, "runs": part.rows, "bytes": part.bytes} for part in staged.manifest.parts]
         head = {"schema_version": 1, "report": "export", "snapshot": staged.snapshot}
         print_json(head | {"counts": dict(staged.counts), "data": data})

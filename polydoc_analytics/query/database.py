@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
     from pyspark.sql.connect.session import SparkSession
 
+    from polydoc_analytics.query.duckdb_file import DatabaseFile
     from polydoc_analytics.query.explain import Explanation
     from polydoc_analytics.query.outlook import Outlook
 
@@ -398,6 +399,33 @@ class Database:
         sql = catalog.render(catalog.view("usage"), replace(context, facts=rest))
         keys = shown.select(view.keys)
         return self._fetched(lambda: self._engine.over_rows(sql, "shown_rows", keys)).row(0, named=True)
+
+    def export(self, destination: str | os.PathLike[str], *, overwrite: bool = False) -> DatabaseFile:
+        """Write the runs, languages, accounts and all views to a DuckDB file, for BI tools.
+
+        Interval, filters, date basis and zone are those of the database; the file's table ``about`` tells them. Any
+        DuckDB from 1.1 on opens it, without this package. It appears when it is whole, in the place of an earlier
+        export where ``overwrite`` is given. Raises UsageError where the file exists or the engine is another than
+        DuckDB, SourceError where it cannot be written.
+        """
+        from polydoc_analytics.query.duckdb_file import write_database
+
+        return write_database(self.duckdb, self._scope, self._about(), destination, overwrite=overwrite)
+
+    def _about(self) -> dict[str, tuple[str | None, str]]:
+        since, until = self.interval.since, self.interval.until
+        return {
+            "written_at": (self.now.isoformat(), "now, as the views know it"),
+            "timezone": (self.timezone, "where days, weeks and months begin"),
+            "since": (since.isoformat() if since else None, "begin of the interval, inclusive; null is the first run"),
+            "until": (until.isoformat() if until else None, "end of the interval, exclusive; null is the last run"),
+            "date_basis": (self.date_basis, "whether the instant that a run was created or finished dates it"),
+            "accounts": (", ".join(self.filters.accounts) or None, "the only accounts in it; null is all"),
+            "languages": (", ".join(self.filters.languages) or None, "the only languages in it; null is all"),
+            "snapshot": (self.snapshot, "the load of the lake that the figures are as of; null for other sources"),
+            "runs_without_date": (str(self.runs_without_date), "runs left out, for their date is unknown"),
+            **{name: (str(count), "rows of the source") for name, count in self.counts.items()},
+        }
 
     def guard(self) -> None:
         """Put up the guard rails of :meth:`sql` for all that follows, for :attr:`duckdb` as well."""

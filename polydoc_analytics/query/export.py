@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import refuse_blank, translated
+from polydoc_analytics.errors import UsageError, refuse_blank, translated
 from polydoc_analytics.ingest.pipeline import scratch, stage
 from polydoc_analytics.ingest.results import Counts, Loaded, Staged
 from polydoc_analytics.lake.resolve import LakeRef, Source, resolve
 from polydoc_analytics.loaders.options import Progress, ReadOptions
+from polydoc_analytics.query.duckdb_file import DatabaseFile, is_database_name
 from polydoc_analytics.query.relation import AsOf, open_relation, raise_if_as_of
 
 
@@ -75,18 +76,41 @@ def export(
     progress: Progress | None = None,
     as_of: AsOf = None,
     timezone: str = "UTC",
-) -> Staged:
+    **choices: Any,
+) -> Staged | DatabaseFile:
     """Write checked, merged runs as zstd Parquet in ``created_month=YYYY-MM/`` (UTC) with a manifest.
 
     Returns the ``folder``, its ``manifest``, the ``counts``, the ``quarantine`` and the ids in ``conflicts``. The other
     arguments are those of :func:`polydoc_analytics.load`. The folder ``destination`` appears when it is whole.
     ``as_of`` writes a lake's runs as of a load or an instant (a day: its end in ``timezone``). Raises UsageError where
     the folder exists and is not empty, unless ``overwrite`` is given and it is an earlier export.
+
+    A ``destination`` that ends in ``.duckdb`` becomes a database file for BI tools: see
+    :meth:`polydoc_analytics.Database.export`, whose result is returned. ``choices`` are for it alone: those of
+    ``connect``, such as period, account, date_basis, accounts.
     """
     from polydoc_analytics.ingest.manifest import write_manifest
     from polydoc_analytics.ingest.parquet import NewFolder
 
     refuse_blank(destination, "the destination")
+    if is_database_name(destination):
+        from polydoc_analytics.query.database import connect
+
+        with connect(
+            source,
+            input_format=input_format,
+            assume_utc=assume_utc,
+            partial=partial,
+            strict=strict,
+            quarantine_to=quarantine_to,
+            progress=progress,
+            as_of=as_of,
+            timezone=timezone,
+            **choices,
+        ) as db:
+            return db.export(destination, overwrite=overwrite)
+    if choices:
+        raise UsageError(f"{', '.join(choices)}: for a file that ends in .duckdb alone; Parquet has every run")
     options = ReadOptions(input_format, assume_utc, partial, strict, quarantine_to, progress)
     resolved = resolve(source, options)
     with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:

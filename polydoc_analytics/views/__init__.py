@@ -66,6 +66,11 @@ class View:
     file: str | None = None
 
     @property
+    def described(self) -> str:
+        """Its title and grain, in two sentences."""
+        return f"{self.title} Grain: {self.grain}."
+
+    @property
     def ordered_by(self) -> tuple[str, ...]:
         """The columns that rows are ordered by: the keys, and the status where a row is of one."""
         return (*self.keys, "status") if self.name.startswith("durations") else self.keys

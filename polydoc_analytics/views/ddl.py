@@ -20,6 +20,7 @@ from polydoc_analytics.model.sql_names import SQL_TYPES, quoted
 from polydoc_analytics.model.sql_template import fill
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, offsets, zone
 from polydoc_analytics.views import RenderContext, View, all_request_facts, render
+from polydoc_analytics.views.comments import comments
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark, to_standard
 
@@ -159,8 +160,9 @@ def _base_text() -> str:
 def _every_statement(target: Target, known: Mapping[str, View]) -> dict[str, _Statement]:
     found = {name: _Statement(name, title, sql, {}) for name, title, sql in _STATEMENT.findall(_base(target))}
     for view in known.values():
-        title = f"{view.title} Grain: {view.grain}."
-        found[view.name] = _Statement(view.name, title, render(view, _EVERYTHING), view.columns, view.file is None)
+        found[view.name] = _Statement(
+            view.name, view.described, render(view, _EVERYTHING), view.columns, view.file is None
+        )
         if view.file is not None and target.dialect != "duckdb":
             check(parsed(view.template), f"{view.file}: ")
     return found
@@ -193,18 +195,18 @@ def _created(statement: _Statement, target: Target, known: set[str]) -> str:
     name, body = target.name(statement.name), _moved(statement, target, known)
     # The base view of runs is written in the dialect itself.
     text = body if statement.name == "run_facts" else chosen.transpile(body)
-    literal = _spark_literal if target.dialect == "spark" else quoted
     if is_base:
         return f"-- {statement.title}\ncreate or replace view {name} as\n{text};"
     # A user's own SQL may end in a comment, which would swallow the semicolon.
     end = ";" if statement.is_own else "\n;"
     if chosen.has_inline_comments:
-        columns = ",\n".join(f"    {column} comment {literal(text)}" for column, text in statement.columns.items())
-        head = f"create or replace view {name} (\n{columns}\n)\ncomment {literal(statement.title)} as"
+        columns = ",\n".join(
+            f"    {column} comment {_spark_literal(text)}" for column, text in statement.columns.items()
+        )
+        head = f"create or replace view {name} (\n{columns}\n)\ncomment {_spark_literal(statement.title)} as"
         return f"{head}\n{text}{end}"
-    comments = [f"comment on view {name} is {literal(statement.title)};"]
-    comments += [f"comment on column {name}.{column} is {literal(text)};" for column, text in statement.columns.items()]
-    return "\n".join([f"create or replace view {name} as", f"{text}{end}", *comments])
+    meaning = comments(name, statement.title, statement.columns)
+    return "\n".join([f"create or replace view {name} as", f"{text}{end}", *meaning])
 
 
 def _spark_literal(text: str) -> str:

@@ -22,6 +22,7 @@ from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of
 from polydoc_analytics.query.engines.scope import Scope, base_tables
 from polydoc_analytics.query.relation import no_runs
 from polydoc_analytics.views import custom
+from polydoc_analytics.views.comments import comments
 from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
 
 if TYPE_CHECKING:
@@ -201,9 +202,8 @@ class DuckEngine:
         """Return a connection without guard rails, its views and their columns carrying their meaning as comments."""
         engine = self if self._is_raw or self._is_sealed else self._raw
         for view in self._scope.view.views.values():
-            engine._con.execute(f"comment on view {view.name} is {quoted(f'{view.title} Grain: {view.grain}.')}")
-            for column, meaning in view.columns.items():
-                engine._con.execute(f'comment on column {view.name}."{column}" is {quoted(meaning)}')
+            for statement in comments(view.name, view.described, view.columns):
+                engine._con.execute(statement)
         return engine._con
 
     @cached_property
