@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -62,16 +63,22 @@ def run(arguments: list[str]) -> int:
         return _run(arguments)
 
 
-def application() -> Any:
-    """Build the application of all commands, as click has it."""
+def application(arguments: Sequence[str] = ()) -> Any:
+    """Build the application, as click has it: of the command that the arguments begin with, or of all."""
     import typer
 
     from polydoc_analytics.cli.root import MODULES, app
 
-    for name in MODULES:  # each puts its commands on the app
-        import_module(f"polydoc_analytics.cli.{name}")
-
+    first = arguments[0] if arguments else ""
+    for name in dict.fromkeys([MODULES[first]] if first in MODULES else MODULES.values()):
+        import_module(f"polydoc_analytics.cli.{name}")  # each puts its commands on the app
     return typer.main.get_command(app)
+
+
+def _words_to_complete() -> list[str]:
+    """Read the words that a shell wants to have completed, but for the program's name."""
+    words = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    return words.split()[1:]
 
 
 def _run(arguments: list[str]) -> int:
@@ -80,8 +87,11 @@ def _run(arguments: list[str]) -> int:
     config_file = os.environ.get(_CONFIG)
     try:
         _refuse_empty(arguments)
-        command = application()
+        command = application(_words_to_complete() if _COMPLETION in os.environ else arguments)
         if _COMPLETION in os.environ:
+            from polydoc_analytics.cli.completion import without_markup
+
+            without_markup()
             command.main(arguments, prog_name=_NAME)
         # Its own main() would answer a closed pipe with exit code 1.
         with command.make_context(_NAME, arguments) as context:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import TIME, command
 from polydoc_analytics.cli.shared import (
@@ -37,14 +38,35 @@ def explain(
     answering: opt.Answering,
     printing: opt.Printing,
     measure: Annotated[
-        str, typer.Option("--measure", metavar="MEASURE", help="credits, runs or total_tokens.")
+        str,
+        typer.Option(
+            "--measure",
+            metavar="MEASURE",
+            help="credits, runs or total_tokens.",
+            autocompletion=completion.among("credits", "runs", "total_tokens"),
+        ),
     ] = "credits",
-    period: Annotated[str, opt.flag(TIME, "--period", "PERIOD", _PERIOD)] = "last-month",
+    period: Annotated[
+        str, opt.flag(TIME, "--period", "PERIOD", _PERIOD, autocompletion=completion.periods)
+    ] = "last-month",
     against: Annotated[
-        str | None, opt.flag(TIME, "--against", "PERIOD", "The period to compare with; by default the one before.")
+        str | None,
+        opt.flag(
+            TIME,
+            "--against",
+            "PERIOD",
+            "The period to compare with; by default the one before.",
+            autocompletion=completion.periods,
+        ),
     ] = None,
     by: Annotated[
-        str | None, typer.Option("--by", metavar="KEY", help="account or language: each one's share of the causes.")
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="KEY",
+            help="account or language: each one's share of the causes.",
+            autocompletion=completion.among("account", "language"),
+        ),
     ] = None,
     top: opt.Top = None,
 ) -> None:

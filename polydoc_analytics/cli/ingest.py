@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.completion import of_settings
 from polydoc_analytics.cli.root import ENGINE, command
 from polydoc_analytics.cli.shared import one_or_many, opened_lake, print_json, say_passed_over
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
@@ -60,7 +61,10 @@ def ingest(
 @command()
 def sync(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Sources of the settings; default: all of them.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help="Sources of the settings; default: all of them.", autocompletion=of_settings("sources")
+        ),
     ] = None,
     lake: opt.LakeUri = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what is new.")] = False,

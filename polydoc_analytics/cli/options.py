@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from polydoc_analytics.cli import completion
 from polydoc_analytics.cli.root import ENGINE, OUTPUT, READING, RUNS, TIME
 from polydoc_analytics.cli.terminal import unguarded, write_styled
 from polydoc_analytics.config.settings import CONFIG_VARIABLE, Settings, settings
@@ -25,8 +26,13 @@ _MIN_WIDTH, _UNLIMITED = 24, 1_000_000
 _GIVEN = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
 SOURCE_HELP = f"{_GIVEN[:-1]}; by default the lake of the settings, or their only source."
 
-GivenSource = Annotated[list[str], typer.Argument(metavar="SOURCE", help=_GIVEN, show_default=False)]
-Source = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
+_sources = completion.of_settings("sources")
+GivenSource = Annotated[
+    list[str], typer.Argument(metavar="SOURCE", help=_GIVEN, show_default=False, autocompletion=_sources)
+]
+Source = Annotated[
+    list[str] | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False, autocompletion=_sources)
+]
 
 
 def flag(panel: str, name: str, metavar: str | None, text: str, *more: str, **arguments: Any) -> Any:
@@ -45,7 +51,13 @@ Account = Annotated[
 ]
 Language = Annotated[
     list[str] | None,
-    flag(RUNS, "--language", "LANGUAGE", "Only this language, by tag (pt-BR) or name (French); repeatable."),
+    flag(
+        RUNS,
+        "--language",
+        "LANGUAGE",
+        "Only this language, by tag (pt-BR) or name (French); repeatable.",
+        autocompletion=completion.languages,
+    ),
 ]
 AllowEmpty = Annotated[
     bool,
@@ -58,7 +70,13 @@ AsOf = Annotated[
 Top = Annotated[int | None, flag(RUNS, "--top", "N", "Only the first N rows.", min=1)]
 Order = Annotated[
     str | None,
-    flag(RUNS, "--order", "COLUMN", "Column to order by; NAME:asc or NAME:desc, measures descend by default."),
+    flag(
+        RUNS,
+        "--order",
+        "COLUMN",
+        "Column to order by; NAME:asc or NAME:desc, measures descend by default.",
+        autocompletion=completion.order,
+    ),
 ]
 
 Since = Annotated[
@@ -68,12 +86,29 @@ Until = Annotated[str | None, flag(TIME, "--until", "DAY", "Last local day, incl
 Last = Annotated[str | None, flag(TIME, "--last", "SPAN", "30d, 4w (local days including today) or 12h.")]
 Period = Annotated[
     str | None,
-    flag(TIME, "--period", "PERIOD", "today, last-week, this-month, …, or 2026-10, 2026-Q3, 2026-W45, 2026."),
+    flag(
+        TIME,
+        "--period",
+        "PERIOD",
+        "today, last-week, this-month, …, or 2026-10, 2026-Q3, 2026-W45, 2026.",
+        autocompletion=completion.periods,
+    ),
 ]
-Timezone = Annotated[str | None, flag(TIME, "--timezone", "ZONE", "IANA zone of days, weeks and months; default UTC.")]
+Timezone = Annotated[
+    str | None,
+    flag(
+        TIME, "--timezone", "ZONE", "IANA zone of days, weeks and months; default UTC.", autocompletion=completion.zones
+    ),
+]
 DateBasis = Annotated[
     str | None,
-    flag(TIME, "--date-basis", "BASIS", "created (default) or finished: the instant that dates a run."),
+    flag(
+        TIME,
+        "--date-basis",
+        "BASIS",
+        "created (default) or finished: the instant that dates a run.",
+        autocompletion=completion.among("created", "finished"),
+    ),
 ]
 Now = Annotated[
     str | None, flag(TIME, "--now", "INSTANT", "Take this instant for now, for reports that can be repeated.")
@@ -83,7 +118,14 @@ Wide = Annotated[
     bool, flag(OUTPUT, "--wide", None, "All columns, and ids of accounts whole, however wide the table becomes.")
 ]
 Columns = Annotated[
-    str | None, flag(OUTPUT, "--columns", "NAMES", "Only these columns beside the keys, separated by commas.")
+    str | None,
+    flag(
+        OUTPUT,
+        "--columns",
+        "NAMES",
+        "Only these columns beside the keys, separated by commas.",
+        autocompletion=completion.columns,
+    ),
 ]
 Json = Annotated[bool, flag(OUTPUT, "--json", None, "Print JSON and nothing else.")]
 Csv = Annotated[bool, flag(OUTPUT, "--csv", None, "Print CSV.")]
@@ -93,7 +135,13 @@ NoColor = Annotated[bool, flag(OUTPUT, "--no-color", None, "No colour; NO_COLOR 
 
 InputFormat = Annotated[
     str | None,
-    flag(READING, "--input-format", "FORMAT", "ndjson, json, csv, parquet or arrow; detected by default."),
+    flag(
+        READING,
+        "--input-format",
+        "FORMAT",
+        "ndjson, json, csv, parquet or arrow; detected by default.",
+        autocompletion=completion.among("ndjson", "json", "csv", "parquet", "arrow"),
+    ),
 ]
 AssumeUtc = Annotated[bool, flag(READING, "--assume-utc", None, "Take times without an offset for UTC.")]
 Partial = Annotated[
@@ -107,7 +155,14 @@ Config = Annotated[str | None, flag(READING, "--config", "FILE", "Read settings 
 
 Views = Annotated[str | None, flag(ENGINE, "--views", "FOLDER", "A folder of your own views, NAME.sql.")]
 Engine = Annotated[
-    str | None, flag(ENGINE, "--engine", "ENGINE", "Who answers: duckdb (default), or spark, a cluster.")
+    str | None,
+    flag(
+        ENGINE,
+        "--engine",
+        "ENGINE",
+        "Who answers: duckdb (default), or spark, a cluster.",
+        autocompletion=completion.among("duckdb", "spark"),
+    ),
 ]
 Remote = Annotated[
     str | None, flag(ENGINE, "--remote", "sc://HOST:PORT", "The cluster of engine spark, over Spark Connect.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import TIME, command
 from polydoc_analytics.cli.shared import (
@@ -34,10 +35,26 @@ def outlook(
     answering: opt.Answering,
     printing: opt.Printing,
     measure: Annotated[
-        str, typer.Option("--measure", metavar="MEASURE", help="credits, runs or total_tokens.")
+        str,
+        typer.Option(
+            "--measure",
+            metavar="MEASURE",
+            help="credits, runs or total_tokens.",
+            autocompletion=completion.among("credits", "runs", "total_tokens"),
+        ),
     ] = "credits",
-    period: Annotated[str, opt.flag(TIME, "--period", "PERIOD", _PERIOD)] = "this-month",
-    by: Annotated[str | None, typer.Option("--by", metavar="KEY", help="account: where each account will end.")] = None,
+    period: Annotated[
+        str, opt.flag(TIME, "--period", "PERIOD", _PERIOD, autocompletion=completion.periods)
+    ] = "this-month",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="KEY",
+            help="account: where each account will end.",
+            autocompletion=completion.among("account"),
+        ),
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option("--budget", metavar="FILE", help="CSV of account_id,credits: when each will be used up."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_frame, print_json, print_json_rows
@@ -107,12 +108,20 @@ def _answer(db: Database, sql: str, timeout: float) -> pl.DataFrame:
 @command()
 def views(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="A view, for its columns.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="A view, for its columns.", show_default=False, autocompletion=completion.views
+        ),
     ] = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print CREATE VIEW statements, to take elsewhere.")] = False,
     dialect: Annotated[
         str,
-        typer.Option("--dialect", metavar="DIALECT", help="With --sql: duckdb, spark or postgres."),
+        typer.Option(
+            "--dialect",
+            metavar="DIALECT",
+            help="With --sql: duckdb, spark or postgres.",
+            autocompletion=completion.among("duckdb", "spark", "postgres"),
+        ),
     ] = "duckdb",
     table: Annotated[
         str, typer.Option("--table", metavar="NAME", help="With --sql: your table of runs, one row a run.")

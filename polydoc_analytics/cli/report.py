@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import connected, one_or_many, opened_lake, source_or_default
@@ -28,9 +29,17 @@ def report(
     reading: opt.StrictReading,
     answering: opt.Answering,
     source: opt.Source = None,
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help=_KIND)] = "overview",
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help=_KIND, autocompletion=completion.kinds)
+    ] = "overview",
     formats: Annotated[
-        str, typer.Option("--format", metavar="FORMATS", help="Some of html,pdf,xlsx,md,json.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMATS",
+            help="Some of html,pdf,xlsx,md,json.",
+            autocompletion=completion.lists_of("html", "pdf", "xlsx", "md", "json"),
+        ),
     ] = "html",
     out_folder: Annotated[
         str, typer.Option("--out", metavar="DIR", help="The folder to write to; - prints one format.")

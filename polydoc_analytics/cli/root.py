@@ -20,34 +20,25 @@ RUNS, TIME, OUTPUT, READING, ENGINE = "Which runs", "Which time", "Output", "Rea
 _TYPE = re.compile(r" <[^>]*>$")
 """Python's name of a type, which click writes behind an argument."""
 _PANELS = (RUNS, TIME, OUTPUT, READING, ENGINE)
-MODULES = (
-    "usage",
-    "query",
-    "files",
-    "ingest",
-    "doctor",
-    "report",
-    "explain",
-    "outlook",
-    "config",
-    "lake",
-    "alerts",
-    "schedule",
-)
-_ORDER = (
-    "usage",
-    "explain",
-    "outlook",
-    "query",
-    "views",
-    "check",
-    "export",
-    "sample",
-    "ingest",
-    "doctor",
-    "report",
-    "sync",
-)
+MODULES = {
+    "usage": "usage",
+    "explain": "explain",
+    "outlook": "outlook",
+    "query": "query",
+    "views": "query",
+    "check": "files",
+    "export": "files",
+    "sample": "files",
+    "ingest": "ingest",
+    "doctor": "doctor",
+    "report": "report",
+    "sync": "ingest",
+    "config": "config",
+    "lake": "lake",
+    "alerts": "alerts",
+    "schedule": "schedule",
+}
+"""The module of each command, in the order of the help."""
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}
 """Help is as wide as the terminal; click's own limit is 80 columns."""
 
@@ -97,11 +88,11 @@ def _place(option: Any) -> int:
 
 
 class _Group(TyperGroup):
-    """A group of commands; those of the application stand in the order of ``_ORDER``."""
+    """A group of commands; those of the application stand in the order of ``MODULES``."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        known = [name for name in _ORDER if name in self.commands]
+        known = [name for name in MODULES if name in self.commands]
         self.commands = {name: self.commands[name] for name in [*known, *self.commands]}
 
 

@@ -8,6 +8,7 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.alerts import DryRun
+from polydoc_analytics.cli.completion import of_settings
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
 from polydoc_analytics.errors import require_extra
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 schedule_app = group("schedule", "Run what is due, and see what is planned and what was done.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A report of the settings.", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A report of the settings.", show_default=False, autocompletion=of_settings("reports")
+    ),
+]
 LogFormat = Annotated[
     str, typer.Option("--log-format", metavar="text|json", help="How events are logged: text or json.")
 ]
@@ -169,7 +175,12 @@ def show(
 
 @command(schedule_app)
 def history(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only this report.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="Only this report.", show_default=False, autocompletion=of_settings("reports")
+        ),
+    ] = None,
     lake: opt.LakeUri = None,
     top: opt.Top = None,
     json: opt.Json = False,

@@ -11,6 +11,7 @@ import typer
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.completion import among, lists_of
 from polydoc_analytics.cli.costs import Price, as_text, labels, price_of, rounded, with_cost
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_json, print_plain, with_short_accounts
@@ -29,8 +30,19 @@ _MAX_PERIODS = 62
 _MAX_SECTION_ROWS = 10
 _PERIODS = {word: every for every, daily in EVERY.items() for word in (every, f"{every}s", daily)} | {"date": "day"}
 
-By = Annotated[list[str] | None, typer.Option("--by", metavar="KEYS", help="account, language, or account,language.")]
-Every = Annotated[str | None, typer.Option("--every", metavar="PERIOD", help="day, week or month.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="KEYS",
+        help="account, language, or account,language.",
+        autocompletion=lists_of("account", "language"),
+    ),
+]
+Every = Annotated[
+    str | None,
+    typer.Option("--every", metavar="PERIOD", help="day, week or month.", autocompletion=among("day", "week", "month")),
+]
 
 
 @command()
