@@ -56,7 +56,7 @@ SUBJECTS = (
             (ZONES, "key=lambda s: _offset(tz, s) != offset)", "key=lambda s: _offset(tz, s) == offset)"),
             (ZONES, "pieces.append((following * _SECOND_US", "pieces.append(((following + 1) * _SECOND_US"),
             (ZONES, "max(following, _RULES_ONLY_S) + _TWO_YEARS_S", "following + _DAY_S"),
-            (ZONES, "// _DAY_S + _EPOCH.toordinal()", "// _DAY_S + 1 + _EPOCH.toordinal()"),
+            (ZONES, "// _DAY_S + EPOCH.toordinal()", "// _DAY_S + 1 + EPOCH.toordinal()"),
         ),
     ),
     Subject(
