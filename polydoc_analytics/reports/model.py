@@ -67,8 +67,8 @@ class Column:
 class Table:
     """Rows of raw values. Formats for reading show the first ``shown`` of them, then ``others`` and ``total``.
 
-    ``others`` sums up all rows that are not shown; ``on_pages`` is the number of rows in HTML, where it is more than
-    in print, and the ``others`` there. XLSX and JSON hold every row, and no ``others``.
+    ``others`` sums up all rows that are not shown. XLSX and JSON hold every row, and no ``others``. ``live`` names the breakdown of
+    the cube that its rows are, in the cube's order: ``account`` or ``language``, or ``day``, ``week`` or ``month``.
     """
 
     columns: tuple[Column, ...]
@@ -77,7 +77,7 @@ class Table:
     others: tuple[Scalar, ...] | None = None
     total: tuple[Scalar, ...] | None = None
     noun: str = "rows"
-    on_pages: tuple[int, tuple[Scalar, ...] | None] | None = None
+    live: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +124,21 @@ class Section:
 class Cube:
     """Additive measures by period, account and language, column by column, for a page that filters.
 
-    ``periods`` are first local days, ``every`` is day, week or month; ``columns`` holds three columns of places in the
-    labels and one for each measure. The place of "others" is the last one where ``*_others`` is true.
+    ``first`` and ``last`` are the local days of the report's period. ``periods`` are first local days of what has
+    runs, ``every`` is day, week or month; ``columns`` holds three columns of places in the labels and one for each
+    measure. ``has_others`` names the keys (account, language) whose last place sums up all others. ``price`` is that of
+    a credit, exact; None where there is none.
     """
 
     every: str
+    first: date
+    last: date
     periods: tuple[date, ...]
     accounts: tuple[str, ...]
     languages: tuple[str, ...]
     columns: Mapping[str, tuple[int, ...]]
+    has_others: tuple[str, ...] = ()
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.model.sql_names import quoted
+from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.builders.context import Context
+from polydoc_analytics.reports.builders.time_series import after
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Cube
 
@@ -101,7 +104,21 @@ def _as_cube(
     names = [context.labels.account(account, IN_CHARTS) for account in accounts]
     if all_accounts > len(accounts):
         names.append(f"{OTHERS} ({all_accounts - len(accounts):,})")
+    has_others = ["account"] if all_accounts > len(accounts) else []
     tongues = [context.labels.language(language, IN_CHARTS) for language in languages[:_TOP]]
     if len(languages) > _TOP:
         tongues.append(f"{OTHERS} ({len(languages) - _TOP:,})")
-    return Cube(every, tuple(periods), tuple(names), tuple(tongues), columns)
+        has_others.append("language")
+    first, last = _days(context, periods[0], after(periods[-1], every) - timedelta(days=1))
+    price = context.branding.price_per_credit if context.branding.currency else None
+    return Cube(every, first, last, tuple(periods), tuple(names), tuple(tongues), columns, tuple(has_others), price)
+
+
+def _days(context: Context, first: date, last: date) -> tuple[date, date]:
+    """First and last local day of the period; those with runs where it is open."""
+    interval, tz = context.db.interval, zone(context.db.timezone)
+    if interval.since is not None:
+        first = interval.since.astimezone(tz).date()
+    if interval.until is not None:
+        last = (interval.until - timedelta(microseconds=1)).astimezone(tz).date()
+    return first, max(first, last)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 TOP = 15
 """How many accounts or languages a table shows before it sums up the others."""
-_ON_PAGES = 500
 
 MEASURES = (
     Column("runs", "runs", "count"),
@@ -111,7 +110,8 @@ def ranked(
     total = table_row(context, chosen, context.usage, **{chosen[0].name: "total"})
     rows = tuple(table_row(context, chosen, record) for record in records(ordered))
     noun = "accounts" if key == "account_id" else "languages"
-    return summed(context, Table(chosen, rows, top, others, total if rows else None, noun))
+    live = key.removesuffix("_id") if order == "runs" else ""
+    return summed(context, Table(chosen, rows, top, others, total if rows else None, noun, live=live))
 
 
 def summed(context: Context, table: Table, whole: Scalar = None) -> Table:
@@ -133,16 +133,8 @@ def _with_lines_that_sum(table: Table, at: int, lines: Sequence[Money | None]) -
     def put(row: tuple[Scalar, ...], amount: Money | None) -> tuple[Scalar, ...]:
         return (*row[:at], amount, *row[at + 1 :])
 
-    def others(row: tuple[Scalar, ...] | None, shown: int) -> tuple[Scalar, ...] | None:
-        return None if row is None else put(row, sum_of(lines[shown:]))
-
-    pages = table.on_pages
-    return replace(
-        table,
-        rows=tuple(map(put, table.rows, lines)),
-        others=others(table.others, table.shown),
-        on_pages=None if pages is None else (pages[0], others(pages[1], pages[0])),
-    )
+    others = None if table.others is None else put(table.others, sum_of(lines[table.shown :]))
+    return replace(table, rows=tuple(map(put, table.rows, lines)), others=others)
 
 
 def with_sums(
@@ -157,14 +149,12 @@ def with_sums(
     """Table of rows of additive measures: rows not shown are summed up, ``usage`` is the total."""
     first = columns[0].name
 
-    def others(start: int) -> tuple[Scalar, ...] | None:
-        rest = additive[start:]
-        return table_row(context, columns, _sums(rest), **{first: f"others ({len(rest):,})"}) if rest else None
-
+    rest = additive[shown:]
+    others = table_row(context, columns, _sums(rest), **{first: f"others ({len(rest):,})"}) if rest else None
     rows = tuple(table_row(context, columns, row) for row in additive)
     total = table_row(context, columns, usage, **{first: "total"}) if rows else None
-    table = Table(tuple(columns), rows, shown, others(shown), total, noun, (_ON_PAGES, others(_ON_PAGES)))
-    return summed(context, table)
+    live = noun.removesuffix("s") if first == "period" else ""
+    return summed(context, Table(tuple(columns), rows, shown, others, total, noun, live))
 
 
 def _sums(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

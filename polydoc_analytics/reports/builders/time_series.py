@@ -15,7 +15,7 @@ from polydoc_analytics.reports.model import Chart, Column, SheetChart, Table
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
 
-_MAX_DAYS, _MAX_WEEKS = 62, 75
+_MAX_DAYS, _MAX_WEEKS = 62, 27
 _RATE = ("failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample")
 _LY = {"day": "daily", "week": "weekly", "month": "monthly"}
 

@@ -11,24 +11,36 @@ from typing import Any
 from polydoc_analytics.reports.charts import export as vega
 from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import display_text
-from polydoc_analytics.reports.model import Chart, Cube, Report, Scalar, Section
-from polydoc_analytics.reports.money import Money
+from polydoc_analytics.reports.model import Chart, Report, Scalar, Section, Table
+from polydoc_analytics.reports.money import Money, decimals
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.table_rows import Lines, is_number, lines, small_sample_note
 
 _MAX_ROWS = 500
 _MANY_ROWS = 8
+_FIRST_ROWS = 20
+"""Rows of a table that are seen at once where nothing sums up the others."""
 _MAX_SORTED = 200
+_IDS = ("account_id", "language")
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
-def render(report: Report) -> bytes:
-    """Return the page as UTF-8; scripts are allowed by hash, and all data is escaped."""
+def render(report: Report, *, reload_s: int = 0) -> bytes:
+    """Write the page as UTF-8; scripts are allowed by hash, and all data is escaped.
+
+    With ``reload_s`` the open page loads itself anew every so many seconds, and keeps its filters.
+    """
     charts = {chart.name: _chart(chart) for section in report.sections for chart in section.charts}
     scripts = [_bundle(), _file("page.js")] if charts or any(s.table for s in report.sections) else []
     if not charts and scripts:
         scripts = scripts[1:]
-    data = {"charts": charts, "cube": _cube(report.cube), "locale": report.words.locale.replace("_", "-")}
+    data = {
+        "charts": charts,
+        "cube": _cube(report),
+        "locale": report.words.locale.replace("_", "-"),
+        "slug": f"{report.kind}_{report.slug}",
+        "reload_s": reload_s,
+    }
     text = _template().render(
         report=report,
         language=report.words.locale.split("_")[0],
@@ -40,6 +52,8 @@ def render(report: Report) -> bytes:
         scripts=scripts,
         data=data,
         sections=[(section, _table(report, section)) for section in report.sections],
+        first_rows=_first_rows,
+        row_ids=_row_ids,
         small_sample_note=small_sample_note,
         is_number=is_number,
         sort_key=_sort_key,
@@ -50,6 +64,16 @@ def render(report: Report) -> bytes:
 
 def _table(report: Report, section: Section) -> Lines | None:
     return None if section.table is None else lines(report, section.table, _MAX_ROWS)
+
+
+def _first_rows(table: Table) -> int:
+    return table.shown if table.others else min(_FIRST_ROWS, table.shown)
+
+
+def _row_ids(table: Table) -> list[str]:
+    """Ids (or tags) behind the names in a table's first column, in the order of its rows; empty where it has none."""
+    at = [place for place, column in enumerate(table.columns) if column.only_data and column.name in _IDS]
+    return [str(row[at[0]]) for row in table.rows[:_MAX_ROWS]] if at else []
 
 
 def _chart(chart: Chart) -> dict[str, Any]:
@@ -70,11 +94,18 @@ def _quiet_brush(vega: dict[str, Any]) -> None:
         _quiet_brush(mark)
 
 
-def _cube(cube: Cube | None) -> dict[str, Any] | None:
+def _cube(report: Report) -> dict[str, Any] | None:
+    cube = report.cube
     if cube is None:
         return None
+    price = None if cube.price is None else f"{cube.price:f}"
+    currency = report.words.currency
     return {
         "every": cube.every,
+        "first": cube.first.isoformat(),
+        "last": cube.last.isoformat(),
+        "others": cube.has_others,
+        "money": None if price is None else {"price": price, "currency": currency, "digits": decimals(currency)},
         "periods": [period.isoformat() for period in cube.periods],
         "accounts": cube.accounts,
         "languages": cube.languages,

@@ -10,7 +10,7 @@ from polydoc_analytics.reports.model import NUMBERS, Column, Report, Scalar, Tab
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A table as text: its drawn columns, rows of cells, and the number of sums at the end."""
+    """A table as text: its drawn columns, rows of cells, the number of sums at the end, and a note on rows left out."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -20,18 +20,11 @@ class Lines:
 
 
 def lines(report: Report, table: Table, max_rows: int | None = None) -> Lines:
-    """Pick the lines that a drawn format shows of a table.
-
-    A page shows at most ``max_rows`` rows where nothing sums up the others, and paper as many as the table says.
-    """
-    shown, others = table.shown, table.others
-    if max_rows is not None and table.on_pages is not None:
-        shown, others = table.on_pages
-    elif max_rows is not None and others is None:
-        shown = max_rows
+    """Pick the lines that a drawn format shows of a table: as many as the table says, or ``max_rows``, and its sums."""
+    shown = table.shown if max_rows is None else max_rows
     at = [place for place, column in enumerate(table.columns) if not column.only_data]
     columns = tuple(table.columns[place] for place in at)
-    last = [one for one in (others, table.total) if one is not None]
+    last = [one for one in (table.others, table.total) if one is not None]
     raw = tuple(tuple(row[place] for place in at) for row in (*table.rows[:shown], *last))
     rows = tuple(tuple(report.words.text(v, c.kind) for v, c in zip(row, columns, strict=True)) for row in raw)
     note = ""
