@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +18,11 @@ from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import connected, one_or_many, opened_lake, source_or_default
 from polydoc_analytics.cli.terminal import print_bytes
 from polydoc_analytics.config.settings import Settings
+<<<<<<< HEAD
 from polydoc_analytics.errors import UsageError, refuse_address, require_extra
+=======
+from polydoc_analytics.errors import PolydocError, UsageError, refuse_address
+>>>>>>> 5ed5194 (Write a report again and again while its open page follows; let charts of time share their axis)
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
@@ -58,6 +67,16 @@ def report(
         typer.Option("--send", help="With --rerun: make it an edition, for those whose figures have changed."),
     ] = False,
     everybody: Annotated[bool, typer.Option("--all", help="With --send: to everybody, changed or not.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the page (or the first file) when it is written.")] = False,
+    watch: Annotated[
+        int | None,
+        typer.Option(
+            "--watch",
+            metavar="SECONDS",
+            min=5,
+            help="Write it anew again and again; an open page follows, with its filters. Ctrl-C ends.",
+        ),
+    ] = None,
     views: opt.Views = None,
     quiet: opt.Quiet = False,
     no_color: opt.NoColor = False,
@@ -67,6 +86,7 @@ def report(
     Figures are compared with the preceding period of the same kind, to date where the period is in progress.
 
     Example: polydoc-analytics report exports/ --period last-month --format html,pdf --out reports/
+    Example: polydoc-analytics report exports/ --period this-month --watch 60 --open
     """
     from polydoc_analytics.lake.resolve import resolve
     from polydoc_analytics.loaders.options import ReadOptions
@@ -98,26 +118,52 @@ def report(
         if out_folder == "-":
             raise UsageError("--all-accounts writes many files; give a folder with --out")
     brand = branding(settings.branding, settings.folder)
-    resolved = resolve(one_or_many(source_or_default(source, settings, out)), ReadOptions(reading.input_format))
-    with (
-        hashed(resolved, settings.engine) as files,
-        connected(
-            resolved, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
-        ) as db,
-    ):
-        report_context = context(db, branding=brand, files=files.result())
-        if all_accounts:
-            with opt.progress(out) as update:
-                paths = statements(report_context, wanted, Path(out_folder), update)
-            out.say(f"{counted(len(paths), 'file')}; the index: {', '.join(map(str, paths[: len(wanted)]))}")
-            return 0
-        content = build(report_context)
-    if out_folder == "-":
-        print_bytes(render(content, wanted[0]))
-        return 0
-    for path in write(content, wanted, Path(out_folder)):
-        out.say(str(path))
+    sources = one_or_many(source_or_default(source, settings, out))
+    if (watch or show) and (out_folder == "-" or all_accounts):
+        raise UsageError("--open and --watch go with one report that is written to a folder")
+    if watch and sources == "-":
+        raise UsageError("--watch reads its source again and again, which standard input cannot give")
+
+    def written() -> list[Path]:
+        resolved = resolve(sources, ReadOptions(reading.input_format))
+        with (
+            hashed(resolved, settings.engine) as files,
+            connected(
+                resolved, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
+            ) as db,
+        ):
+            report_context = context(db, branding=brand, files=files.result())
+            if all_accounts:
+                with opt.progress(out) as update:
+                    paths = statements(report_context, wanted, Path(out_folder), update)
+                out.say(f"{counted(len(paths), 'file')}; the index: {', '.join(map(str, paths[: len(wanted)]))}")
+                return paths
+            content = replace(build(report_context), reload_s=watch or 0)
+        if out_folder == "-":
+            print_bytes(render(content, wanted[0]))
+            return []
+        paths = write(content, wanted, Path(out_folder))
+        for path in paths:
+            out.say(str(path))
+        return paths
+
+    paths = written()
+    if show:
+        webbrowser.open(paths[0].resolve().as_uri())
+    if watch:
+        _repeat(written, watch, out)
     return 0
+
+
+def _repeat(write: Callable[[], object], seconds: int, out: opt.Output) -> None:
+    """Write again and again until Ctrl-C; where that fails, it is said, and the last good report stays."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            sleep(seconds)
+            try:
+                write()
+            except PolydocError as error:
+                out.warn(f"{error}; the report stays as it was, and is tried again in {seconds} s")
 
 
 def _rerun(

@@ -67,8 +67,9 @@ class Column:
 class Table:
     """Rows of raw values. Formats for reading show the first ``shown`` of them, then ``others`` and ``total``.
 
-    ``others`` sums up all rows that are not shown. XLSX and JSON hold every row, and no ``others``. ``live`` names the breakdown of
-    the cube that its rows are, in the cube's order: ``account`` or ``language``, or ``day``, ``week`` or ``month``.
+    ``others`` sums up all rows that are not shown. XLSX and JSON hold every row, and no ``others``. ``live`` names the
+    breakdown of the cube that its rows are, in the cube's order: ``account`` or ``language``, or ``day``, ``week`` or
+    ``month``.
     """
 
     columns: tuple[Column, ...]
@@ -165,7 +166,8 @@ class Theme:
 class Report:
     """A whole report. ``since`` and ``until`` are half-open in UTC, open where None; ``made_at`` is UTC.
 
-    ``facts`` say where the figures come from: label and text. ``cube`` is None where a page has no filters.
+    ``facts`` say where the figures come from: label and text. ``cube`` is None where a page has no filters. An open
+    page loads itself anew after ``reload_s`` seconds; never where that is 0.
     """
 
     kind: str
@@ -188,3 +190,4 @@ class Report:
     words: Formatter
     look: Theme = field(default_factory=Theme)
     cube: Cube | None = None
+    reload_s: int = 0

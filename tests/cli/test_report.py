@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.paths import SAMPLE
+from support.runs import ndjson, wire
 
 from polydoc_analytics.cli import run
 
@@ -103,3 +105,45 @@ def test_branding_and_names_come_from_the_configuration(cli, tmp_path: Path) -> 
     code, _, err = cli(SAMPLE, "--format", "md", "--out", "-")
     assert code == 2
     assert "unknown key 'titel'; did you mean title?" in err
+
+
+def test_a_watched_report_is_written_anew_with_what_has_come_and_its_page_loads_itself_anew(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, opened, pages = tmp_path / "runs.ndjson", [], []
+    source.write_bytes(ndjson([wire("a")]))
+
+    def sleep(seconds: int) -> None:
+        assert seconds == 60
+        pages.append((tmp_path / "overview_2026-03.html").read_text("utf-8"))
+        if len(pages) == 1:
+            source.write_bytes(ndjson([wire("a"), wire("b")]))
+        elif len(pages) == 2:
+            source.write_bytes(b"{")  # the report stays as it was
+            monkeypatch.setattr("polydoc_analytics.cli.report.sleep", interrupt)
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("polydoc_analytics.cli.report.sleep", sleep)
+    monkeypatch.setattr("polydoc_analytics.cli.report.webbrowser.open", opened.append)
+    code, _, err = cli("runs.ndjson", "--period", "2026-03", "--open", "--watch", "60", "--strict")
+    assert code == 0
+    assert opened == [(tmp_path / "overview_2026-03.html").as_uri()]
+    assert [re.findall('<span class="number">(.*?)</span>', page)[0] for page in pages] == ["1", "2"]
+    assert '"reload_s":60' in pages[0]
+    assert "the report stays as it was, and is tried again in 60 s" in err
+    assert (tmp_path / "overview_2026-03.html").read_text("utf-8") == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--watch", "60", "--out", "-"], "--open and --watch go with one report that is written to a folder"),
+        (["--open", "--all-accounts", "--kind", "statement"], "--open and --watch go with one report"),
+    ],
+)
+def test_what_cannot_be_watched_is_said(cli, arguments: list[str], message: str) -> None:
+    code, _, err = cli(SAMPLE, *arguments)
+    assert code == 2
+    assert message in err

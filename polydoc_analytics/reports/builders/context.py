@@ -100,7 +100,7 @@ class Context:
     def cost_figure(self, credits_: int | None) -> Figure:
         """Key figure: the cost of an amount of credits."""
         price = self.words.price(self.branding.price_per_credit or Decimal(0))
-        return self.figure("cost", "Cost", self.money(credits_), "money", note=f"at {price} per credit")
+        return self.figure("cost", "Cost", self.money(credits_), "money", note=f"at {price} per credit", measure="cost")
 
     def figure(self, name: str, label: str, number: Scalar, kind: Kind, before: Scalar = None, **more: Any) -> Figure:
         """Return a key figure with its change against ``before``: relative, but in points where it is a rate."""

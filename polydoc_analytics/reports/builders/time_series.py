@@ -74,19 +74,41 @@ def period_table(
 
 def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) -> tuple[Chart, Chart]:
     """Return the charts of runs and of credits over time."""
-    runs = vega_lite.usage_over_time(chart_rows(rows, "runs", "failed_runs"), every=every, brush=True)
-    charged = vega_lite.usage_over_time(chart_rows(rows, "credits"), every=every, measure="credits", label="credits")
+    marks = ("is_partial",) if every != "day" else ()
+    drawn = chart_rows(rows, "runs", "failed_runs", *marks)
+    runs = vega_lite.usage_over_time(drawn, every=every, brush=True)
+    drawn = chart_rows(rows, "credits", *marks)
+    charged = vega_lite.usage_over_time(drawn, every=every, measure="credits", label="credits")
     foot = " Failed runs are the orange foot of each bar."
+    cut = _cut(rows, every)
     return (
         Chart(
             "runs_over_time",
             f"Runs by {every}",
-            peak(context, rows, "runs", every) + (foot if any(row["failed_runs"] for row in rows) else ""),
+            peak(context, rows, "runs", every) + (foot if any(row["failed_runs"] for row in rows) else "") + cut,
             runs,
             live="time",
             sheet=SheetChart("column", "period", ("runs", "failed_runs")),
         ),
-        Chart("credits_over_time", f"Credits by {every}", peak(context, rows, "credits", every), charged, live="time"),
+        Chart(
+            "credits_over_time",
+            f"Credits by {every}",
+            peak(context, rows, "credits", every) + cut,
+            charged,
+            live="time",
+        ),
+    )
+
+
+def _cut(rows: Sequence[dict[str, Any]], every: str) -> str:
+    """Sentence on the bars of weeks and months that the period cuts; empty where it cuts none."""
+    count = 0 if every == "day" else sum(bool(row["is_partial"]) for row in rows)
+    if not count:
+        return ""
+    return (
+        f" The paler bar is a {every} that the period cuts."
+        if count == 1
+        else f" Paler bars are {every}s that the period cuts."
     )
 
 

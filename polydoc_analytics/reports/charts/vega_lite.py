@@ -64,13 +64,17 @@ def _time(rows: Rows, every: str, *, are_bars: bool = False, is_small: bool = Fa
     if is_small:
         axis |= {"labelFontSize": 10, "labelFlush": True}
         periods = [periods[0], periods[-1]] if periods else []
-    if periods and (is_small or len(periods) <= _MAX_LABELS or every == "week"):
-        # Labels at the given periods: on a short axis Vega repeats days, and puts weeks on Sundays.
+    if periods and (is_small or len(periods) <= _MAX_LABELS or every != "day"):
+        # Labels at the given periods: Vega repeats days on a short axis, puts weeks on Sundays, goes beyond the last.
         step = -(-len(periods) // _MAX_LABELS)
         half = _HALF_MS[every] if are_bars and len(periods) <= _MAX_LABELS else 0
         axis["values"] = [_utc(period, half) for period in periods[::step]]
         axis["labelExpr"] = f"utcFormat(datum.value - {half}, '{form}')"
-    return {"field": "period", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
+    scale: Spec = {"type": "utc"}
+    if are_bars and rows:
+        # Charts of the same periods have the same axis, whichever rows know the measure.
+        scale["domain"] = [_utc(str(of(row[key] for row in rows)), 0) for key, of in (("period", min), ("end", max))]
+    return {"field": "period", "type": "temporal", "scale": scale, "axis": axis}
 
 
 def _utc(period: str, later_ms: int) -> Spec:
@@ -80,30 +84,38 @@ def _utc(period: str, later_ms: int) -> Spec:
 
 
 def _counts(rows: Rows, *measures: str, max_ticks: int = 4) -> Spec:
-    """Axis of counts, with ticks at whole numbers only."""
+    """Axis of counts: ticks at whole numbers only, written as 12k and 1.5M where the greatest is 10,000 or more."""
     greatest = max((row[name] or 0 for row in rows for name in measures), default=0)
+    text = "format(datum.value, ',')" if greatest < 10_000 else "datum.value ? format(datum.value, '.3~s') : '0'"
     return {
         "tickCount": min(max_ticks, max(greatest, 1)),
         "tickMinStep": 1,
-        "format": "~s",
-        "labelExpr": "datum.value % 1 ? '' : datum.label",
+        "labelExpr": f"datum.value % 1 ? '' : {text}",
     }
 
 
 def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str = "runs", brush: bool = False) -> Spec:
     """Return bars of a measure by period; rows have period, end (of the bar), the measure and, of runs, failed_runs.
 
-    Failed runs stand at the foot of the bars of runs.
+    Failed runs stand at the foot of the bars of runs. Bars of rows with is_partial, which the interval cuts, are paler.
     """
-    y: Spec = {"type": "quantitative", "axis": {"title": label, **_counts(rows, measure), **_WHOLE}}
+    ticks = _counts(rows, measure)
+    y: Spec = {
+        "type": "quantitative",
+        "axis": {"title": label, **ticks, **_WHOLE},
+        "scale": {"nice": ticks["tickCount"], "zero": True},
+    }
     x, end = _time(rows, every, are_bars=True), {"field": "end"}
     tooltip = [
         {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
         {"field": measure, "type": "quantitative", "title": label, "format": ","},
     ]
+    pale = {"condition": {"test": "datum.dim || datum.is_partial", "value": 0.45}, "value": 1}
+    rest: Spec = {"x2": end, "y2": {"datum": 0}, "fillOpacity": pale, "tooltip": tooltip}
+    mark: Spec = {"type": "rect", "stroke": PAPER, "strokeWidth": 1}
     whole: Spec = {
-        "mark": {"type": "rect", "fill": ACCENT, "stroke": PAPER, "strokeWidth": 1},
-        "encoding": {"x": x, "x2": end, "y": {**y, "field": measure}, "y2": {"datum": 0}, "tooltip": tooltip},
+        "mark": {**mark, "fill": ACCENT},
+        "encoding": {"x": x, "y": {**y, "field": measure}, **rest},
     }
     if brush:
         whole["params"] = [
@@ -115,8 +127,8 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
     layers = [whole]
     if measure == "runs":
         tooltip.append({"field": "failed_runs", "type": "quantitative", "title": "failed runs", "format": ","})
-        failed = {"x": x, "x2": end, "y": {**y, "field": "failed_runs"}, "y2": {"datum": 0}, "tooltip": tooltip}
-        layers.append({"mark": {"type": "rect", "fill": WARM, "stroke": PAPER, "strokeWidth": 1}, "encoding": failed})
+        failed = {"x": x, "y": {**y, "field": "failed_runs"}, **rest}
+        layers.append({"mark": {**mark, "fill": WARM}, "encoding": failed})
     return specification(rows, 150, {"layer": layers})
 
 

@@ -18,18 +18,15 @@ from polydoc_analytics.reports.renderers.table_rows import Lines, is_number, lin
 
 _MAX_ROWS = 500
 _MANY_ROWS = 8
-_FIRST_ROWS = 20
+_FIRST_ROWS = 31
 """Rows of a table that are seen at once where nothing sums up the others."""
 _MAX_SORTED = 200
 _IDS = ("account_id", "language")
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
-def render(report: Report, *, reload_s: int = 0) -> bytes:
-    """Write the page as UTF-8; scripts are allowed by hash, and all data is escaped.
-
-    With ``reload_s`` the open page loads itself anew every so many seconds, and keeps its filters.
-    """
+def render(report: Report) -> bytes:
+    """Write the page as UTF-8; scripts are allowed by hash, and all data is escaped."""
     charts = {chart.name: _chart(chart) for section in report.sections for chart in section.charts}
     scripts = [_bundle(), _file("page.js")] if charts or any(s.table for s in report.sections) else []
     if not charts and scripts:
@@ -39,7 +36,7 @@ def render(report: Report, *, reload_s: int = 0) -> bytes:
         "cube": _cube(report),
         "locale": report.words.locale.replace("_", "-"),
         "slug": f"{report.kind}_{report.slug}",
-        "reload_s": reload_s,
+        "reload_s": report.reload_s,
     }
     text = _template().render(
         report=report,
