@@ -18,11 +18,7 @@ from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import connected, one_or_many, opened_lake, source_or_default
 from polydoc_analytics.cli.terminal import print_bytes
 from polydoc_analytics.config.settings import Settings
-<<<<<<< HEAD
-from polydoc_analytics.errors import UsageError, refuse_address, require_extra
-=======
-from polydoc_analytics.errors import PolydocError, UsageError, refuse_address
->>>>>>> 5ed5194 (Write a report again and again while its open page follows; let charts of time share their axis)
+from polydoc_analytics.errors import PolydocError, UsageError, refuse_address, require_extra
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:

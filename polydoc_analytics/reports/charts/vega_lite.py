@@ -64,7 +64,7 @@ def _time(rows: Rows, every: str, *, are_bars: bool = False, is_small: bool = Fa
     if is_small:
         axis |= {"labelFontSize": 10, "labelFlush": True}
         periods = [periods[0], periods[-1]] if periods else []
-    if periods and (is_small or len(periods) <= _MAX_LABELS or every != "day"):
+    if periods:
         # Labels at the given periods: Vega repeats days on a short axis, puts weeks on Sundays, goes beyond the last.
         step = -(-len(periods) // _MAX_LABELS)
         half = _HALF_MS[every] if are_bars and len(periods) <= _MAX_LABELS else 0
