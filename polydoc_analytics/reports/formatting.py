@@ -15,6 +15,7 @@ from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.money import Money
 
 UNKNOWN = "–"
+MINUS = "\u2212"
 _MAX_CHARACTERS = 120
 _DIGITS = 100
 _KEPT_FORMATS = "\u200c\u200d"
@@ -84,7 +85,9 @@ def _number(value: Any, kind: str, locale: str) -> str:
     text: str = _pattern(kind, locale).apply(number, _parsed(locale))
     if kind == "points":
         text += " points"
-    return f"+{text}" if kind in ("change", "points") and value > 0 else text
+    if kind in ("change", "points"):
+        return f"+{text}" if value > 0 else text.replace("-", MINUS)
+    return text
 
 
 @cache
