@@ -226,7 +226,7 @@ def test_a_short_axis_names_each_day_once_and_counts_in_whole_numbers(file, days
 
 
 def test_weeks_are_named_by_their_mondays(file) -> None:
-    made = [on(f"{month:02}-{day:02}", f"{month}-{day}") for month in range(1, 11) for day in (1, 8, 15, 22)]
+    made = [on(f"{month:02}-{day:02}", f"{month}-{day}") for month in range(5, 11) for day in (1, 8, 15, 22)]
     chart = section(built(file(made), now=NOW), "usage_over_time").charts[0]
     dates = [text for text in axis_texts(chart) if re.fullmatch(r"\d+ [A-Z][a-z]{2}", text)]
     assert len(dates) >= 3
