@@ -7,9 +7,13 @@ demo:
     polydoc-analytics usage data/sample_runs.ndjson --period 2026-10
     polydoc-analytics report data/sample_runs.ndjson --period 2026-10 --out build/demo
 
-# The tests, or those that the arguments choose.
+# The tests, or those that the arguments choose, and the ten slowest.
 test *arguments:
-    pytest {{ arguments }}
+    pytest --durations 10 {{ arguments }}
+
+# The long checks: more kills, writers, seeds and days than the tests have.
+soak *arguments:
+    pytest -m slow --durations 10 {{ arguments }}
 
 # Style, types and the import contract.
 lint:

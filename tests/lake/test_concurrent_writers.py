@@ -1,6 +1,6 @@
 """Many processes write to one lake while others read it: nothing is lost, nothing double, and every look is whole.
 
-``pytest -m slow tests/lake/test_concurrent_writers.py`` takes 200 snapshots meanwhile.
+``just soak tests/lake/test_concurrent_writers.py`` has more writers, more loads and 200 snapshots meanwhile.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from support.lake_loads import child, expected, left_overs, observed, write_load
+from support.repetitions import slow
 
 from polydoc_analytics import Lake, connect
 
-WRITERS, LOADS = 4, 10
 WRITER = """
 import sys
 from pathlib import Path
@@ -26,9 +26,9 @@ for number in map(int, sys.argv[3:]):
 """
 
 
-def _numbers(writer: int) -> list[int]:
+def _numbers(writer: int, writers: int, loads: int) -> list[int]:
     """The loads of a writer: half of them are its own, half are brought by another one too, at another time."""
-    return [1 + (writer * LOADS // 2 + k * 7) % (WRITERS * LOADS // 2) for k in range(LOADS)]
+    return [1 + (writer * loads // 2 + k * 7) % (writers * loads // 2) for k in range(loads)]
 
 
 def _look(lake: Path) -> int:
@@ -44,18 +44,22 @@ def _look(lake: Path) -> int:
     return number
 
 
-def _write_and_look(folder: Path, looks: int) -> None:
-    lake = folder / "lake"
-    everything = sorted({number for writer in range(WRITERS) for number in _numbers(writer)})
+@pytest.mark.parametrize(("count", "each", "looks"), [(3, 6, 20), slow(4, 10, 20), slow(4, 10, 200)])
+def test_processes_write_overlapping_loads_while_somebody_reads(
+    tmp_path: Path, count: int, each: int, looks: int
+) -> None:
+    folder, lake = tmp_path, tmp_path / "lake"
+    brought = [_numbers(writer, count, each) for writer in range(count)]
+    everything = sorted({number for numbers in brought for number in numbers})
     for number in everything:
         write_load(folder, number)
     Lake(lake).ingest(write_load(folder, everything[0]))
-    writers = [child(WRITER, folder, lake, *_numbers(writer)) for writer in range(WRITERS)]
+    writers = [child(WRITER, folder, lake, *numbers) for numbers in brought]
     seen = []
     while len(seen) < looks or any(writer.poll() is None for writer in writers):
         seen.append(_look(lake))
     for writer in writers:
-        _ends_well(writer)
+        _ends_well(writer, each)
     assert seen == sorted(seen)
     assert len(set(seen)) > 3
     assert observed(lake) == expected(everything)
@@ -70,19 +74,10 @@ def _write_and_look(folder: Path, looks: int) -> None:
     assert not left_overs(lake)
 
 
-def _ends_well(writer: subprocess.Popen[str]) -> None:
+def _ends_well(writer: subprocess.Popen[str], loads: int) -> None:
     output, errors = writer.communicate(timeout=120)
     assert writer.returncode == 0, errors
-    assert len(output.splitlines()) == LOADS
-
-
-def test_four_processes_write_ten_overlapping_loads_each_while_somebody_reads(tmp_path: Path) -> None:
-    _write_and_look(tmp_path, 20)
-
-
-@pytest.mark.slow
-def test_four_processes_write_while_200_snapshots_are_taken(tmp_path: Path) -> None:
-    _write_and_look(tmp_path, 200)
+    assert len(output.splitlines()) == loads
 
 
 def test_a_writer_that_waits_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A load that is killed, or loses its machine's power, leaves a lake that is whole.
 
-``pytest -m slow tests/lake/test_crash.py`` kills 200 times instead of 20.
+``just soak tests/lake/test_crash.py`` kills 20 and 200 times, too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.lake_loads import child, expected, left_overs, observed, write_load
+from support.repetitions import slow
 
 from polydoc_analytics import Lake
 from polydoc_analytics.lake import delta_table, erasure
@@ -130,14 +131,9 @@ def _survives(folder: Path, kills: int, seed: int) -> None:
 
 
 @_can_kill
-def test_a_lake_survives_20_kills_wherever_they_come(tmp_path: Path) -> None:
-    _survives(tmp_path, 20, seed=3)
-
-
-@_can_kill
-@pytest.mark.slow
-def test_a_lake_survives_200_kills_wherever_they_come(tmp_path: Path) -> None:
-    _survives(tmp_path, 200, seed=4)
+@pytest.mark.parametrize(("kills", "seed"), [(6, 2), slow(20, 3), slow(200, 4)])
+def test_a_lake_survives_kills_wherever_they_come(tmp_path: Path, kills: int, seed: int) -> None:
+    _survives(tmp_path, kills, seed)
 
 
 class Disk:
