@@ -5,8 +5,11 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import shlex
+import shutil
 import ssl
+import subprocess
 import sys
 import tomllib
 import types
@@ -183,6 +186,26 @@ def small(folder: Path) -> Path:
     return folder
 
 
+def on_path(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
+    """Put a command polydoc-analytics on the PATH that is this script."""
+    (folder / "bin").mkdir()
+    command = folder / "bin" / "polydoc-analytics"
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="there is no shell that cron could call")
+def test_the_line_for_cron_hands_the_secrets_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [line] = blocks("crontab")
+    on_path(monkeypatch, tmp_path, 'echo "$@: $SMTP_PASSWORD"')
+    monkeypatch.delenv("SMTP_PASSWORD", raising=False)
+    (tmp_path / "secrets.env").write_text("SMTP_PASSWORD='two words'\n")
+    command = line.split(None, 5)[5].replace("/srv/reports", str(tmp_path))
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "schedule due --quiet: two words\n"
+
+
 def test_the_line_for_cron_does_what_is_due(small: Path) -> None:
     [line] = blocks("crontab")
     parts = line.split(None, 5)
@@ -205,6 +228,45 @@ def test_the_units_for_systemd_do_what_is_due(small: Path) -> None:
     assert list((small / "out").iterdir())
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_takes_the_units_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_path(monkeypatch, tmp_path, "exit 0")
+    names = []
+    for text in blocks("ini"):
+        name, unit = text.partition("\n")[0].rpartition("/")[2], tmp_path / text.partition("\n")[0].rpartition("/")[2]
+        unit.write_text(text.replace("/usr/local/bin/", f"{tmp_path}/bin/"))
+        names.append(str(unit))
+        assert name.startswith("polydoc-reports.")
+    done = subprocess.run(["systemd-analyze", "verify", *names], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_cron_job_for_kubernetes_is_what_its_schema_asks_for() -> None:
+    """Skipped where the package kubernetes-validate, which has Kubernetes' own schemas, is not installed."""
+    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    [text] = blocks("yaml")
+    kubernetes_validate.validate(yaml.safe_load(text), kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_image_is_built_from_the_wheel_with_extras_that_there_are() -> None:
+    """Only read here: a build needs a daemon and an image to start from."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    instructions = [line.split(None, 1) for line in lines if line[:1].isalpha()]
+    assert [name for name, _ in instructions] == ["FROM", "COPY", "RUN", "USER", "WORKDIR", "ENTRYPOINT", "CMD"]
+    given = dict(instructions)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = re.search(r"\$wheel\[([\w,]+)\]", given["RUN"])
+    assert extras
+    assert set(extras[1].split(",")) <= set(project["optional-dependencies"])
+    assert json.loads(given["ENTRYPOINT"]) == list(project["scripts"])
+    assert (ROOT / ".dockerignore").read_text().split() == ["*", "!" + given["COPY"].split()[0]]
+    # Kubernetes compares a user by number with `runAsNonRoot`.
+    assert int(given["USER"]) > 0
+    [pod] = [job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in map(yaml.safe_load, blocks("yaml"))]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert f"docker build --tag {pod['containers'][0]['image']} ." in (ROOT / PAGE).read_text()
+
+
 def test_the_cron_job_for_kubernetes_does_what_is_due(small: Path) -> None:
     [text] = blocks("yaml")
     job = yaml.safe_load(text)
@@ -215,6 +277,16 @@ def test_the_cron_job_for_kubernetes_does_what_is_due(small: Path) -> None:
     assert [one["name"] for one in container["volumeMounts"]] == [one["name"] for one in pod["volumes"]]
     called(shlex.join(container["command"]), small)
     assert list((small / "out").iterdir())
+
+
+def test_the_dag_for_airflow_is_one_to_airflow() -> None:
+    """Skipped where Airflow is not installed, which is as large as all the rest."""
+    pytest.importorskip("airflow.sdk", reason="Airflow is not installed")
+    pytest.importorskip("airflow.providers.standard.operators.bash", reason="its operators are not installed")
+    [code] = blocks("python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "dag.py", "exec"), names)
+    assert (names["dag"].dag_id, names["dag"].task_ids) == ("polydoc_reports", ["due"])
 
 
 def test_the_dag_for_airflow_calls_what_is_due(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
