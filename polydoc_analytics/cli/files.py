@@ -114,6 +114,9 @@ def export(
     choice: opt.Choice,
     reading: opt.StrictReading,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    contract: Annotated[
+        bool, typer.Option("--contract", help="Write a data contract (ODCS) beside it, DEST.odcs.yaml.")
+    ] = False,
     views: opt.Views = None,
     json: opt.Json = False,
     quiet: opt.Quiet = False,
@@ -132,14 +135,14 @@ def export(
     settings = opt.configured(reading.config, choice.timezone, choice.date_basis, views)
     if is_database_name(destination):
         with connected(source, out, settings, choice=choice, reading=reading, views=settings.views) as db:
-            written = db.export(destination, overwrite=overwrite)
+            written = db.export(destination, overwrite=overwrite, contract=contract)
             if json:
                 data = [{"path": destination, "runs": written.runs, "bytes": written.bytes}]
                 print_json(envelope("export", db, None) | {"data": data})
         out.say(f"{destination}: {counted(written.runs, 'run')} and {written.views} views, {written.bytes:,} bytes")
         return
     _raise_if_for_database(choice, views)
-    _export_parquet(source, destination, out, settings, reading, choice.as_of, overwrite=overwrite)
+    _export_parquet(source, destination, out, settings, reading, choice.as_of, overwrite=overwrite, contract=contract)
 
 
 def _raise_if_for_database(choice: opt.Choice, views: str | None) -> None:
@@ -159,6 +162,7 @@ def _export_parquet(
     as_of: str | None,
     *,
     overwrite: bool,
+    contract: bool,
 ) -> None:
     from polydoc_analytics.ingest.results import Staged
     from polydoc_analytics.query.export import export as write
@@ -176,6 +180,7 @@ def _export_parquet(
             progress=update,
             as_of=as_of,
             timezone=settings.timezone,
+            contract=contract,
         )
     assert isinstance(staged, Staged)
     files, size = len(staged.manifest.parts), sum(part.bytes for part in staged.manifest.parts)

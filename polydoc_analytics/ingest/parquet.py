@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from polydoc_analytics.errors import FULL_OR_FAILED, UsageError, refuse_address, unwritable
 from polydoc_analytics.ingest.manifest import Manifest, Part
 from polydoc_analytics.loaders.input_file import MANIFEST
-from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema
+from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema, described_schema
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -52,7 +52,7 @@ class PartWriter:
     def __init__(self, folder: Path, *, load: str | None = None) -> None:
         self._folder = folder
         self._load = load
-        self._schema = arrow_schema() if load is None else arrow_schema().append(LOAD_FIELD)
+        self._schema = described_schema() if load is None else arrow_schema().append(LOAD_FIELD)
         self._held: dict[str, list[pa.Table]] = {}
         self._held_rows: dict[str, int] = {}
         self._open: OrderedDict[str, tuple[str, pq.ParquetWriter]] = OrderedDict()

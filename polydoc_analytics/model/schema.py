@@ -100,6 +100,15 @@ def arrow_schema() -> pa.Schema:
 
 
 @cache
+def described_schema() -> pa.Schema:
+    """Return the Arrow schema of the Run, with the meaning of each column in its field's metadata as description."""
+    import pyarrow as pa
+
+    fields = zip(arrow_schema(), COLUMNS, strict=True)
+    return pa.schema([field.with_metadata({"description": column.meaning}) for field, column in fields])
+
+
+@cache
 def polars_schema() -> pl.Schema:
     """Return the Run as a Polars schema: String, Datetime("us", "UTC") and Int64 columns."""
     import polars as pl

@@ -400,17 +400,31 @@ class Database:
         keys = shown.select(view.keys)
         return self._fetched(lambda: self._engine.over_rows(sql, "shown_rows", keys)).row(0, named=True)
 
-    def export(self, destination: str | os.PathLike[str], *, overwrite: bool = False) -> DatabaseFile:
-        """Write the runs, languages, accounts and all views to a DuckDB file, for BI tools.
+    def export(
+        self, destination: str | os.PathLike[str], *, overwrite: bool = False, contract: bool = False
+    ) -> DatabaseFile:
+        """Write the runs, languages, accounts and all views to the DuckDB file ``destination``, for BI tools.
 
         Interval, filters, date basis and zone are those of the database; the file's table ``about`` tells them. Any
         DuckDB from 1.1 on opens it, without this package. It appears when it is whole, in the place of an earlier
-        export where ``overwrite`` is given. Raises UsageError where the file exists or the engine is another than
-        DuckDB, SourceError where it cannot be written.
+        export where ``overwrite`` is given. With ``contract`` a data contract is written beside it, in the Open Data
+        Contract Standard, as ``DESTINATION.odcs.yaml``. Raises UsageError where the file exists or the engine is
+        another than DuckDB, SourceError where it cannot be written.
         """
         from polydoc_analytics.query.duckdb_file import write_database
 
-        return write_database(self.duckdb, self._scope, self._about(), destination, overwrite=overwrite)
+        about = self._about()
+        file = write_database(self.duckdb, self._scope, about, destination, overwrite=overwrite)
+        if contract:
+            from polydoc_analytics.query.data_contract import view_table, write_contract
+
+            tables = [
+                view_table(view.name, view.title, view.grain, self.describe(view.name).rows())
+                for view in self.catalog.values()
+            ]
+            said = ("timezone", "since", "until", "date_basis")
+            write_contract(destination, tables, {name: str(about[name][0]) for name in said if about[name][0]})
+        return file
 
     def _about(self) -> dict[str, tuple[str | None, str]]:
         since, until = self.interval.since, self.interval.until

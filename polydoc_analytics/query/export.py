@@ -76,6 +76,7 @@ def export(
     progress: Progress | None = None,
     as_of: AsOf = None,
     timezone: str = "UTC",
+    contract: bool = False,
     **choices: Any,
 ) -> Staged | DatabaseFile:
     """Write checked, merged runs as zstd Parquet in ``created_month=YYYY-MM/`` (UTC) with a manifest.
@@ -87,7 +88,8 @@ def export(
 
     A ``destination`` that ends in ``.duckdb`` becomes a database file for BI tools: see
     :meth:`polydoc_analytics.Database.export`, whose result is returned. ``choices`` are for it alone: those of
-    ``connect``, such as period, account, date_basis, accounts.
+    ``connect``, such as period, account, date_basis, accounts. With ``contract`` a data contract is written beside
+    either, in the Open Data Contract Standard, as ``DESTINATION.odcs.yaml``.
     """
     from polydoc_analytics.ingest.manifest import write_manifest
     from polydoc_analytics.ingest.parquet import NewFolder
@@ -108,7 +110,7 @@ def export(
             timezone=timezone,
             **choices,
         ) as db:
-            return db.export(destination, overwrite=overwrite)
+            return db.export(destination, overwrite=overwrite, contract=contract)
     if choices:
         raise UsageError(f"{', '.join(choices)}: for a file that ends in .duckdb alone; Parquet has every run")
     options = ReadOptions(input_format, assume_utc, partial, strict, quarantine_to, progress)
@@ -116,6 +118,10 @@ def export(
     with NewFolder(Path(destination), overwrite=overwrite) as half, scratch() as work:
         staged = _staged(resolved, half, work, options, as_of, timezone)
         write_manifest(half, staged.manifest)
+    if contract:
+        from polydoc_analytics.query.data_contract import run_table, write_contract
+
+        write_contract(destination, [run_table()], {})
     return staged
 
 
