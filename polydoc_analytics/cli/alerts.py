@@ -35,6 +35,8 @@ def check(
     """Check every alert: exit 1 when any fires. Receivers are notified once when it starts and once when it is over.
 
     Example: polydoc-analytics alerts check --lake lake
+
+    Example: polydoc-analytics alerts check --dry-run --json
     """
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.alerts import evaluate
@@ -91,7 +93,12 @@ def list_(
     json: opt.Json = False,
     config: opt.Config = None,
 ) -> None:
-    """List the alerts of the settings, and since when they fire, as of the last check."""
+    """List the alerts of the settings, and since when they fire, as of the last check.
+
+    Example: polydoc-analytics alerts list
+
+    Example: polydoc-analytics alerts list --json
+    """
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.alerts import evaluate
 

@@ -24,6 +24,8 @@ def init(
     """Write a polydoc-analytics.toml to start from, and beside it the JSON Schema that editors complete it by.
 
     Example: polydoc-analytics config init
+
+    Example: polydoc-analytics config init --out settings/
     """
     from polydoc_analytics.automation.example_config import EXAMPLE
     from polydoc_analytics.config.json_schema import FILE, shipped
@@ -45,7 +47,12 @@ def init(
 
 @command(config_app)
 def show(config: opt.Config = None, json: opt.Json = False) -> None:
-    """Show the settings in force, defaults and environment included; of secrets the variables' names alone."""
+    """Show the settings in force, defaults and environment included; of secrets the variables' names alone.
+
+    Example: polydoc-analytics config show
+
+    Example: polydoc-analytics config show --json
+    """
     content = _in_force(config)
     if json:
         from polydoc_analytics.cli.shared import print_json
@@ -64,6 +71,8 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
     contact, accounts that the lake does not know, and sources of which nothing is there yet, are mentioned alone.
 
     Example: polydoc-analytics config check
+
+    Example: polydoc-analytics config check --config polydoc-analytics.toml
     """
     from polydoc_analytics.automation.config import checked_plans
     from polydoc_analytics.automation.settings_check import check_settings, speaks_of_accounts

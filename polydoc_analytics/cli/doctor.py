@@ -17,7 +17,12 @@ def doctor(
     now: opt.Now = None,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Examine the lake, its sources and its schedule: what is in doubt, and what to do. Exits with 1 on damage."""
+    """Examine the lake, its sources and its schedule: what is in doubt, and what to do. Exits with 1 on damage.
+
+    Example: polydoc-analytics doctor --lake lake
+
+    Example: polydoc-analytics doctor --json
+    """
     import polars as pl
 
     from polydoc_analytics.cli.tables import json_value, two_columns

@@ -76,6 +76,8 @@ def explain(
     of a token. A period in progress is compared with the same days of the one before.
 
     Example: polydoc-analytics explain exports/ --period last-month --by account
+
+    Example: polydoc-analytics explain exports/ --measure runs --period 2026-10 --against 2026-09 --json
     """
     from polydoc_analytics.query.explain import check_measure
 

@@ -44,6 +44,10 @@ def check(
     """Account for every row of a source: read, merged, quarantined and why, and what looks suspicious.
 
     Exits with 1 when any row was quarantined.
+
+    Example: polydoc-analytics check exports/ --quarantine rejected.ndjson
+
+    Example: polydoc-analytics check exports/ --json
     """
     out = opt.output(json=json, quiet=quiet, no_color=no_color)
     choice = opt.Choice(timezone=timezone, now=now)
@@ -128,6 +132,10 @@ def export(
 
     DEST that ends in .duckdb is a database file for BI tools: runs, languages, accounts and all views with their
     meaning. The flags of interval, filters and views are for it alone.
+
+    Example: polydoc-analytics export exports/ runs/ --overwrite
+
+    Example: polydoc-analytics export lake october/ --as-of 1
     """
     from polydoc_analytics.query.duckdb_file import is_database_name
 
@@ -201,7 +209,12 @@ def sample(
     broken: Annotated[int, typer.Option("--broken", metavar="N", help="How many lines that break a rule to add.")] = 0,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Write realistic synthetic runs as NDJSON."""
+    """Write realistic synthetic runs as NDJSON.
+
+    Example: polydoc-analytics sample runs.ndjson --runs 500
+
+    Example: polydoc-analytics sample broken.ndjson --runs 50 --broken 3 --seed 1
+    """
     from polydoc_analytics.loaders.sample import write_sample
 
     out = opt.output(quiet=quiet)

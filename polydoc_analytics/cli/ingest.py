@@ -38,6 +38,8 @@ def ingest(
     """Load a source into the lake: all of it, or nothing where it fails. Loading twice changes nothing.
 
     Example: polydoc-analytics ingest exports/ --lake lake
+
+    Example: polydoc-analytics ingest corrections.ndjson --lake lake --correct
     """
     out = opt.output(json=json, quiet=quiet, no_color=no_color)
     settings = opt.configured(reading.config)
@@ -80,6 +82,8 @@ def sync(
     A source that fails is named, the others are synced all the same, and the exit code is 2.
 
     Example: polydoc-analytics sync api --lake lake
+
+    Example: polydoc-analytics sync --lake lake --full
     """
     from polydoc_analytics.ingest.connectors import sources
     from polydoc_analytics.lake.sync import sync as synced

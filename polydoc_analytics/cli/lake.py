@@ -33,7 +33,12 @@ def history(
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """List the loads, the newest first: what each brought, and what was known as of it (--as-of NUMBER)."""
+    """List the loads, the newest first: what each brought, and what was known as of it (--as-of NUMBER).
+
+    Example: polydoc-analytics lake history --lake lake
+
+    Example: polydoc-analytics lake history --top 5 --json
+    """
     out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
     settings = opt.configured(config)
     out = replace(out, timezone=settings.timezone)
@@ -67,6 +72,8 @@ def diff(
     JSON has both as sections, figures and runs; CSV has the figures alone.
 
     Example: polydoc-analytics lake diff 1 2 --lake lake
+
+    Example: polydoc-analytics lake diff 2026-10-01 --json
     """
     out = opt.output(json=json, csv=csv, no_color=no_color)
     settings = opt.configured(config, timezone)
@@ -111,7 +118,12 @@ def quarantine(
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """Show the rows that the loads rejected, or write them to a file that can be mended and ingested."""
+    """Show the rows that the loads rejected, or write them to a file that can be mended and ingested.
+
+    Example: polydoc-analytics lake quarantine --lake lake
+
+    Example: polydoc-analytics lake quarantine --out rejected.ndjson
+    """
     from polydoc_analytics.ingest.quarantine import write_rejected
 
     out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
@@ -139,7 +151,12 @@ def compact(
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """Put small files together, sorted by created_at, and remove what no snapshot needs. No figure changes."""
+    """Put small files together, sorted by created_at, and remove what no snapshot needs. No figure changes.
+
+    Example: polydoc-analytics lake compact --lake lake
+
+    Example: polydoc-analytics lake compact --run --retention 30
+    """
     out = opt.output(no_color=no_color)
     target = opened_lake(lake, opt.configured(config), out)
     plan = target.compact(retention) if run else target.upkeep(retention)
@@ -171,6 +188,10 @@ def erase(
 
     Its runs, history, quarantined rows, names of files, old files and what schedules remember of it go; the ledger
     records that it was done. `lake readmit` lets the account in again.
+
+    Example: polydoc-analytics lake erase --account acme --lake lake
+
+    Example: polydoc-analytics lake erase --account acme --run
     """
     from polydoc_analytics.automation.schedule.jobs import documents_of
     from polydoc_analytics.query.database import connect
@@ -203,7 +224,12 @@ def readmit(
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """Let an erased account in again: from the next load on its rows are no longer refused. `doctor` lists them."""
+    """Let an erased account in again: from the next load on its rows are no longer refused. `doctor` lists them.
+
+    Example: polydoc-analytics lake readmit --account acme --lake lake
+
+    Example: polydoc-analytics lake readmit --account acme
+    """
     out = opt.output(no_color=no_color)
     row = opened_lake(lake, opt.configured(config), out).readmit(account)
     if row is None:
@@ -219,7 +245,12 @@ def repair(
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """Go back from damage to what is whole, and say what was lost. Damaged log entries are put aside, not deleted."""
+    """Go back from damage to what is whole, and say what was lost. Damaged log entries are put aside, not deleted.
+
+    Example: polydoc-analytics lake repair --lake lake
+
+    Example: polydoc-analytics lake repair --run
+    """
     out = opt.output(no_color=no_color)
     target = opened_lake(lake, opt.configured(config), out)
     damage = target.repair() if run else target.damage()

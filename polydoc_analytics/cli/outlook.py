@@ -67,6 +67,8 @@ def outlook(
     that of the rule's own errors in the past. With less than eight weeks of history there is no number.
 
     Example: polydoc-analytics outlook exports/ --by account --budget budgets.csv
+
+    Example: polydoc-analytics outlook lake --measure runs --json
     """
     out = opt.printing(printing)
     if by is not None:

@@ -48,6 +48,8 @@ def query(
     The SQL is the last argument, ``-`` for standard input, or in a --file.
 
     Example: polydoc-analytics query exports/ "select language, failure_rate from usage_by_language order by 2 desc"
+
+    Example: polydoc-analytics query exports/ --file report.sql --csv
     """
     out = opt.printing(printing)
     settings = opt.configured(
@@ -144,7 +146,12 @@ def views(
     config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
-    """List the views, the package's and your own, describe one's columns, or print their SQL."""
+    """List the views, the package's and your own, describe one's columns, or print their SQL.
+
+    Example: polydoc-analytics views usage_by_account
+
+    Example: polydoc-analytics views usage_by_account --sql --dialect spark
+    """
     import polars as pl
 
     from polydoc_analytics import views as catalog

@@ -80,9 +80,11 @@ def report(
     """Write a report: HTML to read, PDF to send, XLSX to calculate with, Markdown, JSON.
 
     Figures are compared with the preceding period of the same kind, to date where the period is in progress.
+    ``--period this-month --watch 60 --open`` keeps it up to date in a browser.
 
     Example: polydoc-analytics report exports/ --period last-month --format html,pdf --out reports/
-    Example: polydoc-analytics report exports/ --period this-month --watch 60 --open
+
+    Example: polydoc-analytics report exports/ --kind statement --all-accounts --period 2026-10 --out statements/
     """
     from polydoc_analytics.lake.resolve import resolve
     from polydoc_analytics.loaders.options import ReadOptions

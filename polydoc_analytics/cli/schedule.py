@@ -48,6 +48,8 @@ def due(
     A second scheduler on the same lake waits for the first, and finds nothing left to do.
 
     Example: polydoc-analytics schedule due --config polydoc-analytics.toml
+
+    Example: polydoc-analytics schedule due --dry-run
     """
     out = opt.output(json=json, quiet=quiet, no_color=no_color)
     scheduler = _scheduler(lake, config, now, out)
@@ -79,6 +81,8 @@ def run(
     It logs to standard error, a line with time and level for each event; `--log-format json` writes JSON objects.
 
     Example: polydoc-analytics schedule run --log-format json
+
+    Example: polydoc-analytics schedule run --lake lake
     """
     import signal
     import threading
@@ -114,7 +118,12 @@ def list_(
     config: opt.Config = None,
     now: opt.Now = None,
 ) -> None:
-    """List the reports of the settings: when they are next due, and how their last job ended."""
+    """List the reports of the settings: when they are next due, and how their last job ended.
+
+    Example: polydoc-analytics schedule list
+
+    Example: polydoc-analytics schedule list --json
+    """
     out = opt.output(json=json)
     scheduler = _scheduler(lake, config, now, out)
     rows = []
@@ -152,7 +161,12 @@ def show(
     config: opt.Config = None,
     now: opt.Now = None,
 ) -> None:
-    """Show one report: its next times, its last jobs, their states and tries."""
+    """Show one report: its next times, its last jobs, their states and tries.
+
+    Example: polydoc-analytics schedule show weekly
+
+    Example: polydoc-analytics schedule show weekly --json
+    """
     from itertools import islice
 
     out = opt.output(json=json)
@@ -191,6 +205,8 @@ def history(
     An error that hit many receivers is one line. `--json` has every edition and try.
 
     Example: polydoc-analytics schedule history weekly
+
+    Example: polydoc-analytics schedule history --top 5 --json
     """
     import polars as pl
 

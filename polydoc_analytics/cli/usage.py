@@ -66,6 +66,8 @@ def usage(
     Succeeded runs, in seconds; an en dash is an unknown figure.
 
     Example: polydoc-analytics usage exports/ --by account --period last-month --timezone Europe/Lisbon
+
+    Example: polydoc-analytics usage exports/ --by account --every month --csv
     """
     from polydoc_analytics.query.usage import check_arguments
 
