@@ -169,7 +169,7 @@ SUBJECTS = (
         "schedules",
         ("automation/test_scheduler.py", "automation/test_schedule_year.py"),
         (
-            (PLANNING, "microseconds=first - 1", "microseconds=first"),
+            (PLANNING, "from_us(first - 1)", "from_us(first)"),
             (PLANNING, "new[: -plan.catch_up]", "new[: -plan.catch_up - 1]"),
             (PLANNING, "return now - _FIRST_SEEN", "return now"),
         ),
