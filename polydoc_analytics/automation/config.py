@@ -16,6 +16,8 @@ from polydoc_analytics.views.custom import catalog_with
 if TYPE_CHECKING:
     from polydoc_analytics.views import View
 
+OUTLOOKS = ("outlook", "outlook_by_account")
+"""What a limit may name as its view to watch where the local month is expected to end."""
 _NOT_MEASURES = ("account_id", "account_name", "language", "language_name", "period", "is_partial")
 
 
@@ -85,14 +87,21 @@ def _builder(kind: str) -> None:
 
 
 def _check_measure(alert: Limit | Change, views: Mapping[str, View]) -> None:
-    measures = _measures(alert.kind, alert.view, views)
+    from polydoc_analytics.query.decomposition import MEASURES
+
+    if isinstance(alert, Limit) and alert.view in OUTLOOKS:
+        if alert.above is None:
+            raise UsageError(f"the view {alert.view} is watched for what is above a budget; give above")
+        measures = list(MEASURES)
+    else:
+        measures = _measures(alert.kind, alert.view, views)
     if alert.measure not in measures:
         hint = nearest(alert.measure, measures)
         raise UsageError(f"unknown measure '{alert.measure}'{hint}; expected {', '.join(measures)}")
 
 
 def _measures(kind: str, name: str, views: Mapping[str, View]) -> list[str]:
-    """List the measures that an alert may watch in a view: a usage view, or a custom one over the same keys."""
+    """List the measures that an alert may watch in a view: of usage or requests, or a custom one over the same keys."""
     from polydoc_analytics.views import view
 
     context = view(name, views)
@@ -102,9 +111,10 @@ def _measures(kind: str, name: str, views: Mapping[str, View]) -> list[str]:
         if not {"failed_runs", "succeeded_runs", "failure_rate_low", "failure_rate_high"} <= set(columns):
             columns = [column for column in columns if column != "failure_rate"]  # it cannot be told from chance
     else:
-        is_fit = name.startswith("usage") and (kind == "limit" or context.every == "day")
+        families = ("usage", "request_rates") if kind == "limit" else ("usage",)
+        is_fit = name.startswith(families) and (kind == "limit" or context.every == "day")
     if not is_fit:
-        expected = "a usage view, or one of your own that has runs and no period"
+        expected = "a usage or request_rates view, outlook, or one of your own that has runs and no period"
         expected = "a usage_daily view" if kind == "change" else expected
         raise UsageError(f"the view {name} cannot be context so; expected {expected}")
     return columns

@@ -223,7 +223,7 @@ class Alert(Table):
 
 
 class _Measured(Alert):
-    view: v.Text = _key("a usage view, or one of your own", NEEDED)
+    view: v.Text = _key("a view of usage or request_rates, outlook or outlook_by_account, or one of your own", NEEDED)
     measure: v.Text = _key("a column of it", NEEDED)
     min_runs: v.Count | None = _key(
         "windows with fewer runs (finished ones, for a rate) say nothing; default: 1, for counts 0"
@@ -272,7 +272,7 @@ class Budget(_Waiting):
     credits: v.Number = _key("credits that an account may use in a local month", NEEDED)
     accounts: v.Numbers | None = _key("other budgets, by account id")
     stages: v.Shares = _key("shares of the budget that are told of by themselves, besides passing it", (0.8,))
-    projected: v.Flag = _key("fires too when the month would end above it, from the fourth day on", True)
+    projected: v.Flag = _key("fires too when the month is expected to end above it, as `outlook` expects it", True)
 
 
 class Running(Alert):

@@ -204,20 +204,23 @@ def explain(db: Database, *, measure: str = "credits", against: str | None = Non
     """Explain the difference of a measure between the period of ``db`` and the one before, or ``against``."""
     check_measure(measure)
     compared = _compared(db, against)
-    sides = {}
-    rows = {}
-    for name, over in (("before", compared.before), ("now", compared.now)):
-        with db.over(over) as one:
-            rows[name] = list(one.sql(_sql(measure)).iter_rows(named=True))
-        sides[name] = _side(over, rows[name])
-    keys: set[tuple[str, str]] = {(row["account_id"], row["language"]) for found in rows.values() for row in found}
-    amounts = {name: {(row["account_id"], row["language"]): _amounts(row) for row in rows[name]} for name in rows}
-    before, now = (amounts[name] for name in ("before", "now"))
-    cells = [Cell(*key, before.get(key, NOTHING), now.get(key, NOTHING)) for key in keys]
+    with db.over(compared.before) as before, db.over(compared.now) as now:
+        return explain_pair(before, now, measure)
+
+
+def explain_pair(before: Database, now: Database, measure: str) -> Explanation:
+    """Explain the difference of a measure between two databases over the same runs."""
+    rows = {name: list(db.sql(_sql(measure)).iter_rows(named=True)) for name, db in (("before", before), ("now", now))}
+    amounts: dict[str, dict[tuple[str, str], Amounts]] = {
+        name: {(row["account_id"], row["language"]): _amounts(row) for row in rows[name]} for name in rows
+    }
+    earlier, later = amounts["before"], amounts["now"]
+    cells = [Cell(*key, earlier.get(key, NOTHING), later.get(key, NOTHING)) for key in earlier.keys() | later.keys()]
     unknown = frozenset(
         (name, row["account_id"], row["language"]) for name in rows for row in rows[name] if not row["known_runs"]
     )
-    return Explanation(measure, sides["before"], sides["now"], tuple(decompose(cells, measure)), unknown)
+    side_before, side_now = _side(before.interval, rows["before"]), _side(now.interval, rows["now"])
+    return Explanation(measure, side_before, side_now, tuple(decompose(cells, measure)), unknown)
 
 
 def _compared(db: Database, against: str | None) -> Comparison:

@@ -131,6 +131,14 @@ def outlook(
     return Outlook(measure, over, db.now, by, (today - begin).days, tuple(filter(_says_something, endings)))
 
 
+def has_outlook(db: Database) -> bool:
+    """Check whether the interval of a database is a period in progress that begins and ends with local days."""
+    over = db.interval
+    if over.since is None or over.until is None or not over.since <= db.now < over.until:
+        return False
+    return _whole_days(over) is not None
+
+
 def read_budgets(path: str | os.PathLike[str]) -> dict[str, float]:
     """Read budgets by account from a CSV file with the columns account_id and credits.
 
@@ -175,18 +183,19 @@ def _in_progress(db: Database, period: str | None) -> Interval:
 
 def _days(over: Interval) -> tuple[date, date]:
     """Return the first and the last local day of a period; raises UsageError where it cuts days."""
+    days = _whole_days(over)
+    if days is None:
+        raise UsageError("an outlook is of whole local days; give a period such as this-month")
+    return days
+
+
+def _whole_days(over: Interval) -> tuple[date, date] | None:
     assert over.since is not None
     assert over.until is not None
     tz = zone(over.timezone)
-    whole = interval(
-        since=over.since.astimezone(tz).date(),
-        until=(over.until - timedelta(microseconds=1)).astimezone(tz).date(),
-        timezone=over.timezone,
-    )
-    first, end = over.first_whole_day, over.end_of_whole_days
-    if whole != over or first is None or end is None:
-        raise UsageError("an outlook is of whole local days; give a period such as this-month")
-    return first, end - _DAY
+    first = over.since.astimezone(tz).date()
+    last = (over.until - timedelta(microseconds=1)).astimezone(tz).date()
+    return (first, last) if interval(since=first, until=last, timezone=over.timezone) == over else None
 
 
 def _before(over: Interval, begin: date) -> tuple[date, date] | None:

@@ -516,3 +516,80 @@ def test_a_notice_says_whose_figures_it_holds_and_the_subject_what_is_wrong(lake
 )
 def test_a_length_of_time_in_words(length: timedelta, words: str) -> None:
     assert duration(length) == words
+
+
+# Requests, and where the month will end
+
+
+def steady(last: str, first: str = "2026-02-01", **more: Any) -> Iterator[dict[str, Any]]:
+    """A run of 3 credits at ten o'clock each day."""
+    days = (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
+    for number in range(days):
+        yield from runs_of(str(date.fromisoformat(first) + timedelta(days=number)), 1, **more)
+
+
+def test_an_outlook_above_a_budget_fires_until_the_end_of_the_month(lake_of, configured) -> None:
+    """April has 30 days of 3 credits: 90. A second account brings 6 on Thursday the 9th.
+
+    So the mean of Thursdays is (7 · 3 + 9) / 8, and of the three that are ahead 2.25 more: 98.25.
+    """
+    rule = '[[alerts]]\nname = "o"\nview = "{}"\nmeasure = "credits"\nabove = {}\n'
+    lake = lake_of(*steady("2026-04-10"), *runs_of("2026-04-09", 2, account_id="new"))
+    whole = configured(rule.format("outlook", 95))
+    [one] = evaluate(lake, *whole, at("2026-04-11T00:00"))
+    assert one.what == "all runs: credits of 2026-04 are expected to end at 98, above 95"
+    assert one.figures[:2] == (("credits so far", "36"), ("expected by its end", "98"))
+    assert one.ends_at == "2026-05-01T00:00:00+00:00"
+    assert whats(lake, configured(rule.format("outlook", 99)), "2026-04-11T00:00") == []
+    by_account = configured(rule.format("outlook_by_account", 89))
+    context = AlertContext(lake, pda.connect(lake, now="2026-04-11T00:00Z"), {}, (), at("2026-04-11T00:00"))
+    found = evaluate_rule(by_account[1].alerts["o"], context)
+    assert [one.key for one in found.firing] == ["acme 2026-04"]
+    assert found.without_data == {"new 2026-04"}  # which has too little history
+    context.db.close()
+    with pytest.raises(pda.PolydocError, match="give above"):
+        configured(rule.format("outlook", 5).replace("above", "below"))
+    with pytest.raises(pda.PolydocError, match="did you mean credits"):
+        configured(rule.format("outlook", 5).replace('"credits"', '"credit"'))
+
+
+def test_a_budget_is_projected_as_the_outlook_expects_once_there_are_eight_weeks(lake_of, configured) -> None:
+    """Until March 3 credits a day, none on 1 to 4 April, 12 on Sunday the 5th: at the same pace April would have 72.
+
+    The 25 days ahead are 8 Mondays and Tuesdays of 3, 14 Wednesdays to Saturdays of 7 · 3 / 8 and 3 Sundays of
+    (7 · 3 + 12) / 8: with the 12 credits so far 85.125.
+    """
+    lake = lake_of(*steady("2026-03-31"), *runs_of("2026-04-05", 4))
+    budget = '[[alerts]]\nname = "b"\nkind = "budget"\ncredits = {}\nstages = []\n'
+    [one] = evaluate(lake, *configured(budget.format(80)), at("2026-04-06T00:00"))
+    assert one.key == "acme 2026-04 projected"
+    assert one.figures[:3] == (("budget", "80"), ("credits so far", "12"), ("expected by its end", "85"))
+    assert evaluate(lake, *configured(budget.format(86)), at("2026-04-06T00:00")) == []
+
+
+def test_a_success_rate_of_requests_is_judged_as_a_failure_rate_is(lake_of, configured) -> None:
+    """Of 60 requests, each of two runs, 12 were given up: 80 % succeeded, 68 % to 88 %."""
+    rows = []
+    for number in range(60):
+        for attempt, status in enumerate(("Failed", "Failed" if number < 12 else "Succeeded")):
+            instant = f"2026-04-0{1 + number % 7}T10:0{attempt}:00Z"
+            rows.append(
+                wire(
+                    f"r{number}-{attempt}",
+                    status=status,
+                    input_file_id=f"in{number}",
+                    created_at=instant,
+                    finished_at=instant,
+                )
+            )
+    lake = lake_of(*rows)
+    rule = '[[alerts]]\nname = "r"\nview = "request_rates"\nwindow = "7d"\nmeasure = "{}"\n{}\n'
+    [one] = evaluate(lake, *configured(rule.format("success_rate", "below = 0.9")), at("2026-04-08T00:00"))
+    assert one.what == "all runs: success_rate 0.8 is below 0.9"
+    assert one.figures[0][1].startswith("48 of 60 requests succeeded: 80.0%, 95 % interval 68.2% to 88.2%")
+    assert whats(lake, configured(rule.format("success_rate", "below = 0.87")), "2026-04-08T00:00") == []
+    assert whats(lake, configured(rule.format("success_rate", "above = 0.5")), "2026-04-08T00:00") != []
+    [given_up] = evaluate(lake, *configured(rule.format("failed_requests", "above = 11")), at("2026-04-08T00:00"))
+    assert given_up.figures[0][1] == "12 over 60 requests"
+    quiet = configured(rule.format("requests", "below = 1"))
+    assert whats(lake, quiet, "2026-05-08T00:00") == ["all runs: requests 0 is below 1"]

@@ -53,7 +53,12 @@ def test_one_format_goes_to_standard_output_and_nothing_else_does(cli, tmp_path:
         "counts",
         "truncated",
     ]
-    assert [one["name"] for one in content["sections"]][:3] == ["key_figures", "usage_over_time", "accounts"]
+    assert [one["name"] for one in content["sections"]][:4] == [
+        "key_figures",
+        "requests",
+        "usage_over_time",
+        "accounts",
+    ]
     code, out, _ = cli(SAMPLE, "--format", "pdf", "--out", "-", "--quiet")
     assert out.startswith(b"%PDF-")
 

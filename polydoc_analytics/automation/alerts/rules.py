@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
-from polydoc_analytics.automation.alerts.thresholds import is_beyond
-from polydoc_analytics.automation.config import as_day
+from polydoc_analytics.automation.alerts.thresholds import counted_by, is_beyond
+from polydoc_analytics.automation.config import OUTLOOKS, as_day
 from polydoc_analytics.config import tables
 from polydoc_analytics.errors import SumError, UsageError
 from polydoc_analytics.lake.freshness import brought
@@ -22,12 +22,15 @@ from polydoc_analytics.reports.formatting import display_text
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.outlook import Ending
 
 _EXAMPLES = 3
 _DAY = timedelta(days=1)
 SUMMED = (
     "runs", "succeeded_runs", "failed_runs", "running_runs", "input_tokens", "output_tokens", "total_tokens", "credits",
     "credits_on_failed_runs", "runs_without_tokens", "runs_without_credits",
+    "requests", "succeeded_requests", "failed_requests", "running_requests", "repeat_requests", "first_try_successes",
+    "recovered_requests", "attempts", "credits_on_failed_attempts", "extra_successes", "credits_on_extra_successes",
 )  # fmt: skip
 """Measures of which a window without runs has 0; every other is unknown then."""
 _NOTHING: dict[str, Any] = dict.fromkeys(SUMMED, 0)
@@ -155,6 +158,8 @@ def evaluate_rule(plan: tables.AnyAlert, context: AlertContext) -> RuleResult:
 
 
 def _limit(plan: tables.Limit, context: AlertContext) -> RuleResult:
+    if plan.view in OUTLOOKS:
+        return _outlook(plan, context)
     view, measure = views.view(plan.view, context.db.catalog), plan.measure
     windows = _windows(view, plan.window, plan.for_, context)
     seen = [context.rows(view, window) for window in windows]
@@ -180,6 +185,39 @@ def _limit(plan: tables.Limit, context: AlertContext) -> RuleResult:
         else:
             firing.append(_beyond(plan, context, view, key, windows, [row for row in of_key if row]))
     return RuleResult(tuple(firing), frozenset(unknown), is_count, frozenset(within))
+
+
+def _outlook(plan: tables.Limit, context: AlertContext) -> RuleResult:
+    """Find where the local month is expected to end above a budget, of all runs or of each account."""
+    assert plan.above is not None
+    by = "account" if plan.view == OUTLOOKS[1] else None
+    found = context.db.outlook(period="this-month", measure=plan.measure, by=by)
+    assert found.interval.since is not None
+    assert found.interval.until is not None
+    month = f"{as_day(found.interval.since, context.timezone):%Y-%m}"
+    firing, unknown = [], set()
+    for ending in found.endings:
+        key = () if ending.account_id is None else (ending.account_id,)
+        identity = " ".join((*key, month))
+        if ending.expected is None:
+            unknown.add(identity)
+        elif ending.expected > plan.above:
+            who = context.text(views.view("usage_by_account" if key else "usage"), key)
+            what = f"{who}: {plan.measure} of {month} are expected to end at {_number(round(ending.expected))}"
+            what += f", above {plan.above:g}"
+            until = found.interval.until.isoformat()
+            firing.append(Finding(plan.name, identity, what, _expectation(plan.measure, ending), (), who, until))
+    return RuleResult(tuple(firing), frozenset(unknown))
+
+
+def _expectation(measure: str, ending: Ending) -> tuple[tuple[str, str], ...]:
+    """List what is expected of a month, for the figures of a notice."""
+    if ending.so_far is None or ending.expected is None:
+        return ()
+    figures = [(f"{measure} so far", _number(ending.so_far)), ("expected by its end", _number(round(ending.expected)))]
+    if ending.low is not None and ending.high is not None:
+        figures.append(("80 % interval", f"{_number(round(ending.low))} to {_number(round(ending.high))}"))
+    return tuple(figures)
 
 
 def _beyond(
@@ -281,6 +319,10 @@ def _budget(plan: tables.Budget, context: AlertContext) -> RuleResult:
     assert month.since is not None
     assert month.until is not None
     gone = context.now - month.since
+    endings = {}
+    if plan.projected:
+        outlook = context.db.outlook(period="this-month", by="account")
+        endings = {ending.account_id: ending for ending in outlook.endings}
     name = f"{as_day(month.since, context.timezone):%Y-%m}"
     view = views.view("usage_by_account")
     firing, unknown = [], set()
@@ -288,11 +330,18 @@ def _budget(plan: tables.Budget, context: AlertContext) -> RuleResult:
         budget = (plan.accounts or {}).get(key[0], plan.credits)
         used = row["credits"]
         ends = None
-        if used is not None and plan.projected and gone >= _LEAST_DAYS * _DAY:
+        ending = endings.get(key[0])
+        is_forecast = ending is not None and ending.expected is not None
+        if used is not None and ending is not None and ending.expected is not None:
+            ends = ending.expected
+        elif used is not None and plan.projected and gone >= _LEAST_DAYS * _DAY:
             ends = used * ((month.until - month.since) / gone)
         who = context.text(view, key)
         figures = [("budget", _number(budget)), ("credits so far", _number(used))] if used is not None else []
-        figures += [("projected, at the same pace", _number(round(ends)))] if ends is not None else []
+        if is_forecast and ending is not None:
+            figures += _expectation("credits", ending)[1:]
+        elif ends is not None:
+            figures.append(("projected, at the same pace", _number(round(ends))))
         shares = [share for share in plan.stages if share != 1]
         said = {
             **{
@@ -369,8 +418,16 @@ def _number(value: float) -> str:
 
 
 def _evidence(measure: str, row: Mapping[str, Any]) -> str:
+    if measure == "success_rate":
+        finished = row["failed_requests"] + row["succeeded_requests"]
+        bounds = f"{row['success_rate_low']:.1%} to {row['success_rate_high']:.1%}"
+        return (
+            f"{row['succeeded_requests']:,} of {counted(finished, 'request')} succeeded: {row['success_rate']:.1%}, "
+            f"95 % interval {bounds}"
+        )
     if measure != "failure_rate":
-        return f"{_number(row[measure])} over {counted(row['runs'], 'run')}"
+        unit = counted_by(row)
+        return f"{_number(row[measure])} over {counted(row[unit], unit.removesuffix('s'))}"
     finished = row["failed_runs"] + row["succeeded_runs"]
     bounds = f"{row['failure_rate_low']:.1%} to {row['failure_rate_high']:.1%}"
     return f"{row['failed_runs']:,} of {finished:,} failed: {row['failure_rate']:.1%}, 95 % interval {bounds}"

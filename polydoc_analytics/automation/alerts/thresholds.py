@@ -13,16 +13,26 @@ ONE_SIDED = 0.025
 def is_beyond(
     measure: str, row: Mapping[str, Any], *, above: float | None, below: float | None, least_runs: int
 ) -> bool | None:
-    """Check whether a row of a usage view is beyond a limit; None where it cannot be told.
+    """Check whether a row of a usage or request_rates view is beyond a limit; None where it cannot be told.
 
     The failure rate is when the bound of its Wilson interval (Wilson 1927) is, and a true rate at the limit would give
     so extreme a count in fewer than 2.5 % of windows (the exact binomial tail, Clopper and Pearson 1934): Wilson's
     bound alone is passed more often than that where few failures are expected. Any other measure is when its value is.
-    Of one that is unknown, or of fewer than ``least_runs`` (of finished ones, for the rate), it cannot be told.
+    Of one that is unknown, or of fewer than ``least_runs`` (of finished ones, for the rate), it cannot be told. The
+    success rate of requests is judged likewise, as a rate of failures below or above what is left of the limit.
     """
+    if measure == "success_rate":
+        row = {
+            "failed_runs": row["failed_requests"],
+            "succeeded_runs": row["succeeded_requests"],
+            "failure_rate_low": None if row["success_rate_high"] is None else 1 - row["success_rate_high"],
+            "failure_rate_high": None if row["success_rate_low"] is None else 1 - row["success_rate_low"],
+        }
+        above, below = (None if limit is None else 1 - limit for limit in (below, above))
+        return is_beyond("failure_rate", row, above=above, below=below, least_runs=least_runs)
     if measure != "failure_rate":
         value = row[measure]
-        if value is None or row["runs"] < least_runs:
+        if value is None or row[counted_by(row)] < least_runs:
             return None
         return bool(value > above if above is not None else value < below)
     failed, finished = row["failed_runs"], row["failed_runs"] + row["succeeded_runs"]
@@ -32,6 +42,11 @@ def is_beyond(
         return bool(row["failure_rate_low"] > above) and tail(failed, finished, above) < ONE_SIDED
     assert below is not None
     return bool(row["failure_rate_high"] < below) and tail(finished - failed, finished, 1 - below) < ONE_SIDED
+
+
+def counted_by(row: Mapping[str, Any]) -> str:
+    """Name the column that counts what a row is over: its runs, or its requests."""
+    return "runs" if "runs" in row else "requests"
 
 
 def tail(least: int, n: int, p: float) -> float:

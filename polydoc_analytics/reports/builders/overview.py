@@ -14,6 +14,7 @@ from polydoc_analytics.reports.builders.durations import duration_chart, statuse
 from polydoc_analytics.reports.builders.failures import failure_chart, risen, worst
 from polydoc_analytics.reports.builders.heatmap import heat_charts
 from polydoc_analytics.reports.builders.missing_values import FIELDS, Known, missing_counts, reason
+from polydoc_analytics.reports.builders.questions import outlook_section, requests_section
 from polydoc_analytics.reports.builders.tables import TOP, measures, plain, ranked
 from polydoc_analytics.reports.builders.time_series import by_period, period_table, span, suitable, time_charts
 from polydoc_analytics.reports.builders.top_changes import changes
@@ -47,6 +48,8 @@ def overview(context: Context) -> Report:
         before = None if compared is None else Compared.of(*compared)
         sections = [
             Section("key_figures", "Key figures", (context.comparison_text(),), key_figures(context, before)),
+            *outlook_section(context),
+            *requests_section(context),
             _over_time(context, periods, every),
             _accounts(context, accounts),
             *_languages(context, ids[:_HEAT], languages, every),

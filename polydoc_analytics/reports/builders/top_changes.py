@@ -1,4 +1,4 @@
-"""The largest changes against the preceding period: accounts and languages by the change in their runs."""
+"""What moved since the preceding period: the causes, then accounts and languages by the change in their credits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.missing_values import MAX_MISSING_SHARE, misses_too_many
-from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.builders.questions import explained, explanation_charts
 from polydoc_analytics.reports.model import Column, Section, Table
 
 if TYPE_CHECKING:
@@ -31,30 +31,32 @@ _COLUMNS = (
 
 
 def changes(context: Context, now: Database, before: Database) -> Section:
-    """Return the section: the accounts and languages whose runs rose or fell most, and a sentence on the first."""
+    """Return the section: what moved credits, in a sentence and a chart, and the accounts and languages that moved."""
     rows = [
         *_moves(context, now, before, "account_id", "account"),
         *_moves(context, now, before, "language", "language"),
     ]
-    rows.sort(key=lambda row: (-abs(row["difference"]), row["what"], row["key"]))
-    rows = [row for row in rows if row["difference"]]
-    text = [context.comparison_text()]
-    for what in ("account", "language"):
-        first = next((row for row in rows if row["what"] == what), None)
-        if first is not None:
-            verb = "rose" if first["difference"] > 0 else "fell"
-            text.append(
-                f"The {what} that moved most is {display_text(first['name'])}: runs {verb} from "
-                f"{context.text(first['runs_before'], 'count')} to {context.text(first['runs'], 'count')}."
-            )
+    rows = [row for row in rows if row["difference"] or _moved_credits(row)]
+    rows.sort(key=lambda row: (-_moved_credits(row), -abs(row["difference"]), row["what"], row["key"]))
+    explanation, sentence = explained(context, now, before)
+    title = f"What moved {explanation.measure}"
+    text = (context.comparison_text(), sentence)
+    charts = explanation_charts(context, explanation)
+    if not rows:
+        nothing = "No account and no language has other runs or credits."
+        return Section("changes", title, (*text, nothing), charts=charts)
     note = (
         "A dash under “credits change”: there were no credits before, or more than "
         f"{context.text(MAX_MISSING_SHARE, 'rate')} of the finished runs of either period lack them."
     )
     table = Table(_COLUMNS, tuple(tuple(row[c.name] for c in _COLUMNS) for row in rows), _SHOWN, noun="changes")
-    if not rows:
-        return Section("changes", "What changed most", (*text, "No account and no language has more or fewer runs."))
-    return Section("changes", "What changed most", tuple(text), table=table, notes=(note,))
+    return Section("changes", title, text, charts=charts, table=table, notes=(note,))
+
+
+def _moved_credits(row: Mapping[str, Any]) -> int:
+    """Difference of known credits, without its sign; 0 where either is unknown."""
+    before, now = row["credits_before"], row["credits"]
+    return 0 if before is None or now is None else abs(now - before)
 
 
 def _credits_change(new: Mapping[str, Any], old: Mapping[str, Any]) -> float | None:
