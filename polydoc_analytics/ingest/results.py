@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.ingest.manifest import Manifest
 from polydoc_analytics.loaders.recognition import PassedOver
 from polydoc_analytics.model.plurals import counted, noun
+from polydoc_analytics.model.summary import Summarised
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,8 +50,8 @@ class Counts(CountsByName):
     conflicts: int
 
 
-@dataclass(frozen=True)
-class Loaded:
+@dataclass(frozen=True, repr=False)
+class Loaded(Summarised):
     """Runs in memory (Polars, sorted by created_at and id), the quarantined rows, and the counts.
 
     ``quarantine`` has the columns source, line (1-based), reason and raw; ``conflicts`` lists the ids of runs that were
@@ -62,6 +63,13 @@ class Loaded:
     counts: Counts
     conflicts: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+
+    def _summary(self) -> dict[str, str]:
+        counts = self.counts
+        rows = f"{counted(counts.duplicates, 'duplicate')}, {counts.quarantined:,} quarantined"
+        found = {"runs": f"{counts.runs:,}", "rows read": f"{counts.read:,}, {rows}"}
+        found |= {"in conflict": f"{len(self.conflicts):,}"} if self.conflicts else {}
+        return found | ({"passed over": counted(len(self.passed_over), "file")} if self.passed_over else {})
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from polydoc_analytics.loaders.files import name_of
 from polydoc_analytics.loaders.options import Progress, ReadOptions
 from polydoc_analytics.loaders.tables import Table as InMemory
 from polydoc_analytics.model.sql_names import quoted
+from polydoc_analytics.model.summary import summary_html
 from polydoc_analytics.safe_text import display_address
 
 if TYPE_CHECKING:
@@ -110,6 +111,12 @@ class Lake:
     def __repr__(self) -> str:
         """Name the lake."""
         return f"Lake({self.place.shown!r})"
+
+    def _repr_html_(self) -> str:
+        """Summarise the lake in a notebook: its runs and its newest load."""
+        last = Ledger(self.place).last if is_lake(self.place) else None
+        newest = {"newest load": snapshot_text(last)} if last else {}
+        return summary_html("Lake", {"place": self.place.shown, "runs": f"{last.runs:,}" if last else "none", **newest})
 
     def raise_if_none(self) -> None:
         """Raise LakeError where there is no lake; for what must never make one. Nothing is written."""

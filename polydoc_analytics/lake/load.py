@@ -32,10 +32,11 @@ from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.recognition import PassedOver
 from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.sql_names import quoted
+from polydoc_analytics.model.summary import Summarised
 
 
-@dataclass(frozen=True)
-class LoadResult(CountsByName):
+@dataclass(frozen=True, repr=False)
+class LoadResult(Summarised, CountsByName):
     """How a load accounts for its rows: read = inserted + updated + unchanged + duplicates + quarantined + erased.
 
     ``erased`` are rows of accounts that were erased from the lake, which are refused until they are readmitted.
@@ -61,6 +62,11 @@ class LoadResult(CountsByName):
     rejection: str = ""
     conflict_ids: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+
+    def _summary(self) -> dict[str, str]:
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.items() if count and name != "read")
+        load = {"load": f"{self.number} is on the disk"} if self.number else {"lake": f"unchanged at {self.snapshot}"}
+        return {"rows read": f"{self.read:,}{f': {counts}' if counts else ''}"} | load
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ from polydoc_analytics.errors import (
 from polydoc_analytics.lake.resolve import Source, resolve
 from polydoc_analytics.loaders.options import Progress, ReadOptions
 from polydoc_analytics.model.periods import Interval, interval
+from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.schema import INTEGERS
+from polydoc_analytics.model.summary import Summarised
 from polydoc_analytics.query.engines.scope import Engine, Scope
 from polydoc_analytics.query.options import Filters, Match, ViewOptions, view_options
 from polydoc_analytics.query.relation import AsOf, open_for_cluster, open_relation
@@ -181,7 +183,7 @@ def _spark(remote: str, scope: Scope) -> Engine:
 
 
 @translating()
-class Database:
+class Database(Summarised):
     """The views over one source, for one interval, time zone and choice of accounts and languages.
 
     ``interval`` is half-open in UTC; ``snapshot`` names that of a lake; ``account_names`` are those that a lake knows
@@ -210,6 +212,18 @@ class Database:
         self._engine = make(scope)
         stack.callback(self._engine.close)
         self._stack = stack.pop_all()
+
+    def _summary(self) -> dict[str, str]:
+        counts, interval, filters = self.counts, self.interval, self.filters
+        rows = f"{counted(counts.duplicates, 'duplicate')}, {counts.quarantined:,} quarantined"
+        found = {"source": f"{counted(counts.runs, 'run')} as of {self.snapshot}"} if self.snapshot else {}
+        found = found or {"source": f"{counted(counts.runs, 'run')}, {rows}"}
+        bounds = [(word, at) for word, at in (("from", interval.since), ("before", interval.until)) if at]
+        found["interval"] = " ".join(f"{word} {at.isoformat()}" for word, at in bounds) or "all runs"
+        found["days in"] = f"{self.timezone}, by when runs were {self.date_basis}"
+        for name, chosen in (("accounts", filters.accounts), ("languages", filters.languages)):
+            found |= {name: ", ".join(chosen)} if chosen else {}
+        return found | {"views": f"{len(self.catalog)} on {self.engine}"}
 
     def __enter__(self) -> Database:
         """Return the database itself."""
