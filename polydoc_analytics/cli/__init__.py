@@ -25,6 +25,9 @@ def main() -> None:
     # Threads that work on small arrays hand Python's lock to each other often; at the default of 5 ms they wait for
     # it more than they work (measured: a third longer for 10 M runs).
     sys.setswitchinterval(0.0005)
+    from polydoc_analytics.cli.quick_imports import leave_out_unused
+
+    leave_out_unused()
     _ready_streams()
     _end_in_order()
     exit_code = run(sys.argv[1:])

@@ -18,25 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from polydoc_analytics.ingest.merge_rule import WINNER_ORDER
 from polydoc_analytics.model.schema import NAMES, arrow_schema
 
 if TYPE_CHECKING:
     import duckdb
-
-WINNER_ORDER = """
-    (status <> 'Running') desc,
-    finished_at desc nulls last,
-    (status = 'Succeeded') desc,
-    created_at desc,
-    credits desc nulls last,
-    output_tokens desc nulls last,
-    input_tokens desc nulls last,
-    output_file_id desc nulls last,
-    account_id desc,
-    target_language desc,
-    input_file_id desc
-"""
-"""SQL: finished over Running, then the later finish, then Succeeded over Failed, then the greater, null lowest."""
 
 _SPILL_BYTES = 64 * 1024 * 1024
 _MAX_LOAD = 0.75

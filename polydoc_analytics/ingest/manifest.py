@@ -14,6 +14,9 @@ from polydoc_analytics.loaders.input_file import MANIFEST
 
 FORMAT = "polydoc-runs"
 FORMAT_VERSION = 1
+ROW_GROUP_ROWS = 65_536
+FILE_ROWS = 4 * ROW_GROUP_ROWS
+"""A file of a lake is written again as a whole when one of its runs changes, so it is not large."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polydoc_analytics.errors import FULL_OR_FAILED, UsageError, refuse_address, unwritable
-from polydoc_analytics.ingest.manifest import Manifest, Part
+from polydoc_analytics.ingest.manifest import FILE_ROWS, ROW_GROUP_ROWS, Manifest, Part
 from polydoc_analytics.loaders.input_file import MANIFEST
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema, described_schema
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-ROW_GROUP_ROWS = 65_536
-FILE_ROWS = 4 * ROW_GROUP_ROWS
-"""A file of a lake is written again as a whole when one of its runs changes, so it is not large."""
 LOAD_FIELD = pa.field("load", pa.string(), nullable=False)
 _MOST_OPEN_FILES = 48
 

@@ -25,6 +25,11 @@ _QUOTED = re.compile(r"'[^']*'")
 _AT = re.compile(r" at character \d+")
 
 
+def empty_frame() -> pl.DataFrame:
+    """Build the frame of rejected rows of a source that has none."""
+    return pl.DataFrame(schema=SCHEMA)
+
+
 class Quarantine:
     """The rejected rows of one load, in the order in which they were read; on disk where they are many."""
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, require_extra, translating
-from polydoc_analytics.ingest.manifest import Scan
-from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS
+from polydoc_analytics.ingest.manifest import ROW_GROUP_ROWS, Scan
 from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake import erasure, integrity, maintenance, repair
 from polydoc_analytics.lake.changes import connection, reading, scan

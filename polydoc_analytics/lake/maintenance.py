@@ -9,7 +9,7 @@ from pathlib import Path
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, first_line
-from polydoc_analytics.ingest.parquet import FILE_ROWS
+from polydoc_analytics.ingest.manifest import FILE_ROWS
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import DataFile, Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-from polydoc_analytics.ingest.dedup import WINNER_ORDER
+from polydoc_analytics.ingest.merge_rule import WINNER_ORDER
 from polydoc_analytics.lake.schemas import RUN_COLUMNS
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_template import Value, fill

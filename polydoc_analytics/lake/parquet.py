@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from polydoc_analytics.ingest.parquet import FILE_ROWS, ROW_GROUP_ROWS, WRITE_OPTIONS
+from polydoc_analytics.ingest.manifest import FILE_ROWS, ROW_GROUP_ROWS
+from polydoc_analytics.ingest.parquet import WRITE_OPTIONS
 from polydoc_analytics.lake.schemas import table_schema
 
 if TYPE_CHECKING:

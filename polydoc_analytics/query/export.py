@@ -136,7 +136,8 @@ def _staged(source: Source, folder: Path, work: Path, options: ReadOptions, as_o
 def _of_lake(source: LakeRef, folder: Path, work: Path, options: ReadOptions, as_of: AsOf, timezone: str) -> Staged:
     import pyarrow as pa
 
-    from polydoc_analytics.ingest.parquet import ROW_GROUP_ROWS, PartWriter
+    from polydoc_analytics.ingest.manifest import ROW_GROUP_ROWS
+    from polydoc_analytics.ingest.parquet import PartWriter
     from polydoc_analytics.ingest.quarantine import Quarantine
     from polydoc_analytics.lake.changes import connection
     from polydoc_analytics.model.schema import arrow_schema

@@ -11,7 +11,7 @@ from polydoc_analytics.loaders.input_file import Input
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.model.schema import COLUMNS, REQUIRED, STATUSES, TEXTS, Column
 from polydoc_analytics.model.sql_names import SQL_TYPES, identifier
-from polydoc_analytics.query.relation import RunRelation, no_quarantine, scan_of
+from polydoc_analytics.query.relation import RunRelation, scan_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,7 +121,7 @@ def _proven(files: Files, schema: dict[str, tuple[str, pa.DataType]]) -> RunRela
         finished,
         tuple(sorted(languages)),
         Counts(rows, rows, 0, 0, 0),
-        no_quarantine(),
+        None,
         passed_over=files.passed_over,
     )
 

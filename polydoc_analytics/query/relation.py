@@ -47,7 +47,7 @@ class RunRelation:
     finished_us: tuple[int, int] | None
     languages: tuple[str, ...]
     counts: Counts
-    quarantine: pl.DataFrame
+    quarantine: pl.DataFrame | None
     conflicts: tuple[str, ...] = ()
     snapshot: str | None = None
     rejection: str = ""
@@ -83,11 +83,12 @@ def open_relation(
     ``as_of`` is for a lake: see :meth:`polydoc_analytics.Lake.snapshot`.
     """
     from polydoc_analytics.ingest.pipeline import scratch, stage
-    from polydoc_analytics.ingest.quarantine import Quarantine
 
     found = _as_it_is(source, options, as_of, timezone)
     if found is not None:
         if options.quarantine_to is not None:
+            from polydoc_analytics.ingest.quarantine import Quarantine
+
             Quarantine(Path()).write(os.fspath(options.quarantine_to))
         yield found
         return
@@ -155,7 +156,7 @@ def _of_snapshot(snapshot: Snapshot) -> RunRelation:
         None if finished[0] is None or finished[1] is None else (finished[0], finished[1]),
         tuple(row.languages) if row else (),
         Counts(rows, rows, 0, 0, 0),
-        no_quarantine(),
+        None,
         snapshot=snapshot.text,
         prepare=snapshot.place.prepare,
         load_number=row.number if row else 0,
@@ -163,23 +164,14 @@ def _of_snapshot(snapshot: Snapshot) -> RunRelation:
     )
 
 
-def no_quarantine() -> pl.DataFrame:
-    """Build the frame of rejected rows of a source that has none."""
-    import polars as pl
-
-    from polydoc_analytics.ingest.quarantine import SCHEMA
-
-    return pl.DataFrame(schema=SCHEMA)
-
-
 def _of_export(export: Export) -> RunRelation:
     rows = export.manifest.rows
-    found = _of_manifest(export.folder, export.manifest, Counts(rows, rows, 0, 0, 0), no_quarantine(), ())
+    found = _of_manifest(export.folder, export.manifest, Counts(rows, rows, 0, 0, 0), None, ())
     return replace(found, passed_over=export.files.passed_over)
 
 
 def _of_manifest(
-    folder: Path, manifest: Manifest, counts: Counts, quarantine: pl.DataFrame, conflicts: tuple[str, ...]
+    folder: Path, manifest: Manifest, counts: Counts, quarantine: pl.DataFrame | None, conflicts: tuple[str, ...]
 ) -> RunRelation:
     files = tuple(str(folder / part.path) for part in manifest.parts)
     return RunRelation(

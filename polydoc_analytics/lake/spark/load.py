@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.ingest.parquet import FILE_ROWS
+from polydoc_analytics.ingest.manifest import FILE_ROWS
 from polydoc_analytics.lake.delta_table import DataFile, Table, described
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql

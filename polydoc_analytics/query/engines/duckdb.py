@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from polydoc_analytics import views as catalog
-from polydoc_analytics.errors import QueryError, first_line
+from polydoc_analytics.errors import PolydocError, QueryError, first_line, is_foreign
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import SQL_TYPES, quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
-from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, table_of
-from polydoc_analytics.query.engines.scope import Scope, base_tables
+from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, own_frame_of, table_of
+from polydoc_analytics.query.engines.scope import BASE_TABLES, Scope, base_tables
 from polydoc_analytics.query.relation import no_runs
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.comments import comments
@@ -27,6 +27,7 @@ from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 _GUARDED_MEMORY = "2.5GB"
 """DuckDB's share of the 4 GB that a query is promised to keep to; its result takes up to one more."""
@@ -40,6 +41,12 @@ _WITH_LANGUAGE = """
     from {} as facts inner join languages using (target_language)"""
 
 
+_BASE_VIEWS = ("run_facts", "run_facts_with_language", "run_history")
+_WORD = re.compile(r"\w+")
+_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
+_LISTING = re.compile(r"(?i)\b(?:show|describe|summarize|information_schema|duckdb_\w+|pg_\w+|sqlite_\w+|pragma\w*)\b")
+
+
 class DuckEngine:
     """Views in an in-memory DuckDB, which puts what does not fit in memory into a temporary folder of its own."""
 
@@ -51,6 +58,9 @@ class DuckEngine:
         self._is_guarded = False
         self._is_sealed = False
         self._lock = threading.Lock()
+        self._creating = threading.RLock()
+        self._names = frozenset((*BASE_TABLES, *_BASE_VIEWS, *scope.view.views))
+        self._created: set[str] = set()
         self._uris: dict[str, str] = {}
         self._shown: Callable[[str], str] = str
         with ExitStack() as stack:
@@ -61,11 +71,8 @@ class DuckEngine:
             self._con.execute("set timezone = 'UTC'")
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
-            for name, columns, rows in base_tables(scope):
-                self._create_table(name, columns, rows)
-            # The views are bound to no runs at first, and to days of UTC: each of them would look into the files, and
-            # go through the zone's offsets, which are hundreds where a run is of the year 9999.
             self._con.execute(f"create view observed as {no_runs()}")
+<<<<<<< HEAD
             for name, over in (("run_facts", scope), ("all_run_facts", scope.over_all_time)):
                 self._con.execute(f"create view {name} as {_run_facts(over, '0')}")
                 self._con.execute(f"create view {name}_with_language as {_WITH_LANGUAGE.format(name)}")
@@ -87,13 +94,21 @@ class DuckEngine:
                 self._con.execute(f"create or replace view {name} as {_run_facts(over, shift)}")
             with self._errors():
                 self._observe()
+=======
+            has_own_views = any(view.file is not None for view in scope.view.views.values())
+            if is_raw or has_own_views or not scope.runs.is_local:
+                self._create_all()
+            else:
+                with self._errors():
+                    self._observe()
+>>>>>>> c4e369c (Create views when they are named, and ask exports without what loading needs)
             self._stack = stack.pop_all()
 
     def fetch(self, sql: str) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
+        self._create_named_in(sql)
         with self._errors():
-            table = table_of(self._con.sql(sql))
-        return frame_of(table)
+            return own_frame_of(self._con.sql(sql))
 
     def query(self, sql: str, timeout_s: float | None = None, max_bytes: int | None = None) -> pl.DataFrame:
         """Return the result of one SELECT of a user's; raises QueryError where it fails, or does more than read.
@@ -104,25 +119,93 @@ class DuckEngine:
         growth = None if max_bytes is None else _QUERY_GROWTH
         with self._lock, self._errors(sql), self._stopped_after(timeout_s), bounded_memory(growth):
             check_reads_only(self._con, sql)
-            # Whatever the check had overlooked could not change the connection's own tables either.
-            self._con.execute("begin transaction read only")
+            self._create_named_in(sql)
             try:
-                table = table_of(self._con.sql(sql), max_bytes)
-            finally:
-                with suppress(duckdb.Error):
-                    self._con.execute("rollback")
+                table = self._read_only(sql, max_bytes)
+            except duckdb.CatalogException:
+                if not self._create_all():
+                    raise
+                table = self._read_only(sql, max_bytes)  # the hint names the nearest of all views
         return frame_of(table)
+
+    def _read_only(self, sql: str, max_bytes: int | None) -> pa.Table:
+        # Whatever the check had overlooked could not change the connection's own tables either.
+        self._con.execute("begin transaction read only")
+        try:
+            return table_of(self._con.sql(sql), max_bytes)
+        finally:
+            with suppress(duckdb.Error):
+                self._con.execute("rollback")
+
+    def _create_named_in(self, sql: str) -> None:
+        """Create the views and tables that a text names; all of them where it may list what there is."""
+        with self._creating:
+            if self._created < self._names:
+                if _LISTING.search(sql):
+                    self._create_all()
+                else:
+                    self._create(self._names.intersection(_WORD.findall(sql.lower())))
+
+    def _create(self, names: Iterable[str]) -> None:
+        """Create views and tables that are not there yet, each after those that it is built on."""
+        for name in names:
+            if name in self._created:
+                continue
+            self._created.add(name)
+            if name in self._tables:
+                self._create_table(name, *self._tables[name])
+                continue
+            view = self._scope.view.views.get(name)
+            body = self._base[name] if view is None else catalog.render(view, self._scope.render_context)
+            self._create(self._names.intersection(_FROM.findall(body)))
+            if view is not None and view.file is not None:
+                if not self._is_raw:
+                    self._restrict()
+                custom.create(self._con, view)
+            else:
+                self._con.execute(f"create view {name} as {body}")
+
+    def _create_all(self) -> bool:
+        """Create all views and tables that are not there yet; False where there was none to create."""
+        with self._creating:
+            if self._created >= self._names:
+                return False
+            # Bound to no runs at first, and to days of UTC: each of them would look into the files, and go through the
+            # zone's offsets, which are hundreds where a run is of the year 9999.
+            self._con.execute(f"create or replace view observed as {no_runs()}")
+            self._con.execute(f"create or replace view run_facts as {_run_facts(self._scope, '0')}")
+            self._created.add("run_facts")
+            self._create((*BASE_TABLES, *_BASE_VIEWS, *self._scope.view.views))
+            self._con.execute(f"create or replace view run_facts as {self._base['run_facts']}")
+            with self._errors():
+                self._observe()
+            return True
+
+    @cached_property
+    def _base(self) -> dict[str, str]:
+        """The SQL of the base views by name."""
+        shift = self._scope.shift_us(f"epoch_us({self._scope.dated_by})", "//")
+        return {
+            "run_facts": _run_facts(self._scope, shift),
+            "run_facts_with_language": _RUN_FACTS_WITH_LANGUAGE,
+            "run_history": self._scope.history,
+        }
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[Mapping[str, str], Sequence[tuple[Any, ...]]]]:
+        """The base tables by name: kinds of their columns, and rows."""
+        return {name: (columns, rows) for name, columns, rows in base_tables(self._scope)}
 
     @contextmanager
     def _errors(self, sql: str | None = None) -> Iterator[None]:
         """Raise what fails in a query as QueryError, on one line, or as SnapshotGoneError where files have gone."""
-        import pyarrow as pa
-
         try:
             yield
         except MemoryError:
             raise QueryError("out of memory: the query, or a single value of it, needs more than there is") from None
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
+        except Exception as error:
+            if isinstance(error, PolydocError) or not (isinstance(error, OSError) or is_foreign(error)):
+                raise
             self._scope.runs.raise_if_gone()
             refused = QueryError(self._shown(first_line(error)))
             refused.excerpt = self._excerpt(error, sql)
@@ -153,6 +236,7 @@ class DuckEngine:
 
     def types(self, view: catalog.View) -> dict[str, str]:
         """Return the type of each column of a view."""
+        self._create_named_in(view.name)
         return {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
 
     def guard(self) -> None:
@@ -201,6 +285,7 @@ class DuckEngine:
     def raw(self) -> duckdb.DuckDBPyConnection:
         """Return a connection without guard rails, its views and their columns carrying their meaning as comments."""
         engine = self if self._is_raw or self._is_sealed else self._raw
+        engine._create_all()
         for view in self._scope.view.views.values():
             for statement in comments(view.name, view.described, view.columns):
                 engine._con.execute(statement)
@@ -248,12 +333,10 @@ class DuckEngine:
         definitions = ", ".join(f"{column} {SQL_TYPES['duckdb'][kind]}" for column, kind in columns.items())
         self._con.execute(f"create table {name} ({definitions})")
         if rows:
-            import pyarrow as pa
-
-            values = [pa.array(column) for column in zip(*rows, strict=True)]
-            self._con.register("rows_of_table", pa.table(values, names=list(columns)))
-            self._con.execute(f"insert into {name} select * from rows_of_table")
-            self._con.unregister("rows_of_table")
+            types = (SQL_TYPES["duckdb"][kind] for kind in columns.values())
+            values = ", ".join(f"unnest(?::{one}[])" for one in types)
+            by_column = [list(column) for column in zip(*rows, strict=True)]
+            self._con.execute(f"insert into {name} select {values}", by_column)
 
 
 def _columns_of(relation: duckdb.DuckDBPyRelation) -> str:

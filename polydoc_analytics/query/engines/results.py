@@ -30,6 +30,11 @@ _PLAIN = {
     *("ubigint", "float", "double", "decimal", "varchar", "enum", "uuid", "blob", "date", "time", "time_ns"),
     *("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone"),
 }
+_SIMPLE = (
+    _PLAIN
+    - {"null", "hugeint", "decimal", "enum", "uuid", "blob", "time", "time_ns"}
+    - {kind for kind in _PLAIN if kind.startswith("timestamp")}
+)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _MOST_INT64 = 2**63 - 1
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -60,6 +65,20 @@ def frame_of(table: pa.Table) -> pl.DataFrame:
             f"the result makes no table, give its columns names and plain types: {first_line(error)}"
         ) from None
     assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def own_frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """Run a query of the package's own and return its rows, without PyArrow where all types are simple."""
+    import polars as pl
+
+    if any(kind.id not in _SIMPLE for kind in relation.types):
+        return frame_of(table_of(relation))
+    frame = pl.DataFrame(relation.materialize())
+    days = frame.select(pl.col(pl.Date).to_physical())
+    bounds = (date.min.toordinal() - _EPOCH, date.max.toordinal() - _EPOCH)
+    if any(not column.drop_nulls().is_between(*bounds).all() for column in days.iter_columns()):
+        return frame_of(table_of(relation))
     return frame
 
 

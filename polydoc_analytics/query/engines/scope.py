@@ -152,6 +152,9 @@ class Scope:
         return local_date(first, tz), local_date(last, tz)
 
 
+BASE_TABLES = ("languages", "language_names", "account_names")
+
+
 def base_tables(scope: Scope) -> list[tuple[str, dict[str, str], list[tuple[Any, ...]]]]:
     """List the small tables that views join: name, kinds of the columns by name (text, truth), and rows.
 

@@ -1,0 +1,80 @@
+"""Views are created when they are first named; nobody can tell from the outside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.paths import SAMPLE
+
+import polydoc_analytics as pda
+from polydoc_analytics.views import catalog
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "runs"
+    pda.export(SAMPLE, folder)
+    return folder
+
+
+def _created(db: pda.Database) -> set[str]:
+    rows = db._engine._con.execute("select view_name from duckdb_views() where not internal").fetchall()  # type: ignore[attr-defined]
+    return {row[0] for row in rows}
+
+
+@pytest.mark.parametrize("name", catalog())
+def test_each_view_brings_those_that_it_is_built_on(export: Path, name: str) -> None:
+    with pda.connect(export) as db:
+        frame = db.view(name)
+        assert frame.columns == list(db.catalog[name].columns)
+        assert len(_created(db)) < len(catalog())
+
+
+def test_what_is_named_is_created_and_nothing_else(export: Path) -> None:
+    with pda.connect(export) as db:
+        assert _created(db) == {"observed"}
+        db.view("usage")
+        assert _created(db) == {"observed", "run_facts", "usage"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'select runs from "usage"',
+        "select runs from UsAgE",
+        "with usage_by_day as (select 2000 as runs) select runs from usage_by_day",
+    ],
+)
+def test_a_view_is_found_however_it_is_named(export: Path, sql: str) -> None:
+    with pda.connect(export) as db:
+        assert db.sql(sql).item() == 2000
+
+
+def test_whoever_lists_views_sees_all_of_them(export: Path) -> None:
+    with pda.connect(export) as db:
+        listed = db.sql("select view_name from duckdb_views() where not internal")["view_name"]
+        assert set(catalog()) < set(listed)
+        assert set(catalog()) < _created(db)
+    with pda.connect(export) as db:
+        assert set(catalog()) < {row[0] for row in db.duckdb.execute("select view_name from duckdb_views()").fetchall()}
+
+
+def test_a_name_that_is_none_is_answered_with_the_nearest_view(export: Path) -> None:
+    with pda.connect(export) as db, pytest.raises(pda.QueryError, match=r'Did you mean "usage_by_account'):
+        db.sql("select * from usage_by_acount")
+
+
+def test_an_export_is_asked_without_what_loading_needs(export: Path) -> None:
+    code = f"""if True:
+    import sys
+    import polydoc_analytics as pda
+    with pda.connect({str(export)!r}) as db:
+        print(db.view("usage")["runs"].item())
+    loaded = {{"pyarrow", "numpy", "pandas", "pandera", "polydoc_analytics.loaders.validation"}} & set(sys.modules)
+    print(sorted(loaded))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2000\n[]\n", "")
