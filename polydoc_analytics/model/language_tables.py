@@ -16,12 +16,49 @@ TABLES = (
 )
 """The tables: code by name, in English (en) or in any language (und); names by code; and parts of the registry."""
 
+_MAX_SEARCHES = 64
+
+
+class Table:
+    """Values by key: searched as a text at first, which is quicker for a few keys, then as a dictionary."""
+
+    def __init__(self, text: str) -> None:
+        self._text = f"\n{text}\n".encode()
+        self._lookups = 0
+        self._values: dict[str, str] | None = None
+
+    def get(self, key: str) -> str | None:
+        """Return the value of a key; None where there is none."""
+        if self._values is None:
+            self._lookups += 1
+            if self._lookups <= _MAX_SEARCHES:
+                return self._search(key)
+            self._values = self.as_dict()
+        return self._values.get(key)
+
+    def as_dict(self) -> dict[str, str]:
+        """Return all keys with their values."""
+        return dict(line.split("\t") for line in self._text.decode().split("\n") if line)
+
+    def _search(self, key: str) -> str | None:
+        if "\n" in key or "\t" in key:
+            return None
+        mark = f"\n{key}\t".encode("utf-8", "surrogatepass")
+        start = self._text.rfind(mark)  # of two lines of one key the last holds, as in a dictionary
+        if start < 0:
+            return None
+        start += len(mark)
+        return self._text[start : self._text.index(b"\n", start)].decode()
+
+    def __contains__(self, key: object) -> bool:
+        """Check whether there is a key."""
+        return isinstance(key, str) and self.get(key) is not None
+
 
 @lru_cache(maxsize=len(TABLES))
-def table(name: str) -> dict[str, str]:
+def table(name: str) -> Table:
     """Read one of TABLES, once; names are keys in the form of ``name_key``."""
-    text = gzip.decompress((FOLDER / f"{name}.tsv.gz").read_bytes()).decode("utf-8")
-    return dict(line.split("\t") for line in text.split("\n") if line)
+    return Table(gzip.decompress((FOLDER / f"{name}.tsv.gz").read_bytes()).decode("utf-8"))
 
 
 def name_key(name: str) -> str:

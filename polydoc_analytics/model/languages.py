@@ -304,7 +304,7 @@ def _language_code(key: str) -> str | None:
         return code
     code = table("und_language").get(key)
     # Suomi and Eesti are countries too, and what these languages call themselves.
-    is_country = code and key in table("und_territory") and _key(table("own_names").get(code, "")) != key
+    is_country = code and key in table("und_territory") and _key(table("own_names").get(code) or "") != key
     return None if is_country else code
 
 
@@ -322,4 +322,4 @@ def _code(category: str, key: str, naming: tuple[str, ...], but_no_language: boo
 
 
 def _english_name(code: str) -> str:
-    return table("english_names").get(code, "")
+    return table("english_names").get(code) or ""

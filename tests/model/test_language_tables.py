@@ -8,7 +8,7 @@ from language_data.name_data import CODE_TO_NAMES
 from language_data.names import normalize_name
 from support.language_tables import tables
 
-from polydoc_analytics.model.language_tables import TABLES, name_key, table
+from polydoc_analytics.model.language_tables import TABLES, Table, name_key, table
 from polydoc_analytics.model.languages import language
 
 MADE = tables()
@@ -17,7 +17,19 @@ MADE = tables()
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_what_it_was_made_from(name: str) -> None:
     """`just languages` writes them anew."""
-    assert table(name) == MADE[name]
+    assert table(name).as_dict() == MADE[name]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_key_is_found_whether_it_is_searched_for_or_looked_up(name: str) -> None:
+    made = MADE[name]
+    keys = [*list(made)[:: len(made) // 40 + 1], *list(made)[-2:], "no such", "", "\n", "a\tb", "\ud800"]
+    searched, looked_up = Table("\n".join(map("\t".join, made.items()))), table(name)
+    for _ in range(100):
+        looked_up.get("no such")
+    for key in keys:
+        assert (searched.get(key), key in searched) == (made.get(key), key in made)
+        assert (looked_up.get(key), key in looked_up) == (made.get(key), key in made)
 
 
 def test_keys_are_those_of_the_tables() -> None:

@@ -106,8 +106,8 @@ class DuckEngine:
 
     def fetch(self, sql: str) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
-        self._create_named_in(sql)
         with self._errors():
+            self._create_named_in(sql)
             return own_frame_of(self._con.sql(sql))
 
     def query(self, sql: str, timeout_s: float | None = None, max_bytes: int | None = None) -> pl.DataFrame:
@@ -151,19 +151,18 @@ class DuckEngine:
         for name in names:
             if name in self._created:
                 continue
-            self._created.add(name)
+            view = self._scope.view.views.get(name)
             if name in self._tables:
                 self._create_table(name, *self._tables[name])
-                continue
-            view = self._scope.view.views.get(name)
-            body = self._base[name] if view is None else catalog.render(view, self._scope.render_context)
-            self._create(self._names.intersection(_FROM.findall(body)))
-            if view is not None and view.file is not None:
+            elif view is not None and view.file is not None:
                 if not self._is_raw:
                     self._restrict()
                 custom.create(self._con, view)
             else:
+                body = self._base[name] if view is None else catalog.render(view, self._scope.render_context)
+                self._create(sorted(self._names.intersection(_FROM.findall(body)) - {name}))
                 self._con.execute(f"create view {name} as {body}")
+            self._created.add(name)
 
     def _create_all(self) -> bool:
         """Create all views and tables that are not there yet; False where there was none to create."""
@@ -236,7 +235,8 @@ class DuckEngine:
 
     def types(self, view: catalog.View) -> dict[str, str]:
         """Return the type of each column of a view."""
-        self._create_named_in(view.name)
+        with self._errors():
+            self._create_named_in(view.name)
         return {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
 
     def guard(self) -> None:
