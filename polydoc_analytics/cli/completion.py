@@ -47,7 +47,7 @@ def _zones() -> Iterable[str]:
 def _languages() -> Iterable[str]:
     from polydoc_analytics.model.language_tables import table
 
-    names = {code: name for code, name in table("english_names").items() if len(code) == 2 and code.islower()}
+    names = {code: name for code, name in table("english_names").as_dict().items() if len(code) == 2 and code.islower()}
     return [*names, *names.values()]
 
 

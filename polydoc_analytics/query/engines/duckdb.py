@@ -41,7 +41,9 @@ _WITH_LANGUAGE = """
     from {} as facts inner join languages using (target_language)"""
 
 
-_BASE_VIEWS = ("run_facts", "run_facts_with_language", "run_history")
+_FACTS = ("run_facts", "all_run_facts")
+_REQUESTS = ("all_request_facts", "request_facts")
+_BASE_VIEWS = (*_FACTS, *(f"{name}_with_language" for name in _FACTS), "run_history", *_REQUESTS)
 _WORD = re.compile(r"\w+")
 _FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
 _LISTING = re.compile(r"(?i)\b(?:show|describe|summarize|information_schema|duckdb_\w+|pg_\w+|sqlite_\w+|pragma\w*)\b")
@@ -72,36 +74,12 @@ class DuckEngine:
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
             self._con.execute(f"create view observed as {no_runs()}")
-<<<<<<< HEAD
-            for name, over in (("run_facts", scope), ("all_run_facts", scope.over_all_time)):
-                self._con.execute(f"create view {name} as {_run_facts(over, '0')}")
-                self._con.execute(f"create view {name}_with_language as {_WITH_LANGUAGE.format(name)}")
-            self._con.execute(f"create view run_history as {scope.history}")
-            requests = catalog.all_request_facts(scope.render_context)
-            # Views over requests are bound to their columns alone, for to plan this long query with each takes time.
-            self._con.execute(f"create view all_request_facts as {_columns_of(self._con.sql(requests))}")
-            self._con.execute(f"create view request_facts as {scope.request_facts}")
-            for view in scope.view.views.values():
-                if view.file is not None:
-                    if not is_raw:
-                        self._restrict()
-                    custom.create(self._con, view)
-                else:
-                    self._con.execute(f"create view {view.name} as {catalog.render(view, scope.render_context)}")
-            self._con.execute(f"create or replace view all_request_facts as {requests}")
-            for name, over in (("run_facts", scope), ("all_run_facts", scope.over_all_time)):
-                shift = over.shift_us(f"epoch_us({over.dated_by})", "//")
-                self._con.execute(f"create or replace view {name} as {_run_facts(over, shift)}")
-            with self._errors():
-                self._observe()
-=======
             has_own_views = any(view.file is not None for view in scope.view.views.values())
             if is_raw or has_own_views or not scope.runs.is_local:
                 self._create_all()
             else:
                 with self._errors():
                     self._observe()
->>>>>>> c4e369c (Create views when they are named, and ask exports without what loading needs)
             self._stack = stack.pop_all()
 
     def fetch(self, sql: str) -> pl.DataFrame:
@@ -152,7 +130,7 @@ class DuckEngine:
             if name in self._created:
                 continue
             view = self._scope.view.views.get(name)
-            if name in self._tables:
+            if name in BASE_TABLES:
                 self._create_table(name, *self._tables[name])
             elif view is not None and view.file is not None:
                 if not self._is_raw:
@@ -160,7 +138,7 @@ class DuckEngine:
                 custom.create(self._con, view)
             else:
                 body = self._base[name] if view is None else catalog.render(view, self._scope.render_context)
-                self._create(sorted(self._names.intersection(_FROM.findall(body)) - {name}))
+                self._create(self._below(body))
                 self._con.execute(f"create view {name} as {body}")
             self._created.add(name)
 
@@ -172,22 +150,44 @@ class DuckEngine:
             # Bound to no runs at first, and to days of UTC: each of them would look into the files, and go through the
             # zone's offsets, which are hundreds where a run is of the year 9999.
             self._con.execute(f"create or replace view observed as {no_runs()}")
-            self._con.execute(f"create or replace view run_facts as {_run_facts(self._scope, '0')}")
-            self._created.add("run_facts")
-            self._create((*BASE_TABLES, *_BASE_VIEWS, *self._scope.view.views))
-            self._con.execute(f"create or replace view run_facts as {self._base['run_facts']}")
+            for name in _FACTS:
+                self._con.execute(f"create or replace view {name} as {_run_facts(self._over[name], '0')}")
+            self._created.update(_FACTS)
+            # Views over requests are bound to their columns alone, for to plan this long query with each takes time.
+            requests = self._base["all_request_facts"]
+            self._create(self._below(requests))
+            self._con.execute(f"create or replace view all_request_facts as {_columns_of(self._con.sql(requests))}")
+            self._created.add("all_request_facts")
+            views = sorted(
+                self._scope.view.views.values(), key=lambda view: view.file is not None
+            )  # one's own are last
+            self._create((*BASE_TABLES, *_BASE_VIEWS, *(view.name for view in views)))
+            for name in (*_FACTS, "all_request_facts"):
+                self._con.execute(f"create or replace view {name} as {self._base[name]}")
             with self._errors():
                 self._observe()
             return True
 
+    def _below(self, sql: str) -> list[str]:
+        """List the views and tables that a text of the package's own reads."""
+        # No view of the user's, whose name a CTE may have.
+        views = {name for name, view in self._scope.view.views.items() if view.file is None}
+        return sorted(views.union(BASE_TABLES, _BASE_VIEWS).intersection(_FROM.findall(sql)))
+
+    @cached_property
+    def _over(self) -> dict[str, Scope]:
+        return {"run_facts": self._scope, "all_run_facts": self._scope.over_all_time}
+
     @cached_property
     def _base(self) -> dict[str, str]:
         """The SQL of the base views by name."""
-        shift = self._scope.shift_us(f"epoch_us({self._scope.dated_by})", "//")
+        shifts = {name: over.shift_us(f"epoch_us({over.dated_by})", "//") for name, over in self._over.items()}
         return {
-            "run_facts": _run_facts(self._scope, shift),
-            "run_facts_with_language": _RUN_FACTS_WITH_LANGUAGE,
+            **{name: _run_facts(over, shifts[name]) for name, over in self._over.items()},
+            **{f"{name}_with_language": _WITH_LANGUAGE.format(name) for name in _FACTS},
             "run_history": self._scope.history,
+            "all_request_facts": catalog.all_request_facts(self._scope.render_context),
+            "request_facts": self._scope.request_facts,
         }
 
     @cached_property
