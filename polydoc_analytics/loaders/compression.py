@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 _GZIP = 31
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 
 
 class CutOffError(Exception):
@@ -79,7 +79,7 @@ def unpacked(pieces: Iterable[bytes], codec: str) -> Iterator[bytes]:
                 unpacker = _UNPACKERS[codec]()
                 members += 1
             try:
-                content = unpacker.decompress(rest, _MOST_BYTES)
+                content = unpacker.decompress(rest, _MAX_BYTES)
             except (zlib.error, lzma.LZMAError, OSError, ValueError):
                 raise DamagedError(
                     f"is damaged: it cannot be unpacked as {codec}"

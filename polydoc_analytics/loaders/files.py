@@ -25,7 +25,7 @@ from polydoc_analytics.loaders.recognition import PassedOver, recognised
 from polydoc_analytics.safe_text import display_address, on_one_line
 
 _SCHEMES = (*object_store.SCHEMES, *https.SCHEMES, "file")
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 _SEPARATORS = re.escape(os.sep + (os.altsep or ""))
 _ANY_FOLDERS = re.compile(rf"(?:^|(?<=[{_SEPARATORS}]))\*\*(?:[{_SEPARATORS}]+|$)")
 
@@ -54,9 +54,9 @@ class Files:
 def passed_over_text(files: Iterable[PassedOver]) -> str:
     """One line that counts and names the files that were passed over, with the reason for each; empty for none."""
     files = list(files)
-    named = [f"{one.name} ({one.reason})" for one in files[:_MOST_NAMED]]
-    if len(files) > _MOST_NAMED:
-        named.append(f"and {len(files) - _MOST_NAMED:,} more")
+    named = [f"{file.name} ({file.reason})" for file in files[:_MAX_NAMED]]
+    if len(files) > _MAX_NAMED:
+        named.append(f"and {len(files) - _MAX_NAMED:,} more")
     count = f"{len(files):,} file{'s were' if len(files) > 1 else ' was'} passed over"
     return f"{count}: {', '.join(named)}" if files else ""
 
@@ -72,8 +72,8 @@ def files_at(paths: Sequence[str], input_format: str | None = None) -> Files:
         raise UsageError(f"unknown input format '{input_format}'{hint}; expected {', '.join(FORMATS)}")
     found = [_files_at(path, input_format) for path in paths]
     return Files(
-        tuple(replace(one, format=input_format or one.format) for files in found for one in files),
-        tuple(one for files in found for one in files.passed_over),
+        tuple(replace(file, format=input_format or file.format) for files in found for file in files),
+        tuple(file for files in found for file in files.passed_over),
         name=name_of(paths),
     )
 
@@ -176,8 +176,8 @@ def files_in(folder: Path) -> Files:
 def _recognised_at(path: Path) -> Input | PassedOver:
     name = os.fspath(path)
     if path.is_file():
-        one = _local_input(name)
-        return one if one.format else recognised(one)
+        file = _local_input(name)
+        return file if file.format else recognised(file)
     if format_of(name) and (error := _dangling(name)):
         raise error
     what = "is a link to what cannot be read" if path.is_symlink() else "is a pipe or a device"
@@ -185,10 +185,10 @@ def _recognised_at(path: Path) -> Input | PassedOver:
 
 
 def _parted(found: Sequence[Input | PassedOver]) -> Files:
-    """Part what was found into files that are read and those that are passed over."""
+    """Separate the files that are read from those that are passed over."""
     return Files(
-        tuple(one for one in found if isinstance(one, Input)),
-        tuple(one for one in found if isinstance(one, PassedOver)),
+        tuple(file for file in found if isinstance(file, Input)),
+        tuple(file for file in found if isinstance(file, PassedOver)),
     )
 
 
@@ -250,9 +250,9 @@ def _remote(url: str) -> Files:
     except Exception as error:
         raise SourceError(f"{display_address(url)}: {first_line(error, 300)}") from None
     found: list[Input | PassedOver] = []
-    for one in objects:
-        file = Input(display_address(one.uri), one.uri, format_of(one.key), one.size, one)
-        below = "" if folder is None else one.key.removeprefix(folder).lstrip("/")
+    for entry in objects:
+        file = Input(display_address(entry.uri), entry.uri, format_of(entry.key), entry.size, entry)
+        below = "" if folder is None else entry.key.removeprefix(folder).lstrip("/")
         if not any(part.startswith((".", "_")) for part in below.split("/")):
             found.append(file if folder is None or file.format else recognised(file))
     return _at_least_one(_parted(found), url)

@@ -71,7 +71,7 @@ def reason(error: BaseException, address: str) -> str:
 
 
 @contextmanager
-def open_input(one: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
+def open_input(file: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
     """Open an input as a stream of its decompressed bytes, or of its ``content`` where that has been read already.
 
     What goes wrong while it is read is a SourceError.
@@ -80,31 +80,31 @@ def open_input(one: Input, content: bytes | None = None) -> Iterator[BinaryIO]:
         if content is not None:
             yield io.BytesIO(content)
             return
-        with _raw(one) as raw:
+        with _raw(file) as raw:
             yield decompressed(raw)
     except DamagedError as error:
-        raise SourceError(f"{one.name}: cannot be read: it {error}") from None
+        raise SourceError(f"{file.name}: cannot be read: it {error}") from None
     except CutOffError as error:
-        raise SourceError(f"{one.name}: {error}") from None
+        raise SourceError(f"{file.name}: {error}") from None
     except (OSError, ValueError) as error:
         if isinstance(error, SourceError):  # pragma: no cover - SourceError is no OSError
             raise
-        text = reason(error, one.path)
+        text = reason(error, file.path)
         if "truncated" in text.lower():
-            raise SourceError(f"{one.name}: is cut off: the compressed data end too early") from None
-        raise SourceError(f"{one.name}: cannot be read: {text}") from None
+            raise SourceError(f"{file.name}: is cut off: the compressed data end too early") from None
+        raise SourceError(f"{file.name}: cannot be read: {text}") from None
 
 
 @contextmanager
-def _raw(one: Input) -> Iterator[BinaryIO]:
-    if one.path == "-":
+def _raw(file: Input) -> Iterator[BinaryIO]:
+    if file.path == "-":
         yield sys.stdin.buffer
-    elif one.remote is not None:
-        with closing(one.remote.pieces()) as pieces:
+    elif file.remote is not None:
+        with closing(file.remote.pieces()) as pieces:
             yield cast("BinaryIO", Joined(pieces))
     else:
-        with open(one.path, "rb") as file:
-            yield file
+        with open(file.path, "rb") as stream:
+            yield stream
 
 
 def columnar_format(head: bytes) -> str:
@@ -128,33 +128,33 @@ def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
 
 
 @contextmanager
-def by_ranges(one: Input) -> Iterator[str | RangeFile]:
+def by_ranges(file: Input) -> Iterator[str | RangeFile]:
     """Yield an input that is read by ranges: a path on this machine, or a file of a server that gives ranges."""
-    is_plain = not one.path.split("?")[0].lower().endswith(_COMPRESSED)
+    is_plain = not file.path.split("?")[0].lower().endswith(_COMPRESSED)
     try:
-        ranges = one.remote.ranges() if one.remote is not None and is_plain else None
+        ranges = file.remote.ranges() if file.remote is not None and is_plain else None
     except OSError as error:
-        raise SourceError(f"{one.name}: cannot be read: {reason(error, one.path)}") from None
+        raise SourceError(f"{file.name}: cannot be read: {reason(error, file.path)}") from None
     if ranges is not None:
         with ranges:
             yield ranges
     else:
-        with as_local_file(one) as path:
+        with as_local_file(file) as path:
             yield path
 
 
 @contextmanager
-def as_local_file(one: Input, stream: BinaryIO | None = None) -> Iterator[str]:
+def as_local_file(file: Input, stream: BinaryIO | None = None) -> Iterator[str]:
     """Yield a path at which the input's bytes are, copied to a temporary file where they are not on this machine."""
-    if stream is None and one.is_local and not one.path.lower().endswith(_COMPRESSED):
-        yield one.path
+    if stream is None and file.is_local and not file.path.lower().endswith(_COMPRESSED):
+        yield file.path
         return
     with tempfile.NamedTemporaryFile(prefix="polydoc-", suffix=".part", delete=False) as copy:
         try:
             if stream is not None:
                 shutil.copyfileobj(stream, copy)
             else:
-                with open_input(one) as opened_stream:
+                with open_input(file) as opened_stream:
                     shutil.copyfileobj(opened_stream, copy)
             copy.close()
             yield copy.name

@@ -52,8 +52,8 @@ def read_batches(source: Table | Files | Service, options: ReadOptions, folder: 
 def _batches_of_files(files: Files, options: ReadOptions) -> Iterator[Any]:
     from polydoc_analytics.loaders.executor import run_ordered
 
-    total = sum(one.size for one in files)
-    if files and total == 0 and all(one.is_local for one in files):
+    total = sum(file.size for file in files)
+    if files and total == 0 and all(file.is_local for file in files):
         more = f", and so are {len(files) - 1} more" if len(files) > 1 else ""
         raise SourceError(f"{files.files[0].name}: is empty{more}")
     done = 0
@@ -110,50 +110,50 @@ def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> I
     from polydoc_analytics.loaders.formats import small_files
 
     finder, group = small_files.Finder(assume_utc), small_files.Group(assume_utc)
-    for one in files:
-        if one.is_local and not one.size:
+    for file in files:
+        if file.is_local and not file.size:
             continue
         try:
-            content = small_files.content_of(one)
+            content = small_files.content_of(file)
         except SourceError:
             yield from group.work()
             raise
-        found = None if content is None else finder.small(one, content)
+        found = None if content is None else finder.small(file, content)
         if found is None or not group.takes(found):
             yield from group.work()
         if found is not None:
             group.add(found)
             continue
-        reading = functools.partial(translated, SourceError, f"{one.name}: cannot be read")
+        reading = functools.partial(translated, SourceError, f"{file.name}: cannot be read")
         with reading():
-            for at, piece in enumerate(_work(one, content, assume_utc, partial)):
+            for at, piece in enumerate(_work(file, content, assume_utc, partial)):
                 yield piece._replace(run=reading()(piece.run), is_first=not at)
     yield from group.work()
 
 
-def _work(one: Input, content: bytes | None, assume_utc: bool, partial: bool) -> Iterator[Work]:
-    kind = one.format
-    if kind == "parquet" or (kind == "arrow" and one.path != "-"):
+def _work(file: Input, content: bytes | None, assume_utc: bool, partial: bool) -> Iterator[Work]:
+    kind = file.format
+    if kind == "parquet" or (kind == "arrow" and file.path != "-"):
         from polydoc_analytics.loaders.formats import arrow
 
         if kind == "parquet":
-            with by_ranges(one) as file:
-                yield from arrow.read_parquet(file, one.name, assume_utc=assume_utc)
+            with by_ranges(file) as opened:
+                yield from arrow.read_parquet(opened, file.name, assume_utc=assume_utc)
         else:
-            with as_local_file(one) as path:
-                yield from arrow.read_ipc(path, one.name, assume_utc=assume_utc)
+            with as_local_file(file) as path:
+                yield from arrow.read_ipc(path, file.name, assume_utc=assume_utc)
         return
-    with open_input(one, content) as stream:
+    with open_input(file, content) as stream:
         if not kind:
             head, stream = peek(stream)
             kind = columnar_format(head)
-        stream = stream if kind in ("parquet", "arrow") else as_utf8(stream, one.name)
+        stream = stream if kind in ("parquet", "arrow") else as_utf8(stream, file.name)
         if not kind:
-            kind, stream = sniffed(stream, one.name)
-        yield from _work_of_stream(one, kind, stream, assume_utc, partial)
+            kind, stream = sniffed(stream, file.name)
+        yield from _work_of_stream(file, kind, stream, assume_utc, partial)
 
 
-def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
+def _work_of_stream(file: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
     from polydoc_analytics.loaders.formats import csv, json_recognition, ndjson, quarantine_file
     from polydoc_analytics.loaders.streams import begins_with_separator, without_separators
 
@@ -161,30 +161,30 @@ def _work_of_stream(one: Input, kind: str, stream: BinaryIO, assume_utc: bool, p
         from polydoc_analytics.loaders.formats import arrow
 
         read = arrow.read_parquet if kind == "parquet" else arrow.read_ipc
-        with as_local_file(one, stream) as path:
-            yield from read(path, one.name, assume_utc=assume_utc)
+        with as_local_file(file, stream) as path:
+            yield from read(path, file.name, assume_utc=assume_utc)
         return
     head, stream = peek(stream)
     if not head:
-        raise SourceError(f"{one.name}: is empty")
+        raise SourceError(f"{file.name}: is empty")
     if kind == "ndjson" and json_recognition.is_document(head):
         kind = "json"
     if kind in ("ndjson", "json") and begins_with_separator(head):
         kind, stream = "json", without_separators(stream)
     if kind in ("ndjson", "json") and quarantine_file.is_quarantine_file(head):
-        yield from quarantine_file.read(stream, one.name, assume_utc=assume_utc)
+        yield from quarantine_file.read(stream, file.name, assume_utc=assume_utc)
     elif kind == "ndjson":
-        yield from ndjson.read(stream, one.name, assume_utc=assume_utc)
+        yield from ndjson.read(stream, file.name, assume_utc=assume_utc)
     elif kind == "json":
         from polydoc_analytics.loaders.formats import json
 
-        yield from json.read(stream, one.name, assume_utc=assume_utc, is_partial=partial)
+        yield from json.read(stream, file.name, assume_utc=assume_utc, is_partial=partial)
     else:
-        reopen = functools.partial(_opened_as_utf8, one) if one.is_local else None
-        yield from csv.read(stream, one.name, assume_utc=assume_utc, reopen=reopen)
+        reopen = functools.partial(_opened_as_utf8, file) if file.is_local else None
+        yield from csv.read(stream, file.name, assume_utc=assume_utc, reopen=reopen)
 
 
 @contextmanager
-def _opened_as_utf8(one: Input) -> Iterator[BinaryIO]:
-    with open_input(one) as stream:
-        yield as_utf8(stream, one.name)
+def _opened_as_utf8(file: Input) -> Iterator[BinaryIO]:
+    with open_input(file) as stream:
+        yield as_utf8(stream, file.name)

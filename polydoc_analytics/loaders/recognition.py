@@ -22,30 +22,30 @@ class PassedOver(NamedTuple):
     reason: str
 
 
-def recognised(one: Input) -> Input | PassedOver:
+def recognised(file: Input) -> Input | PassedOver:
     """Recognise the format of a file whose name tells none; where it holds no runs, say what it is instead."""
-    found = _format_or_reason(one)
-    return replace(one, format=found) if found in FORMATS else PassedOver(one.name, found)
+    found = _format_or_reason(file)
+    return replace(file, format=found) if found in FORMATS else PassedOver(file.name, found)
 
 
-def _format_or_reason(one: Input) -> str:
-    if one.is_local and not one.size:
+def _format_or_reason(file: Input) -> str:
+    if file.is_local and not file.size:
         return "is empty"
     try:
-        with open_input(one) as stream:
+        with open_input(file) as stream:
             head, stream = peek(stream)
             if encoding_of(head):
-                head, _ = peek(as_utf8(stream, one.name))
+                head, _ = peek(as_utf8(stream, file.name))
         if head.startswith((b"PAR1", b"ARROW1")):
-            return _with_columns(one, "parquet" if head.startswith(b"PAR1") else "arrow")
+            return _with_columns(file, "parquet" if head.startswith(b"PAR1") else "arrow")
     except SourceError as error:
-        return str(error).removeprefix(f"{one.name}: ")
+        return str(error).removeprefix(f"{file.name}: ")
     if archive := archive_of(head):
         return f"is {archive}"
     return _format_of_text(head) or ("is binary, of an unknown kind" if b"\0" in head else "holds no runs")
 
 
-def _with_columns(one: Input, kind: str) -> str:
+def _with_columns(file: Input, kind: str) -> str:
     """Return the format of a binary file that has the columns of a run, else what it lacks."""
     import pyarrow as pa
     import pyarrow.ipc
@@ -53,17 +53,17 @@ def _with_columns(one: Input, kind: str) -> str:
 
     try:
         if kind == "parquet":
-            with by_ranges(one) as file:
-                names = pq.read_schema(file).names
+            with by_ranges(file) as opened:
+                names = pq.read_schema(opened).names
         else:
             with (
-                as_local_file(one) as path,
+                as_local_file(file) as path,
                 pa.memory_map(path) as mapped,
                 pyarrow.ipc.open_file(mapped) as table,
             ):
                 names = table.schema.names
     except (pa.ArrowException, OSError) as error:
-        return f"cannot be read as {kind.title()}: {reason(error, one.path)}"
+        return f"cannot be read as {kind.title()}: {reason(error, file.path)}"
     return kind if _has_required(names) else "has not the columns of runs"
 
 

@@ -37,8 +37,8 @@ CLOCK_CHANGES = (date(2025, 10, 26), date(2026, 3, 29), date(2026, 10, 25))
 """Sundays on which Europe's clocks change, at 01:00 UTC; some runs were created in the hour before and after."""
 
 _CHUNK_RUNS = 50_000
-_MOST_RUNS = 1_000_000_000
-_MOST_DAYS = 36_525
+_MAX_RUNS = 1_000_000_000
+_MAX_DAYS = 36_525
 _EPOCH = date(1970, 1, 1).toordinal()
 _HOUR_US = 3_600_000_000
 _QUANTILES = 4_096
@@ -110,8 +110,8 @@ def write_sample(
     it is whole; a stream stays open. Raises UsageError for numbers that make no sense and for a path that cannot be
     written to.
     """
-    if not (1 <= runs <= _MOST_RUNS and 1 <= days <= min(_MOST_DAYS, until.toordinal()) and broken >= 0 <= seed):
-        most = f"at most {_MOST_RUNS:,} runs and {_MOST_DAYS:,} days"
+    if not (1 <= runs <= _MAX_RUNS and 1 <= days <= min(_MAX_DAYS, until.toordinal()) and broken >= 0 <= seed):
+        most = f"at most {_MAX_RUNS:,} runs and {_MAX_DAYS:,} days"
         raise UsageError(f"a sample needs at least one run and one day, {most}, and no negative number")
     refuse_address(out)
     service = _Service(runs, seed, until, days)

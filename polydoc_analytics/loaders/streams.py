@@ -12,7 +12,7 @@ from polydoc_analytics.loaders.compression import CutOffError, DamagedError, unp
 _PIECE_BYTES = 256 * 1024
 _SNIFFED_BYTES = 4096
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
-_LONGEST_MAGIC = 8
+_MAX_MAGIC_BYTES = 8
 _ARCHIVES = {
     b"PK\x03\x04": "a ZIP archive",
     b"PK\x05\x06": "a ZIP archive",
@@ -108,7 +108,7 @@ class Joined:
 
 def decompressed(raw: BinaryIO) -> BinaryIO:
     """Return a stream of what a stream unpacks to; one that is not compressed is returned as it is."""
-    peeked = Peeked(raw, _LONGEST_MAGIC)
+    peeked = Peeked(raw, _MAX_MAGIC_BYTES)
     codec = next((codec for magic, codec in _COMPRESSED.items() if peeked.head.startswith(magic)), None)
     if codec is None:
         return cast("BinaryIO", peeked)

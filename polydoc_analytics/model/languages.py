@@ -32,7 +32,7 @@ _REGION_CODE = re.compile("[A-Z]{2}|[0-9]{3}", re.ASCII)
 _SCRIPT_CODE = re.compile("[A-Za-z]{4}", re.ASCII)
 _NO_LANGUAGE = re.compile(r"(?:und|mis|mul|zxx|x|q[a-t][a-z])(?:-.*)?")
 _EXTENSIONS = frozenset("tu")
-_MOST_PARSED = 20_000
+_MAX_PARSED = 20_000
 _LOOKING_UP = Lock()
 
 
@@ -136,7 +136,7 @@ def _parsed(tag: str) -> Any:
 def _bound(parsed: Any) -> None:
     """Empty the caches of langcodes, which keep every tag ever seen, before made-up tags fill the memory."""
     for name in ("_PARSE_CACHE", "_INSTANCES"):
-        if len(cache := getattr(parsed, name, {})) > _MOST_PARSED:
+        if len(cache := getattr(parsed, name, {})) > _MAX_PARSED:
             cache.clear()
 
 

@@ -121,7 +121,7 @@ def test_tables_read_together_give_what_each_gives_alone(
     pieces = len(list(_work_of_files(files_at([str(folder)]), assume_utc=False, partial=False)))
     assert pieces < 40
     together = pda.load(folder)
-    monkeypatch.setattr(small_files, "MOST_BYTES", -1)
+    monkeypatch.setattr(small_files, "MAX_BYTES", -1)
     alone = [pda.load(file) for file in sorted(folder.iterdir())]
     assert together.counts.read == sum(one.counts.read for one in alone) > 40
     assert_frame_equal(together.runs, pl.concat([one.runs for one in alone]).sort("created_at", "id"))
@@ -166,7 +166,7 @@ def test_files_read_together_give_what_each_gives_alone(
         ending, text = content(number, draw)
         (folder / f"{number:03}.{ending}").write_bytes(text or b"\n")
     together = pda.load(folder)
-    monkeypatch.setattr(small_files, "MOST_BYTES", -1)
+    monkeypatch.setattr(small_files, "MAX_BYTES", -1)
     alone = [pda.load(file) for file in sorted(folder.iterdir())]
     assert together.counts.read == sum(one.counts.read for one in alone)
     assert_frame_equal(together.runs, pl.concat([one.runs for one in alone]).sort("created_at", "id"))

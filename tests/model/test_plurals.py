@@ -30,7 +30,7 @@ def test_no_message_puts_a_counted_thing_into_a_fixed_plural() -> None:
     fixed = re.compile(rf"\{{(?:len\([^{{}}]*\)|[^{{}}]*:,)\}} (?:{things})\b")
     package = Path(polydoc_analytics.__file__).parent
     # Limits and assertions name numbers that are never one.
-    known = ("_MOST_RUNS:,} runs", "{expected:,} runs")
+    known = ("_MAX_RUNS:,} runs", "{expected:,} runs")
     found = [
         f"{path.name}: {match}"
         for path in package.rglob("*.py")

@@ -81,14 +81,17 @@ def parts(stream: BinaryIO, source: str, block_bytes: int) -> Iterator[Part]:
         raise SourceError(f"{source}: has no header; a run needs {', '.join(REQUIRED)}")
 
 
-def _grouped(found: Records, block_bytes: int) -> Iterator[Records]:
+def _grouped(records: Records, block_bytes: int) -> Iterator[Records]:
     """Split records into groups of about ``block_bytes``."""
     begin = 0
-    while begin < len(found.starts):
-        end = max(begin + 1, int(np.searchsorted(found.ends, found.starts[begin] + block_bytes)))
+    while begin < len(records.starts):
+        end = max(begin + 1, int(np.searchsorted(records.ends, records.starts[begin] + block_bytes)))
         group = slice(begin, end)
-        yield found._replace(
-            starts=found.starts[group], ends=found.ends[group], at_line=found.at_line[group], fields=found.fields[group]
+        yield records._replace(
+            starts=records.starts[group],
+            ends=records.ends[group],
+            at_line=records.at_line[group],
+            fields=records.fields[group],
         )
         begin = end
 

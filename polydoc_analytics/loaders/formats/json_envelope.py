@@ -21,13 +21,13 @@ from polydoc_analytics.loaders.formats.json_recognition import (
 )
 from polydoc_analytics.loaders.formats.json_text import Text
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 _LOOKED_AT = 100
 _MAX_ELEMENT_BYTES = 1024 * 1024
 _IN_MEMORY_BYTES = 1024 * 1024
 _HELD_BYTES = 256 * 1024
 _OF_A_ROW = 2
-_NAMED_AT_MOST = 5
+_MAX_NAMED = 5
 
 
 class Envelope:
@@ -95,8 +95,8 @@ class Envelope:
                 if mark in (b"{", b"["):
                     self._nested[key] = None
             if is_open:
-                if len(path) > _DEEPEST:
-                    raise SourceError(f"{text.source}: its objects lie more than {_DEEPEST} deep in each other")
+                if len(path) > _MAX_DEPTH:
+                    raise SourceError(f"{text.source}: its objects lie more than {_MAX_DEPTH} deep in each other")
                 text.at += 1
                 keys.append(key)
             elif mark == b"[":
@@ -206,7 +206,7 @@ class Envelope:
             said = next((self._own[key] for key in EXPLANATIONS if isinstance(self._own.get(key), str)), None)
             if said is not None:
                 raise SourceError(f"{source}: is an error, not runs: {run_parser.show(said)}")
-            named = ", ".join(list(self._own)[:_NAMED_AT_MOST])
+            named = ", ".join(list(self._own)[:_MAX_NAMED])
             raise SourceError(
                 f"{source}: holds no array of runs; it has {run_parser.show(named) if named else 'no keys at all'}, "
                 'expected an array of runs, or an object with one, such as {"data": [...]}'
@@ -223,7 +223,7 @@ class Envelope:
         return f": {run_parser.show(said)}" if said else ""
 
     def _several(self, names: list[str]) -> SourceError:
-        shown = run_parser.show(", ".join(names[:_NAMED_AT_MOST]))
+        shown = run_parser.show(", ".join(names[:_MAX_NAMED]))
         return SourceError(
             f"{self._text.source}: holds more than one array that may be that of the runs: {shown}; save the array of "
             "runs as a file of its own"
@@ -237,12 +237,12 @@ class Envelope:
         yield from self._too_long
 
 
-def _parsed(piece: Piece | Work, most: int, source: str) -> Iterator[Any]:
+def _parsed(piece: Piece | Work, max_elements: int, source: str) -> Iterator[Any]:
     """Yield the first elements of a piece, parsed; None for one that is too long to look at, or no JSON."""
     if isinstance(piece, Work):
         yield None
         return
-    for element in islice(piece.elements(), most):
+    for element in islice(piece.elements(), max_elements):
         value = None
         if not element:
             raise SourceError(f"{source}: not JSON: a comma in the array has nothing before or behind it")

@@ -39,7 +39,7 @@ class Text:
         self.at = 0
         self._stream = stream
         self._kept: bytearray | None = None
-        self._most_kept = 0
+        self._max_kept = 0
 
     def more(self) -> bool:
         """Read on, and drop what has been taken; False at the end of the stream."""
@@ -57,11 +57,11 @@ class Text:
             return piece
         return self._stream.read(size)
 
-    def remember(self, most: int) -> None:
-        """Remember what is taken from here on, as long as it has at most so many bytes."""
+    def remember(self, max_bytes: int) -> None:
+        """Keep what is taken from here on, up to ``max_bytes``."""
         self._keep()
         self.held, self.at = self.held[self.at :], 0
-        self._kept, self._most_kept = bytearray(), most
+        self._kept, self._max_kept = bytearray(), max_bytes
 
     def forget(self) -> None:
         """Remember no longer."""
@@ -72,20 +72,20 @@ class Text:
         """Check whether more was taken than was to be remembered."""
         self._keep()
         self.held, self.at = self.held[self.at :], 0
-        return self._kept is not None and len(self._kept) > self._most_kept
+        return self._kept is not None and len(self._kept) > self._max_kept
 
     def put_back(self) -> bytes | None:
         """Go back to where remembering began; where that was too much to remember, stay, and return its beginning."""
         self._keep()
         kept, self._kept = bytes(self._kept or b""), None
         self.held, self.at = self.held[self.at :], 0
-        if len(kept) > self._most_kept:
+        if len(kept) > self._max_kept:
             return kept[:MAX_RAW_BYTES]
         self.held = kept + self.held
         return None
 
     def _keep(self) -> None:
-        if self._kept is not None and len(self._kept) <= self._most_kept:
+        if self._kept is not None and len(self._kept) <= self._max_kept:
             self._kept += memoryview(self.held)[: self.at]
 
     def mark(self) -> bytes:

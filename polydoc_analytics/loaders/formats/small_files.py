@@ -23,9 +23,9 @@ from polydoc_analytics.loaders.validation import Batch
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 """A file of so many bytes is small."""
-_MAX_UNPACKED = 16 * MOST_BYTES
+_MAX_UNPACKED = 16 * MAX_BYTES
 _MAX_FILES = 2_000
 """Small tables take several times their bytes in memory."""
 _BOM = b"\xef\xbb\xbf"
@@ -59,17 +59,17 @@ class Group:
         self._files: list[Small] = []
         self._nbytes = 0
 
-    def takes(self, one: Small) -> bool:
+    def takes(self, file: Small) -> bool:
         """Check whether a file belongs to the group."""
         if not self._files:
             return True
         is_full = self._nbytes >= BLOCK_BYTES or len(self._files) >= _MAX_FILES
-        return not is_full and bool(self._files[0].kind == one.kind)
+        return not is_full and bool(self._files[0].kind == file.kind)
 
-    def add(self, one: Small) -> None:
+    def add(self, file: Small) -> None:
         """Take a file in."""
-        self._files.append(one)
-        self._nbytes += one.nbytes
+        self._files.append(file)
+        self._nbytes += file.nbytes
 
     def work(self) -> list[Work]:
         """Return the work of reading the files, if there are any; the group is empty then."""
@@ -79,11 +79,11 @@ class Group:
         return [Work(partial(files[0].read, tuple(files), self._assume_utc), sum(file.size for file in files))]
 
 
-def content_of(one: Input) -> bytes | None:
+def content_of(file: Input) -> bytes | None:
     """Read a small local file as a whole, unpacked if it is compressed; None where it is not small."""
-    if not one.is_local or one.size > MOST_BYTES:
+    if not file.is_local or file.size > MAX_BYTES:
         return None
-    with open_input(one) as stream:
+    with open_input(file) as stream:
         content = _read(stream)
     return content if len(content) <= _MAX_UNPACKED else None
 
@@ -102,28 +102,28 @@ class Finder:
         self._assume_utc = assume_utc
         self._tables: Any = None
 
-    def small(self, one: Input, content: bytes) -> Small | None:
+    def small(self, file: Input, content: bytes) -> Small | None:
         """Return a file as a small one; None where it is to be read by itself, also to say what is wrong with it."""
-        if one.format == "ndjson" and _is_lines(content):
+        if file.format == "ndjson" and _is_lines(content):
             lines = _ended(content.removeprefix(_BOM))
-            return Small(one.name, one.size, "ndjson", lines, len(lines), _read_lines)
-        if one.format == "json" and (lines := _runs_as_lines(content)):
-            return Small(one.name, one.size, "ndjson", lines, len(lines), _read_lines)
-        if one.format == "csv" and not encoding_of(content) and not archive_of(content):
-            return _small_csv(one, content)
-        if one.format in _TABLES:
-            return self._small_table(one, content)
+            return Small(file.name, file.size, "ndjson", lines, len(lines), _read_lines)
+        if file.format == "json" and (lines := _runs_as_lines(content)):
+            return Small(file.name, file.size, "ndjson", lines, len(lines), _read_lines)
+        if file.format == "csv" and not encoding_of(content) and not archive_of(content):
+            return _small_csv(file, content)
+        if file.format in _TABLES:
+            return self._small_table(file, content)
         return None
 
-    def _small_table(self, one: Input, content: bytes) -> Small | None:
+    def _small_table(self, file: Input, content: bytes) -> Small | None:
         from polydoc_analytics.loaders.formats import arrow
 
         if self._tables is None:
             self._tables = arrow.SmallTables(self._assume_utc)
-        table: pa.Table | None = self._tables.table(content, one.name, is_parquet=one.format == "parquet")
+        table: pa.Table | None = self._tables.table(content, file.name, is_parquet=file.format == "parquet")
         if table is None:
             return None
-        return Small(one.name, one.size, table.schema, table, table.nbytes, _read_tables)
+        return Small(file.name, file.size, table.schema, table, table.nbytes, _read_tables)
 
 
 def _is_lines(content: bytes) -> bool:
@@ -182,9 +182,9 @@ def _read_lines(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
     return batches
 
 
-def _small_csv(one: Input, content: bytes) -> Small | None:
+def _small_csv(file: Input, content: bytes) -> Small | None:
     try:
-        header, rest, line = split_header(bytearray(content), one.name, 1)
+        header, rest, line = split_header(bytearray(content), file.name, 1)
     except SourceError:
         return None
     if header is None:
@@ -192,7 +192,7 @@ def _small_csv(one: Input, content: bytes) -> Small | None:
     if has_null_word(rest):
         header = header._replace(literal_nulls=columns_with_empty_fields([Part(header, line, rest)]))
     rows = _ended(bytes(rest))
-    return Small(one.name, one.size, header, rows, len(rows), _read_csv, line - 1)
+    return Small(file.name, file.size, header, rows, len(rows), _read_csv, line - 1)
 
 
 def _read_csv(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
