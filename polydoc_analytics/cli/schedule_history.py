@@ -8,6 +8,7 @@ from typing import Any
 from polydoc_analytics.automation.delivery.messages import Delivery
 from polydoc_analytics.automation.delivery.outcome_groups import OutcomeGroup, by_outcome
 from polydoc_analytics.automation.schedule.jobs import Job
+from polydoc_analytics.model.plurals import counted
 
 Row = dict[str, Any]
 
@@ -56,7 +57,9 @@ def _delivery_rows(job: Job, names: Mapping[str, str]) -> Iterator[Row]:
                     "report": job.report,
                     "period": job.period,
                     "edition": edition.number,
-                    "account": _account(accounts.pop(), names) if len(accounts) == 1 else f"{len(accounts):,} accounts",
+                    "account": _account(accounts.pop(), names)
+                    if len(accounts) == 1
+                    else counted(len(accounts), "account"),
                     **_outcome(part),
                 }
 
