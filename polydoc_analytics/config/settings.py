@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.config.row_size import row_bytes
 from polydoc_analytics.errors import SourceError, UsageError, not_utf8
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 FILE_NAME = "polydoc-analytics.toml"
 PREFIX = "POLYDOC_ANALYTICS_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
-
-ROW_SIZE = re.compile(r"([1-9][0-9]{0,9}) ?(B|KiB|MiB|GiB)?", re.ASCII)
-_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-LEAST_ROW_BYTES = 64 * 1024
-_MAX_ROW_BYTES = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +145,6 @@ def _text(path: Path) -> str:
         raise SourceError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise not_utf8(path, error) from None
-
-
-def row_bytes(text: str) -> int:
-    """Parse the size of the longest row; raises UsageError for one that is not between 64 KiB and 1 GiB."""
-    match = ROW_SIZE.fullmatch(text)
-    size = int(match.group(1)) * _UNITS[match.group(2) or "B"] if match else 0
-    if not LEAST_ROW_BYTES <= size <= _MAX_ROW_BYTES:
-        raise UsageError(f"longest_row '{text}' is no size from 64 KiB to 1 GiB; expected such as 64 MiB")
-    return size
 
 
 def account_names(path: str | None) -> dict[str, str]:

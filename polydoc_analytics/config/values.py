@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from polydoc_analytics.config.addresses import is_address
 from polydoc_analytics.config.choices import PLACEHOLDERS, REPORT_PERIODS, Format
-from polydoc_analytics.config.settings import ROW_SIZE, row_bytes
+from polydoc_analytics.config.row_size import ROW_SIZE, row_bytes
 from polydoc_analytics.errors import PolydocError, nearest
 from polydoc_analytics.model.cron import Cron
 from polydoc_analytics.model.lengths import DAYS, LENGTH, parsed_length

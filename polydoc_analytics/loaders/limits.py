@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from polydoc_analytics.config.settings import LEAST_ROW_BYTES, settings
+from polydoc_analytics.config.row_size import LEAST_ROW_BYTES
+from polydoc_analytics.config.settings import settings
 
 __all__ = ["LEAST_ROW_BYTES", "longest_row", "too_long"]
 

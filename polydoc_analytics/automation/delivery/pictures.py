@@ -12,4 +12,7 @@ def pictures(report: Report, most: int) -> dict[str, bytes]:
     from polydoc_analytics.reports.charts import export, palette
 
     charts = [chart for section in report.sections for chart in section.charts][:most]
-    return {chart.name: export.as_png(palette.branded(chart.spec, report.look), _SCALE) for chart in charts}
+    return {
+        chart.name: export.as_png(palette.branded(chart.spec, report.look.accent, report.look.warm), _SCALE)
+        for chart in charts
+    }

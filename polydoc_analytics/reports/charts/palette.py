@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from polydoc_analytics.reports.model import Theme
+from typing import Any
 
 INK = "#1b2733"
 MUTED = "#566573"
@@ -25,9 +22,9 @@ VARIABLES = {
 }
 
 
-def branded(spec: Mapping[str, Any], look: Theme) -> Any:
-    """Return a specification in a brand's colours."""
-    return replaced(spec, {ACCENT: look.accent, WARM: look.warm})
+def branded(spec: Mapping[str, Any], accent: str, warm: str) -> Any:
+    """Put a brand's colours into a specification."""
+    return replaced(spec, {ACCENT: accent, WARM: warm})
 
 
 def replaced(part: Any, by: Mapping[str, str]) -> Any:

@@ -151,7 +151,7 @@ def _charts(report: Report) -> dict[str, str]:
     drawn = _DrawnInCharts(report.look.fonts)
     made = {}
     for chart in (chart for section in report.sections for chart in section.charts):
-        spec = drawn.all(palette.branded(chart.spec, report.look))
+        spec = drawn.all(palette.branded(chart.spec, report.look.accent, report.look.warm))
         spec.pop("autosize", None)  # fitting measures every text twice, and Typst scales the picture anyway
         made[chart.name] = export.as_svg(spec)
     return made
