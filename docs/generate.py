@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
+import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polydoc_analytics as pda
 from polydoc_analytics import views as catalog
-from polydoc_analytics.cli import application
+from polydoc_analytics.cli import application, run
 from polydoc_analytics.config.json_schema import file_schema
 from polydoc_analytics.config.settings import TEXTS
 
@@ -29,6 +33,7 @@ def pages() -> dict[str, str]:
         "docs/reference/commands.md": commands_page(),
         "docs/reference/settings.md": settings_page(),
         "docs/reference/python.md": python_page(),
+        "AGENTS.md": agents_page(),
     }
 
 
@@ -160,6 +165,100 @@ def python_page() -> str:
     rows = ((_code(name), _line(getattr(pda, name).__doc__), str(getattr(pda, name).exit_code)) for name in errors)
     parts += ["## Errors", _table(("error", "meaning", "exit code"), rows)]
     return _page(parts)
+
+
+def agents_page() -> str:
+    """Write the page for coding agents that use the package: JSON of the commands, grain of the views, rules."""
+    parts = [
+        "# polydoc_analytics, for coding agents",
+        "How to get figures from run records without getting them wrong. For work on the package itself see "
+        "[CONTRIBUTING.md](CONTRIBUTING.md).",
+        "## Rules",
+        "\n".join(f"- {rule}" for rule in _RULES),
+        "## What the commands give as JSON",
+        "`--json` prints one document on standard output and nothing else; everything else goes to standard error, and "
+        "`--quiet` leaves errors alone. `data` has the rows, `sections` several tables, each with `name` and `data`. "
+        "Instants are UTC with `Z`, days are ISO dates, unknown is `null`.",
+        _table(("command", "keys", "sections", "keys of a row of `data`"), _json_shapes()),
+        "Exit codes: 0 done; 1 a gate that was asked for failed (`check`, `--strict`, `alerts check`); 2 a mistake in "
+        "the call or a source that cannot be read; 3 an internal error or a delivery that failed.",
+        "## The views",
+        'For `polydoc-analytics query SOURCE "SELECT …"` and `db.sql(…)`. One row stands for the grain.',
+        _table(
+            ("view", "grain", "keys"),
+            (
+                (_code(view.name), view.grain, ", ".join(map(_code, view.keys)) or "–")
+                for view in catalog.catalog().values()
+            ),
+        ),
+        "`polydoc-analytics views NAME --json` has each column with its meaning.",
+    ]
+    return _page(parts)
+
+
+_RULES = (
+    "Never sum or average percentiles, rates or `mean_duration_s` over rows; ask the view of the coarser grain.",
+    "Never read `null` as 0: it is *unknown*. A sum is over known values; `runs_without_credits` counts the others.",
+    "Never count raw lines: the same run is exported more than once. The commands and `connect()` merge them.",
+    "Never cut days by UTC where the reader lives elsewhere: pass `--timezone`, and do not convert zones in SQL.",
+    "A period with `is_partial` is cut by the interval; do not compare it with a whole one.",
+    "Filter by `--account` and `--language`; in scripts add `--allow-empty`, so that the beginning of an id is never "
+    "taken for another account and an account without runs is no error.",
+    "`check` first: `read = runs + duplicates + quarantined`. Rejected rows are data; say how many there are.",
+    "A lake changes by `ingest` and `sync` alone; `lake erase`, `compact` and `repair` do nothing without `--run`. Never "
+    "pass `--run` to `lake erase` unasked.",
+    "Secrets come from the environment (`POLYDOC_BEARER_AUTH`, a DSN); never write one into a file or a command.",
+    "`query` and `db.sql` take one SELECT and only read; another SQL engine over the same files does not merge runs.",
+)
+_JSON_CALLS = (
+    ("usage SOURCE", ["usage", "{sample}"]),
+    ("usage SOURCE --by account --every month", ["usage", "{sample}", "--by", "account", "--every", "month"]),
+    ("query SOURCE SQL", ["query", "{sample}", "select language, runs from usage_by_language"]),
+    ("check SOURCE", ["check", "{sample}"]),
+    ("views NAME", ["views", "usage"]),
+    ("export SOURCE DEST", ["export", "{sample}", "{folder}/runs"]),
+    ("ingest SOURCE --lake LAKE", ["ingest", "{sample}", "--lake", "{folder}/lake"]),
+    ("lake history", ["lake", "history", "--lake", "{folder}/lake"]),
+    ("lake diff A B", ["lake", "diff", "1", "1", "--lake", "{folder}/lake"]),
+    ("doctor", ["doctor", "--lake", "{folder}/lake"]),
+    ("explain SOURCE", ["explain", "{sample}", "--period", "2026-10"]),
+    ("outlook SOURCE", ["outlook", "{sample}", "--now", "2026-10-20T00:00:00Z"]),
+)
+
+
+def _json_shapes() -> Iterator[tuple[str, str, str, str]]:
+    """Run each command on the sample and yield the keys of what it prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, call in _JSON_CALLS:
+            arguments = [text.format(sample=SAMPLE, folder=folder) for text in call]
+            content = json.loads(
+                _printed([*arguments, "--json", "--quiet"] if call[0] in _QUIET else [*arguments, "--json"])
+            )
+            keys = [key for key in content if key not in ("data", "sections")]
+            row = next(iter(content.get("data") or []), {})
+            shown = list(row)[:_MAX_KEYS]
+            more = ", …" if len(row) > _MAX_KEYS else ""
+            sections = ", ".join(_code(section["name"]) for section in content.get("sections", ()))
+            yield (
+                _code(name),
+                ", ".join(map(_code, keys)),
+                sections or "–",
+                (", ".join(map(_code, shown)) + more) or "–",
+            )
+
+
+_MAX_KEYS = 8
+
+
+def _printed(arguments: list[str]) -> str:
+    """Run the command line and return what it prints; raises ValueError where it fails."""
+    both = io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n", write_through=True)
+    with contextlib.redirect_stdout(both), contextlib.redirect_stderr(io.StringIO()):
+        exit_code = run(arguments)
+        both.flush()
+    if exit_code:
+        raise ValueError(f"{arguments}: exit code {exit_code}")
+    return both.buffer.getvalue().decode("utf-8")
 
 
 def _documented(name: str, thing: Any, level: int) -> list[str]:
