@@ -205,8 +205,8 @@ _RULES = (
     "Filter by `--account` and `--language`; in scripts add `--allow-empty`, so that the beginning of an id is never "
     "taken for another account and an account without runs is no error.",
     "`check` first: `read = runs + duplicates + quarantined`. Rejected rows are data; say how many there are.",
-    "A lake changes by `ingest` and `sync` alone; `lake erase`, `compact` and `repair` do nothing without `--run`. Never "
-    "pass `--run` to `lake erase` unasked.",
+    "A lake changes by `ingest` and `sync` alone; `lake erase`, `compact` and `repair` do nothing without `--run`. "
+    "Never pass `--run` to `lake erase` unasked.",
     "Secrets come from the environment (`POLYDOC_BEARER_AUTH`, a DSN); never write one into a file or a command.",
     "`query` and `db.sql` take one SELECT and only read; another SQL engine over the same files does not merge runs.",
 )
@@ -231,9 +231,7 @@ def _json_shapes() -> Iterator[tuple[str, str, str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         for name, call in _JSON_CALLS:
             arguments = [text.format(sample=SAMPLE, folder=folder) for text in call]
-            content = json.loads(
-                _printed([*arguments, "--json", "--quiet"] if call[0] in _QUIET else [*arguments, "--json"])
-            )
+            content = json.loads(_printed([*arguments, "--json"]))
             keys = [key for key in content if key not in ("data", "sections")]
             row = next(iter(content.get("data") or []), {})
             shown = list(row)[:_MAX_KEYS]
