@@ -44,7 +44,7 @@ class Table:
         if "\n" in key or "\t" in key:
             return None
         mark = f"\n{key}\t".encode("utf-8", "surrogatepass")
-        start = self._text.rfind(mark)  # of two lines of one key the last holds, as in a dictionary
+        start = self._text.find(mark)
         if start < 0:
             return None
         start += len(mark)

@@ -42,8 +42,9 @@ _WITH_LANGUAGE = """
 
 
 _FACTS = ("run_facts", "all_run_facts")
+_SUFFIX = "_with_language"
 _REQUESTS = ("all_request_facts", "request_facts")
-_BASE_VIEWS = (*_FACTS, *(f"{name}_with_language" for name in _FACTS), "run_history", *_REQUESTS)
+_BASE_VIEWS = (*_FACTS, *(name + _SUFFIX for name in _FACTS), "run_history", *_REQUESTS)
 _WORD = re.compile(r"\w+")
 _FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
 _LISTING = re.compile(r"(?i)\b(?:show|describe|summarize|information_schema|duckdb_\w+|pg_\w+|sqlite_\w+|pragma\w*)\b")
@@ -137,7 +138,7 @@ class DuckEngine:
                     self._restrict()
                 custom.create(self._con, view)
             else:
-                body = self._base[name] if view is None else catalog.render(view, self._scope.render_context)
+                body = self._base(name) if view is None else catalog.render(view, self._scope.render_context)
                 self._create(self._below(body))
                 self._con.execute(f"create view {name} as {body}")
             self._created.add(name)
@@ -151,10 +152,10 @@ class DuckEngine:
             # zone's offsets, which are hundreds where a run is of the year 9999.
             self._con.execute(f"create or replace view observed as {no_runs()}")
             for name in _FACTS:
-                self._con.execute(f"create or replace view {name} as {_run_facts(self._over[name], '0')}")
+                self._con.execute(f"create or replace view {name} as {_run_facts(self._facts_scope(name), '0')}")
             self._created.update(_FACTS)
             # Views over requests are bound to their columns alone, for to plan this long query with each takes time.
-            requests = self._base["all_request_facts"]
+            requests = self._base("all_request_facts")
             self._create(self._below(requests))
             self._con.execute(f"create or replace view all_request_facts as {_columns_of(self._con.sql(requests))}")
             self._created.add("all_request_facts")
@@ -163,7 +164,7 @@ class DuckEngine:
             )  # one's own are last
             self._create((*BASE_TABLES, *_BASE_VIEWS, *(view.name for view in views)))
             for name in (*_FACTS, "all_request_facts"):
-                self._con.execute(f"create or replace view {name} as {self._base[name]}")
+                self._con.execute(f"create or replace view {name} as {self._base(name)}")
             with self._errors():
                 self._observe()
             return True
@@ -174,21 +175,21 @@ class DuckEngine:
         views = {name for name, view in self._scope.view.views.items() if view.file is None}
         return sorted(views.union(BASE_TABLES, _BASE_VIEWS).intersection(_FROM.findall(sql)))
 
-    @cached_property
-    def _over(self) -> dict[str, Scope]:
-        return {"run_facts": self._scope, "all_run_facts": self._scope.over_all_time}
+    def _base(self, name: str) -> str:
+        """Build the SQL of a base view."""
+        if name in _FACTS:
+            over = self._facts_scope(name)
+            return _run_facts(over, over.shift_us(f"epoch_us({over.dated_by})", "//"))
+        if name == "run_history":
+            return self._scope.history
+        if name == "all_request_facts":
+            return catalog.all_request_facts(self._scope.render_context)
+        if name == "request_facts":
+            return self._scope.request_facts
+        return _WITH_LANGUAGE.format(name.removesuffix(_SUFFIX))
 
-    @cached_property
-    def _base(self) -> dict[str, str]:
-        """The SQL of the base views by name."""
-        shifts = {name: over.shift_us(f"epoch_us({over.dated_by})", "//") for name, over in self._over.items()}
-        return {
-            **{name: _run_facts(over, shifts[name]) for name, over in self._over.items()},
-            **{f"{name}_with_language": _WITH_LANGUAGE.format(name) for name in _FACTS},
-            "run_history": self._scope.history,
-            "all_request_facts": catalog.all_request_facts(self._scope.render_context),
-            "request_facts": self._scope.request_facts,
-        }
+    def _facts_scope(self, name: str) -> Scope:
+        return self._scope if name == "run_facts" else self._scope.over_all_time
 
     @cached_property
     def _tables(self) -> dict[str, tuple[Mapping[str, str], Sequence[tuple[Any, ...]]]]:
