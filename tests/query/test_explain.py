@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -338,3 +339,18 @@ def test_the_waterfall_goes_from_the_one_sum_to_the_other() -> None:
         ("period before", 0, 60), ("number of runs", 60, 100), ("new accounts", 100, 120),
         ("accounts that left", 120, 100), ("this period", 0, 100),
     ]  # fmt: skip
+
+
+def test_a_cluster_explains_and_expects_the_same(cluster: str, tmp_path: Path) -> None:
+    pda.export(SAMPLE, tmp_path / "runs")
+    choices: dict[str, Any] = {"timezone": "Europe/Lisbon", "period": "2026-10", "now": "2026-10-20T10:00Z"}
+    with (
+        pda.connect(tmp_path / "runs", **choices) as here,
+        pda.connect(tmp_path / "runs", **choices, engine="spark", remote=cluster) as there,
+    ):
+        assert there.explain().effects.equals(here.explain().effects)
+        assert there.explain(measure="total_tokens").sentence == here.explain(measure="total_tokens").sentence
+        assert there.outlook().frame.equals(here.outlook().frame)
+        assert there.outlook(by="account", measure="runs").frame.equals(
+            here.outlook(by="account", measure="runs").frame
+        )
