@@ -15,7 +15,8 @@ from polydoc_analytics.reports.builders.explanation import explanation_chart
 from polydoc_analytics.reports.builders.failures import failure_chart
 from polydoc_analytics.reports.builders.heatmap import heat_charts
 from polydoc_analytics.reports.builders.time_series import by_period, chart_rows, cumulative_rows, span, suitable
-from polydoc_analytics.reports.charts import frame_chart, palette, vega_lite
+from polydoc_analytics.reports.charts import frame_chart, vega_lite
+from polydoc_analytics.reports.charts.notebook_look import PERIODS, for_notebook
 from polydoc_analytics.reports.write import context
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from polydoc_analytics.query.explain import Explanation
 
 _MEASURES = ("runs", "credits", "input_tokens", "output_tokens")
-_FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _EVERY = ("day", "week", "month")
 FORMS = frame_chart.FORMS
 
@@ -45,11 +45,11 @@ def chart(
     column of numbers beside it; ``color`` is a column of text that tells rows with one ``x`` apart. Bars over texts
     lie, in the order of the rows. Raises UsageError where there is no such column, or more rows than a chart can show.
     """
-    return _chart(frame_chart.of_frame(frame, form, x=x, y=y, color=color))
+    return _chart(frame_chart.of_frame(frame, form, x=x, y=y, color=color), "")
 
 
 def usage_over_time(db: Database, *, every: str | None = None, measure: str = "runs") -> altair.TopLevelMixin:
-    """Return bars of a measure by local period; failed runs stand at the foot of runs.
+    """Return bars of a measure by local period; failed runs stand at the foot of runs, periods that are cut are paler.
 
     ``measure`` is runs, credits, input_tokens or output_tokens; ``every`` is day, week or month, and by default what
     suits the interval. Raises UsageError for others.
@@ -59,19 +59,20 @@ def usage_over_time(db: Database, *, every: str | None = None, measure: str = "r
     unit = _every(db, every)
     names = (measure, "failed_runs") if measure == "runs" else (measure,)
     label = measure.replace("_", " ")
-    rows = chart_rows(by_period(db, unit), *names)
-    return _chart(vega_lite.usage_over_time(rows, every=unit, measure=measure, label=label))
+    rows = chart_rows(by_period(db, unit), *names, *(("is_partial",) if unit != "day" else ()))
+    spec = vega_lite.usage_over_time(rows, every=unit, measure=measure, label=label)
+    return _chart(spec, f"{label.capitalize()} by {unit}, {db.timezone}", PERIODS[unit])
 
 
 def failure_rates(db: Database) -> altair.TopLevelMixin:
     """Return the failure rate of each language with its 95% interval; hollow dots are small samples."""
     rows = records(db.view("usage_by_language").sort("runs", "language", descending=[True, False]))
-    return _chart(failure_chart(context(db), rows).spec)
+    return _chart(failure_chart(context(db), rows).spec, "Failure rate by language, with its 95% interval")
 
 
 def durations(db: Database) -> altair.TopLevelMixin:
     """Return a histogram of the seconds that succeeded runs took, on a logarithmic scale, with p50 and p95."""
-    return _chart(duration_chart(context(db)).spec)
+    return _chart(duration_chart(context(db)).spec, "Seconds that succeeded runs took")
 
 
 def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
@@ -86,13 +87,14 @@ def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
     charts = heat_charts(context(db), accounts, languages)
     if not charts:
         raise PolydocError("a heat map needs two accounts and two languages; there are fewer in this period")
-    return _chart(charts[0].spec)
+    return _chart(charts[0].spec, "Runs by account and language")
 
 
 def cumulative_credits(db: Database, *, every: str | None = None) -> altair.TopLevelMixin:
     """Return the running total of known credits; ``every`` is day, week or month, by default what suits."""
     unit = _every(db, every)
-    return _chart(vega_lite.cumulative(cumulative_rows(by_period(db, unit)), every=unit))
+    spec = vega_lite.cumulative(cumulative_rows(by_period(db, unit)), every=unit)
+    return _chart(spec, f"Credits so far, by {unit}, {db.timezone}", PERIODS[unit])
 
 
 def waterfall(explanation: Explanation) -> altair.TopLevelMixin:
@@ -102,7 +104,7 @@ def waterfall(explanation: Explanation) -> altair.TopLevelMixin:
     """
     if explanation.difference is None:
         raise PolydocError("there is no chart, for what is to be explained is unknown in one of the periods")
-    return _chart(explanation_chart(explanation))
+    return _chart(explanation_chart(explanation), f"What moved {explanation.measure.replace('_', ' ')}")
 
 
 def _every(db: Database, every: str | None) -> str:
@@ -112,11 +114,9 @@ def _every(db: Database, every: str | None) -> str:
     return every or (suitable(*days) if days else "day")
 
 
-def _chart(spec: Any) -> altair.TopLevelMixin:
+def _chart(spec: Any, title: str, across: str = "") -> altair.TopLevelMixin:
     require_extra("notebook", "a chart")
     import altair
 
-    # White background for dark notebooks; a font that every reader's machine has, with equal widths.
-    looks = {**palette.replaced(spec, {vega_lite.FONT: _FONT}), "background": palette.PAPER, "padding": 10}
-    made: altair.TopLevelMixin = altair.Chart.from_dict(looks)
+    made: altair.TopLevelMixin = altair.Chart.from_dict(for_notebook(spec, title=title, across=across))
     return made
