@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import time
-import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, first_line
+from polydoc_analytics.lake.data_file import DataFile, checksum, data_file, is_readable, statistics
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
 from polydoc_analytics.lake.storage.local import Storage, way_back
-from polydoc_analytics.model.epoch import from_us, to_us
-from polydoc_analytics.model.schema import MAX_INSTANT_US
+from polydoc_analytics.model.epoch import to_us
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from pyarrow.parquet import FileMetaData
 
 _DESCRIPTION = f"polydoc-analytics lake, format {FORMAT_VERSION}"
 _CONFIGURATION = {
@@ -39,16 +35,6 @@ class ConflictError(Exception):
 
 class FormatError(LakeError):
     """The table is whole, but of another format, or written with features that this program does not read."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """A Parquet file of a table: its name below it, its rows and bytes, and its least and greatest created_at."""
-
-    name: str
-    rows: int
-    size: int
-    created_us: tuple[int, int] | None = None
 
 
 class Table:
@@ -144,7 +130,7 @@ class Table:
         published = []
         for path in paths:
             with open(path, "rb") as content:
-                name = f"{path.stem}-{_checksum(content)}.parquet"
+                name = f"{path.stem}-{checksum(content)}.parquet"
             published.append(replace(data_file(path), name=name))
             self.place.publish(path, f"{self.name}/{name}")
         return published
@@ -157,9 +143,9 @@ class Table:
         match = _CHECKSUM.search(name)
         path = f"{self.name}/{name}"
         if match is None:
-            return _is_readable(self.place.open_file(path))
+            return is_readable(self.place.open_file(path))
         with self.place.open_bytes(path) as content:
-            return _checksum(content) == match.group(1)
+            return checksum(content) == match.group(1)
 
     def raise_if_not_as_written(self, names: Iterable[str]) -> None:
         """Raise LakeError where one of these files is not as it was written; before its rows are written again."""
@@ -184,7 +170,7 @@ class Table:
 
         now_ms = time.time_ns() // 1_000_000
         actions: list[Any] = [
-            AddAction(file.name, file.size, {}, now_ms, not is_rewrite, _statistics(file)) for file in add
+            AddAction(file.name, file.size, {}, now_ms, not is_rewrite, statistics(file)) for file in add
         ]
         actions += [RemoveAction(name, not is_rewrite, now_ms) for name in remove]
         before = self.version
@@ -234,64 +220,9 @@ def not_as_written(place: Storage, name: str) -> LakeError:
     return LakeError(f"{place.shown}/{name}: is not as it was written, its checksum differs; {way_back(place)}")
 
 
-def _checksum(content: IO[bytes]) -> str:
-    found = 0
-    while block := content.read(1 << 20):
-        found = zlib.crc32(block, found)
-    return f"{found:08x}"
-
-
-def _is_readable(file: Any) -> bool:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            rows = sum(batch.num_rows for batch in parquet.iter_batches(use_threads=False))
-            return bool(rows == parquet.metadata.num_rows)
-    except (OSError, ValueError, pa.ArrowException):
-        return False
-
-
 def entry_name(table: str, version: int) -> str:
     """Return the name of a log entry below the lake."""
     return f"{table}/{LOG}/{version:020}.json"
-
-
-def data_file(path: Path) -> DataFile:
-    """Return a Parquet file of this machine as a file of a table."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        return described(path.name, os.path.getsize(path), file.metadata)
-
-
-def described(name: str, size: int, metadata: FileMetaData) -> DataFile:
-    """Read the statistics of a Parquet file's own metadata."""
-    created = None
-    if "created_at" in metadata.schema.names:
-        at = metadata.schema.names.index("created_at")
-        bounds = [metadata.row_group(n).column(at).statistics for n in range(metadata.num_row_groups)]
-        known = [bound for bound in bounds if bound is not None and bound.has_min_max]
-        if known and len(known) == len(bounds):
-            created = to_us(min(b.min for b in known)), to_us(max(b.max for b in known))
-    return DataFile(name, metadata.num_rows, size, created)
-
-
-def _statistics(file: DataFile) -> str:
-    """Return the statistics that the log keeps: rows and created_at alone, so that no id or account stands in it."""
-    statistics: dict[str, Any] = {"numRecords": file.rows}
-    if file.created_us is not None:
-        low, high = file.created_us
-        # The log keeps milliseconds; a bound may lie further out, never further in.
-        statistics["minValues"] = {"created_at": _text(low // 1000 * 1000)}
-        statistics["maxValues"] = {"created_at": _text(-(-high // 1000) * 1000)}
-        statistics["nullCount"] = {"created_at": 0}
-    return json.dumps(statistics)
-
-
-def _text(us: int) -> str:
-    return from_us(min(us, MAX_INSTANT_US)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def base_name(path: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-    from polydoc_analytics.lake.lake import Snapshot
+    from polydoc_analytics.lake.snapshot import Snapshot
 
 FIGURES = {
     "runs": "count(*)",

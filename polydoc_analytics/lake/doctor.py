@@ -13,8 +13,9 @@ from polydoc_analytics.ingest.quarantine import rows_by_reason
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.delta_table import FormatError
 from polydoc_analytics.lake.freshness import brought
-from polydoc_analytics.lake.lake import Lake, Snapshot
+from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.maintenance import MANY_FILES
+from polydoc_analytics.lake.snapshot import Snapshot
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.model.schema import TEXTS

@@ -5,38 +5,37 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, require_extra, translating
-from polydoc_analytics.ingest.manifest import ROW_GROUP_ROWS, Scan
 from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake import erasure, integrity, maintenance, repair
-from polydoc_analytics.lake.changes import connection, reading, scan
+from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import ConflictError, Table, entry_name
 from polydoc_analytics.lake.engines import is_spark
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
+from polydoc_analytics.lake.known_loads import known_load, result_of_known_load
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.load import Content, Load, LoadResult, snapshot_text
-from polydoc_analytics.lake.location import raise_if_among_sources, raise_if_file, raise_if_no_place
+from polydoc_analytics.lake.location import is_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
 from polydoc_analytics.lake.resolve import LakeRef, paths_of, resolve
-from polydoc_analytics.lake.schemas import RUN_COLUMNS, TABLES, LedgerRow
+from polydoc_analytics.lake.schemas import TABLES, LedgerRow
+from polydoc_analytics.lake.snapshot import Snapshot, open_snapshot
 from polydoc_analytics.lake.spark.exports import exports_of
 from polydoc_analytics.lake.spark.lake_session import spark_session
 from polydoc_analytics.lake.spark.load import ClusterLoad
 from polydoc_analytics.lake.spark.session import checked
-from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, Storage, json_of, json_text
+from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, json_of, json_text
 from polydoc_analytics.lake.storage.object_store import place_of
 from polydoc_analytics.loaders.executor import in_background
 from polydoc_analytics.loaders.files import name_of
 from polydoc_analytics.loaders.options import Progress, ReadOptions
 from polydoc_analytics.loaders.tables import Table as InMemory
-from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.summary import summary_html
 from polydoc_analytics.safe_text import display_address
 
@@ -48,30 +47,6 @@ if TYPE_CHECKING:
 _MAX_TRIES = 12
 
 Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The state of a lake after one load: SQL and files for DuckDB, and the ledger's row.
-
-    ``scans`` say for other engines which rows of which files these are.
-    ``text`` names the snapshot, ``row`` is its row in the ledger; None before the first load.
-    """
-
-    text: str
-    row: LedgerRow | None
-    relation: str
-    columns: str
-    files: tuple[str, ...]
-    place: Storage
-    scans: tuple[Scan, ...] = ()
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        """Return the runs as a stream of Arrow batches, so that a snapshot is a table to whatever reads one."""
-        con = connection(Path())
-        self.place.prepare(con)
-        reader = con.sql(f"select {self.columns} from {self.relation}").to_arrow_reader(ROW_GROUP_ROWS)
-        return reader.__arrow_c_stream__(requested_schema)
 
 
 @translating(LakeError, "the lake cannot be read or written")
@@ -173,8 +148,8 @@ class Lake:
         name = name or resolved.name
         content = Content(resolved, options)
         is_plain = not (correct or strict or quarantine_to)
-        if is_plain and (known := self._known_load(content)):
-            return replace(self._loaded_before(known), passed_over=content.passed_over)
+        if is_plain and (known := known_load(self.place, content)):
+            return replace(result_of_known_load(self.place, known), passed_over=content.passed_over)
         readable = InMemory((resolved.lake.snapshot(),)) if isinstance(resolved, LakeRef) else resolved
         with self.place.staging(load) as folder, in_background(content.digest) as begin:
             begin()
@@ -323,41 +298,6 @@ class Lake:
         for name in TABLES:
             Table(self.place, name).create()
 
-    def _known_load(self, content: Content) -> LedgerRow | None:
-        """Return the load that brought the same bytes, where loading them again can change nothing.
-
-        Merging is idempotent, and what an authority has corrected since stays corrected. But what was erased would come
-        back, what was lost must, and another version of this program may read the bytes differently.
-        """
-        if content.size is None or not is_lake(self.place):
-            return None
-        for row in reversed(integrity.whole_ledger(self.place).rows):
-            if row.kind in ("erase", "readmit", "repair"):
-                return None
-            # Files of another size need not be read to tell that they are others.
-            is_alike = row.content_bytes == content.size and row.tool_version == __version__
-            if is_alike and row.content_hash == content.digest():
-                return row
-        return None
-
-    def _loaded_before(self, known: LedgerRow) -> LoadResult:
-        integrity.fsync_newest(self.place)  # whoever brought it may have been killed before it could do so
-        with suppress(LakeError), self.place.staging(maintenance.new_load()):
-            pass  # what it has staged is removed
-        last = Ledger(self.place).last
-        unchanged = known.inserted + known.updated + known.unchanged
-        return LoadResult(
-            known.read,
-            0,
-            0,
-            unchanged,
-            known.duplicates,
-            known.quarantined,
-            known.erased,
-            known.conflicts,
-            snapshot=snapshot_text(last),
-        )
-
     def snapshot(self, as_of: int | str | date | datetime | None = None, timezone: str = "UTC") -> Snapshot:
         """Open the snapshot of now, or as of a load or an instant (a day: its end in ``timezone``).
 
@@ -365,43 +305,7 @@ class Lake:
         it is damaged, UsageError where ``as_of`` means nothing.
         """
         self.raise_if_none()
-        try:
-            ledger, runs = self._newest()
-        except LakeError:
-            ledger, runs = self._newest()  # an erasure may have removed files meanwhile
-        last = ledger.last
-        if last is None:
-            if as_of is not None:
-                ledger.as_of(as_of, timezone)
-            return Snapshot("no load", None, scan([], "runs"), RUN_COLUMNS, (), self.place)
-        files = runs.paths()
-        if as_of is None:
-            return self._whole(last, files)
-        row = ledger.as_of(as_of, timezone)
-        hidden = ledger.hidden(row)
-        if not hidden:
-            return self._whole(last, files)
-        history = Table(self.place, "history").open(last.history_version)
-        integrity.raise_if_files_damaged(self.place, history)
-        past = history.paths()
-        later = ", ".join(quoted(load) for load in hidden)
-        was_there = f"load not in ({later})"
-        was_current = f"{was_there} and superseded_by in ({later})"
-        relation = f"""(
-            select {RUN_COLUMNS} from {scan(files, "runs")} where {was_there}
-            union all
-            select {RUN_COLUMNS} from {scan(past, "history")} where {was_current}
-        )"""
-        scans = [Scan(tuple(files), was_there), Scan(tuple(past), was_current)]
-        return Snapshot(
-            snapshot_text(row),
-            row,
-            relation,
-            RUN_COLUMNS,
-            (*files, *past),
-            self.place,
-            tuple(one for one in scans if one.files),
-        )
+        return open_snapshot(self.place, as_of, timezone)
 
     def diff(
         self,
@@ -418,19 +322,6 @@ class Lake:
         from polydoc_analytics.lake.diff import compare
 
         return compare(self.snapshot(before, timezone), self.snapshot(after, timezone))
-
-    def _whole(self, last: LedgerRow, files: Sequence[str]) -> Snapshot:
-        """Return the snapshot of all that is stored now."""
-        scans = (Scan(tuple(files)),) if files else ()
-        return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), self.place, scans)
-
-    def _newest(self) -> tuple[Ledger, Table]:
-        """Return the ledger and the runs that it pins, both whole."""
-        ledger = integrity.whole_ledger(self.place)
-        last = ledger.last
-        runs = Table(self.place, "runs").open(last.runs_version if last else 0)
-        integrity.raise_if_files_damaged(self.place, runs, last.runs if last else 0)
-        return ledger, runs
 
     def running(self, before: datetime | None = None) -> list[dict[str, Any]]:
         """Return id, account_id and created_at of the runs that are Running, the oldest first.
@@ -513,8 +404,3 @@ class Lake:
         frame = pl.from_arrow(found)
         assert isinstance(frame, pl.DataFrame)
         return frame
-
-
-def is_lake(place: Storage) -> bool:
-    """Check whether there is a lake at a place."""
-    return place.exists("loads/_delta_log")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.loaders.input_file import MANIFEST, format_of
+
+if TYPE_CHECKING:
+    from polydoc_analytics.lake.storage.local import Storage
 
 
 def raise_if_file(folder: Path) -> None:
@@ -42,3 +46,8 @@ def raise_if_among_sources(folder: Path, paths: Iterable[str]) -> None:
             raise LakeError(
                 f"{folder}: lies in {path}, which is to be loaded; choose a folder outside of it for the lake"
             )
+
+
+def is_lake(place: Storage) -> bool:
+    """Check whether there is a lake at a place."""
+    return place.exists("loads/_delta_log")

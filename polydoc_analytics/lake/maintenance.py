@@ -12,7 +12,8 @@ from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.ingest.manifest import FILE_ROWS
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.delta_table import DataFile, Table
+from polydoc_analytics.lake.data_file import DataFile
+from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.load import committed_after
 from polydoc_analytics.lake.parquet import write_table

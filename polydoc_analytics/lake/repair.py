@@ -12,7 +12,8 @@ from pathlib import Path
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.delta_table import LOG, DataFile, FormatError, Table
+from polydoc_analytics.lake.data_file import DataFile
+from polydoc_analytics.lake.delta_table import LOG, FormatError, Table
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger

@@ -148,7 +148,8 @@ def may_be_lake(text: str) -> bool:
 
 
 def _lake_at(text: str) -> LakeRef | None:
-    from polydoc_analytics.lake.lake import Lake, is_lake
+    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.location import is_lake
     from polydoc_analytics.lake.storage.object_store import place_of
 
     return LakeRef(Lake(text)) if is_lake(place_of(text, None)) else None

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-    from polydoc_analytics.lake.lake import Lake, Snapshot
+    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.snapshot import Snapshot
 
 AsOf = int | str | date | datetime | None
 

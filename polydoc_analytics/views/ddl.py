@@ -22,7 +22,7 @@ from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, offsets,
 from polydoc_analytics.views import RenderContext, View, all_request_facts, render
 from polydoc_analytics.views.comments import comments
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
-from polydoc_analytics.views.dialects.transpile import to_spark, to_standard
+from polydoc_analytics.views.dialects.transpile import to_postgres, to_spark
 
 _EVERYTHING = RenderContext()
 """The views over all of time, where all runs are those of the interval."""
@@ -48,11 +48,11 @@ class Dialect:
 
 
 def _to_spark(sql: str) -> str:
-    return to_spark(parsed(sql), "spark", pretty=True)
+    return to_spark(parsed(sql), pretty=True)
 
 
 def _to_postgres(sql: str) -> str:
-    return to_standard(parsed(sql), "postgres", has_filter=True)
+    return to_postgres(parsed(sql))
 
 
 _EPOCH_DAY = "date '1970-01-01'"

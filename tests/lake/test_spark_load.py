@@ -117,7 +117,7 @@ def test_duckdb_and_spark_and_both_by_turns_make_the_same_lake(sail: str, export
     }
     lakes = {name: pda.Lake(tmp_path / f"lake {name}") for name in remotes}
     # DuckDB's side need not look again at bytes that it has loaded; here it is to.
-    with mock.patch.object(pda.Lake, "_known_load", return_value=None):
+    with mock.patch("polydoc_analytics.lake.lake.known_load", return_value=None):
         for name, lake in lakes.items():
             assert load_all(lake, exports, remotes[name]) == [counts for _, _, counts in LOADS], name
     for lake in lakes.values():

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.ingest.manifest import FILE_ROWS
-from polydoc_analytics.lake.delta_table import DataFile, Table, described
+from polydoc_analytics.lake.data_file import DataFile, described
+from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger

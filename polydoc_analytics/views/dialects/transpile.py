@@ -15,8 +15,8 @@ _INTEGER = re.compile(r"(.*_)?(runs|tokens|credits|us)(_.*)?")
 _SPACES = r"^\p{Zs}+|\p{Zs}+\z"
 
 
-def to_spark(tree: exp.Expr, dialect: str = "spark", *, pretty: bool = False) -> str:
-    """Return a portable query in Spark's dialect (or databricks'), with DuckDB's types and its answers.
+def to_spark(tree: exp.Expr, *, pretty: bool = False) -> str:
+    """Return a portable query in Spark's dialect, with DuckDB's types and its answers.
 
     Percentiles are exact, sums of integers exact DECIMALs (a BIGINT would wrap unseen on Sail), quotients doubles.
     """
@@ -46,16 +46,16 @@ def to_spark(tree: exp.Expr, dialect: str = "spark", *, pretty: bool = False) ->
             return exp.cast(node, "double", copy=True)
         return None
 
-    return _carried(tree, carried).sql(dialect, pretty=pretty)
+    return _carried(tree, carried).sql("spark", pretty=pretty)
 
 
 _BY_NAME = {"epoch_us": "UNIX_MICROS", "hash": "XXHASH64"}
 
 
-def to_standard(tree: exp.Expr, dialect: str, *, has_filter: bool) -> str:
-    """Return one of the package's own views in a dialect that has ``percentile_cont(p) within group (order by x)``.
+def to_postgres(tree: exp.Expr) -> str:
+    """Return one of the package's own views in PostgreSQL's dialect.
 
-    A list of percentiles becomes a column for each, a hash an MD5, and FILTER a CASE where the dialect lacks it.
+    A list of percentiles becomes a column for each, and a hash an MD5.
     """
     from sqlglot import exp
 
@@ -75,18 +75,12 @@ def to_standard(tree: exp.Expr, dialect: str, *, has_filter: bool) -> str:
             for one in more:
                 first = exp.DPipe(this=exp.DPipe(this=first, expression=exp.Literal.string("\x1f")), expression=one)
             return exp.MD5(this=first)
-        if isinstance(node, exp.Filter) and not has_filter:
-            counted = node.this.this
-            value = exp.Literal.number(1) if isinstance(counted, exp.Star) else counted
-            case = exp.Case(ifs=[exp.If(this=node.expression.this, true=value)])
-            made: exp.Expr = type(node.this)(this=case)
-            return made
         return None
 
-    made = _carried(tree, carried)
-    for select in list(made.find_all(exp.Select)):
+    postgres = _carried(tree, carried)
+    for select in list(postgres.find_all(exp.Select)):
         select.set("expressions", [new for one in select.expressions for new in _each_percentile(one)])
-    return made.sql(dialect, pretty=True)
+    return postgres.sql("postgres", pretty=True)
 
 
 def _each_percentile(one: exp.Expr) -> list[exp.Expr]:
