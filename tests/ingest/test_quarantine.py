@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from support.runs import wire
 
@@ -81,3 +82,21 @@ def test_the_frame_of_rows_that_were_spilled_in_pieces_is_whole(tmp_path, monkey
         held.add([row])
     assert held.frame().rows() == [(row.source, row.line, row.reason, row.raw) for row in rows]
     held.close()
+
+
+def test_rows_are_counted_by_the_kinds_of_their_reasons() -> None:
+    reasons = [
+        "id: 'a' is bad",
+        "id: 'é\n�' is bad",
+        "not JSON: Extra data at character 12",
+        "not JSON: Extra data",
+        "",
+    ]
+    counted = quarantine.rows_by_reason(pl.DataFrame({"reason": [*reasons, "id: '' is bad", "a 'b' c 'd'"]}))
+    assert counted.rows() == [
+        ("id: '…' is bad", 3),
+        ("not JSON: Extra data", 2),
+        ("", 1),
+        ("a '…' c '…'", 1),
+    ]
+    assert {quarantine.reason_kind(reason) for reason in reasons} <= set(counted["reason"])
