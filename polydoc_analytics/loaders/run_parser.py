@@ -113,8 +113,11 @@ def parse(raw: bytes, errors: str = "replace") -> Any:
     Raises Refusal where it is not JSON. NaN and Infinity are not JSON; nesting may be of any depth, but of what is too
     deep for Python only the outermost value's own values come back (see ``deep_json``).
     """
+    text = raw.decode("utf-8", errors)
+    if text.startswith("\ufeff"):
+        raise Refusal("not JSON: Unexpected UTF-8 BOM (decode using utf-8-sig) at character 1")
     try:
-        return _DECODER.decode(raw.decode("utf-8", errors))
+        return _DECODER.decode(text)
     except RecursionError:
         return deep_json.parse(raw, errors)
     except json.JSONDecodeError as error:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 from support.runs import wire
 
+from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import ndjson
 from polydoc_analytics.loaders.validation import validate_together
@@ -177,3 +178,8 @@ def test_any_file_is_read_as_the_hard_rules_say() -> None:
 @pytest.mark.slow
 def test_many_files_are_read_as_the_hard_rules_say() -> None:
     fuzzed(2, 10_000)
+
+
+def test_a_byte_order_mark_before_a_later_line_is_named() -> None:
+    with pytest.raises(run_parser.Refusal, match="^not JSON: Unexpected UTF-8 BOM .* at character 1$"):
+        run_parser.parse(b"\xef\xbb\xbf{}")
