@@ -24,8 +24,22 @@ chained as (
     where hash(account_id, input_file_id, language) in (select place from several)
 ),
 
--- Creations and successes in the order of their instants. A run starts a request where a success stands right before
--- it: that of an earlier run, or of the run before when it was created. At one instant successes come first.
+neighbours as (
+    select
+        *,
+        lag(succeeded_at) over (
+            partition by account_id, input_file_id, language
+            order by created_at, id
+        ) as previous_succeeded_at,
+        lead(created_at) over (
+            partition by account_id, input_file_id, language
+            order by created_at, id
+        ) as next_created_at
+    from chained
+),
+
+-- A success that comes after the next run was created starts a request later: it stands between the runs, in the order
+-- of instants, and at one instant before the runs that are created then.
 events as (
     select
         created_at as happened_at,
@@ -37,11 +51,12 @@ events as (
         status,
         created_at,
         succeeded_at,
+        case when previous_succeeded_at <= created_at then 1 else 0 end as is_after_success,
         credits,
         day,
         week,
         month
-    from chained
+    from neighbours
     union all
     select
         succeeded_at,
@@ -53,12 +68,13 @@ events as (
         status,
         created_at,
         succeeded_at,
+        0,
         credits,
         day,
         week,
         month
-    from chained
-    where succeeded_at > created_at
+    from neighbours
+    where succeeded_at > next_created_at
 ),
 
 ordered as (
@@ -68,17 +84,17 @@ ordered as (
             partition by account_id, input_file_id, language
             order by happened_at, is_creation, id
         ) as nth,
-        lag(case when is_creation = 0 or succeeded_at = created_at then 1 else 0 end) over (
+        lag(is_creation) over (
             partition by account_id, input_file_id, language
             order by happened_at, is_creation, id
-        ) as is_after_success
+        ) as is_after_creation
     from events
 ),
 
 started as (
     select
         *,
-        case when is_creation = 1 and (nth = 1 or is_after_success = 1) then 1 else 0 end as is_start
+        case when is_creation = 1 and (nth = 1 or is_after_success = 1 or is_after_creation = 0) then 1 else 0 end as is_start
     from ordered
 ),
 
