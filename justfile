@@ -39,6 +39,10 @@ languages:
 installs *parts:
     python .ci/installs.py {{ parts }}
 
+# The core tests with the lowest declared versions of all packages.
+lowest *arguments:
+    bash .ci/lowest {{ arguments }}
+
 # Change single places of the code that matters most, and print the changes that no test notices.
 mutants *subjects:
     python tests/support/mutants.py {{ subjects }}

@@ -11,6 +11,7 @@ from support.clusters import apache_spark as apache_spark  # fixtures for every 
 from support.clusters import cluster as cluster
 from support.clusters import sail as sail
 from support.object_store import s3 as s3
+from support.object_store import s3_client as s3_client
 from support.object_store import s3_server as s3_server
 from support.postgres_server import postgres as postgres
 from support.runs import ndjson

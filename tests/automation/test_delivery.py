@@ -491,28 +491,9 @@ def test_a_folder_that_cannot_be_written_is_a_failed_try(sending, tmp_path: Path
     assert (one.state, outcomes(one)) == ("failed", ["failed"])
 
 
-def test_an_object_store_gets_the_files(sending, monkeypatch: pytest.MonkeyPatch) -> None:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ALLOW_HTTP": "true",
-        }.items():
-            monkeypatch.setenv(name, value)
-        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-        client.create_bucket(Bucket="reports")
-        one = sending('[delivery.to]\nkind = "store"\nuri = "s3://reports/{report}/{period}"\n').at(0)
-        assert one.state == "sent", one.tries
-        found = client.get_object(Bucket="reports", Key="weekly/2026-W44/weekly.pdf")["Body"].read()
-        client.close()
-    finally:
-        server.stop()
+def test_an_object_store_gets_the_files(sending, s3_client: Any) -> None:
+    s3_client.create_bucket(Bucket="reports")
+    one = sending('[delivery.to]\nkind = "store"\nuri = "s3://reports/{report}/{period}"\n').at(0)
+    assert one.state == "sent", one.tries
+    found = s3_client.get_object(Bucket="reports", Key="weekly/2026-W44/weekly.pdf")["Body"].read()
     assert found == PDF.content

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.receivers import DROP, LATER, OK, Hook, hook, mailbox
+from support.repetitions import slow
 from support.runs import ndjson, wire
 from support.schedule_year import REPORT, TEXT, Fate, Killed, count_of_runs
 
@@ -203,7 +204,7 @@ def check(world: World, found: list[Job], server: Hook, mails: Counter[str], tol
     assert slow == world.slow
 
 
-@pytest.mark.parametrize("until", [date(2026, 3, 20), pytest.param(date(2027, 1, 1), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("until", [date(2026, 2, 20), slow(date(2026, 3, 20)), slow(date(2027, 1, 1))])
 def test_a_year_with_looks_late_rows_budgets_days_without_data_and_an_erasure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: date
 ) -> None:

@@ -440,35 +440,18 @@ def test_an_alert_is_checked_with_the_schedule_where_the_settings_say_so(folder:
     assert len(list((folder / "told").iterdir())) == 1
 
 
-def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hook, monkeypatch) -> None:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    store.start()
-    try:
-        endpoint = "http://{}:{}".format(*store.get_host_and_port())
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "testing")
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-        client.create_bucket(Bucket="bucket")
-        pda.Lake("s3://bucket/lake").ingest("runs.ndjson")
-        scheduler(WEEKLY.replace('"lake"', '"s3://bucket/lake"'), MONDAY)
-        assert run(["schedule", "due", "--now", MONDAY]) == 0
-        assert run(["schedule", "due", "--now", MONDAY]) == 0
-        found = client.get_object(Bucket="bucket", Key="lake/_schedule/jobs/weekly/2026-W10.json")["Body"].read()
-        client.close()
-        state = StateStore(pda.Lake("s3://bucket/lake"))
-        with state.lock():
+def test_a_lake_in_an_object_store_has_the_same_ledger(folder: Path, server: Hook, s3_client: Any) -> None:
+    pda.Lake("s3://bucket/lake").ingest("runs.ndjson")
+    scheduler(WEEKLY.replace('"lake"', '"s3://bucket/lake"'), MONDAY)
+    assert run(["schedule", "due", "--now", MONDAY]) == 0
+    assert run(["schedule", "due", "--now", MONDAY]) == 0
+    found = s3_client.get_object(Bucket="bucket", Key="lake/_schedule/jobs/weekly/2026-W10.json")["Body"].read()
+    state = StateStore(pda.Lake("s3://bucket/lake"))
+    with state.lock():
+        state.write("alerts.json", {})
+        state.place.write("owner", b"who took the lease over while this one slept")
+        with pytest.raises(LakeError, match="has taken over"):
             state.write("alerts.json", {})
-            state.place.write("owner", b"who took the lease over while this one slept")
-            with pytest.raises(LakeError, match="has taken over"):
-                state.write("alerts.json", {})
-    finally:
-        store.stop()
     assert json.loads(found)["state"] == "sent"
     assert len(server.requests) == 1
 
