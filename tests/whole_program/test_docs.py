@@ -119,7 +119,7 @@ def test_links_lead_to_files_that_are_there(page: str) -> None:
 def test_the_recipes_of_the_justfile_name_what_is_there() -> None:
     recipes = re.findall(r"^    @?([^\n]+)$", (ROOT / "justfile").read_text("utf-8"), re.MULTILINE)
     assert len(recipes) >= 8
-    tools = (ROOT / "pyproject.toml").read_text("utf-8") + "just pytest python lint-imports polydoc-analytics"
+    tools = (ROOT / "pyproject.toml").read_text("utf-8") + "just pytest python bash lint-imports polydoc-analytics"
     for recipe in recipes:
         tool, *arguments = recipe.split()
         assert re.search(rf"\b{tool}\b", tools), recipe
