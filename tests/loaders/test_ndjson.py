@@ -181,5 +181,5 @@ def test_many_files_are_read_as_the_hard_rules_say() -> None:
 
 
 def test_a_byte_order_mark_before_a_later_line_is_named() -> None:
-    with pytest.raises(run_parser.Refusal, match="^not JSON: Unexpected UTF-8 BOM .* at character 1$"):
+    with pytest.raises(run_parser.Refusal, match=r"^not JSON: Unexpected UTF-8 BOM .* at character 1$"):
         run_parser.parse(b"\xef\xbb\xbf{}")
