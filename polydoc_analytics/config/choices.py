@@ -11,3 +11,4 @@ FORMATS: tuple[str, ...] = get_args(Format)
 REPORT_PERIODS = ("yesterday", "last-week", "last-month", "last-quarter", "last-year")
 PLACEHOLDERS = ("report", "period", "edition", "account")
 """What a path of the settings may hold in braces."""
+SUBJECT_PLACEHOLDERS = ("title", "period", "report", "account", "issuer")

@@ -184,6 +184,11 @@ class Email(Target):
     from_: v.Address = _key("the sender's address", NEEDED, alias="from")
     to: v.Addresses = _key("the receivers; each gets a message of its own", ())
     contacts: v.FilePath | None = _key("CSV of account_id,email: who gets the statements of per_account")
+    cc: v.Addresses = _key("addresses that get a copy of each message, and are named in it", ())
+    bcc: v.Addresses = _key("addresses that get a copy of each message, and are not named in it", ())
+    reply_to: v.Address | None = _key("where answers go; default: the sender")
+    subject: v.Subject | None = _key("subject of reports; default: {title} {period}")
+    introduction: v.Text | None = _key("what stands above the figures of a report")
     attach: v.Flag = _key("whether the files are attached", True)
     max_size: v.Size = _key("files that would make a message larger than this are named, not attached", "10MB")
     timeout: v.Count = _key("seconds that a receiver may be silent", 30)
@@ -202,6 +207,7 @@ class Slack(Target):
 
     kind: Literal["slack"]
     url_env: v.Variable = _key("environment variable of the incoming webhook", NEEDED)
+    link: v.Link | None = _key("where a report is to be opened, such as https://reports.example.com/{report}/{period}")
     timeout: v.Count = _key("seconds that a receiver may be silent", 30)
 
 

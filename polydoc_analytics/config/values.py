@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 from pydantic_core import PydanticCustomError, core_schema
 
 from polydoc_analytics.config.addresses import is_address
-from polydoc_analytics.config.choices import PLACEHOLDERS, REPORT_PERIODS, Format
+from polydoc_analytics.config.choices import PLACEHOLDERS, REPORT_PERIODS, SUBJECT_PLACEHOLDERS, Format
 from polydoc_analytics.config.row_size import ROW_SIZE, row_bytes
 from polydoc_analytics.errors import PolydocError, nearest
 from polydoc_analytics.model.cron import Cron
@@ -93,13 +93,20 @@ def _paths(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:
     return tuple(_path(path, info) for path in value) if isinstance(value, list) and value else _path(value, info)
 
 
-def _template(value: Any, info: ValidationInfo) -> str:
+def _with_placeholders(value: Any, known: tuple[str, ...]) -> str:
     for word in _BRACES.findall(_text(value)):
-        if word not in PLACEHOLDERS:
-            expected = ", ".join(f"{{{placeholder}}}" for placeholder in PLACEHOLDERS)
-            hint = nearest(word, PLACEHOLDERS)
-            raise invalid(f"{KEY}: unknown place '{{{word}}}'{hint}; expected {expected}")
-    return _path(value, info)
+        if word not in known:
+            expected = ", ".join(f"{{{placeholder}}}" for placeholder in known)
+            raise invalid(f"{KEY}: unknown place '{{{word}}}'{nearest(word, known)}; expected {expected}")
+    return str(value)
+
+
+def _template_schema(known: tuple[str, ...]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": rf"^([^{{}}]|\{{({'|'.join(known)})\}})+$"})
+
+
+def _template(value: Any, info: ValidationInfo) -> str:
+    return _path(_with_placeholders(value, PLACEHOLDERS), info)
 
 
 def _cron(text: str) -> None:
@@ -193,7 +200,15 @@ FilePaths = Annotated[
 Template = Annotated[
     str,
     PlainValidator(_template),
-    WithJsonSchema({"type": "string", "pattern": rf"^([^{{}}]|\{{({'|'.join(PLACEHOLDERS)})\}})+$"}),
+    _template_schema(PLACEHOLDERS),
+]
+Subject = Annotated[
+    str,
+    PlainValidator(lambda value: _with_placeholders(value, SUBJECT_PLACEHOLDERS)),
+    _template_schema(SUBJECT_PLACEHOLDERS),
+]
+Link = Annotated[
+    str, PlainValidator(lambda value: _with_placeholders(value, PLACEHOLDERS)), _template_schema(PLACEHOLDERS)
 ]
 Zone = Annotated[str, _accepted_by(zone), _TEXT]
 CronText = Annotated[str, _accepted_by(_cron), _TEXT]

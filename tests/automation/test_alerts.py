@@ -114,6 +114,7 @@ def test_the_planted_spike_fires_after_its_week_and_in_no_other_week_of_the_year
     assert list(fired) == [date(2026, 10, 19)]
     one = fired[date(2026, 10, 19)]
     assert one.what == "French (fr): failure_rate 0.375 is above 0.1"
+    assert one.headline == "French fails: 37.5 % in the week of 12 October, limit 10 %"
     assert one.figures == (
         ("failure_rate, 2026-10-12 to 2026-10-18", "6 of 16 failed: 37.5%, 95 % interval 18.5% to 61.4%"),
     )
@@ -306,7 +307,7 @@ def test_alerts_that_begin_together_are_one_message_and_a_crash_before_it_loses_
     again = check(lake, found, wanted, lambda: at("2026-03-03T10:00"))
     assert (len(again.firing), len(again.started)) == (2, 0)
     [notice] = (tmp_path / "notices").iterdir()
-    assert notice.read_text("utf-8").splitlines()[0] == "acme: credits 15 is above 14, and 1 more"
+    assert notice.read_text("utf-8").splitlines()[0] == "acme: credits 15 on 2 March, limit 14, and 1 more"
 
 
 def test_the_command_exits_1_when_any_fires_and_a_dry_run_remembers_nothing(
@@ -428,7 +429,8 @@ def test_a_day_without_runs_ends_nothing_and_is_told_after_a_time(lake_of, confi
     lake_of(*runs_of("2026-03-08", 40, 0, target_language="fr"))
     assert checked(lake, configuration, "2026-03-09T09:00").recovered == ("french: fr",)
     rate = "French (fr): failure_rate 0.7 is above 0.1"
-    assert told(tmp_path) == [rate, f"No data: {rate}", f"Over: {rate}"]
+    begun = "French fails: 70 % on 2 March, limit 10 %"
+    assert told(tmp_path) == [begun, f"No data: {rate}", f"Over: {rate}"]
     notice = sorted((tmp_path / "notices").iterdir())[1].read_text("utf-8")
     assert f"french: no data since 2026-03-04 09:00 UTC; it stays as it was: {rate}." in notice
 

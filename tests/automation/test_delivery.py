@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import hmac
+import html
 import json
 import logging
 import re
@@ -14,6 +15,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -497,3 +499,62 @@ def test_an_object_store_gets_the_files(sending, s3_client: Any) -> None:
     assert one.state == "sent", one.tries
     found = s3_client.get_object(Bucket="reports", Key="weekly/2026-W44/weekly.pdf")["Body"].read()
     assert found == PDF.content
+
+
+def test_the_settings_word_a_mail_and_say_who_else_gets_it(sending) -> None:
+    more = """\
+reply_to = "finance@example.com"
+cc = ["books@example.com"]
+bcc = ["archive@example.com"]
+subject = "{issuer}: {report} for {account}, {period}"
+introduction = "Please find your figures below."
+"""
+    brand = {"issuer": "Polydoc Ltd", "accent": "#aa3300", "account": "O'Brien & Sons"}
+    logo = b"\xff\xd8\xff jpeg"
+    package = replace(PARCEL, message=replace(PARCEL.message, brand=brand), charts={**PARCEL.charts, "logo": logo})
+    with mailbox() as box:
+        one = sending(MAIL.format(port=box.controller.port) + more, package).at(0)
+    assert one.state == "sent"
+    [message] = box.messages
+    assert box.receivers == ["ops@example.com", "books@example.com", "archive@example.com"]
+    assert (message["To"], message["Cc"], message["Reply-To"]) == (
+        "ops@example.com",
+        "books@example.com",
+        "finance@example.com",
+    )
+    assert message["Subject"] == "Polydoc Ltd: weekly for O'Brien & Sons, 26 Oct 2026 to 1 Nov 2026"
+    assert "archive@example.com" not in message.as_string()
+    for body in (message.get_body(("plain",)).get_content(), message.get_body(("html",)).get_content()):
+        text = html.unescape(body)
+        positions = [text.rindex(part) for part in ("Hello O'Brien & Sons,", "Please find your figures", "1,234")]
+        assert positions == sorted(positions)
+        assert "Questions? Write to" in text
+        assert "finance@example.com" in text
+    page = message.get_body(("html",)).get_content()
+    assert "#aa3300" in page
+    assert 'src="cid:logo@polydoc-analytics" alt="Polydoc Ltd"' in page
+    [picture] = [part for part in message.walk() if part["Content-ID"] == "<logo@polydoc-analytics>"]
+    assert (picture.get_content_type(), picture.get_content()) == ("image/jpeg", logo)
+
+
+def test_slack_shows_figures_bold_a_link_to_the_report_and_hashes_last() -> None:
+    from polydoc_analytics.automation.delivery.channels.slack import blocks_of
+
+    link = "https://reports.example.com/{report}/{period}?from=a&to=b"
+    blocks = blocks_of(Delivery("to", "slack", "", "", "key"), PARCEL, link)["blocks"]
+    texts = [
+        block["text"]["text"] if "text" in block else block.get("fields", block.get("elements")) for block in blocks
+    ]
+    assert texts[2] == [{"type": "mrkdwn", "text": "Runs: *1,234* +5% against 1,175"}]
+    assert texts[3] == "<https://reports.example.com/weekly/2026-W44?from=a&amp;to=b|Open the report>"
+    assert texts[4].splitlines() == [f"{file.name} (SHA-256 {file.sha256})" for file in PARCEL.files]
+    assert texts[5] == [{"type": "mrkdwn", "text": "ref key"}]
+    notice = replace(PARCEL, message=replace(PARCEL.message, event="alert"))
+    assert "Open the report" not in json.dumps(blocks_of(Delivery("to", "slack", "", "", "key"), notice, link))
+
+
+def test_a_copy_that_is_refused_holds_up_no_mail_and_is_recorded(sending) -> None:
+    with mailbox(refuse={"gone@example.com"}) as box:
+        one = sending(MAIL.format(port=box.controller.port) + 'cc = ["gone@example.com"]\n').at(0)
+    assert (one.state, box.receivers) == ("sent", ["ops@example.com"])
+    assert one.tries[0].answer == "250 taken; no copy to gone@example.com: 550"

@@ -44,8 +44,8 @@ timeout = 1
 class Sent:
     """A delivery to the target ``to`` that is tried at instants of the test's choice, through its stored form."""
 
-    def __init__(self, found: Plans) -> None:
-        self.found = found
+    def __init__(self, found: Plans, package: Package = PARCEL) -> None:
+        self.found, self.package = found, package
         [one] = deliveries_to([found.targets["to"]], ("report", "weekly", "2026-W44", "1", ""))
         self.stored = json.dumps(one.stored())
         self.history: list[str] = []
@@ -63,15 +63,15 @@ class Sent:
 
         now = NOW + timedelta(minutes=minutes)
         if begin(one, save, now, self.found.schedule):
-            finish(one, attempt(one, self.found.targets["to"], lambda: PARCEL), save, now, self.found.schedule)
+            finish(one, attempt(one, self.found.targets["to"], lambda: self.package), save, now, self.found.schedule)
         return self.one
 
 
 @pytest.fixture
-def sending(tmp_path: Path) -> Callable[[str], Sent]:
-    def make(text: str) -> Sent:
+def sending(tmp_path: Path) -> Callable[..., Sent]:
+    def make(text: str, package: Package = PARCEL) -> Sent:
         path = tmp_path / "polydoc-analytics.toml"
         path.write_text(text)
-        return Sent(plans(settings(str(path), {})))
+        return Sent(plans(settings(str(path), {})), package)
 
     return make

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -30,15 +30,23 @@ class _OnAnyPort(Controller):
 class Mailbox:
     """A mail server: ``answers`` are given to the messages in turn, the last one to all that follow.
 
-    ``messages`` are those that it took responsibility for, the ones after which it dropped the line included.
+    ``messages`` are those that it took responsibility for, the ones after which it dropped the line included. Receivers
+    of ``refuse`` it does not know.
     """
 
-    def __init__(self, *answers: str, **options: Any) -> None:
+    def __init__(self, *answers: str, refuse: Collection[str] = (), **options: Any) -> None:
+        self.refused = refuse
         self.answers = list(answers) or [OK]
         self.messages: list[EmailMessage] = []
         self.receivers: list[str] = []
         self.tries = 0
         self.controller = _OnAnyPort(self, hostname="127.0.0.1", port=0, ready_timeout=20, **options)
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        if address in self.refused:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         answer = self.answers[min(self.tries, len(self.answers) - 1)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation import Plans
 from polydoc_analytics.automation.alerts.rules import AlertContext, Finding, RuleResult, evaluate_rule
-from polydoc_analytics.automation.delivery.messages import Message, key_of
+from polydoc_analytics.automation.delivery.messages import Message, brand_of, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue
 from polydoc_analytics.automation.delivery.send import Clock
 from polydoc_analytics.automation.state_store import StateStore
@@ -70,7 +70,7 @@ def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> CheckRe
     after = {"firing": step.firing, "no_data": step.no_data}
     if after != {name: state[name] for name in after}:
         # What is to be said is stored with what it is about, so that neither can be without the other.
-        state = {**after, "pending": _notices(lake, plans, step, now)}
+        state = {**after, "pending": _notices(lake, plans, step, now, brand_of(settings))}
         store.write(_STATE, state)
         _posted(store, plans, state, now)
     lost = deliver_all(store, plans, clock)
@@ -159,7 +159,7 @@ def _posted(store: StateStore, plans: Plans, state: dict[str, Any], now: datetim
     return state
 
 
-def _notices(lake: Lake, plans: Plans, step: _Step, now: datetime) -> list[dict[str, Any]]:
+def _notices(lake: Lake, plans: Plans, step: _Step, now: datetime, brand: Mapping[str, str]) -> list[dict[str, Any]]:
     notices = []
     for target in plans.targets:
         begun = [one for one in step.started if target in plans.alerts[one.alert].deliver]
@@ -168,7 +168,7 @@ def _notices(lake: Lake, plans: Plans, step: _Step, now: datetime) -> list[dict[
         if not begun and not ended and not silent:
             continue
         identity = key_of("alert", lake.id, target, now.isoformat(), *(one.identity for one in begun))
-        message = _message(begun, ended, silent, now)
+        message = replace(_message(begun, ended, silent, now), brand=brand)
         notices.append({"id": identity, "letter": message.stored(), "targets": [target]})
     return notices
 
@@ -186,7 +186,7 @@ def _message(
     for no_data in silent:
         stays = f"; it stays as it was: {no_data['what']}" if no_data["what"] else ""
         text.append(f"{no_data['alert']}: no data since {_instant(no_data['since'])}{stays}.")
-    heads = [one.what for one in begun] + [f"Over: {one['what']}" for one in ended]
+    heads = [one.headline or one.what for one in begun] + [f"Over: {one['what']}" for one in ended]
     heads += [f"No data: {one['what'] or one['alert']}" for one in silent]
     more = f", and {len(heads) - 1} more" if len(heads) > 1 else ""
     data = {

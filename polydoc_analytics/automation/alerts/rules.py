@@ -43,8 +43,8 @@ _UNFIT = "sums"
 class Finding:
     """A firing alert: its name, its key (an account, a language, a source), the evidence, and ids of runs to look at.
 
-    ``who`` names in words whose figures these are. ``ends_at`` is when it is over by itself, of which nobody is told:
-    the end of a budget's month.
+    ``who`` names in words whose figures these are, ``headline`` is the subject of a mail about it. ``ends_at`` is when
+    it is over by itself, of which nobody is told: the end of a budget's month.
     """
 
     alert: str
@@ -54,6 +54,7 @@ class Finding:
     examples: tuple[str, ...] = ()
     who: str = ""
     ends_at: str | None = None
+    headline: str = ""
 
     @property
     def identity(self) -> str:
@@ -127,6 +128,14 @@ class AlertContext:
             for name, value in zip(names, key, strict=True)
         ]
         return ", ".join(parts) or "all runs"
+
+    def name(self, view: views.View, key: tuple[str, ...]) -> str:
+        """Return the names of what a row is of, without ids where there is a name; empty for all runs."""
+        known = {"account_id": self.names, "language": self.db.language_names}
+        columns = view_keys(view)
+        return ", ".join(
+            display_text(known[column].get(value, value)) for column, value in zip(columns, key, strict=True)
+        )
 
     def failed(self, view: views.View, key: tuple[str, ...], over: Interval) -> tuple[str, ...]:
         """Return ids of some Failed runs of a row, the newest first."""
@@ -237,7 +246,39 @@ def _beyond(
     ]
     examples = context.failed(view, key, windows[0]) if "fail" in measure else ()
     what = f"{who}: {measure} {_number(rows[0][measure])} is {side}"
-    return Finding(plan.name, " ".join(key), what, tuple(figures), examples, who)
+    headline = _headline(plan, context.name(view, key), view.every, windows[0], rows[0][measure])
+    return Finding(plan.name, " ".join(key), what, tuple(figures), examples, who, headline=headline)
+
+
+def _headline(plan: tables.Limit, who: str, every: str | None, window: Interval, value: float) -> str:
+    """Word a finding for a subject: ``French fails: 37.5 % in the week of 12 October, limit 10 %``."""
+    limit = plan.above if plan.above is not None else plan.below
+    assert limit is not None
+    figure, bound = (
+        (_percent(value), _percent(limit)) if plan.measure.endswith("_rate") else map(_number, (value, limit))
+    )
+    if plan.measure == "failure_rate" and plan.above is not None:
+        what = f"{who} fails:" if who else "All runs fail:"
+    else:
+        what = f"{who or 'All runs'}: {plan.measure.replace('_', ' ')}"
+    return f"{what} {figure} {_when(every, window)}, limit {bound}"
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 1):g} %"
+
+
+def _when(every: str | None, window: Interval) -> str:
+    first, end = window.first_whole_day, window.end_of_whole_days
+    assert first is not None
+    assert end is not None
+    last = end - _DAY
+    if every == "month":
+        return f"in {first:%B}"
+    day = f"{first.day} {first:%B}"
+    if every == "week":
+        return f"in the week of {day}"
+    return f"on {day}" if first == last else f"from {day} to {last.day} {last:%B}"
 
 
 def _known_keys(

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from polydoc_analytics.config.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message: title, sentences, figures as (label, value, note), and charts as (title, sentence, file name).
 
-    ``event`` is report, failure or alert; ``data`` is what a program may want of it, and holds no secret.
+    ``event`` is report, failure or alert; ``data`` is what a program may want of it, and holds no secret. ``brand`` has
+    the sender's name, accent colour and the name of the account that it is for, where there are such.
     """
 
     event: str
@@ -23,6 +26,7 @@ class Message:
     figures: tuple[tuple[str, str, str], ...] = ()
     charts: tuple[tuple[str, str, str], ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    brand: Mapping[str, str] = field(default_factory=dict)
 
     def stored(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -98,6 +102,11 @@ class Delivery:
     def of(cls, stored: Mapping[str, Any]) -> Delivery:
         """Return the delivery that was stored."""
         return cls(**{**stored, "tries": [Attempt(**one) for one in stored["tries"]]})
+
+
+def brand_of(settings: Settings) -> dict[str, str]:
+    """Return what of the branding a message needs: the sender's name and accent colour."""
+    return {"issuer": settings.branding.get("title", ""), "accent": settings.branding.get("accent", "")}
 
 
 def key_of(*parts: str) -> str:

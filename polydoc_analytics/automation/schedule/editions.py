@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from polydoc_analytics.automation.delivery.messages import Attachment, Message, Package
+from polydoc_analytics.automation.delivery.messages import Attachment, Message, Package, brand_of
 from polydoc_analytics.automation.schedule.edition_diff import Comparison
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _CHARTS = 2
 _FIGURES = 12
+_MAIL_LOGOS = ("image/png", "image/jpeg")
+"""Kinds of logo that mail programs show; for one of another kind the sender's name stands there."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Draft:
     report: Report
     stem: str
     figures: tuple[Row, ...] = ()
+    account_name: str = ""
 
 
 @contextmanager
@@ -170,8 +173,13 @@ class Maker:
             for name, picture in pictures(made.report, _CHARTS).items():
                 charts[name] = f"{folder}/{made.stem}.{name}.png"
                 store.write_bytes(charts[name], picture)
+            if made.report.look.logo_type in _MAIL_LOGOS:
+                charts["logo"] = f"{folder}/{made.stem}.logo"
+                store.write_bytes(charts["logo"], made.report.look.logo)
         letter = f"{folder}/{made.stem}.letter.json"
-        store.write(letter, _message(made.report, self.plan, self.job, edition.number, charts).stored())
+        brand = brand_of(self.settings) | {"account": made.account_name}
+        message = _message(made.report, self.plan, self.job, edition.number, charts)
+        store.write(letter, replace(message, brand=brand).stored())
         figures = Attachment(f"{made.stem}.figures.json", stored(made.figures))
         store.write_bytes(f"{folder}/{figures.name}", figures.content)
         return Document(made.account, letter, files, charts, f"{folder}/{figures.name}", figures.sha256)
@@ -196,7 +204,8 @@ def _documents(
     unfit: SumError | None = None
     try:
         for data in chain(data_without_runs(found, emptied), account_data(found, accounts)):
-            yield Draft(data.account_id, statement_of(found, data), stems[data.account_id])
+            name = db.account_names.get(data.account_id, "")
+            yield Draft(data.account_id, statement_of(found, data), stems[data.account_id], account_name=name)
     except SumError as error:
         unfit = error  # the index and the ledger say so; the other accounts get their statements
         made.left_out = f"no statement for {counted(len(error.accounts), 'account')}: {error}"
@@ -238,7 +247,7 @@ def _message(report: Report, plan: tables.Report, job: Job, number: int, charts:
         report.period,
         tuple(filter(None, (report.subtitle, *next((s.text for s in report.sections if s.name == "editions"), ())))),
         tuple(figures[:_FIGURES]),
-        tuple((drawn[name].title, drawn[name].sentence, name) for name in charts),
+        tuple((drawn[name].title, drawn[name].sentence, name) for name in charts if name in drawn),
         data,
     )
 

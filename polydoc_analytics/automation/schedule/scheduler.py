@@ -9,7 +9,7 @@ from typing import Any
 
 from polydoc_analytics.automation import Plans
 from polydoc_analytics.automation.alerts.evaluate import CheckResult, check
-from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Message, Package, key_of
+from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Message, Package, brand_of, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue, outbox_lane
 from polydoc_analytics.automation.delivery.outcome_groups import by_outcome
 from polydoc_analytics.automation.delivery.parallel import Lane, Task, run_parallel
@@ -350,7 +350,16 @@ class Scheduler:
             return
         identity = key_of("failure", self.lake.id, job.report, job.period, str(len(job.editions)), text)
         data = {"report": job.report, "period": job.period, "note": text}
-        message = Message("failure", f"Report {job.report} {job.period} needs attention", "", (said,), (), (), data)
+        message = Message(
+            "failure",
+            f"Report {job.report} {job.period} needs attention",
+            "",
+            (said,),
+            (),
+            (),
+            data,
+            brand_of(self.settings),
+        )
         enqueue(self.store, self.plans, identity, message, self.plans.schedule.tell, self.clock())
 
 

@@ -34,10 +34,11 @@ def send(target: Email, delivery: Delivery, package: Package) -> str:
     try:
         with _within(timeout, connection):
             _connect(target, connection)
-        options = _utf8_options(connection) if needs_utf8(target.from_, delivery.receiver) else ()
+        options = _utf8_options(connection) if needs_utf8(target, delivery) else ()
         with _within(timeout, connection):
             _expect(connection.mail(target.from_, options), (_OK,), "sender")
             _expect(connection.rcpt(delivery.receiver), (_OK, 251), "receiver")
+            copies = [(address, connection.rcpt(address)) for address in (*target.cc, *target.bcc)]
             _expect(connection.docmd("DATA"), (_CONTINUE,), "data")
         under_way = True
         connection.send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
@@ -55,7 +56,8 @@ def send(target: Email, delivery: Delivery, package: Package) -> str:
         with suppress(OSError, smtplib.SMTPException), _within(timeout, connection):
             connection.quit()
         connection.close()
-    return f"{code} {text.decode('utf-8', 'replace')}"
+    refused = "".join(f"; no copy to {address}: {reply[0]}" for address, reply in copies if reply[0] not in (_OK, 251))
+    return f"{code} {text.decode('utf-8', 'replace')}{refused}"
 
 
 def _connection(target: Email) -> smtplib.SMTP:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from functools import cache
+from importlib import resources
 from typing import Any
 
-from polydoc_analytics.automation.delivery.messages import Attachment, Delivery, Package
+from polydoc_analytics.automation.delivery.messages import Attachment, Delivery, Message, Package
 from polydoc_analytics.config.tables import Email
 
 _TYPES = {
@@ -18,50 +20,76 @@ _TYPES = {
     "json": ("application", "json"),
 }
 _MAX_GROWTH = 1.4  # base64 and its line ends
-_PAGE = """<!doctype html>
-<html><body style="font-family: sans-serif; color: #1b2733; max-width: 44em">
-<h1 style="font-size: 1.4em">{{ message.title }}</h1>
-{% if message.period %}<p>{{ message.period }}</p>{% endif %}
-{% for sentence in message.text %}<p>{{ sentence }}</p>
-{% endfor %}
-{% if message.figures %}<table cellpadding="6" style="border-collapse: collapse">
-{% for label, value, note in message.figures %}<tr style="border-bottom: 1px solid #dfe5ea">
-<td>{{ label }}</td><td align="right"><b>{{ value }}</b></td><td style="color: #566573">{{ note }}</td></tr>
-{% endfor %}</table>{% endif %}
-{% for title, sentence, name in message.charts %}<h2 style="font-size: 1.1em">{{ title }}</h2>
-<p>{{ sentence }}</p><img src="cid:{{ name }}@polydoc-analytics" alt="{{ sentence }}" style="max-width: 100%">
-{% endfor %}
-{% for line in notes %}<p>{{ line }}</p>
-{% endfor %}
-</body></html>
-"""
+_ACCENT = "#1f5fa8"
+_LOGO = "logo"
+"""The name of the logo among the pictures of a package."""
 
 
 def mail(target: Email, delivery: Delivery, package: Package) -> bytes:
-    """Return the message with CRLF line ends; the same delivery has the same Message-ID and date every time."""
+    """Build the message with CRLF line ends; the same delivery has the same Message-ID and date every time."""
     from email.utils import format_datetime
 
     message = package.message
-    made = EmailMessage(policy=SMTPUTF8 if needs_utf8(target.from_, delivery.receiver) else SMTP)
-    made["From"], made["To"] = target.from_, delivery.receiver
-    made["Subject"] = " ".join(f"{message.title} {message.period}".split())
-    made["Date"] = format_datetime(package.made_at)
-    made["Message-ID"] = message_id(delivery, target.from_)
-    made["Auto-Submitted"] = "auto-generated"
+    mime = EmailMessage(policy=SMTPUTF8 if needs_utf8(target, delivery) else SMTP)
+    mime["From"], mime["To"] = target.from_, delivery.receiver
+    if target.cc:
+        mime["Cc"] = ", ".join(target.cc)
+    if target.reply_to:
+        mime["Reply-To"] = target.reply_to
+    mime["Subject"] = subject(target, message)
+    mime["Date"] = format_datetime(package.made_at)
+    mime["Message-ID"] = message_id(delivery, target.from_)
+    mime["Auto-Submitted"] = "auto-generated"
     attached, notes = _attached(target, package)
-    made.set_content(_text(package, notes))
-    made.add_alternative(_page().render(message=message, notes=notes), subtype="html")
-    page: Any = made.get_payload()
+    contact = target.reply_to or target.from_
+    opening = _opening(target, message)
+    mime.set_content(_text(package, opening, [*notes, "", f"Questions? Write to {contact}."]))
+    page = _page().render(
+        message=message,
+        subject=mime["Subject"],
+        preview="; ".join(f"{label} {value}" for label, value, _ in message.figures[:3]),
+        accent=message.brand.get("accent") or _ACCENT,
+        issuer=message.brand.get("issuer", ""),
+        has_logo=_LOGO in package.charts,
+        opening=opening,
+        notes=notes,
+        contact=contact,
+    )
+    mime.add_alternative(page, subtype="html")
+    parts: Any = mime.get_payload()
     for name, picture in package.charts.items():
-        page[1].add_related(picture, "image", "png", cid=f"<{name}@polydoc-analytics>", filename=f"{name}.png")
+        kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+        parts[1].add_related(picture, "image", kind, cid=f"<{name}@polydoc-analytics>", filename=f"{name}.{kind}")
     for file in attached:
         main, sub = _TYPES.get(file.name.rpartition(".")[2], ("application", "octet-stream"))
-        made.add_attachment(file.content, main, sub, filename=file.name)
-    return made.as_bytes()
+        mime.add_attachment(file.content, main, sub, filename=file.name)
+    return mime.as_bytes()
 
 
-def needs_utf8(*addresses: str) -> bool:
+def subject(target: Email, message: Message) -> str:
+    """Word the subject: of reports by the settings, of notices their title."""
+    template = target.subject if target.subject and message.event == "report" else "{title} {period}"
+    values = {
+        "title": message.title,
+        "period": message.period,
+        "report": str(message.data.get("report", "")),
+        "account": message.brand.get("account", ""),
+        "issuer": message.brand.get("issuer", ""),
+    }
+    return " ".join(re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template).split())
+
+
+def _opening(target: Email, message: Message) -> list[str]:
+    """List what stands above the figures: a greeting where it is for one account, the introduction, the sentences."""
+    greeting = [f"Hello {message.brand['account']},"] if message.brand.get("account") else []
+    introduction = [target.introduction] if target.introduction and message.event == "report" else []
+    # A report's own text begins with the sender's name, which stands at the head here.
+    return [*greeting, *introduction, *(text for text in message.text if text != message.brand.get("issuer"))]
+
+
+def needs_utf8(target: Email, delivery: Delivery) -> bool:
     """Check whether an address has letters beyond ASCII, which only servers with SMTPUTF8 take."""
+    addresses = (target.from_, delivery.receiver, target.reply_to or "", *target.cc, *target.bcc)
     return not all(address.isascii() for address in addresses)
 
 
@@ -88,9 +116,9 @@ def _named(file: Attachment) -> str:
     return f"{file.name}, {len(file.content):,} bytes, SHA-256 {file.sha256}"
 
 
-def _text(package: Package, notes: list[str]) -> str:
+def _text(package: Package, opening: list[str], notes: list[str]) -> str:
     message = package.message
-    lines = [message.title, message.period, "", *message.text, ""]
+    lines = [message.title, message.period, "", *opening, ""]
     lines += [f"{label}: {value}{f' ({note})' if note else ''}" for label, value, note in message.figures]
     lines += ["", *(f"{title}. {sentence}" for title, sentence, _ in message.charts), "", *notes]
     return "\n".join(lines).strip() + "\n"
@@ -100,4 +128,5 @@ def _text(package: Package, notes: list[str]) -> str:
 def _page() -> Any:
     from jinja2 import Environment, StrictUndefined
 
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(_PAGE)
+    template = resources.files(__package__).joinpath("email.html.j2").read_text("utf-8")
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(template)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from polydoc_analytics.automation.delivery.channels.storage import filled
 from polydoc_analytics.automation.delivery.http import post
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError
@@ -15,34 +16,48 @@ from polydoc_analytics.model.plurals import counted
 
 _MAX_TITLE, _MAX_TEXT, _MAX_FIELDS, _MAX_FIELD, _MAX_BLOCKS = 150, 3000, 10, 2000, 50
 """Slack's limits: characters of a header, of a section's text and of a field, fields of a section, blocks."""
+_MAX_LINK = 1000
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def send(target: Slack, delivery: Delivery, package: Package) -> str:
     """Post the message; it counts as sent when Slack answers 200 and ok."""
-    body = json.dumps(blocks_of(delivery, package), ensure_ascii=False).encode("utf-8", "replace")
+    body = json.dumps(blocks_of(delivery, package, target.link), ensure_ascii=False).encode("utf-8", "replace")
     status, text = post(secret_of(target, target.url_env), body, {}, target.timeout)
     if text.strip() != "ok":
         raise RefusedError(f"answered {status} without ok: {text}")
     return f"{status} {text}".strip()
 
 
-def blocks_of(delivery: Delivery, package: Package) -> dict[str, Any]:
+def blocks_of(delivery: Delivery, package: Package, link: str | None = None) -> dict[str, Any]:
     """Return the message, every part of it within what Slack takes; what does not fit is counted in the last block."""
     message = package.message
     title = " ".join(f"{message.title} {message.period}".split())
     head = {"type": "plain_text", "text": _cut(title, _MAX_TITLE, {}), "emoji": False}
-    lines = [*message.text, *(f"{file.name} (SHA-256 {file.sha256})" for file in package.files)]
-    texts = [{"type": "section", "text": _mark(text)} for text in _packed(lines)]
-    fields = [_mark(_cut(f"{label}: {value} {note}".strip(), _MAX_FIELD)) for label, value, note in message.figures]
+    fields = [_figure(*figure) for figure in message.figures]
     parts = [fields[first : first + _MAX_FIELDS] for first in range(0, len(fields), _MAX_FIELDS)]
-    blocks: list[dict[str, Any]] = [*texts, *({"type": "section", "fields": part} for part in parts)]
+    blocks = [*_sections(message.text), *({"type": "section", "fields": part} for part in parts)]
+    if link and message.event == "report":
+        blocks.append(
+            {"type": "section", "text": _mark(f"<{_cut(filled(link, package.places), _MAX_LINK)}|Open the report>")}
+        )
+    blocks += _sections(f"{file.name} (SHA-256 {file.sha256})" for file in package.files)
     ref = f"ref {delivery.key}"
     if len(blocks) > _MAX_BLOCKS - 2:
         left_out = len(blocks) - (_MAX_BLOCKS - 2)
         blocks, ref = blocks[: _MAX_BLOCKS - 2], f"{counted(left_out, 'part')} did not fit; {ref}"
     blocks = [{"type": "header", "text": head}, *blocks, {"type": "context", "elements": [_mark(ref)]}]
     return {"text": _cut(title, _MAX_TEXT), "blocks": blocks}
+
+
+def _sections(lines: Iterable[str]) -> list[dict[str, Any]]:
+    return [{"type": "section", "text": _mark(text)} for text in _packed(lines)]
+
+
+def _figure(label: str, value: str, note: str) -> dict[str, str]:
+    """Word a figure, its value bold; where it is too long for a field all of it is cut, and nothing bold."""
+    escaped = f"{_cut(label, _MAX_FIELD)}: *{_cut(value, _MAX_FIELD)}* {_cut(note, _MAX_FIELD)}".strip()
+    return _mark(escaped if _size(escaped) <= _MAX_FIELD else _cut(f"{label}: {value} {note}".strip(), _MAX_FIELD))
 
 
 def _mark(escaped: str) -> dict[str, str]:
