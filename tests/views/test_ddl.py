@@ -206,3 +206,28 @@ def test_days_of_the_statements_are_those_of_the_zone() -> None:
         (date(2026, 10, 25), date(2026, 10, 19), date(2026, 10, 1)),
         (date(2099, 7, 2), date(2099, 6, 29), date(2099, 7, 1)),
     ]
+
+
+def test_your_own_views_find_the_others_where_they_are(
+    here: pda.Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import duckdb
+
+    (tmp_path / "busy.sql").write_text(
+        "-- Busy days.\n-- grain: one day\n-- day: the day\n-- runs: runs\n"
+        "with usage as (select 5 as least) -- hides the view of that name\n"
+        "select daily.period as day, daily.runs from usage_daily as daily, usage where daily.runs > least"
+    )
+    arguments = ["views", "busy", "--sql", "--views", str(tmp_path), "--prefix", "pd_", "--schema", "elsewhere"]
+    assert run([*arguments, "--table", "main.runs", "--timezone", ZONE]) == 0
+    text = capfd.readouterr().out
+    assert "view elsewhere.pd_usage as" not in text
+    with duckdb.connect() as con:
+        runs = here.duckdb.sql("select * from observed").to_arrow_table()
+        con.execute("create schema elsewhere")
+        con.execute("create table runs as select * from runs")
+        con.execute(text)
+        assert con.sql("select count(*) from elsewhere.pd_busy").fetchall() == [
+            (here.sql("select count(*) as days from usage_daily where runs > 5").item(),)
+        ]
+        assert runs.num_rows == 2000
