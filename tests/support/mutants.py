@@ -34,7 +34,8 @@ class Subject:
     equivalent: tuple[tuple[str, str], ...] = ()
 
 
-ZONES, PERIODS, MERGING = "model/timezones.py", "model/periods.py", "ingest/dedup.py"
+ZONES, PERIODS = "model/timezones.py", "model/periods.py"
+MERGING, RULE, WHOLES = "ingest/dedup.py", "ingest/merge_rule.py", "views/render.py"
 USAGE, CONSERVATION, QUALITY = "views/usage.sql", "views/conservation.sql", "views/data_quality.sql"
 COVERAGE, DURATIONS, LAKE_MERGE = "views/coverage.sql", "views/durations.sql", "lake/merge.sql"
 JUDGING, SENDING, OUTBOX = (
@@ -81,20 +82,20 @@ SUBJECTS = (
         "merging",
         ("whole_program/test_laws.py", "ingest/test_dedup.py"),
         (
-            (MERGING, "(status <> 'Running') desc,", "(status <> 'Running') asc,"),
-            (MERGING, "finished_at desc nulls last,", "finished_at asc nulls last,"),
-            (MERGING, "(status = 'Succeeded') desc,", "(status = 'Succeeded') asc,"),
-            (MERGING, "created_at desc,", "created_at asc,"),
-            (MERGING, "credits desc nulls last,", "credits asc nulls last,"),
-            (MERGING, "credits desc nulls last,", "credits desc nulls first,"),
-            (MERGING, "output_tokens desc nulls last,", "output_tokens asc nulls last,"),
-            (MERGING, "output_tokens desc nulls last,", "output_tokens desc nulls first,"),
-            (MERGING, "input_tokens desc nulls last,", "input_tokens asc nulls last,"),
-            (MERGING, "output_file_id desc nulls last,", "output_file_id asc nulls last,"),
-            (MERGING, "output_file_id desc nulls last,", "output_file_id desc nulls first,"),
-            (MERGING, "account_id desc,", "account_id asc,"),
-            (MERGING, "target_language desc,", "target_language asc,"),
-            (MERGING, "input_file_id desc\n", "input_file_id asc\n"),
+            (RULE, "(status <> 'Running') desc,", "(status <> 'Running') asc,"),
+            (RULE, "finished_at desc nulls last,", "finished_at asc nulls last,"),
+            (RULE, "(status = 'Succeeded') desc,", "(status = 'Succeeded') asc,"),
+            (RULE, "created_at desc,", "created_at asc,"),
+            (RULE, "credits desc nulls last,", "credits asc nulls last,"),
+            (RULE, "credits desc nulls last,", "credits desc nulls first,"),
+            (RULE, "output_tokens desc nulls last,", "output_tokens asc nulls last,"),
+            (RULE, "output_tokens desc nulls last,", "output_tokens desc nulls first,"),
+            (RULE, "input_tokens desc nulls last,", "input_tokens asc nulls last,"),
+            (RULE, "output_file_id desc nulls last,", "output_file_id asc nulls last,"),
+            (RULE, "output_file_id desc nulls last,", "output_file_id desc nulls first,"),
+            (RULE, "account_id desc,", "account_id asc,"),
+            (RULE, "target_language desc,", "target_language asc,"),
+            (RULE, "input_file_id desc\n", "input_file_id asc\n"),
             (MERGING, "self._insert(piece[piece != 0])", "self._insert(piece[piece == 0])"),
             (MERGING, "is_first = np.ones(len(hashes), bool)", "is_first = np.zeros(len(hashes), bool)"),
             (MERGING, "is_new[left[is_empty & is_settled]] = True", "is_new[left[is_settled]] = True"),
@@ -108,13 +109,13 @@ SUBJECTS = (
         "views",
         ("views/test_views.py", "whole_program/test_laws.py", "whole_program/test_llmperf.py"),
         (
-            (CONSERVATION, "from usage_weekly", "from usage_daily"),
-            (CONSERVATION, "from usage_monthly", "from usage_weekly"),
-            (CONSERVATION, "from usage_by_language", "from usage_by_account"),
+            (WHOLES, '"weeks": "usage_weekly"', '"weeks": "usage_daily"'),
+            (WHOLES, '"months": "usage_monthly"', '"months": "usage_weekly"'),
+            (WHOLES, '"languages": "usage_by_language"', '"languages": "usage_by_account"'),
             (CONSERVATION, "parts is not distinct from whole as holds", "parts is not null as holds"),
             (CONSERVATION, "succeeded_runs + failed_runs + running_runs", "runs"),
             (USAGE, "where status = 'Failed') as credits_on", "where status <> 'Running') as credits_on"),
-            (USAGE, "(input_tokens is null or output_tokens is null)", "(input_tokens is null)"),
+            (USAGE, "input_tokens is not null and output_tokens is not null as", "input_tokens is not null as"),
             (USAGE, "status <> 'Running' and credits is null", "credits is null"),
             (USAGE, "case when status = 'Succeeded' then duration_us end", "duration_us"),
             (USAGE, "when runs = 0 then 0 else credits end", "when runs = 0 then null else credits end"),
@@ -138,7 +139,7 @@ SUBJECTS = (
         (
             (JUDGING, "value > above if above", "value >= above if above"),
             (JUDGING, "else value < below", "else value <= below"),
-            (JUDGING, 'row["runs"] < least_runs', 'row["runs"] <= least_runs'),
+            (JUDGING, "row[counted_by(row)] < least_runs", "row[counted_by(row)] <= least_runs"),
             (JUDGING, "finished < max(least_runs, 1)", "finished <= max(least_runs, 1)"),
             (JUDGING, "tail(failed, finished, above) < ONE_SIDED", "True"),
             (JUDGING, 'bool(row["failure_rate_low"] > above)', 'bool(row["failure_rate"] > above)'),
@@ -176,16 +177,22 @@ SUBJECTS = (
     ),
     Subject(
         "lake",
-        ("lake/test_lake.py", "lake/test_laws.py", "lake/test_maintenance.py"),
+        ("lake/test_lake.py", "lake/test_laws.py", "lake/test_maintenance.py", "lake/test_spark_load.py"),
         (
             (LAKE_MERGE, "past.is_corrected and not", "not"),
-            (LAKE_MERGE, "and (place = 1 or {is_authority})", "and place = 1"),
-            (LAKE_MERGE, "{winner_order}, is_staged) as place", "{winner_order}) as place"),
+            (LAKE_MERGE, "and (place = 1 or {{is_authority}})", "and place = 1"),
+            (LAKE_MERGE, "{{winner_order}}, is_staged) as place", "{{winner_order}}) as place"),
             (LAKE_MERGE, "having bool_and(status <> 'Running')", ""),
             (LAKE_MERGE, "having count(*) > 1", "having count(*) > 2"),
             (LEDGER, "if row.committed_at <= instant", "if row.committed_at < instant"),
             (LEDGER, "later.number > row.number", "later.number >= row.number"),
-            (LEDGER, "microseconds=next_day - 1", "microseconds=next_day"),
+            (LEDGER, "from_us(next_day - 1)", "from_us(next_day)"),
+        ),
+        (
+            (
+                "{{winner_order}}) as place",
+                "makes no difference: the order names every column but id, so two rows that differ never tie",
+            ),
         ),
     ),
 )
