@@ -83,3 +83,17 @@ def test_the_kind_of_the_error_is_that_of_what_needs_the_package(monkeypatch: py
     monkeypatch.setitem(sys.modules, "adbc_driver_manager", None)
     with pytest.raises(SourceError, match=r"^db: PostgreSQL needs another package; "):
         require_extra("postgres", "db: PostgreSQL", SourceError)
+
+
+def test_settings_of_a_part_that_is_not_installed_do_not_stop_the_others(
+    cli: Any, file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = file([wire()])
+    settings = '[[reports]]\nname = "w"\nkind = "overview"\nschedule = "weekly"\nperiod = "last-week"\noutput = "out"\n'
+    file(settings.encode(), "polydoc-analytics.toml")
+    for module in ("cronsim", "babel", "deltalake"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert cli("usage", sample, "--json").code == 0
+    assert cli("config", "check").code == 0
+    file(settings.replace("weekly", "0 7 * *").encode(), "polydoc-analytics.toml")
+    assert cli("config", "check").code == 2
