@@ -1,4 +1,4 @@
-"""What a service writes on standard error: a line for each event, with its time and level."""
+"""The log of a service on standard error: a line for each event, with its time and level."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def outlook(
 
 
 def _head(found: Any) -> dict[str, Any]:
-    """Return what the envelope says of an outlook: its period in place of the connection's, measure and sentence."""
+    """Return the envelope's part on an outlook: its period in place of the connection's, measure and sentence."""
     from polydoc_analytics.cli.tables import instant_text
 
     return {

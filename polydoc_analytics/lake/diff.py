@@ -32,7 +32,7 @@ _SHOWN = ("status", "credits", "input_tokens", "output_tokens")
 
 @dataclass(frozen=True)
 class LakeDiff:
-    """What changed between two states of a lake, named by ``before`` and ``after``.
+    """The changes between two states of a lake, named by ``before`` and ``after``.
 
     ``figures`` is a Polars frame with a row for each figure that differs: account_id, language, figure, before, after
     and change. A figure is runs, succeeded_runs, failed_runs, running_runs, credits, input_tokens or output_tokens; a

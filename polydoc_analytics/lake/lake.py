@@ -313,7 +313,7 @@ class Lake:
         after: int | str | date | datetime | None = None,
         timezone: str = "UTC",
     ) -> LakeDiff:
-        """Return what changed from ``before`` to ``after``: figures by account and language, and the runs behind them.
+        """Return the changes from ``before`` to ``after``: figures by account and language, and the runs behind them.
 
         Both are loads (number or name) or instants (a day: its end in ``timezone``), as ``snapshot`` takes them;
         ``after`` is by default the newest load. Raises LakeError where there is no lake or it is damaged, UsageError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.model.plurals import noun
-from polydoc_analytics.query.wording import MEASURE_NAMES, Wording
+from polydoc_analytics.query.figure_texts import MEASURE_NAMES, Wording
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.explain import Explanation

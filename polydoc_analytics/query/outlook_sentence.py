@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.query.figure_texts import MEASURE_NAMES, Wording
 from polydoc_analytics.query.forecast import HISTORY_DAYS
-from polydoc_analytics.query.wording import MEASURE_NAMES, Wording
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.outlook import Ending, Outlook

@@ -105,7 +105,7 @@ class Delivery:
 
 
 def brand_of(settings: Settings) -> dict[str, str]:
-    """Return what of the branding a message needs: the sender's name and accent colour."""
+    """Return the part of the branding that a message needs: the sender's name and accent colour."""
     return {"issuer": settings.branding.get("title", ""), "accent": settings.branding.get("accent", "")}
 
 

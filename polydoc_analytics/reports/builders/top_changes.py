@@ -1,4 +1,4 @@
-"""What moved since the preceding period: the causes, then accounts and languages by the change in their credits."""
+"""Changes since the preceding period: the causes, then accounts and languages by the change in their credits."""
 
 from __future__ import annotations
 
