@@ -15,7 +15,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.doctor import examine
 
-LAKE_COMMANDS = ["history", "quarantine", "compact", "erase", "readmit", "repair"]
+LAKE_COMMANDS = ["history", "diff", "quarantine", "compact", "erase", "readmit", "repair"]
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_which_lake_comes_from_the_flag_then_the_environment_then_the_file(cli, 
     "command", [["lake", name] for name in LAKE_COMMANDS if name not in ("erase", "readmit")] + [["doctor"]]
 )
 def test_a_command_over_no_lake_says_so_in_one_line(cli, command: list[str]) -> None:
-    result = cli(*command, "--lake", "nothing")
+    result = cli(*command, *(["1"] if command[-1] == "diff" else []), "--lake", "nothing")
     assert (result.code, result.out) == (2, "")
     assert result.err == "error: no lake at nothing; `polydoc-analytics ingest` or `sync` makes one\n"
     assert not Path("nothing").exists()

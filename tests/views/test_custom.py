@@ -203,7 +203,12 @@ def test_the_command_line_knows_them_by_flag_setting_and_environment(
     ]
     assert printed(capfd, "views", "big", "--views", views, "--json")[1]["meaning"] == "sum of known credits"
     assert run(["views", "big", "--sql", "--views", views]) == 0
-    statement = BIG.replace("select acc", "create view big as\nselect acc") + ";\n"
+    statement = (
+        f"create or replace view big as\n{BIG[BIG.index('select acc') :]};\n"
+        "comment on view big is 'Accounts that used most credits. Grain: one account.';\n"
+        "comment on column big.account_id is 'who is charged';\n"
+        "comment on column big.credits is 'sum of known credits';\n"
+    )
     assert capfd.readouterr().out.endswith(f";\n\n{statement}")
     assert run(["query", runs, sql]) == 2
     assert run(["views", "big"]) == 2
