@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
+from polydoc_analytics.loaders.services.http_answers import retry_after
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
 
 _MAX_READ = 4096
@@ -75,15 +74,7 @@ async def _within(
                 if len(text) > _MAX_READ:  # half a word may be half a secret, which nothing would recognise
                     found = _LAST_WORD.sub("", found)
                 if not answer.is_success:
-                    raise RefusedError(f"answered {answer.status_code}: {found}", _wait(answer.headers))
+                    raise RefusedError(
+                        f"answered {answer.status_code}: {found}", retry_after(answer.headers.get("Retry-After"))
+                    )
                 return answer.status_code, found
-
-
-def _wait(headers: Mapping[str, str]) -> float:
-    text = headers.get("Retry-After", "")
-    if text.isdigit():
-        return float(text)
-    try:
-        return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return 0.0
