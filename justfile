@@ -1,3 +1,5 @@
+messages := "polydoc_analytics/reports/messages"
+
 # List the recipes.
 default:
     @just --list
@@ -21,6 +23,11 @@ lint:
     ruff format --check
     mypy
     lint-imports
+
+# Extract the messages of statements, and bring them into the catalog of a language, where its translator goes on.
+messages language="de":
+    python -m babel.messages.frontend extract --mapping-file babel.cfg --keywords say --no-location --sort-output --omit-header --no-wrap --output {{ messages }}/statement.pot polydoc_analytics/reports polydoc_analytics/automation
+    python -m babel.messages.frontend update --no-fuzzy-matching --no-wrap --ignore-obsolete --locale {{ language }} --input-file {{ messages }}/statement.pot --output-file {{ messages }}/{{ language }}.po
 
 # Measure speed, on a million runs unless another number is given.
 bench runs="1000000":

@@ -90,7 +90,7 @@ def report(
     from polydoc_analytics.loaders.options import ReadOptions
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
-    from polydoc_analytics.reports.renderers import render
+    from polydoc_analytics.reports.renderers import missing_characters, render
     from polydoc_analytics.reports.write import checked_all, checked_formats, context, hashed, statements, write
 
     out = opt.output(quiet=quiet, no_color=no_color)
@@ -130,19 +130,23 @@ def report(
                 resolved, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
             ) as db,
         ):
-            report_context = context(db, branding=brand, files=files.result())
+            report_context = context(db, branding=brand, accounts=settings.accounts, files=files.result())
+            missing: set[str] = set()
             if all_accounts:
                 with opt.progress(out) as update:
-                    paths = statements(report_context, wanted, Path(out_folder), update)
+                    paths = statements(report_context, wanted, Path(out_folder), update, missing)
+                _say_missing(missing, out)
                 out.say(f"{counted(len(paths), 'file')}; the index: {', '.join(map(str, paths[: len(wanted)]))}")
                 return paths
             content = replace(build(report_context), reload_s=watch or 0)
         if out_folder == "-":
             print_bytes(render(content, wanted[0]))
+            _say_missing(missing_characters(content) if wanted == ("pdf",) else set(), out)
             return []
-        paths = write(content, wanted, Path(out_folder))
+        paths = write(content, wanted, Path(out_folder), missing=missing)
         for path in paths:
             out.say(str(path))
+        _say_missing(missing, out)
         return paths
 
     paths = written()
@@ -151,6 +155,13 @@ def report(
     if watch:
         _repeat(written, watch, out)
     return 0
+
+
+def _say_missing(characters: set[str], out: opt.Output) -> None:
+    from polydoc_analytics.reports.renderers import missing_fonts
+
+    if characters:
+        out.say(missing_fonts(characters))
 
 
 def _repeat(write: Callable[[], object], seconds: int, out: opt.Output) -> None:

@@ -12,3 +12,5 @@ REPORT_PERIODS = ("yesterday", "last-week", "last-month", "last-quarter", "last-
 PLACEHOLDERS = ("report", "period", "edition", "account")
 """What a path of the settings may hold in braces."""
 SUBJECT_PLACEHOLDERS = ("title", "period", "report", "account", "issuer")
+NUMBER_PLACEHOLDERS = ("period", "account", "edition")
+"""What the pattern of a statement's number may hold in braces."""

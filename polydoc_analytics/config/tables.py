@@ -51,6 +51,12 @@ class Branding(Table):
     price_per_credit: v.Price | None = _key('exact price of a credit, such as "0.02"; puts money beside credits')
     locale: v.Text | None = _key("language and country of reports; default: the locale of the settings, else en_GB")
     fonts: v.Text | None = _key("folder of font files for the PDF, beside those that are built in")
+    name: v.Text | None = _key("who issues statements; stands in their head and in the properties of their files")
+    address: v.Texts | None = _key("lines of the issuer's address, a list or a text of several lines")
+    contact: v.Text | None = _key("where questions on a statement go, such as billing@example.com")
+    tax: v.Text | None = _key("the issuer's tax or registration number, as it is to be read")
+    number: v.StatementNumber | None = _key("pattern of a statement's number; default: {period}-{account}")
+    notice: v.Text | None = _key('line in the head of statements, in the place of "This is not an invoice."')
 
 
 _LATE = "how late its rows come, such as 6h: so much past a period's end `needs` waits for"

@@ -14,7 +14,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 from pydantic_core import PydanticCustomError, core_schema
 
 from polydoc_analytics.config.addresses import is_address
-from polydoc_analytics.config.choices import PLACEHOLDERS, REPORT_PERIODS, SUBJECT_PLACEHOLDERS, Format
+from polydoc_analytics.config.choices import (
+    NUMBER_PLACEHOLDERS,
+    PLACEHOLDERS,
+    REPORT_PERIODS,
+    SUBJECT_PLACEHOLDERS,
+    Format,
+)
 from polydoc_analytics.config.row_size import ROW_SIZE, row_bytes
 from polydoc_analytics.errors import PolydocError, nearest
 from polydoc_analytics.model.cron import Cron
@@ -109,6 +115,10 @@ def _template(value: Any, info: ValidationInfo) -> str:
     return _path(_with_placeholders(value, PLACEHOLDERS), info)
 
 
+def _statement_number(value: Any) -> str:
+    return _with_placeholders(value, NUMBER_PLACEHOLDERS)
+
+
 def _cron(text: str) -> None:
     with suppress(ImportError):  # without the extra [schedule] nothing is ever due, and the rest of the file is of use
         Cron.parsed(text, "UTC")
@@ -197,6 +207,7 @@ FilePaths = Annotated[
     PlainValidator(_paths),
     WithJsonSchema({"anyOf": [_SCHEMA, {"type": "array", "items": _SCHEMA, "minItems": 1}]}),
 ]
+StatementNumber = Annotated[str, PlainValidator(_statement_number), _template_schema(NUMBER_PLACEHOLDERS)]
 Template = Annotated[
     str,
     PlainValidator(_template),

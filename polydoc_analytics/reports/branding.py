@@ -15,6 +15,7 @@ from polydoc_analytics.reports.formatting import checked_locale
 from polydoc_analytics.reports.model import Theme
 
 _LOCALE = "en_GB"
+NUMBER = "{period}-{account}"
 _LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 _MAX_LOGO_BYTES = 500_000
 _MIN_CONTRAST = 3.0
@@ -27,7 +28,9 @@ class Branding:
     """The sender's branding of a report.
 
     ``title`` stands above every report's own title. ``price_per_credit`` with ``currency`` (an ISO 4217 code) puts
-    money beside credits. ``look`` holds colours, logo and fonts.
+    money beside credits. ``look`` holds colours, logo and fonts. ``issuer`` are the lines on who issues statements:
+    name, address, contact, tax number. ``number`` is the pattern of a statement's number;
+    ``notice`` is the line in its head, where it is not that of the catalog.
     """
 
     title: str = ""
@@ -35,6 +38,9 @@ class Branding:
     price_per_credit: Decimal | None = None
     locale: str = _LOCALE
     look: Theme = field(default_factory=Theme)
+    issuer: tuple[str, ...] = ()
+    number: str = NUMBER
+    notice: str | None = None
 
 
 def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
@@ -60,7 +66,17 @@ def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
         fonts=(_fonts(folder / table["fonts"]),) if table.get("fonts") else (),
     )
     locale = checked_locale(table["locale"]) if table.get("locale") else _LOCALE
-    return Branding(table.get("title", ""), currency, price, locale, look)
+    number = table.get("number") or NUMBER
+    return Branding(table.get("title", ""), currency, price, locale, look, _issuer(table), number, table.get("notice"))
+
+
+def _issuer(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the lines on the issuer of statements, its name first; none where no key speaks of it."""
+    address = table.get("address", ())
+    lines = address.splitlines() if isinstance(address, str) else address
+    own = (table.get("name", ""), *lines, table.get("contact", ""), table.get("tax", ""))
+    given = tuple(filter(None, (line.strip() for line in own)))
+    return given if table.get("name") or not given else tuple(filter(None, (table.get("title"), *given)))
 
 
 def _price(table: Mapping[str, Any]) -> tuple[str, Decimal | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, localcontext
 from functools import cache, lru_cache
@@ -12,10 +12,13 @@ from typing import Any
 
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.reports.messages import ENGLISH, N_, catalog, language_of
 from polydoc_analytics.reports.money import Money
 
 UNKNOWN = "–"
 MINUS = "\u2212"
+ENGLISH_LOCALE = "en_GB"
+STATUSES = (N_("Succeeded"), N_("Failed"), N_("Running"))
 _MAX_CHARACTERS = 120
 _DIGITS = 100
 _KEPT_FORMATS = "\u200c\u200d"
@@ -24,24 +27,50 @@ _KEPT_FORMATS = "\u200c\u200d"
 
 @dataclass(frozen=True, slots=True)
 class Formatter:
-    """Formatter of values: a Babel locale, the time zone of instants, the currency of money."""
+    """Formatter of values: a Babel locale, the time zone of instants, the currency of money, the language of words.
 
-    locale: str = "en_GB"
+    Numbers are those of the locale. Days have words, so they are in ``language``: English but for statements.
+    """
+
+    locale: str = ENGLISH_LOCALE
     timezone: str = "UTC"
     currency: str = ""
+    language: str = ENGLISH
+
+    def in_language_of(self, locale: str) -> Formatter:
+        """Return the formatter for a locale's own language; for British English where that has no whole catalog."""
+        language = language_of(locale)
+        is_english = language == ENGLISH and not locale.startswith(ENGLISH)
+        return replace(self, locale=ENGLISH_LOCALE if is_english else locale, language=language)
+
+    def gettext(self, message: str, **values: Any) -> str:
+        """Translate a message, and fill in its values."""
+        return catalog(self.language).gettext(message).format(**values)
+
+    def ngettext(self, singular: str, plural: str, count: int, **values: Any) -> str:
+        """Translate a message with a count, ``{count}``, in the plural form that it asks for."""
+        message = catalog(self.language).ngettext(singular, plural, count)
+        return message.format(count=self.text(count, "count"), **values)
+
+    @property
+    def dates(self) -> str:
+        """The locale of dates: that of numbers where its language is that of the words."""
+        return self.locale if self.locale.startswith(self.language.partition("_")[0]) else ENGLISH_LOCALE
 
     def text(self, value: Any, kind: str) -> str:
         """Return a value as text: an en dash where it is unknown, texts on one line and not too long."""
         if value is None:
             return UNKNOWN
+        if kind == "status":
+            return self.gettext(str(value))
         if kind == "text" or isinstance(value, str):
             return display_text(str(value))
         if kind == "mark":
             return "small sample" if value else ""
         if kind == "yes":
-            return "yes" if value else "no"
+            return self.gettext(N_("yes")) if value else self.gettext(N_("no"))
         if kind == "day":
-            return _day(value, self.locale)
+            return self.day(value)
         if kind == "instant":
             return self.instant(value)
         if kind == "money":
@@ -51,11 +80,11 @@ class Formatter:
     def instant(self, value: datetime) -> str:
         """Return an instant to the minute in the report's time zone."""
         local = value.astimezone(zone(self.timezone))
-        return f"{_day(local.date(), self.locale)}, {local:%H:%M}"
+        return _instant_pattern(self.dates).format(f"{local:%H:%M}", self.day(local.date()))
 
     def day(self, value: date) -> str:
         """Return a day."""
-        return _day(value, self.locale)
+        return _day(value, self.dates)
 
     def price(self, value: Decimal) -> str:
         """Write a price with all its digits, and at least the decimals of its currency."""
@@ -117,9 +146,14 @@ def _pattern(kind: str, locale: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def _day(value: date, locale: str) -> str:
-    from babel.dates import format_date
+    from babel.dates import format_skeleton
 
-    return str(format_date(value, "d MMM y", locale=locale))
+    return str(format_skeleton("yMMMd", value, locale=locale))
+
+
+@cache
+def _instant_pattern(locale: str) -> str:
+    return str(_parsed(locale).datetime_formats["medium"])
 
 
 def checked_locale(name: str) -> str:

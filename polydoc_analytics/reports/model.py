@@ -17,7 +17,7 @@ from polydoc_analytics.reports.formatting import Formatter
 from polydoc_analytics.reports.money import Money
 
 Kind = Literal[
-    "text", "mark", "yes", "count", "rate", "change", "points", "seconds", "ratio", "money", "day", "instant"
+    "text", "status", "mark", "yes", "count", "rate", "change", "points", "seconds", "ratio", "money", "day", "instant"
 ]
 """The unit of a value, which decides its format: ``rate`` 0.1 is 10%, ``change`` 0.1 is +10%, ``points`` 0.1 is +10
 percentage points, ``seconds`` and ``ratio`` are numbers with two digits, ``mark`` true is a small sample, ``instant``
@@ -41,6 +41,7 @@ class Figure:
     """A key figure: its name, its value with its unit, what it is compared with, and a note in words.
 
     ``measure`` names the additive measure of the cube that it adds up, so that a page can let it follow filters.
+    ``year`` is the value since the beginning of the year.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Figure:
     change: Value | None = None
     note: str = ""
     measure: str = ""
+    year: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Table:
 
     ``others`` sums up all rows that are not shown. XLSX and JSON hold every row, and no ``others``. ``live`` names the
     breakdown of the cube that its rows are, in the cube's order: ``account`` or ``language``, or ``day``, ``week`` or
-    ``month``.
+    ``month``. ``rest`` is the note of a document that leaves rows out, and then goes together with its workbook.
     """
 
     columns: tuple[Column, ...]
@@ -79,6 +81,7 @@ class Table:
     total: tuple[Scalar, ...] | None = None
     noun: str = "rows"
     live: str = ""
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of a report."""
+    """One part of a report. ``is_list`` sections have their figures one below the other, as lines of a table."""
 
     name: str
     title: str
@@ -119,6 +122,16 @@ class Section:
     charts: tuple[Chart, ...] = ()
     table: Table | None = None
     notes: tuple[str, ...] = ()
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a document that is signed off: lines on the issuer, facts as label and text, and a notice."""
+
+    issuer: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +204,4 @@ class Report:
     look: Theme = field(default_factory=Theme)
     cube: Cube | None = None
     reload_s: int = 0
+    head: Head | None = None

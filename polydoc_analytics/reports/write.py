@@ -21,12 +21,12 @@ from polydoc_analytics.model.periods import instant_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.model import Report
-from polydoc_analytics.reports.renderers import render
+from polydoc_analytics.reports.renderers import missing_characters, render, with_workbook
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
     from polydoc_analytics.reports.builders.context import Context
-    from polydoc_analytics.reports.builders.statement import AccountData
+    from polydoc_analytics.reports.builders.statement_data import AccountData
     from polydoc_analytics.reports.model import SourceFile
 
 
@@ -116,13 +116,15 @@ def context(
     from polydoc_analytics.reports.branding import branding as parsed
     from polydoc_analytics.reports.builders.context import Context
     from polydoc_analytics.reports.charts.labels import Labels
+    from polydoc_analytics.reports.customers import customers
     from polydoc_analytics.reports.formatting import Formatter
 
     require_extra("reports", "a report")
     brand = branding if isinstance(branding, Branding) else parsed(branding or {})
     words = Formatter(brand.locale, db.timezone, brand.currency)
     names = {**db.account_names, **names_of(accounts)}
-    return Context(db, words, brand, names, tuple(files), db.now, Labels(db, names))
+    known = customers(os.fspath(accounts)) if accounts and not isinstance(accounts, Mapping) else {}
+    return Context(db, words, brand, names, tuple(files), db.now, Labels(db, names), known)
 
 
 def checked_formats(formats: str | Iterable[str]) -> tuple[str, ...]:
@@ -155,14 +157,20 @@ def hashed(source: Source, engine: str = "duckdb") -> Iterator[Any]:
 
 
 def statements(
-    context: Context, formats: Sequence[str], folder: Path, progress: Callable[[int, int], None] | None = None
+    context: Context,
+    formats: Sequence[str],
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    missing: set[str] | None = None,
 ) -> list[Path]:
     """Write one statement for each account of a context, in parallel, and then an index of them; return the paths.
 
-    The paths of the index are the first. Memory holds the runs of a few accounts at a time. Raises SumError where a sum
-    of some accounts does not fit, once the statements of the others and the index are written.
+    The paths of the index are the first. ``missing`` takes the characters that no font of a PDF has. Memory holds the
+    runs of a few accounts at a time. Raises SumError where a sum of some accounts does not fit, once the statements of
+    the others and the index are written.
     """
-    from polydoc_analytics.reports.builders.statement import account_data, index
+    from polydoc_analytics.reports.builders.statement_data import account_data
+    from polydoc_analytics.reports.builders.statement_index import index
 
     accounts = [row[0] for row in context.db.sql("select account_id from usage_by_account order by account_id").rows()]
     workers = os.cpu_count() or 1
@@ -179,15 +187,15 @@ def statements(
     with ThreadPoolExecutor(workers) as pool:
         try:
             for data in account_data(context, accounts):
-                named[data.account_id] = f"statement_{context.slug_of(data.account_id)}"
-                pending.append(pool.submit(_one, context, data, formats, folder))
+                named[data.account_id] = f"statement_{data.slug}"
+                pending.append(pool.submit(_one, context, data, formats, folder, missing))
                 if len(pending) > 4 * workers:
                     take()
         except SumError as error:
             unfit = error
         while pending:
             take()
-    paths = [*write(index(context, named, unfit), formats, folder), *paths]
+    paths = [*write(index(context, named, unfit), formats, folder, missing=missing), *paths]
     if unfit is not None:
         without = counted(len(unfit.accounts), "account has", "accounts have")
         written = counted(len(named), "statement is", "statements are")
@@ -195,18 +203,25 @@ def statements(
     return paths
 
 
-def _one(context: Context, data: AccountData, formats: Sequence[str], folder: Path) -> list[Path]:
+def _one(
+    context: Context, data: AccountData, formats: Sequence[str], folder: Path, missing: set[str] | None
+) -> list[Path]:
     from polydoc_analytics.reports.builders.statement import statement_of
 
-    return write(statement_of(context, data), formats, folder, workers=1)
+    return write(statement_of(context, data), formats, folder, 1, missing)
 
 
-def write(report: Report, formats: Sequence[str], folder: Path, workers: int | None = None) -> list[Path]:
+def write(
+    report: Report, formats: Sequence[str], folder: Path, workers: int | None = None, missing: set[str] | None = None
+) -> list[Path]:
     """Write a report in some formats into a folder, which is made where it is missing; return the paths.
 
-    The formats are drawn side by side, by as many ``workers`` as there are formats where none are given.
+    The formats are drawn side by side, by as many ``workers`` as there are formats where none are given. ``missing``
+    takes the characters that no font of a PDF has.
     """
-    name = f"{report.kind}_{report.slug}"
+    name, formats = f"{report.kind}_{report.slug}", with_workbook(report, formats)
+    if missing is not None and "pdf" in formats:
+        missing |= missing_characters(report)
 
     def written(form: str) -> Path:
         return _write(folder / f"{name}.{form}", render(report, form))

@@ -271,6 +271,40 @@ def test_a_statement_goes_again_to_the_accounts_whose_figures_changed(put: Put) 
         assert first.deliveries[0].key != second.deliveries[0].key
 
 
+def test_a_statement_and_its_mail_are_in_the_language_of_the_account(put: Put) -> None:
+    with mailbox() as box:
+        head, reports = STATEMENTS.format(port=box.controller.port).split("[delivery.mail]")
+        configure(f'{head}accounts = "accounts.csv"\n[delivery.mail]\nattach = false\n{reports}')
+        Path("contacts.csv").write_text("account_id,email\na,a@x.org\n")
+        Path("accounts.csv").write_text("account_id,name,language\na,Adler AG,de\n")
+        put(run_on("2026-03-04", "first", account_id="a"))
+        assert due(APRIL) == 0
+        put(run_on("2026-03-09", "late", account_id="a"))
+        assert rerun("statements", "2026-03", "--send") == 0
+        [edition] = jobs("statements")["2026-03"].editions[1:]
+        [name] = edition.documents[0].files
+        assert name == "statement_2026-03_adler-ag_a_edition-2.json"
+        content = json.loads(Path("lake/_schedule", edition.folder, name).read_bytes())
+        mail = box.messages[-1]
+    assert mail["Subject"] == "Nutzungsabrechnung für Adler AG 1. März 2026 bis 31. März 2026"
+    text = mail.get_body(("plain",)).get_content()
+    assert "Läufe: 2" in text
+    assert f"{name}, " in text
+    assert [w for w in ("Edition", "Incomplete", "What changed") if w not in text] == [
+        "Edition",
+        "Incomplete",
+        "What changed",
+    ]
+    assert {"label": "Ausgabe", "text": "2, ersetzt Ausgabe 1"} in content["head"]["facts"]
+    changes = content["sections"][0]
+    assert changes["title"] == "Was sich seit der vorigen Ausgabe geändert hat"
+    assert "Läufe: 2, vorher 1." in changes["text"]
+    late = [row for row in changes["data"] if row["what"] == "late"]
+    assert late == [
+        {"table": "Läufe", "what": "late", "measure": "Zeile", "before": "nicht vorhanden", "now": "vorhanden"}
+    ]
+
+
 def test_an_account_that_has_no_statement_for_its_sum_does_not_fit_is_told_of_and_gets_it_later(
     put: Put, server: Hook
 ) -> None:

@@ -476,4 +476,4 @@ def test_an_erasure_names_the_documents_that_were_made_for_the_account(
     assert run(["lake", "erase", "--account", "acme", "--run", "--keep-documents"]) == 0
     said = capfd.readouterr().err
     assert "1 document of this account is kept" in said
-    assert "statements/2026-09/1/statements_2026-09_acme.md" in said
+    assert "statements/2026-09/1/statement_2026-09_acme.md" in said

@@ -92,12 +92,14 @@ def test_money_stands_beside_credits_and_is_exact(file) -> None:
     ("locale", "number", "rate", "day"),
     [
         ("en_GB", "1,234,567", "12.3%", "3 Oct 2026"),
-        ("de", "1.234.567", "12,3 %", "3 Okt. 2026"),
-        ("hi_IN", "12,34,567", "12.3%", "3 अक्टू॰ 2026"),
-        ("tr", "1.234.567", "%12,3", "3 Eki 2026"),
+        ("de", "1.234.567", "12,3 %", "3 Oct 2026"),
+        ("hi_IN", "12,34,567", "12.3%", "3 Oct 2026"),
+        ("tr", "1.234.567", "%12,3", "3 Oct 2026"),
     ],
 )
-def test_numbers_and_days_are_written_as_the_locale_has_them(locale: str, number: str, rate: str, day: str) -> None:
+def test_numbers_are_written_as_the_locale_has_them_and_days_in_english(
+    locale: str, number: str, rate: str, day: str
+) -> None:
     from datetime import date
 
     words = Formatter(locale)

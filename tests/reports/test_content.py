@@ -79,7 +79,8 @@ def test_every_number_is_the_same_in_every_format(kind: str) -> None:
             assert squeezed(text) in pdf
             assert text in words
             assert [one["value"] for one in found["figures"] if one["name"] == figure.name] == [figure.value.number]
-            [row] = [row for row in sheet if row[0] and str(row[0]).startswith(figure.label)]
+            label = f"{figure.label} ({figure.unit})" if figure.unit else figure.label
+            [row] = [row for row in sheet if row[0] == label]
             assert row[1] == pytest.approx(figure.value.number, rel=1e-15)
         if part.table is None:
             continue

@@ -154,7 +154,7 @@ def test_a_long_table_goes_on_in_further_sheets(file) -> None:
 
     report = built(file([wire(f"run-{n:03}", created_at=f"2026-03-02T10:{n % 60:02}:00Z") for n in range(25)]))
     report = built(file([wire(f"r{n:02}") for n in range(25)]), "statement", account="acme")
-    found = sheets(workbook(report, most_rows=12))
+    found = sheets(workbook(report, max_rows=12))
     assert [len(found[name]) for name in ("Runs", "Runs 2", "Runs 3")] == [11, 11, 6]
     ids = [row[1] for name in ("Runs", "Runs 2", "Runs 3") for row in found[name][1:]]
     assert ids == [row["id"] for row in rows(report, "runs")]

@@ -163,7 +163,7 @@ def test_accounts_of_one_name_have_labels_of_their_own_in_every_chart_and_table(
 def test_a_statement_calls_its_account_by_its_plain_name(file) -> None:
     made = [on("10-01", str(n), account_id=one) for n, one in enumerate(IDS)]
     report = built(file(made), "statement", account=IDS[0], accounts=dict.fromkeys(IDS, "Acme"), now=NOW)
-    assert report.title == "Statement for Acme"
+    assert report.title == "Usage statement for Acme"
 
 
 def test_names_that_differ_only_beyond_what_a_chart_shows_are_told_apart() -> None:
@@ -315,4 +315,4 @@ def test_long_ids_break_in_print_and_are_copied_whole(file) -> None:
     assert run_id not in text
     assert account not in text.split("Totals")[0]
     assert run_id in re.sub(r"\s", "", text)
-    assert (reader.metadata or {}).get("/Title") == f"Statement for {account}, all of time"
+    assert (reader.metadata or {}).get("/Title") == f"Usage statement for {account}, all of time"

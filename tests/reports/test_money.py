@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -247,17 +248,31 @@ def test_a_workbook_formats_money_with_the_decimals_of_its_currency(file) -> Non
         assert {cell.value for cell in cells} == {{"EUR": 12.62, "JPY": 13, "KWD": 12.625}[currency]}
 
 
-def test_more_days_than_paper_shows_are_summed_up_below_them(file) -> None:
+def test_a_statement_shows_every_day_and_they_sum_to_the_total(file) -> None:
     days = [f"2026-{month:02}-{day:02}T10:00:00Z" for month in range(1, 6) for day in range(1, 29)]
     source = file([wire(day, created_at=day, finished_at=day, credits=1) for day in days])
     report = built(source, "statement", account="acme", branding={"currency": "EUR", "price_per_credit": "0.004"})
     table = markdown_tables(render(report, "md").decode())["Credits by day"]
     at = table[0].index("cost")
-    assert [row[0] for row in table[-2:]] == ["others (48)", "total"]
-    assert [row[table[0].index("runs")] for row in table[-2:]] == ["48", "140"]
+    # From 1 January to 28 May; of these 148 days 8 have no run.
+    assert [row[table[0].index("runs")] for row in table[2:]].count("0") == 8
+    assert (len(table[2:]) - 1, table[-1][0], table[-1][table[0].index("runs")]) == (148, "total", "140")
     lines = [amount_of(row[at], "EUR") for row in table[2:]]
     assert sum(lines[:-1]) == lines[-1] == Decimal("0.56")
     assert page_text(render(report, "html")).count("28 May 2026") >= 1
+
+
+def test_more_weeks_than_paper_shows_are_summed_up_below_them(file) -> None:
+    first = datetime(2025, 1, 6, 10, tzinfo=UTC)
+    weeks = [(first + timedelta(days=7 * at)).isoformat() for at in range(70)]
+    source = file([wire(week, created_at=week, finished_at=week, credits=1) for week in weeks])
+    report = built(source, branding={"currency": "EUR", "price_per_credit": "0.004"})
+    table = markdown_tables(render(report, "md").decode())["Usage over time"]
+    at = table[0].index("cost")
+    assert [row[0] for row in table[-2:]] == ["others (8)", "total"]
+    assert [row[table[0].index("runs")] for row in table[-2:]] == ["8", "70"]
+    lines = [amount_of(row[at], "EUR") for row in table[2:]]
+    assert sum(lines[:-1]) == lines[-1] == Decimal("0.28")
 
 
 def test_the_index_of_statements_adds_up_what_the_statements_say(file, tmp_path) -> None:
@@ -270,4 +285,4 @@ def test_the_index_of_statements_adds_up_what_the_statements_say(file, tmp_path)
     at = rows[0].index("cost")
     assert [row[at] for row in rows[2:]] == ["€0.01"] * 10 + ["€0.10"]
     for path in paths[1:]:
-        assert "| Cost | €0.01 |" in path.read_text("utf-8")
+        assert "| Cost at €0.006 per credit | €0.01 |" in path.read_text("utf-8")

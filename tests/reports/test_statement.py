@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support.paths import SAMPLE
-from support.reports import NOW, as_json, built, figures, page_text, pdf_text, rows, section, sheets
+from support.reports import NOW, as_json, built, everything, figures, page_text, pdf_text, rows, section, sheets
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -64,7 +65,8 @@ def test_a_statement_holds_nothing_of_any_other_account(source: str, tmp_path: P
         paths = paths[5:]
         assert len(paths) == 12 * 5
     for path in paths:
-        own = path.stem.removeprefix("statement_all_")
+        own = next(account for account in ACCOUNTS if path.stem.endswith(f"_{account}"))
+        assert path.stem == f"statement_all_customer-no-{own[8:10]}-ltd_{own}"
         found = text_of(path)
         assert own.encode() in found
         assert ACCOUNTS[own].encode() in found
@@ -108,18 +110,143 @@ def test_totals_days_languages_and_the_list_of_runs_agree_with_the_views() -> No
     assert [(row["id"], row["credits"]) for row in rows(report, "runs")] == listed
 
 
-def test_a_long_list_of_runs_is_capped_in_print_and_said_so_and_whole_in_the_workbook(file) -> None:
+def test_all_runs_are_in_print_and_of_very_many_the_rest_in_a_workbook_that_comes_along(
+    file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from polydoc_analytics.reports.builders import statement
     from polydoc_analytics.reports.renderers import render
 
-    report = built(file([wire(f"run-{n:04}") for n in range(240)]), "statement", account="acme")
-    printed = pdf_text(render(report, "pdf"))
-    assert "run-0059" in printed
-    assert "run-0060" not in printed
-    assert "The first 60 of 240 runs; all of them are in the XLSX and JSON forms of this report." in " ".join(
-        printed.split()
+    assert statement.LISTED == 5000
+    source = file([wire(f"run-{n:04}") for n in range(240)])
+    choices = {"kind": "statement", "account": "acme", "formats": "pdf", "now": NOW}
+    [whole] = pda.report(source, out=tmp_path / "whole", **choices)
+    printed_whole = pdf_text(whole.read_bytes())
+    assert all(f"run-{n:04}" in printed_whole for n in range(240))
+
+    monkeypatch.setattr(statement, "LISTED", 60)
+    printed, book = pda.report(source, out=tmp_path / "cut", **choices)
+    text = " ".join(pdf_text(printed.read_bytes()).split())
+    assert "run-0059" in text
+    assert "run-0060" not in text
+    assert "The first 60 of 240 runs; all of them are in the workbook that comes with this statement." in text
+    assert book.name == "statement_all_acme.xlsx"
+    assert len(sheets(book.read_bytes())["Runs"]) == 241
+    page = page_text(render(built(source, "statement", account="acme"), "html"))
+    assert "run-0059" in page
+    assert "run-0060" not in page
+
+
+def test_the_head_says_who_issues_to_whom_for_when_and_under_which_number(file, tmp_path: Path) -> None:
+    account = "6ee0e0f4-dde6-490a-a281-43896feb4891"
+    (tmp_path / "accounts.csv").write_text(
+        f"account_id,name,line_2,line_1\n{account},O'Brien Ltd,Dublin,12 Harbour Road\n", "utf-8"
     )
-    assert len(sheets(render(report, "xlsx"))["Runs"]) == 241
-    assert "run-0239" in page_text(render(report, "html"))
+    table = {
+        "name": "Example Ltd",
+        "address": ["1 High Street", "London"],
+        "contact": "billing@example.com",
+        "tax": "VAT GB123",
+    }
+    choices = {"accounts": tmp_path / "accounts.csv", "period": "2026-10", "timezone": "Europe/Lisbon", "now": NOW}
+    report = built(SAMPLE, "statement", account=account, branding=table, **choices)
+    assert report.head is not None
+    assert report.head.issuer == ("Example Ltd", "1 High Street", "London", "billing@example.com", "VAT GB123")
+    assert report.head.facts == (
+        ("Account", f"O'Brien Ltd\n{account}\n12 Harbour Road\nDublin"),
+        ("Number", "2026-10-6ee0e0f4"),
+        ("Issue date", "2 Nov 2026"),
+        ("Period", "1 Oct 2026 to 31 Oct 2026"),
+        ("Time zone", "Europe/Lisbon"),
+    )
+    assert report.head.notice == "This is not an invoice."
+    said = (*report.head.issuer, "O'Brien Ltd", "12 Harbour Road", "2026-10-6ee0e0f4", report.head.notice)
+    made = everything(report)
+    book = " ".join(str(cell) for row in sheets(made["xlsx"])["Summary"] for cell in row if cell)
+    markdown = made["md"].decode().replace("\\", "")
+    for text in (page_text(made["html"]), pdf_text(made["pdf"]), markdown, book):
+        assert [one for one in said if one not in " ".join(text.split())] == []
+    assert as_json(made["json"])["head"]["issuer"] == list(report.head.issuer)
+    assert next(iter(sheets(made["xlsx"]))) == "Summary"
+
+
+def test_settings_choose_the_number_and_the_notice_of_a_statement(file) -> None:
+    table = {"number": "PD/{period}/{account}-{edition}", "notice": "Tax invoice follows by post."}
+    report = built(file([wire()]), "statement", account="acme", branding=table)
+    assert report.head is not None
+    assert ("Number", "PD/all/acme-1") in report.head.facts
+    assert report.head.notice == "Tax invoice follows by post."
+    with pytest.raises(pda.UsageError, match=r"unknown place '{acount}'; did you mean account\?"):
+        built(file([wire()]), "statement", account="acme", branding={"number": "{acount}"})
+
+
+def test_totals_stand_beside_the_previous_period_and_the_year_to_date(file) -> None:
+    days = {"2026-01-05": 5, "2026-08-20": 7, "2026-09-10": 20, "2026-10-03": 30, "2026-10-04": None}
+    made = [
+        wire(day, created_at=f"{day}T10:00:00Z", finished_at=f"{day}T10:00:10Z", credits=credits_)
+        for day, credits_ in days.items()
+    ]
+    made.append(wire("failed", created_at="2026-10-05T10:00:00Z", status="Failed", credits=2))
+    report = built(file(made), "statement", account="acme", period="2026-10")
+    lines = {figure.name: figure for figure in section(report, "key_figures").figures}
+
+    def values(name: str) -> tuple:
+        line = lines[name]
+        return (line.value.number, line.before and line.before.number, line.year and line.year.number)
+
+    assert values("runs") == (3, 1, 6)
+    assert values("credits") == (32, 20, 64)
+    assert values("credits_on_failed_runs") == (2, 0, 2)
+    assert values("runs_without_credits") == (1, 0, 1)
+    assert section(report, "key_figures").text == (
+        "Previous period: 1 Sept 2026 to 30 Sept 2026.",
+        "Year to date: 1 Jan 2026 to 31 Oct 2026.",
+    )
+    drawn = as_json(everything(report)["json"])["sections"][0]["figures"]
+    assert [line["year_to_date"] for line in drawn if line["name"] == "credits"] == [64]
+
+
+def test_every_day_of_the_period_is_there_up_to_now(file) -> None:
+    source = file([wire(created_at="2026-10-03T10:00:00Z", finished_at="2026-10-03T10:00:10Z")])
+    whole = rows(built(source, "statement", account="acme", period="2026-10"), "days")
+    assert [row["period"].day for row in whole] == list(range(1, 32))
+    assert [row["runs"] for row in whole] == [0, 0, 1, *[0] * 28]
+    assert {row["credits"] for row in whole if not row["runs"]} == {0}
+    now = datetime(2026, 10, 10, 9, tzinfo=UTC)
+    begun = rows(built(source, "statement", account="acme", period="2026-10", now=now), "days")
+    assert [row["period"].day for row in begun] == list(range(1, 11))
+
+
+def test_languages_are_sorted_by_credits_and_no_column_is_all_dashes(file) -> None:
+    made = [wire(str(n), target_language="de", credits=1, output_tokens=None) for n in range(3)]
+    report = built(
+        file([*made, wire("x", target_language="fr", credits=9, output_tokens=None)]), "statement", account="acme"
+    )
+    assert [row["language"] for row in rows(report, "languages")] == ["fr", "de"]
+    drawn = everything(report)
+    heads = [line for line in drawn["md"].decode().splitlines() if line.startswith(("| language", "| created"))]
+    assert ["tokens in" in head and "tokens out" not in head for head in heads] == [True, True]
+    assert "tokens out" not in sheets(drawn["xlsx"])["By language"][0]
+    assert "output_tokens" in as_json(drawn["json"])["sections"][2]["data"][0]
+
+
+def test_files_are_called_by_name_and_code_and_carry_the_issuer(file, tmp_path: Path) -> None:
+    import pypdf
+
+    ids = ["6ee0e0f4-dde6-490a-a281-43896feb4891", "6ee0e0f4-0000-490a-a281-43896feb4891", "acme", "ACME", "a_c", "c"]
+    names = dict(zip(ids, ["Müller & Söhne", "Müller & Söhne", "O'Brien Ltd", "O'Brien Ltd", "", "a"], strict=True))
+    source = file([wire(str(n), account_id=one, credits=n) for n, one in enumerate(ids)])
+    choices = {"kind": "statement", "formats": ("pdf", "json"), "accounts": names, "period": "2026-03", "now": NOW}
+    paths = pda.report(source, all_accounts=True, out=tmp_path, branding={"name": "Example Ltd"}, **choices)
+    pdfs = sorted(path.name for path in paths if path.suffix == ".pdf")
+    assert len({name.lower() for name in pdfs}) == 7
+    assert "statement_2026-03_o-brien-ltd_acme.pdf" in pdfs
+    assert "statement_2026-03_muller-sohne_6ee0e0f4-dde6-490a-a281-43896feb4891.pdf" in pdfs
+    [one] = [path for path in paths if path.name == "statement_2026-03_o-brien-ltd_acme.pdf"]
+    assert (pypdf.PdfReader(one).metadata or {}).get("/Author") == "Example Ltd"
+    [index] = as_json((tmp_path / "statements_2026-03.json").read_bytes())["sections"]
+    listed = [row["account_name"] for row in index["data"]]
+    assert listed == sorted(listed, key=str.casefold)
+    assert index["total"]["credits"] == sum(range(6))
 
 
 def test_a_statement_needs_one_account(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ class Message:
 
     ``event`` is report, failure or alert; ``data`` is what a program may want of it, and holds no secret. ``brand`` has
     the sender's name, accent colour and the name of the account that it is for, where there are such.
+    ``locale`` is that of its words, where they are not English.
     """
 
     event: str
@@ -27,6 +28,7 @@ class Message:
     charts: tuple[tuple[str, str, str], ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     brand: Mapping[str, str] = field(default_factory=dict)
+    locale: str = ""
 
     def stored(self) -> dict[str, Any]:
         """Return it for JSON."""

@@ -14,11 +14,23 @@ from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.formatting import display_text
-from polydoc_analytics.reports.model import Column, Section, Table
+from polydoc_analytics.reports.messages import ENGLISH, N_
+from polydoc_analytics.reports.model import Column, Report, Section, Table
 
 _SHOWN = 50
 _TOLD = 20
 _SUMMARY = 3
+_NOT_THERE = "not there"
+_HEADLINES = {
+    "runs": N_("Runs"),
+    "succeeded_runs": N_("Succeeded runs"),
+    "failed_runs": N_("Failed runs"),
+    "credits": N_("Credits"),
+    "total_tokens": N_("Tokens"),
+    "row": N_("row"),
+    BY_ACCOUNT: N_("Totals"),
+    WHOLE: N_("Totals"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,53 @@ class Change:
         measure = self.measure.replace("_", " ")
         head = f"{where}: {measure}" if where else measure
         return f"{head[:1].upper()}{head[1:]}: {_text(self.now)}, before {_text(self.before)}."
+
+
+class Wording:
+    """The words for changes in a document: those of its own tables where it is a translation of ``english``."""
+
+    def __init__(self, report: Report, english: Report | None = None) -> None:
+        self.words = report.words
+        self._names = {name.replace("_", " "): self.words.gettext(label) for name, label in _HEADLINES.items()}
+        for section, original in zip(report.sections, (english or report).sections, strict=True):
+            self._names[original.title.lower()] = section.title
+            for figure, same in zip(section.figures, original.figures, strict=True):
+                self._names[same.label.lower()] = figure.label
+            if section.table:
+                self._names |= {column.name.replace("_", " "): column.label for column in section.table.columns}
+
+    def sentence(self, change: Change) -> str:
+        """Return a change in one sentence."""
+        if self.words.language == ENGLISH:
+            return str(change)
+        return self.words.gettext(
+            "{figure}: {now}, before {before}.",
+            figure=self._name(change.measure),
+            now=self._text(change.now),
+            before=self._text(change.before),
+        )
+
+    def row(self, change: Change) -> tuple[str, ...]:
+        """Return a change as a row: the table, what it is of, the figure, before and now."""
+        key = ", ".join(change.key) or change.account or "all"
+        if self.words.language == ENGLISH:
+            measure = change.measure.replace("_", " ")
+            return (change.table, key, measure, _text(change.before), _text(change.now))
+        key = self.words.gettext("total") if change.key == ("total",) else key
+        table, measure = self._name(change.table), self._name(change.measure)
+        if change.measure != "row":
+            return (table, key, measure, self._text(change.before), self._text(change.now))
+        there, not_there = self.words.gettext("there"), self.words.gettext("not there")
+        values = (not_there if value == _NOT_THERE else there for value in (change.before, change.now))
+        return (table, key, measure, *values)
+
+    def _name(self, name: str) -> str:
+        return self._names.get(name.replace("_", " "), name)
+
+    def _text(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return self.words.text(value, "yes")
+        return self.words.text(value, "ratio" if isinstance(value, float) else "count")
 
 
 @dataclass
@@ -100,34 +159,36 @@ class Comparison:
             said.append(f"{counted(len(ordered) - _TOLD, 'further figure has', 'further figures have')} changed.")
         return said
 
-    def section(self, account: str, changes: Sequence[Change]) -> Section:
+    def section(self, account: str, changes: Sequence[Change], wording: Wording) -> Section:
         """Summarise the changes against the edition before in a document; everybody's names all accounts."""
-        shown = changes if account else self.changes
-        first = f"This is a new edition; edition {self.edition.number} was made from {self.edition.snapshot}."
-        totals = [str(one) for one in shown if one.table == WHOLE or (account and one.table == BY_ACCOUNT)]
-        rest = len(shown) - len(totals)
-        said = [*totals, *([f"{counted(rest, 'other figure has', 'other figures have')} changed."] if rest else [])]
-        if not shown and not _kept_none(self.edition):
-            said = ["No figure has changed."]
-        columns = (
-            Column("table", "table", "text"),
-            Column("what", "of", "text"),
-            Column("measure", "figure", "text"),
-            Column("before", f"edition {self.edition.number}", "text"),
-            Column("now", "now", "text"),
+        shown, words = changes if account else self.changes, wording.words
+        number = self.edition.number
+        first = words.gettext(
+            "This is a new edition; edition {number} was made from {snapshot}.",
+            number=number,
+            snapshot=self.edition.snapshot,
         )
-        lines = tuple(
-            (
-                one.table,
-                ", ".join(one.key) or one.account or "all",
-                one.measure.replace("_", " "),
-                _text(one.before),
-                _text(one.now),
+        totals = [wording.sentence(one) for one in shown if one.table == WHOLE or (account and one.table == BY_ACCOUNT)]
+        said = list(totals)
+        if rest := len(shown) - len(totals):
+            said.append(
+                words.ngettext("{count} other figure has changed.", "{count} other figures have changed.", rest)
             )
-            for one in shown
+        if not shown and not _kept_none(self.edition):
+            said = [words.gettext("No figure has changed.")]
+        columns = (
+            Column("table", words.gettext("table"), "text"),
+            Column("what", words.gettext("of"), "text"),
+            Column("measure", words.gettext("figure"), "text"),
+            Column("before", words.gettext("edition {number}", number=number), "text"),
+            Column("now", words.gettext("now"), "text"),
         )
+        lines = tuple(map(wording.row, shown))
         table = Table(columns, lines, _SHOWN, noun="changes") if lines else None
-        return Section("editions", "What changed since the edition before", (first, *self.notes, *said), table=table)
+        # What else differs is of the whole, and written for whoever runs it: in English, or not at all.
+        notes = self.notes if words.language == ENGLISH else ()
+        title = words.gettext("What changed since the edition before")
+        return Section("editions", title, (first, *notes, *said), table=table)
 
     def _kept(self, name: str) -> tuple[Row, ...]:
         rows = loaded(self.store.read_bytes(name))
@@ -148,7 +209,7 @@ def _changes(before: Iterable[Row], now: Iterable[Row]) -> Iterator[Change]:
 
 def _summary(values: Mapping[str, Any] | None) -> str:
     if values is None:
-        return "not there"
+        return _NOT_THERE
     return ", ".join(f"{name.replace('_', ' ')} {_text(value)}" for name, value in list(values.items())[:_SUMMARY])
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation.delivery.messages import Attachment, Message, Package, brand_of
-from polydoc_analytics.automation.schedule.edition_diff import Comparison
+from polydoc_analytics.automation.schedule.edition_diff import Comparison, Wording
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
 from polydoc_analytics.automation.state_store import StateStore
@@ -20,8 +20,10 @@ from polydoc_analytics.errors import LakeError, SumError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.filenames import file_name
+from polydoc_analytics.reports.formatting import ENGLISH_LOCALE
+from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Report, Section
-from polydoc_analytics.reports.renderers import render
+from polydoc_analytics.reports.renderers import missing_characters, missing_fonts, render, with_workbook
 
 if TYPE_CHECKING:
     from polydoc_analytics.config.choices import DateBasis
@@ -36,13 +38,17 @@ _MAIL_LOGOS = ("image/png", "image/jpeg")
 
 @dataclass(frozen=True)
 class Draft:
-    """A document before it is written: whose it is, the report, the stem of its files' names, and its figures."""
+    """A document before it is written: whose it is, the report, the stem of its files' names, and its figures.
+
+    ``english`` is the same report in English, where it is in another language: editions are compared by its words.
+    """
 
     account: str
     report: Report
     stem: str
     figures: tuple[Row, ...] = ()
     account_name: str = ""
+    english: Report | None = None
 
 
 @contextmanager
@@ -85,19 +91,24 @@ class Maker:
     now: datetime
     missing_sources: Sequence[str] = ()
     pictures: bool = False
+    notify: Callable[[str], None] = field(default=lambda _: None)
 
     def make(self) -> Edition:
         """Write the edition's files to the store, and return it. What was made before of its number is replaced."""
-        edition = self._edition()
+        edition, missing = self._edition(), set[str]()
         for made in self.documents(edition):
             edition.documents.append(self._written(made, edition))
+            if "pdf" in self.plan.formats:
+                missing |= missing_characters(made.report)
+        if missing:
+            self.notify(missing_fonts(missing))
         return edition
 
     def preview(self, write: Callable[[str, bytes], None]) -> Edition:
         """Give the names and bytes of the files that the edition would have to ``write``; the store is left alone."""
         edition = self._edition()
         for made in self.documents(edition):
-            for form in self.plan.formats:
+            for form in with_workbook(made.report, self.plan.formats):
                 write(f"{made.stem}.{form}", render(made.report, form))
         return edition
 
@@ -123,12 +134,13 @@ class Maker:
                 own = [totals[made.account]] if made.account in totals else []
                 if not made.account and not names_accounts:
                     own = list(totals.values())
-                figures = figures_of(made.report, own)
+                figures = figures_of(made.english or made.report, own)
                 section = None
                 if compared:
                     if not made.account:
                         compared.gone(one for one in totals if one)
-                    section = compared.section(made.account, compared.of(made.account, figures))
+                    changes = compared.of(made.account, figures)
+                    section = compared.section(made.account, changes, Wording(made.report, made.english))
                 report = _marked(made.report, edition.number, self.missing_sources, section)
                 yield replace(made, report=report, figures=figures)
         edition.changes = compared.sentences() if compared else []
@@ -162,7 +174,7 @@ class Maker:
     def _written(self, made: Draft, edition: Edition) -> Document:
         store, folder = self.store, edition.folder
         files = {}
-        for form in self.plan.formats:
+        for form in with_workbook(made.report, self.plan.formats):
             file = Attachment(f"{made.stem}.{form}", render(made.report, form))
             store.write_bytes(f"{folder}/{file.name}", file.content)
             files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
@@ -190,22 +202,28 @@ def _documents(
 ) -> Iterator[Draft]:
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
-    from polydoc_analytics.reports.builders.statement import account_data, data_without_runs, index, statement_of
+    from polydoc_analytics.reports.builders.statement import statement_of
+    from polydoc_analytics.reports.builders.statement_data import account_data, data_without_runs
+    from polydoc_analytics.reports.builders.statement_index import index
     from polydoc_analytics.reports.write import context
 
-    found: Context = context(db, branding=branding(settings.branding, settings.folder))
+    found: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=settings.accounts)
     stem = f"{plan.name}_{job.period}"
     edition = f"_edition-{made.number}" if made.number > 1 else ""
     if not plan.per_account:
         yield Draft("", builder(plan.kind)(found), f"{stem}{edition}")
         return
     accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
-    stems = {account: f"{stem}_{file_name(account)}{edition}" for account in (*accounts, *emptied)}
+    stems = {account: f"{plan.kind}_{found.slug_of(account)}{edition}" for account in (*accounts, *emptied)}
+    in_english = replace(found, customers={}, branding=replace(found.branding, locale=ENGLISH_LOCALE))
     unfit: SumError | None = None
     try:
         for data in chain(data_without_runs(found, emptied), account_data(found, accounts)):
-            name = db.account_names.get(data.account_id, "")
-            yield Draft(data.account_id, statement_of(found, data), stems[data.account_id], account_name=name)
+            report = statement_of(found, data, made.number)
+            is_english = report.words.language == ENGLISH
+            english = None if is_english else statement_of(in_english, data, made.number)
+            name = found.names.get(data.account_id, "")
+            yield Draft(data.account_id, report, stems[data.account_id], account_name=name, english=english)
     except SumError as error:
         unfit = error  # the index and the ledger say so; the other accounts get their statements
         made.left_out = f"no statement for {counted(len(error.accounts), 'account')}: {error}"
@@ -213,21 +231,31 @@ def _documents(
 
 
 def _marked(report: Report, number: int, missing_sources: Sequence[str], changes: Section | None) -> Report:
-    marks = [f"Edition {number}"] if number > 1 else []
-    facts = report.facts
+    say, facts, head = report.words.gettext, report.facts, report.head
+    marks = [say("Edition {number}", number=number)] if number > 1 else []
+    if head and number > 1:
+        replaced = say("{number}, replaces edition {before}", number=number, before=number - 1)
+        head = replace(head, facts=(*head.facts, (say("Edition"), replaced)))
     if missing_sources:
-        said = f"{', '.join(missing_sources)} had brought nothing from past the end of the period"
-        marks.append(f"Incomplete: {said}")
-        facts = (("Incomplete", f"{said} when this was made; figures may still grow."), *facts)
+        sources = ", ".join(missing_sources)
+        marks.append(say("Incomplete: {sources} had brought nothing from past the end of the period", sources=sources))
+        said = say(
+            "{sources} had brought nothing from past the end of the period when this was made; figures may still grow.",
+            sources=sources,
+        )
+        facts = ((say("Incomplete"), said), *facts)
     sections = (changes, *report.sections) if changes else report.sections
     subtitle = ". ".join(filter(None, (*marks, report.subtitle)))
-    return replace(report, subtitle=subtitle, facts=facts, sections=sections)
+    return replace(report, subtitle=subtitle, facts=facts, sections=sections, head=head)
 
 
 def _message(report: Report, plan: tables.Report, job: Job, number: int, charts: Mapping[str, str]) -> Message:
     figures = []
     for figure in (figure for section in report.sections for figure in section.figures):
-        notes = [f"{figure.change.text} against {figure.before.text}"] if figure.change and figure.before else []
+        notes = []
+        if figure.change and figure.before:
+            change, before = figure.change.text, figure.before.text
+            notes.append(report.words.gettext("{change} against {before}", change=change, before=before))
         value = f"{figure.value.text} {figure.unit}".strip()
         figures.append((figure.label, value, "; ".join(filter(None, (*notes, figure.note)))))
     drawn = {chart.name: chart for section in report.sections for chart in section.charts}
@@ -249,6 +277,7 @@ def _message(report: Report, plan: tables.Report, job: Job, number: int, charts:
         tuple(figures[:_FIGURES]),
         tuple((drawn[name].title, drawn[name].sentence, name) for name in charts if name in drawn),
         data,
+        locale=report.words.locale if report.words.language != ENGLISH else "",
     )
 
 

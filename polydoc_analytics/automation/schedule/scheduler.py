@@ -253,7 +253,9 @@ class Scheduler:
         return True
 
     def _maker(self, plan: Report, job: Job, missing_sources: list[str], *, pictures: bool = False) -> Maker:
-        return Maker(self.store, self.lake, self.settings, plan, job, self.clock(), missing_sources, pictures)
+        return Maker(
+            self.store, self.lake, self.settings, plan, job, self.clock(), missing_sources, pictures, self.notify
+        )
 
     def _edition(self, plan: Report, job: Job, missing_sources: list[str]) -> Edition:
         pictures = any(self.plans.targets[name].kind == "email" for name in plan.deliver)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -18,9 +19,11 @@ from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.builders.provenance import file_lines
 from polydoc_analytics.reports.charts.labels import Labels
-from polydoc_analytics.reports.filenames import file_name
+from polydoc_analytics.reports.customers import Customer
+from polydoc_analytics.reports.filenames import file_name, name_slug, short_codes
 from polydoc_analytics.reports.formatting import Formatter, display_text
-from polydoc_analytics.reports.model import Cube, Figure, Kind, Report, Scalar, Section, SourceFile, Value
+from polydoc_analytics.reports.messages import N_
+from polydoc_analytics.reports.model import Cube, Figure, Head, Kind, Report, Scalar, Section, SourceFile, Value
 from polydoc_analytics.reports.money import Money, cost, rounded, unit
 
 if TYPE_CHECKING:
@@ -28,7 +31,11 @@ if TYPE_CHECKING:
 
     from polydoc_analytics.query.database import Database
 
-NO_RUNS = "There are no runs in the period."
+NO_RUNS = N_("There are no runs in the period.")
+_BASIS = {
+    "created": N_("A run belongs to the instant at which it was created."),
+    "finished": N_("A run belongs to the instant at which it finished."),
+}
 _SMALL_SAMPLE = 0.2
 """Width of a rate's interval, 20 points, above which its sample counts as small."""
 
@@ -53,6 +60,7 @@ class Context:
     files: tuple[SourceFile, ...]
     made_at: datetime
     labels: Labels
+    customers: Mapping[str, Customer] = field(default_factory=dict)
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -131,8 +139,10 @@ class Context:
             is_whole = interval.end_of_whole_days == ends.date() and not _time_of(ends)
             last = self._edge(ends - timedelta(days=1) if is_whole else ends, is_whole)
         if first and last:
-            return first if first == last else f"{first} to {last}"
-        return f"since {first}" if first else f"until {last}" if last else "all of time"
+            return first if first == last else self.say("{first} to {last}", first=first, last=last)
+        if first:
+            return self.say("since {first}", first=first)
+        return self.say("until {last}", last=last) if last else self.say("all of time")
 
     def _edge(self, instant: datetime, is_whole: bool) -> str:
         return self.words.day(instant.date()) if is_whole else self.words.instant(instant)
@@ -155,9 +165,31 @@ class Context:
                 return f"{first:%Y}"
         return str(first) if first == last else f"{first}_{last}"
 
+    @cached_property
+    def codes(self) -> dict[str, str]:
+        """Short codes of all accounts of the source, by id."""
+        ids = self.db.sql("select distinct account_id from observed").to_series().to_list()
+        return short_codes({*ids, *self.names, *self.db.filters.accounts})
+
+    def code_of(self, account_id: str) -> str:
+        """Return the short code of an account, unique in the source."""
+        return self.codes.get(account_id) or short_codes([account_id])[account_id]
+
+    @cached_property
+    def slugs(self) -> dict[str, str]:
+        """The parts of names of files for all accounts of the source, by id: period, name and code."""
+        slugs = {one: self._slug(one, code) for one, code in self.codes.items()}
+        counts = Counter(slugs.values())
+        return {
+            one: slug if counts[slug] == 1 else f"{self.slug}_{file_name(slug + one)}" for one, slug in slugs.items()
+        }
+
+    def _slug(self, account_id: str, code: str) -> str:
+        return "_".join(filter(None, (self.slug, name_slug(self.names.get(account_id, "")), code)))
+
     def slug_of(self, account_id: str) -> str:
         """Build the unique part of a file's name for the period and an account."""
-        return f"{self.slug}_{file_name(account_id)}"
+        return self.slugs.get(account_id) or self._slug(account_id, self.code_of(account_id))
 
     def report(
         self,
@@ -169,6 +201,8 @@ class Context:
         cube: Cube | None = None,
         facts: Sequence[tuple[str, str]] = (),
         only_account: str | None = None,
+        slug: str = "",
+        head: Head | None = None,
     ) -> Report:
         """Return the report: these sections under a title, with the facts that its figures rest on.
 
@@ -182,7 +216,7 @@ class Context:
             title=title,
             subtitle=subtitle or self.branding.title,
             period=self.period_text(db.interval),
-            slug=self.slug if only_account is None else self.slug_of(only_account),
+            slug=slug or self.slug,
             timezone=db.timezone,
             since=db.interval.since,
             until=db.interval.until,
@@ -201,6 +235,7 @@ class Context:
             words=self.words,
             look=self.branding.look,
             cube=cube,
+            head=head,
         )
 
     def _amounts(self, sections: Sequence[Section]) -> list[tuple[str, str]]:
@@ -210,44 +245,55 @@ class Context:
         if price is None or not any(column.kind == "money" for table in tables for column in table.columns):
             return []
         least = f"{unit(self.branding.currency):f} {self.branding.currency}"
-        said = (
-            f"An amount is its credits times {self.words.price(price)}, rounded to {least}, halves to the even digit. "
-            "Where the rounded lines of a table would not add up to its total, those that rounding changed most carry "
-            f"the difference, {least} each. So the lines of each table add up to its total."
+        said = self.say(
+            "An amount is its credits times {price}, rounded to {least}, halves to the even digit. Where the rounded "
+            "lines of a table would not add up to its total, those that rounding changed most carry the difference, "
+            "{least} each. So the lines of each table add up to its total.",
+            price=self.words.price(price),
+            least=least,
         )
-        return [("Amounts", said)]
+        return [(self.say("Amounts"), said)]
 
     def _facts(self, is_for_one_account: bool) -> list[tuple[str, str]]:
         from polydoc_analytics.reports.builders.provenance import combined
 
-        db = self.db
-        basis = {"created": "the instant at which it was created", "finished": "the instant at which it finished"}
+        db, say = self.db, self.say
+        period = self.period_text(db.interval)
         facts = [
-            ("Period", f"{self.period_text(db.interval)}, in the time zone {db.timezone}"),
-            ("Date basis", f"A run belongs to {basis[db.date_basis]}."),
+            (say("Period"), say("{period}, in the time zone {timezone}", period=period, timezone=db.timezone)),
+            (say("Date basis"), say(_BASIS[db.date_basis])),
         ]
         if is_for_one_account and db.date_basis == "finished":
-            facts.append(("Left out", "Runs that have no finishing time are in no figure."))
+            facts.append((say("Left out"), say("Runs that have no finishing time are in no figure.")))
         elif not is_for_one_account and (left_out := db.runs_without_date):
             facts.append(("Left out", f"{self.counted(left_out, 'run')} without a finishing time"))
         for label, chosen in (("Only accounts", db.filters.accounts), ("Only languages", db.filters.languages)):
             if chosen and not is_for_one_account:
                 facts.append((label, ", ".join(display_text(choice) for choice in chosen)))
         if db.snapshot is not None:
-            facts.append(("Snapshot", db.snapshot))
+            facts.append((say("Snapshot"), db.snapshot))
         elif self.files and is_for_one_account:
-            facts.append(
-                ("Source", f"{self.counted(len(self.files), 'file')}, SHA-256 over their hashes {combined(self.files)}")
+            source = self.words.ngettext(
+                "{count} file, SHA-256 over their hashes {sha256}",
+                "{count} files, SHA-256 over their hashes {sha256}",
+                len(self.files),
+                sha256=combined(self.files),
             )
+            facts.append((say("Source"), source))
         elif self.files:
             facts.append(("Source", "; ".join(file_lines(self.files))))
         else:
-            facts.append(("Source", "a table in memory"))
-        facts.append(("Made", f"{self.words.instant(self.made_at)} ({db.timezone})"))
+            facts.append((say("Source"), say("a table in memory")))
+        facts.append((say("Made"), f"{self.words.instant(self.made_at)} ({db.timezone})"))
         refused = db.quarantine.height if db.loads is not None else db.counts.quarantined
         if is_for_one_account:
             if refused:
-                facts.append(("Rows", f"{self.counted(refused, 'row')} of the whole source could not be read."))
+                unread = self.words.ngettext(
+                    "{count} row of the whole source could not be read.",
+                    "{count} rows of the whole source could not be read.",
+                    refused,
+                )
+                facts.append((say("Rows"), unread))
         elif db.loads is not None:
             rows = f"{self.counted(db.counts.runs, 'run')}, from {self.counted(db.loads.height, 'load')} of "
             rows += f"{self.counted(int(db.loads['read'].sum()), 'row')}"
@@ -259,6 +305,10 @@ class Context:
             conflicts = self.counted(counts.conflicts, "run")
             facts.append(("Rows", f"{self.text(counts.read, 'count')} read: {parts}; {conflicts} in conflict"))
         return facts
+
+    def say(self, message: str, **values: Any) -> str:
+        """Translate a message into the language of the report, and fill in its values."""
+        return self.words.gettext(message, **values)
 
     def counted(self, count: int, singular: str, plural: str | None = None) -> str:
         """Return a count and the word that goes with it, see :func:`polydoc_analytics.model.plurals.noun`."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.reports.builders.context import Context, is_small, records
+from polydoc_analytics.reports.messages import N_
 from polydoc_analytics.reports.model import Column, Kind, Scalar, Table
 from polydoc_analytics.reports.money import Money, allotted
 from polydoc_analytics.reports.money import total as sum_of
@@ -18,22 +19,22 @@ TOP = 15
 """How many accounts or languages a table shows before it sums up the others."""
 
 MEASURES = (
-    Column("runs", "runs", "count"),
-    Column("failed_runs", "failed", "count"),
+    Column("runs", N_("runs"), "count"),
+    Column("failed_runs", N_("failed"), "count"),
     Column("failure_rate", "failure rate", "rate"),
     Column("failure_rate_low", "95% from", "rate"),
     Column("failure_rate_high", "to", "rate"),
     Column("is_small_sample", "note", "mark"),
-    Column("credits", "credits", "count"),
-    Column("cost", "cost", "money"),
-    Column("input_tokens", "tokens in", "count"),
-    Column("output_tokens", "tokens out", "count"),
-    Column("p50_duration_s", "median s", "seconds"),
+    Column("credits", N_("credits"), "count"),
+    Column("cost", N_("cost"), "money"),
+    Column("input_tokens", N_("tokens in"), "count"),
+    Column("output_tokens", N_("tokens out"), "count"),
+    Column("p50_duration_s", N_("median s"), "seconds"),
     Column("p95_duration_s", "95th s", "seconds"),
     Column("succeeded_runs", "succeeded", "count", only_data=True),
     Column("running_runs", "running", "count", only_data=True),
-    Column("runs_without_credits", "credits unknown", "count", only_data=True),
-    Column("runs_without_tokens", "tokens unknown", "count", only_data=True),
+    Column("runs_without_credits", N_("credits unknown"), "count", only_data=True),
+    Column("runs_without_tokens", N_("tokens unknown"), "count", only_data=True),
     Column("credits_per_1k_tokens", "credits per 1k tokens", "ratio", only_data=True),
 )
 _BY_NAME = {column.name: column for column in MEASURES}
@@ -50,9 +51,12 @@ ADDITIVE = (
 )
 _KEYS: dict[str, tuple[str, Kind]] = {
     "account_id": ("account", "text"),
-    "language": ("language", "text"),
-    "period": ("period", "day"),
+    "language": (N_("language"), "text"),
+    "period": (N_("period"), "day"),
 }
+
+
+_CODES = {"account_id": "account id", "language": N_("language code")}
 
 
 def measures(context: Context, *names: str) -> tuple[Column, ...]:
@@ -69,7 +73,7 @@ def keys(context: Context, *names: str) -> tuple[Column, ...]:
         if name == "period" or (name == "account_id" and not context.names):
             columns.append(Column(name, label, kind))
         else:
-            columns += [Column(name.removesuffix("_id") + "_name", label, kind), Column(name, name, kind, True)]
+            columns += [Column(name.removesuffix("_id") + "_name", label, kind), Column(name, _CODES[name], kind, True)]
     return tuple(columns)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.tables import ADDITIVE, keys, measures, with_sums
 from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.messages import N_
 from polydoc_analytics.reports.model import Chart, Column, SheetChart, Table
 
 if TYPE_CHECKING:
@@ -121,29 +122,66 @@ def cumulative_rows(rows: Sequence[dict[str, Any]], measure: str = "credits") ->
     return totals
 
 
+_OF_CREDITS = (
+    N_("No credits are known."),
+    N_("All known credits are 0."),
+    N_("The one credit is of {when}."),
+    N_("All {amount} are of {when}."),
+)
+"""What :func:`peak` says of credits, for the catalogs of messages."""
+_BUSIEST = {
+    "day": N_("The busiest day was {when}, with {amount}; the mean of {periods} is {mean}."),
+    "week": N_("The busiest week was {when}, with {amount}; the mean of {periods} is {mean}."),
+    "month": N_("The busiest month was {when}, with {amount}; the mean of {periods} is {mean}."),
+}
+
+
 def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: str) -> str:
     """Sentence on the period with most of a measure, and on the mean."""
+    say = context.say
     known = [row for row in rows if row[measure] is not None]
     if not known:
-        return f"No {measure} are known." if rows else f"There are no {measure}."
-    noun = measure.removesuffix("s")
+        return say(f"No {measure} are known.") if rows else f"There are no {measure}."
     most, least = (most_of(row[measure] for row in known) for most_of in (max, min))
     whole = sum(row[measure] for row in known)
     if most == least == 0:
-        return f"All known {measure} are 0."
+        return say(f"All known {measure} are 0.")
     top = max(known, key=lambda row: (row[measure], row["period"]))
     when = _when(context, top["period"], every)
+    if len(known) == 1 and whole == 1:
+        return say(f"The one {measure.removesuffix('s')} is of {{when}}.", when=when)
     if len(known) == 1:
-        return f"The one {noun} is of {when}." if whole == 1 else f"All {context.counted(whole, noun)} are of {when}."
+        return say("All {amount} are of {when}.", amount=_amount(context, whole, measure), when=when)
+    periods, amount = _periods(context, len(known), every), _amount(context, most, measure)
     if most == least:
-        return f"Each of the {context.counted(len(known), every)} has {context.counted(most, noun)}."
+        return say("Each of the {periods} has {amount}.", periods=periods, amount=amount)
     mean = whole / len(known)
-    return (
-        f"The busiest {every} was {when}, with {context.counted(most, noun)}; the mean of "
-        f"{context.counted(len(known), every)} is {context.text(mean, 'ratio' if abs(mean) < 1 else 'count')}."
+    return say(
+        _BUSIEST[every],
+        when=when,
+        amount=amount,
+        periods=periods,
+        mean=context.text(mean, "ratio" if abs(mean) < 1 else "count"),
     )
+
+
+def _amount(context: Context, count: int, measure: str) -> str:
+    if measure == "credits":
+        return context.words.ngettext("{count} credit", "{count} credits", count)
+    return context.counted(count, measure.removesuffix("s"))
+
+
+def _periods(context: Context, count: int, every: str) -> str:
+    words = context.words
+    if every == "day":
+        return words.ngettext("{count} day", "{count} days", count)
+    if every == "week":
+        return words.ngettext("{count} week", "{count} weeks", count)
+    return words.ngettext("{count} month", "{count} months", count)
 
 
 def _when(context: Context, period: date, every: str) -> str:
     day = context.words.day(period)
-    return {"day": day, "week": f"the week of {day}", "month": f"the month of {day}"}[every]
+    if every == "day":
+        return day
+    return context.say("the week of {day}", day=day) if every == "week" else context.say("the month of {day}", day=day)

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from polydoc_analytics.model.languages import language
 from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.messages import ENGLISH
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
@@ -25,10 +27,18 @@ _OF_SUMS = re.compile(r"total|others \([\d,]+\)", re.IGNORECASE)
 class Labels:
     """The labels of all accounts and languages of a source; ``names`` are accounts' names by id."""
 
-    def __init__(self, db: Database, names: Mapping[str, str]) -> None:
+    def __init__(self, db: Database, names: Mapping[str, str], naming: str = ENGLISH) -> None:
         self._db = db
         self._names = names
+        self._naming = naming
         self._made: dict[tuple[str, int], dict[str, str]] = {}
+        self._others: dict[str, Labels] = {naming: self}
+
+    def in_language(self, naming: str) -> Labels:
+        """Return the labels with the names that languages have in another language."""
+        if naming not in self._others:
+            self._others[naming] = Labels(self._db, self._names, naming)
+        return self._others[naming]
 
     def account(self, account_id: str, max_width: int = _IN_TABLES) -> str:
         """Label of an account: its name, else its id."""
@@ -52,7 +62,21 @@ class Labels:
 
     @cached_property
     def _languages(self) -> dict[str, str]:
-        return {tag: name or tag for tag, name in self._db.language_names.items()}
+        names = {tag: name or tag for tag, name in self._db.language_names.items()}
+        if self._naming == ENGLISH:
+            return names
+        return {tag: _name_in(self._naming, tag, name) if language(tag).known else name for tag, name in names.items()}
+
+
+def _name_in(naming: str, tag: str, english: str) -> str:
+    """Return the name of a language in another; the English one where it has none."""
+    from babel import Locale
+
+    names = Locale.parse(naming)
+    code, *subtags = tag.split("-")
+    name = names.languages.get(code, "")
+    details = [names.scripts.get(one) or names.territories.get(one) or one for one in subtags]
+    return (f"{name} ({', '.join(details)})" if details else name) if name else english
 
 
 def unique(names: Mapping[str, str], max_width: int = _IN_TABLES) -> dict[str, str]:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.reports.charts import localization
 from polydoc_analytics.reports.charts.palette import ACCENT, GRID, INK, MUTED, PAPER, WARM
+
+if TYPE_CHECKING:
+    from polydoc_analytics.reports.formatting import Formatter
 
 FONT = "Source Sans Pro, Segoe UI, Helvetica Neue, Arial, sans-serif"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -57,8 +61,10 @@ def _config() -> Spec:
     }
 
 
-def _time(rows: Rows, every: str, *, are_bars: bool = False, is_small: bool = False) -> Spec:
-    form = {"day": "%-d %b", "week": "%-d %b", "month": "%b %Y"}[every]
+def _time(
+    rows: Rows, every: str, *, are_bars: bool = False, is_small: bool = False, words: Formatter | None = None
+) -> Spec:
+    form = localization.date_format(words, "yMMM" if every == "month" else "MMMd")
     axis: Spec = {"format": form, "labelOverlap": True, "title": None, "tickCount": 6, **_WHOLE}
     periods = sorted({str(row["period"]) for row in rows})
     if is_small:
@@ -94,10 +100,19 @@ def _counts(rows: Rows, *measures: str, max_ticks: int = 4) -> Spec:
     }
 
 
-def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str = "runs", brush: bool = False) -> Spec:
+def usage_over_time(
+    rows: Rows,
+    *,
+    every: str,
+    measure: str = "runs",
+    label: str = "runs",
+    brush: bool = False,
+    words: Formatter | None = None,
+) -> Spec:
     """Return bars of a measure by period; rows have period, end (of the bar), the measure and, of runs, failed_runs.
 
     Failed runs stand at the foot of the bars of runs. Bars of rows with is_partial, which the interval cuts, are paler.
+    Dates, numbers and the word for the period are of ``words``.
     """
     ticks = _counts(rows, measure)
     y: Spec = {
@@ -105,9 +120,10 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
         "axis": {"title": label, **ticks, **_WHOLE},
         "scale": {"nice": ticks["tickCount"], "zero": True},
     }
-    x, end = _time(rows, every, are_bars=True), {"field": "end"}
-    tooltip = [
-        {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
+    x, end = _time(rows, every, are_bars=True, words=words), {"field": "end"}
+    day, title = localization.date_format(words, "yMMMd"), words.gettext(every) if words else every
+    tooltip: list[Spec] = [
+        {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": title, "format": day},
         {"field": measure, "type": "quantitative", "title": label, "format": ","},
     ]
     pale = {"condition": {"test": "datum.dim || datum.is_partial", "value": 0.45}, "value": 1}
@@ -129,7 +145,9 @@ def usage_over_time(rows: Rows, *, every: str, measure: str = "runs", label: str
         tooltip.append({"field": "failed_runs", "type": "quantitative", "title": "failed runs", "format": ","})
         failed = {"x": x, "y": {**y, "field": "failed_runs"}, **rest}
         layers.append({"mark": {**mark, "fill": WARM}, "encoding": failed})
-    return specification(rows, 150, {"layer": layers})
+    spec = specification(rows, 150, {"layer": layers})
+    spec["config"] |= localization.config(words)
+    return spec
 
 
 def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:

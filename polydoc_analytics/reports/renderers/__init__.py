@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.config.choices import FORMATS
 from polydoc_analytics.errors import UsageError, nearest, require_extra
+from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     from polydoc_analytics.reports.model import Report
 
+_NAMED = 12
 _MODULES = {"html": "html", "pdf": "pdf", "xlsx": "xlsx", "md": "markdown", "json": "json"}
 
 
@@ -24,3 +27,27 @@ def render(report: Report, form: str) -> bytes:
     require_extra("reports", "a report")
     content: bytes = import_module(f"{__name__}.{_MODULES[form]}").render(report)
     return content
+
+
+def with_workbook(report: Report, formats: Sequence[str]) -> tuple[str, ...]:
+    """Return formats, and xlsx where a document leaves rows out that it says are in the workbook."""
+    tables = [section.table for section in report.sections if section.table is not None]
+    is_needed = any(table.rest and len(table.rows) > table.shown for table in tables)
+    return (*formats, "xlsx") if is_needed and "xlsx" not in formats else tuple(formats)
+
+
+def missing_characters(report: Report) -> set[str]:
+    """Find the characters of a report that no font has, and that its PDF writes as U+XXXX."""
+    from polydoc_analytics.reports.renderers import pdf
+
+    return pdf.missing_characters(report)
+
+
+def missing_fonts(missing: set[str]) -> str:
+    """Build the line on characters that no font has; it names the extra that brings fonts."""
+    shown = " ".join(sorted(missing)[:_NAMED])
+    more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+    return (
+        f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; "
+        "pip install 'polydoc-analytics[fonts]', or name a folder of fonts in [branding]"
+    )

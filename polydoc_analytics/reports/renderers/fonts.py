@@ -8,11 +8,20 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 FAMILY = "Source Sans Pro"
 WEIGHTS = {400: "SourceSansPro-Regular.ttf", 600: "SourceSansPro-Semibold.ttf"}
+EXTRA = {
+    "cvttf_NotoSansCJK_Regular": "Chinese, Japanese, Korean",
+    "fontpkg_noto_sans_arabic": "Arabic",
+    "fontpkg_heebo": "Hebrew",
+    "fontpkg_noto_sans_devanagari": "Devanagari",
+    "fontpkg_noto_sans_thai": "Thai",
+}
+"""The packages of the extra ``[fonts]``, and the scripts that each has."""
 _SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 _IN_PAGES = (*range(0x20, 0x180), *range(0x2010, 0x2040), 0x20AC, 0x2191, 0x2193, 0x2212)
 _FEATURES = ["kern", "mark", "tnum", "lnum"]
@@ -61,11 +70,9 @@ def print_files(folders: Iterable[str]) -> list[Path]:
 
 
 def _of_the_extra() -> list[Path]:
-    try:
-        import cvttf_NotoSansCJK_Regular as cjk
-    except ImportError:
-        return []
-    return sorted(Path(cjk.__file__).parent.glob("*.otf"))
+    found = (find_spec(name) for name in EXTRA)
+    folders = [Path(spec.origin).parent for spec in found if spec is not None and spec.origin]
+    return [file for folder in folders for file in sorted(folder.rglob("*.?tf"))]
 
 
 @cache

@@ -11,10 +11,11 @@ from typing import Any
 from polydoc_analytics.reports.charts import export as vega
 from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Chart, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
 from polydoc_analytics.reports.renderers import fonts
-from polydoc_analytics.reports.renderers.table_rows import Lines, is_number, lines, small_sample_note
+from polydoc_analytics.reports.renderers.table_rows import Lines, figure_lines, is_number, lines, small_sample_note
 
 _MAX_ROWS = 500
 _MANY_ROWS = 8
@@ -31,16 +32,19 @@ def render(report: Report) -> bytes:
     scripts = [_bundle(), _file("page.js")] if charts or any(s.table for s in report.sections) else []
     if not charts and scripts:
         scripts = scripts[1:]
+    say = report.words.gettext
     data = {
         "charts": charts,
         "cube": _cube(report),
         "locale": report.words.locale.replace("_", "-"),
         "slug": f"{report.kind}_{report.slug}",
         "reload_s": report.reload_s,
+        "words": {"all": say("Show all {count} rows", count="{count}"), "fewer": say("Show fewer rows")},
     }
     text = _template().render(
         report=report,
-        language=report.words.locale.split("_")[0],
+        language=report.words.language.replace("_", "-"),
+        say=say,
         logo=_logo(report),
         css=_file("page.css"),
         fonts=fonts.for_pages(),
@@ -48,9 +52,10 @@ def render(report: Report) -> bytes:
         policy=_policy(scripts),
         scripts=scripts,
         data=data,
-        sections=[(section, _table(report, section)) for section in report.sections],
+        sections=[(one, figure_lines(report, one), _table(report, one)) for one in report.sections],
         first_rows=_first_rows,
         row_ids=_row_ids,
+        show_all=lambda count, noun: _show_all(report, count, noun),
         small_sample_note=small_sample_note,
         is_number=is_number,
         sort_key=_sort_key,
@@ -60,7 +65,18 @@ def render(report: Report) -> bytes:
 
 
 def _table(report: Report, section: Section) -> Lines | None:
-    return None if section.table is None else lines(report, section.table, _MAX_ROWS)
+    return None if section.table is None else lines(report, section.table, _max_rows(report, section.table))
+
+
+def _max_rows(report: Report, table: Table) -> int:
+    """Limit the rows of a table on a page; a document that is signed off has as many as in print."""
+    return table.shown if report.head is not None else _MAX_ROWS
+
+
+def _show_all(report: Report, count: int, noun: str) -> str:
+    if report.words.language == ENGLISH:
+        return f"Show all {count} {noun}"
+    return report.words.gettext("Show all {count} rows", count=report.words.text(count, "count"))
 
 
 def _first_rows(table: Table) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from polydoc_analytics.reports.model import Report, Section
+from polydoc_analytics.reports.model import Head, Report, Section
 
 
 def render(report: Report) -> bytes:
@@ -31,11 +31,19 @@ def render(report: Report) -> bytes:
         "locale": report.words.locale,
         "currency": report.words.currency or None,
         "files": [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in report.files],
+        **_head(report.head),
         "facts": [{"label": label, "text": text} for label, text in report.facts],
         "sections": [_section(section) for section in report.sections],
     }
     text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
     return (text + "\n").encode("utf-8", "replace")
+
+
+def _head(head: Head | None) -> dict[str, Any]:
+    if head is None:
+        return {}
+    facts = [{"label": label, "text": text} for label, text in head.facts]
+    return {"head": {"issuer": list(head.issuer), "facts": facts, "notice": head.notice}}
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -49,6 +57,7 @@ def _section(section: Section) -> dict[str, Any]:
                 "unit": figure.unit or None,
                 "before": _value(figure.before.number) if figure.before else None,
                 "change": _value(figure.change.number) if figure.change else None,
+                **({"year_to_date": _value(figure.year.number)} if figure.year else {}),
                 "note": figure.note,
             }
             for figure in section.figures

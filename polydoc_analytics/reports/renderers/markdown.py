@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from polydoc_analytics.reports.model import Figure, Report, Section
-from polydoc_analytics.reports.renderers.table_rows import is_number, lines, small_sample_note
+from polydoc_analytics.reports.model import Figure, Head, Report, Section
+from polydoc_analytics.reports.renderers.table_rows import Lines, figure_lines, is_number, lines, small_sample_note
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|#~])")
 _URL = re.compile(r"(?i)(https?:|www\.|@)")
@@ -15,28 +15,43 @@ _URL = re.compile(r"(?i)(https?:|www\.|@)")
 def render(report: Report) -> bytes:
     """Return the report as UTF-8 Markdown; text of the data is escaped."""
     parts = [f"# {_escaped(report.title)}", _escaped(" · ".join(filter(None, (report.subtitle, report.period))))]
+    say = report.words.gettext
+    if report.head is not None:
+        parts += _head(report.head)
     for section in report.sections:
         parts += _section(report, section)
-    parts += ["## What the figures rest on", _list(report.facts)]
-    parts.append(f"Made by Polydoc Analytics {report.version}.")
+    parts += [f"## {say('What the figures rest on')}", _list(report.facts)]
+    parts.append(say("Made by Polydoc Analytics {version}.", version=report.version))
     return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
+
+
+def _head(head: Head) -> list[str]:
+    issuer = "  \n".join(map(_escaped, head.issuer))
+    facts = _list([(label, ", ".join(text.splitlines())) for label, text in head.facts])
+    return [part for part in (issuer, facts, f"**{_escaped(head.notice)}**" if head.notice else "") if part]
 
 
 def _section(report: Report, section: Section) -> list[str]:
     parts = [f"## {_escaped(section.title)}", *map(_escaped, section.text)]
-    if section.figures:
+    if (figures := figure_lines(report, section)) is not None:
+        parts.append(_table(figures))
+    elif section.figures:
         parts.append(_figures(section.figures))
     parts += [f"**{_escaped(chart.title)}.** {_escaped(chart.sentence)}" for chart in section.charts]
     notes = [*section.notes]
     if section.table is not None:
         shown = lines(report, section.table)
-        head = [_escaped(column.label) for column in shown.columns]
-        rule = ["---:" if is_number(column) else "---" for column in shown.columns]
-        rows = [[_escaped(cell) for cell in row] for row in shown.rows]
-        parts.append("\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows]))
+        parts.append(_table(shown))
         notes += [shown.note, small_sample_note(shown.columns)]
     parts += [f"*{_escaped(note)}*" for note in notes if note]
     return parts
+
+
+def _table(shown: Lines) -> str:
+    head = [_escaped(column.label) for column in shown.columns]
+    rule = ["---:" if is_number(column) else "---" for column in shown.columns]
+    rows = [[_escaped(cell) for cell in row] for row in shown.rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 
 
 def _figures(figures: Sequence[Figure]) -> str:

@@ -39,7 +39,7 @@
     if (table.more) {
       table.more.row.hidden = kept.length <= table.first;
       const button = table.more.row.querySelector("button");
-      button.textContent = is_cut ? `Show all ${count(kept.length)} rows` : "Show fewer rows";
+      button.textContent = is_cut ? data.words.all.replace("{count}", count(kept.length)) : data.words.fewer;
       button.setAttribute("aria-expanded", String(!is_cut));
     }
     const is_plain = is_cut && !table.order && !table.wanted;

@@ -16,12 +16,12 @@ from polydoc_analytics.reports.formatting import code_point
 from polydoc_analytics.reports.model import Report, Section
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.pdf_columns import grid
-from polydoc_analytics.reports.renderers.table_rows import is_number, lines, small_sample_note
+from polydoc_analytics.reports.renderers.table_rows import Lines, figure_lines, is_number, lines, small_sample_note
 
-_NO_TEXTS = ("name", "family", "accent", "ink", "muted", "grid", "language")
+_NO_TEXTS = ("author", "name", "family", "accent", "ink", "muted", "grid", "language")
 _BREAK = "\u200b"
-_LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d]{17,}")
-"""Such as an id of 64 digits: Typst breaks lines at blanks and hyphens alone."""
+_LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]{17,}")
+"""Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
 _MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 """Combining marks. In a picture Typst sets one that is not part of a composed character as a glyph without a code
 point, which makes the whole PDF an error."""
@@ -32,7 +32,7 @@ def render(report: Report) -> bytes:
     import typst
 
     drawn = _Drawn(report.look.fonts)
-    content = _breakable(drawn.all(_content(report)))
+    content = _breakable(_content(report, drawn))
     logo = report.look.logo
     try:
         made = typst.compile(
@@ -55,6 +55,13 @@ def render(report: Report) -> bytes:
     return made
 
 
+def missing_characters(report: Report) -> set[str]:
+    """Find the characters of a report that no font has, and that its PDF writes as U+XXXX."""
+    drawn = _Drawn(report.look.fonts)
+    _content(report, drawn)
+    return drawn.missing
+
+
 def _breakable(part: Any) -> Any:
     """Return nested values with possible line breaks in every long word."""
     if isinstance(part, str):
@@ -69,12 +76,15 @@ class _Drawn:
 
     def __init__(self, folders: tuple[str, ...]) -> None:
         self._known = _characters(folders)
+        self.missing: set[str] = set()
 
     def text(self, text: str) -> str:
         """Return a text without characters that no font has."""
         if text.isascii():
             return text
-        return "".join(c if ord(c) in self._known or c in "\n" else code_point(c) for c in text)
+        missing = {c for c in text if ord(c) not in self._known and c != "\n"}
+        self.missing |= missing
+        return "".join(code_point(c) if c in missing else c for c in text) if missing else text
 
     def all(self, part: Any) -> Any:
         """Return nested values with the replacement in every text."""
@@ -95,13 +105,22 @@ class _DrawnInCharts(_Drawn):
         return _MARK.sub(lambda mark: code_point(mark.group()), super().text(unicodedata.normalize("NFC", text)))
 
 
-def _content(report: Report) -> dict[str, Any]:
-    return {
+def _content(report: Report, drawn: _Drawn) -> Any:
+    """Return all texts and measures of a report; tables are measured as they are drawn."""
+    say = report.words.gettext
+    content = {
         "title": report.title,
         "subtitle": report.subtitle,
         "period": report.period,
         "timezone": report.timezone,
-        "language": report.words.locale.split("_")[0],
+        "language": report.words.language.split("_")[0],
+        "author": report.head.issuer[0]
+        if report.head and report.head.issuer
+        else f"Polydoc Analytics {report.version}",
+        "head": _head(report),
+        "basis": say("What the figures rest on"),
+        "made": f"{say('Made by Polydoc Analytics {version}.', version=report.version)} "
+        f"{say('An en dash is an unknown figure.')}",
         "accent": report.look.accent,
         "ink": palette.INK,
         "muted": palette.MUTED,
@@ -109,25 +128,20 @@ def _content(report: Report) -> dict[str, Any]:
         "version": report.version,
         "family": [fonts.FAMILY, *fonts.families(report.look.fonts)],
         "facts": [{"label": label, "text": text} for label, text in report.facts],
-        "sections": [_section(report, section) for section in report.sections],
+        "sections": [_section(report, section, drawn) for section in report.sections],
     }
+    return drawn.all(content)
 
 
-def _section(report: Report, section: Section) -> dict[str, Any]:
+def _section(report: Report, section: Section, drawn: _Drawn) -> dict[str, Any]:
     table, notes = None, list(section.notes)
     if section.table is not None:
         shown = lines(report, section.table)
         notes += [shown.note, small_sample_note(shown.columns)]
-        labels = [column.label for column in shown.columns]
-        numbers = [is_number(column) for column in shown.columns]
-        table = {
-            **grid(labels, shown.rows, numbers, shown.sums),
-            "labels": labels,
-            "numbers": numbers,
-            "rows": shown.rows,
-            "sums": shown.sums,
-        }
+        table = _table(shown, drawn)
+    figures = figure_lines(report, section)
     return {
+        "lines": None if figures is None else _table(figures, drawn),
         "title": section.title,
         "text": section.text,
         "figures": [
@@ -139,11 +153,36 @@ def _section(report: Report, section: Section) -> dict[str, Any]:
                 "change": figure.change.text if figure.change else "",
                 "note": figure.note,
             }
-            for figure in section.figures
+            for figure in (() if figures else section.figures)
         ],
         "charts": [{"name": chart.name, "title": chart.title, "text": chart.sentence} for chart in section.charts],
         "table": table,
         "notes": [note for note in notes if note],
+    }
+
+
+def author(report: Report) -> str:
+    """Return who a document is from, for its metadata: the issuer, else the program."""
+    return report.head.issuer[0] if report.head and report.head.issuer else f"Polydoc Analytics {report.version}"
+
+
+def _head(report: Report) -> dict[str, Any] | None:
+    head = report.head
+    if head is None:
+        return None
+    facts = [{"label": label, "lines": text.splitlines()} for label, text in head.facts]
+    return {"issuer": head.issuer, "facts": facts, "notice": head.notice}
+
+
+def _table(shown: Lines, drawn: _Drawn) -> dict[str, Any]:
+    labels, rows = drawn.all([column.label for column in shown.columns]), drawn.all(shown.rows)
+    numbers = [is_number(column) for column in shown.columns]
+    return {
+        **grid(labels, rows, numbers, shown.sums),
+        "labels": labels,
+        "numbers": numbers,
+        "rows": rows,
+        "sums": shown.sums,
     }
 
 

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from math import inf
 from operator import le
 from typing import Any
+from unicodedata import east_asian_width
 
 from polydoc_analytics.reports.renderers import fonts
 
@@ -19,6 +20,7 @@ _ROOM = 493.2
 """Points between the margins of the page: A4 less 18 mm on either side."""
 _ABOVE = 3.0
 _LONG = 24
+_SMALLER = (8.0, 7.6, 7.2, 6.7, 6.3)
 _UNIT = 0.001
 """Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
 
@@ -31,6 +33,7 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
     height of 0 is for Typst to find.
     """
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
+    size = _fitting(labels, rows, size, gap * (len(labels) - 1))
     insets = _insets(numbers, gap)
 
     def needed(row: Sequence[str], is_bold: bool) -> list[float]:
@@ -48,6 +51,13 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
         "widths": [0.0 if share else width for width, share in zip(widths, shares, strict=True)],
         "heights": [line if all(map(le, row, widths)) else 0.0 for row in measured],
     }
+
+
+def _fitting(labels: Sequence[str], rows: Sequence[Sequence[str]], size: float, gaps: float) -> float:
+    """Choose a smaller size where that lets every text of a table stand on one line."""
+    ems = sum(max(points(text, 1, True) for text in column) for column in zip(labels, *rows, strict=True))
+    sizes = (one for one in (size, *_SMALLER) if one <= size and one * ems + gaps <= _ROOM)
+    return next(sizes, size)
 
 
 def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
@@ -78,9 +88,16 @@ def _shares(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]
 
 @lru_cache(maxsize=65536)
 def points(text: str, size: float, is_bold: bool) -> float:
-    """Width of a text of a size in the typeface; infinite where a character is not in it."""
+    """Width of a text of a size in the typeface; infinite where a character is in no font of a known width.
+
+    Wide characters of East Asia are as wide as they are high in every font that has them.
+    """
     advances = _advances(is_bold)
-    return size * sum(advances.get(character, inf) + _UNIT for character in text)
+    return size * sum((advances.get(character) or _wide(character)) + _UNIT for character in text)
+
+
+def _wide(character: str) -> float:
+    return 1.0 if east_asian_width(character) in "WF" else inf
 
 
 @cache

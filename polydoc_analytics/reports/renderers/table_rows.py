@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from polydoc_analytics.reports.model import NUMBERS, Column, Report, Scalar, Table
+from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.model import NUMBERS, Column, Report, Scalar, Section, Table, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +23,66 @@ class Lines:
 
 def lines(report: Report, table: Table, max_rows: int | None = None) -> Lines:
     """Pick the lines that a drawn format shows of a table: as many as the table says, or ``max_rows``, and its sums."""
+    table = without_columns(table, lambda column, is_empty: column.only_data or (is_empty and report.head is not None))
     shown = table.shown if max_rows is None else max_rows
-    at = [place for place, column in enumerate(table.columns) if not column.only_data]
-    columns = tuple(table.columns[place] for place in at)
-    last = [one for one in (table.others, table.total) if one is not None]
-    raw = tuple(tuple(row[place] for place in at) for row in (*table.rows[:shown], *last))
-    rows = tuple(tuple(report.words.text(v, c.kind) for v, c in zip(row, columns, strict=True)) for row in raw)
+    last = [row for row in (table.others, table.total) if row is not None]
+    raw = (*table.rows[:shown], *last)
+    rows = tuple(tuple(report.words.text(v, c.kind) for v, c in zip(row, table.columns, strict=True)) for row in raw)
     note = ""
     if len(table.rows) > shown:
         count = report.words.text(len(table.rows), "count")
-        note = f"The first {shown} of {count} {table.noun}; all of them are in the XLSX and JSON forms of this report."
-    return Lines(columns, rows, raw, len(last), note)
+        note = table.rest or (
+            f"The first {shown} of {count} {table.noun}; all of them are in the XLSX and JSON forms of this report."
+        )
+    return Lines(table.columns, rows, raw, len(last), note)
+
+
+def without_columns(table: Table, is_left_out: Callable[[Column, bool], bool]) -> Table:
+    """Leave columns out of a table; the second argument of ``is_left_out`` says that a column has no value."""
+    every = [*table.rows, *(row for row in (table.others, table.total) if row is not None)]
+    at = [
+        place
+        for place, column in enumerate(table.columns)
+        if not is_left_out(column, all(row[place] is None for row in every))
+    ]
+
+    def cut(row: tuple[Any, ...] | None) -> Any:
+        return None if row is None else tuple(row[place] for place in at)
+
+    return replace(
+        table,
+        columns=cut(table.columns),
+        rows=tuple(map(cut, table.rows)),
+        others=cut(table.others),
+        total=cut(table.total),
+    )
+
+
+def figure_lines(report: Report, section: Section) -> Lines | None:
+    """Return the figures of a section as lines of a table; None where they are not drawn as such."""
+    if not section.is_list:
+        return None
+    say = report.words.gettext
+    values = [(figure.value, figure.before, figure.change, figure.year) for figure in section.figures]
+    labels = (say("this period"), say("previous period"), say("change"), say("year to date"))
+    used = [at for at in range(len(labels)) if any(row[at] is not None for row in values)]
+    columns = (Column("figure", say("figure"), "text"), *(Column("", labels[at], "count") for at in used))
+    rows = tuple(
+        (display_text(figure.label), *(_text(row[at]) for at in used))
+        for figure, row in zip(section.figures, values, strict=True)
+    )
+    raw = tuple(
+        (figure.label, *(_number(row[at]) for at in used)) for figure, row in zip(section.figures, values, strict=True)
+    )
+    return Lines(columns, rows, raw, 0, "")
+
+
+def _text(value: Value | None) -> str:
+    return "" if value is None else value.text
+
+
+def _number(value: Value | None) -> Scalar:
+    return None if value is None else value.number
 
 
 def is_number(column: Column) -> bool:

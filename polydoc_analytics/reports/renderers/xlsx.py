@@ -6,15 +6,17 @@ import io
 import re
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
+from unicodedata import east_asian_width
 
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import UNKNOWN, display_text
-from polydoc_analytics.reports.model import Chart, Column, Kind, Report, Scalar, Section, Table
+from polydoc_analytics.reports.model import Chart, Column, Head, Kind, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
-from polydoc_analytics.reports.renderers.table_rows import small_sample_note
+from polydoc_analytics.reports.renderers.table_rows import small_sample_note, without_columns
 
 MAX_ROWS = 1_048_576
 MAX_CHARACTERS = 32_767
@@ -33,11 +35,12 @@ _FORMATS: dict[Kind, str] = {
     "instant": "yyyy-mm-dd hh:mm:ss",
 }
 _FIRST_YEAR = 1900
+_DAY_ON_AXIS = "d mmm yyyy"
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 
 
-def render(report: Report, most_rows: int = MAX_ROWS) -> bytes:
-    """Return the workbook. A table longer than ``most_rows`` goes on in further sheets.
+def render(report: Report, max_rows: int = MAX_ROWS) -> bytes:
+    """Return the workbook. A table longer than ``max_rows`` goes on in further sheets.
 
     Instants stand in the report's time zone, for Excel knows none. Text is never a formula or a link.
     """
@@ -47,10 +50,9 @@ def render(report: Report, most_rows: int = MAX_ROWS) -> bytes:
     options = {"in_memory": True, "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(content, options) as book:
         made = report.made_at.astimezone(zone(report.timezone)).replace(tzinfo=None)
-        book.set_properties(
-            {"title": f"{report.title}, {report.period}", "author": "Polydoc Analytics", "created": made}
-        )
-        writer = _Writer(book, report, most_rows)
+        issuer = report.head.issuer[0] if report.head and report.head.issuer else "Polydoc Analytics"
+        book.set_properties({"title": f"{report.title}, {report.period}", "author": issuer, "created": made})
+        writer = _Writer(book, report, max_rows)
         for section in report.sections:
             writer.section(section)
         writer.basis()
@@ -65,10 +67,13 @@ class _Writer:
         self._title = book.add_format({"bold": True, "font_size": 14})
         head = {"bold": True, "bottom": 1, "font_color": palette.MUTED}
         self._head = book.add_format(head)
+        self._head_of_fact = book.add_format({"font_color": palette.MUTED})
         self._head_of_numbers = book.add_format({**head, "align": "right"})
 
     def section(self, section: Section) -> None:
-        if section.figures:
+        if section.is_list:
+            self._summary(section)
+        elif section.figures:
             self._figures(section)
         if section.table is not None:
             self._table(section, section.table)
@@ -80,15 +85,49 @@ class _Writer:
 
     def basis(self) -> None:
         """Write the facts behind the figures."""
-        sheet = self._sheet("Basis")
+        say = self._report.words.gettext
+        sheet = self._sheet(say("Basis"))
         sheet.set_column(0, 0, 18)
         sheet.set_column(1, 1, 110)
         report = self._report
         for at, (label, text) in enumerate(
-            (("Report", report.title), ("Made for", report.subtitle or UNKNOWN), *report.facts)
+            ((say("Report"), report.title), (say("Made for"), report.subtitle or UNKNOWN), *report.facts)
         ):
             self._write(sheet, at, 0, label, "text")
             self._write(sheet, at, 1, text, "text")
+
+    def _summary(self, section: Section) -> None:
+        """Write the first sheet of a document that is signed off: its head, and its figures line by line."""
+        report, say = self._report, self._report.words.gettext
+        head = report.head or Head()
+        sheet = self._sheet(say("Summary"))
+        sheet.set_column(0, 0, 34)
+        sheet.set_column(1, 4, 22)
+        self._line(sheet, 0, report.title)
+        row = 1
+        for text in (*head.issuer, *([head.notice] if head.notice else [])):
+            self._write(sheet, row, 0, text, "text")
+            row += 1
+        for label, text in head.facts:
+            row += 1
+            sheet.write_string(row, 0, label, self._head_of_fact)
+            self._write(sheet, row, 1, ", ".join(text.splitlines()), "text")
+        row += 2
+        for text in section.text:
+            self._write(sheet, row, 0, text, "text")
+            row += 1
+        values = [(figure.value, figure.before, figure.change, figure.year) for figure in section.figures]
+        labels = (say("this period"), say("previous period"), say("change"), say("year to date"))
+        used = [at for at in range(len(labels)) if any(line[at] is not None for line in values)]
+        sheet.write_string(row, 0, section.title, self._head)
+        for place, at in enumerate(used, start=1):
+            sheet.write_string(row, place, labels[at], self._head_of_numbers)
+        for figure, line in zip(section.figures, values, strict=True):
+            row += 1
+            self._write(sheet, row, 0, figure.label, "text")
+            for place, at in enumerate(used, start=1):
+                if (value := line[at]) is not None:
+                    self._write(sheet, row, place, value.number, value.kind)
 
     def _figures(self, section: Section) -> None:
         sheet = self._sheet(section.title)
@@ -112,6 +151,8 @@ class _Writer:
             sheet.write_string(row, 4, display_text(figure.note) if figure.note else "", self._format("note", False))
 
     def _table(self, section: Section, table: Table) -> None:
+        if self._report.head is not None:
+            table = without_columns(table, lambda _, is_empty: is_empty)
         step = self._most_rows - 2
         for part, start in enumerate(range(0, max(len(table.rows), 1), step)):
             sheet = self._sheet(section.title)
@@ -154,6 +195,8 @@ class _Writer:
         if native is None or not rows:
             return
         names = [column.name for column in table.columns]
+        if not {native.category, *native.values} <= set(names):
+            return
         made = self._book.add_chart({"type": native.form})
         colours = (self._report.look.accent, self._report.look.warm)
         for value, colour in zip(native.values, colours, strict=False):
@@ -172,6 +215,10 @@ class _Writer:
         made.set_title({"name": native.title or chart.title, "name_font": {"size": 12, "bold": True}, "overlay": False})
         made.set_legend({"none": True} if len(native.values) == 1 else {"position": "top"})
         made.set_size({"width": 560, "height": max(300, 60 + 22 * rows) if native.form == "bar" else 300})
+        if table.columns[names.index(native.category)].kind == "day":
+            # As dates, and not as numbers; weeks and months are no days, so they stand side by side like texts.
+            starts = [row[names.index(native.category)] for row in table.rows[:rows]]
+            made.set_x_axis({"num_format": _DAY_ON_AXIS, _axis_type(starts): True})
         if native.form == "column" and _are_few(table, [names.index(value) for value in native.values], rows):
             made.set_y_axis({"major_unit": 1})
         if native.form == "bar":
@@ -186,7 +233,7 @@ class _Writer:
             value = value.shown
         if value is None:
             code = sheet.write_string(row, at, UNKNOWN, self._format("unknown", is_bold))
-        elif kind in ("mark", "yes") or isinstance(value, bool):
+        elif kind in ("mark", "yes", "status") or isinstance(value, bool):
             if text := self._report.words.text(value, kind):
                 code = sheet.write_string(row, at, text, form)
         elif isinstance(value, datetime):
@@ -243,6 +290,12 @@ class _Writer:
         return sheet
 
 
+def _axis_type(starts: list[Any]) -> str:
+    """Choose the axis of days: by time where they follow each other, else by category (weeks, months)."""
+    gaps = {(later - earlier).days for earlier, later in pairwise(starts)}
+    return "date_axis" if gaps <= {1} else "text_axis"
+
+
 def _are_few(table: Table, columns: list[int], rows: int) -> bool:
     """Check whether all counts are so small that an axis would have fractions between them."""
     counts = [value for row in table.rows[:rows] for at in columns if isinstance(value := row[at], int)]
@@ -267,6 +320,7 @@ def _label(column: Column, columns: tuple[Column, ...]) -> str:
 
 
 def _width(column: Column, rows: tuple[tuple[Scalar, ...], ...]) -> int:
+    least = 3 + sum(2 if east_asian_width(letter) in "WF" else 1 for letter in column.label)
     if column.kind == "text":
-        return 38 if "account" in column.name or column.name in ("id", "key", "example_id", "name") else 22
-    return {"instant": 20, "day": 12}.get(column.kind, max(11, len(column.label) + 3))
+        return max(least, 38 if "account" in column.name or column.name in ("id", "key", "example_id", "name") else 22)
+    return max(least, {"instant": 20, "day": 12}.get(column.kind, 11))

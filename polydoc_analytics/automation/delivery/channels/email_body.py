@@ -11,6 +11,7 @@ from typing import Any
 
 from polydoc_analytics.automation.delivery.messages import Attachment, Delivery, Message, Package
 from polydoc_analytics.config.tables import Email
+from polydoc_analytics.reports.formatting import ENGLISH_LOCALE, Formatter
 
 _TYPES = {
     "html": ("text", "html"),
@@ -43,7 +44,8 @@ def mail(target: Email, delivery: Delivery, package: Package) -> bytes:
     attached, notes = _attached(target, package)
     contact = target.reply_to or target.from_
     opening = _opening(target, message)
-    mime.set_content(_text(package, opening, [*notes, "", f"Questions? Write to {contact}."]))
+    questions = _words(message).gettext("Questions? Write to {contact}.", contact="{contact}")
+    mime.set_content(_text(package, opening, [*notes, "", questions.replace("{contact}", contact)]))
     page = _page().render(
         message=message,
         subject=mime["Subject"],
@@ -54,6 +56,7 @@ def mail(target: Email, delivery: Delivery, package: Package) -> bytes:
         opening=opening,
         notes=notes,
         contact=contact,
+        questions=questions.split("{contact}"),
     )
     mime.add_alternative(page, subtype="html")
     parts: Any = mime.get_payload()
@@ -81,10 +84,15 @@ def subject(target: Email, message: Message) -> str:
 
 def _opening(target: Email, message: Message) -> list[str]:
     """List what stands above the figures: a greeting where it is for one account, the introduction, the sentences."""
-    greeting = [f"Hello {message.brand['account']},"] if message.brand.get("account") else []
+    name = message.brand.get("account")
+    greeting = [_words(message).gettext("Hello {account},", account=name)] if name else []
     introduction = [target.introduction] if target.introduction and message.event == "report" else []
     # A report's own text begins with the sender's name, which stands at the head here.
     return [*greeting, *introduction, *(text for text in message.text if text != message.brand.get("issuer"))]
+
+
+def _words(message: Message) -> Formatter:
+    return Formatter().in_language_of(message.locale or ENGLISH_LOCALE)
 
 
 def needs_utf8(target: Email, delivery: Delivery) -> bool:
@@ -100,20 +108,29 @@ def message_id(delivery: Delivery, sender: str) -> str:
 
 def _attached(target: Email, package: Package) -> tuple[list[Attachment], list[str]]:
     """Return the files that fit, small ones first, and what is said of those that do not."""
+    words = _words(package.message)
     if not target.attach:
-        return [], [_named(file) for file in package.files]
+        return [], [_named(file, words) for file in package.files]
     room = target.max_size - sum(len(picture) for picture in package.charts.values()) * _MAX_GROWTH
     fitting = []
     for file in sorted(package.files, key=lambda file: (len(file.content), file.name)):
         room -= len(file.content) * _MAX_GROWTH
         if room >= 0:
             fitting.append(file)
-    notes = [f"Too large to attach: {_named(file)}" for file in package.files if file not in fitting]
+    left_out = (_named(file, words) for file in package.files if file not in fitting)
+    notes = [words.gettext("Too large to attach: {file}", file=file) for file in left_out]
     return [file for file in package.files if file in fitting], notes
 
 
-def _named(file: Attachment) -> str:
-    return f"{file.name}, {len(file.content):,} bytes, SHA-256 {file.sha256}"
+def _named(file: Attachment, words: Formatter) -> str:
+    size = len(file.content)
+    return words.ngettext(
+        "{file}, {count} byte, SHA-256 {sha256}",
+        "{file}, {count} bytes, SHA-256 {sha256}",
+        size,
+        file=file.name,
+        sha256=file.sha256,
+    )
 
 
 def _text(package: Package, opening: list[str], notes: list[str]) -> str:

@@ -1,0 +1,168 @@
+"""Message catalogs: whole, nothing unused, and statements in the reader's language or in English, never in both."""
+
+from __future__ import annotations
+
+import copy
+import gettext
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from support.paths import ROOT, SAMPLE
+from support.reports import NOW, built, everything, page_text, section, sheets
+from support.runs import wire
+
+import polydoc_analytics as pda
+from polydoc_analytics.reports import formatting, messages
+from polydoc_analytics.reports.formatting import Formatter
+from polydoc_analytics.reports.renderers import render
+
+PACKAGE = ROOT / "polydoc_analytics"
+FILES = PACKAGE / "reports" / "messages"
+TRANSLATED = ("de", "es", "fr", "it", "ja", "nl", "pt_BR")
+ACCOUNT = "6ee0e0f4-dde6-490a-a281-43896feb4891"
+OCTOBER = {"period": "2026-10", "timezone": "Europe/Lisbon", "account": ACCOUNT}
+
+
+def catalog_of(path: Path) -> dict[Any, Any]:
+    with path.open("rb") as file:
+        return {message.id: message.string for message in read_po(file) if message.id}
+
+
+def forms(string: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (string,) if isinstance(string, str) else tuple(string)
+
+
+def test_the_template_has_the_messages_of_the_code_and_no_other() -> None:
+    keywords = {"gettext": None, "ngettext": (1, 2), "N_": None, "say": None}
+    found = {
+        message
+        for room in ("reports", "automation")
+        for _, _, message, _, _ in extract_from_dir(
+            str(PACKAGE / room), [("**.py", "python"), ("**.j2", "jinja2")], keywords=keywords
+        )
+    }
+    assert set(catalog_of(FILES / "statement.pot")) == found
+
+
+def test_there_are_catalogs_of_eight_languages() -> None:
+    assert messages.languages() == ("en", *TRANSLATED)
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_catalog_is_whole_and_fills_in_what_the_message_does(language: str) -> None:
+    catalog = catalog_of(FILES / f"{language}.po")
+    assert set(catalog) == set(catalog_of(FILES / "statement.pot"))
+    plurals = {"de": 2, "nl": 2, "ja": 1}.get(language, 3)
+    for message, string in catalog.items():
+        assert all(forms(string)), message
+        assert len(forms(string)) == (plurals if isinstance(message, tuple) else 1), message
+        places = {place for text in forms(message) for place in re.findall(r"\{\w+\}", text)}
+        for text in forms(string):
+            assert set(re.findall(r"\{\w+\}", text)) == places, message
+
+
+SAID = {
+    "en_GB": ("1 Oct 2026 to 31 Oct 2026", "German", "0 credits; 1 credit; 2 credits; 1,000,000 credits"),
+    "en_US": ("Oct 1, 2026 to Oct 31, 2026", "German", "0 credits; 1 credit; 2 credits; 1,000,000 credits"),
+    "de": ("1. Okt. 2026 bis 31. Okt. 2026", "Deutsch", "0 Credits; 1 Credit; 2 Credits; 1.000.000 Credits"),
+    "fr": ("du 1 oct. 2026 au 31 oct. 2026", "allemand", "0 crédit; 1 crédit; 2 crédits; 1 000 000 de crédits"),
+    "es": ("del 1 oct 2026 al 31 oct 2026", "alemán", "0 créditos; 1 crédito; 2 créditos; 1.000.000 de créditos"),
+    "it": ("dal 1 ott 2026 al 31 ott 2026", "tedesco", "0 crediti; 1 credito; 2 crediti; 1.000.000 di crediti"),
+    "nl": ("1 okt 2026 t/m 31 okt 2026", "Duits", "0 credits; 1 credit; 2 credits; 1.000.000 credits"),
+    "ja": (
+        "2026年10月1日\uff5e2026年10月31日",
+        "ドイツ語",
+        "0 クレジット; 1 クレジット; 2 クレジット; 1,000,000 クレジット",
+    ),
+    "pt_BR": (
+        "de 1 de out. de 2026 a 31 de out. de 2026",
+        "alemão",
+        "0 crédito; 1 crédito; 2 créditos; 1.000.000 de créditos",
+    ),
+}
+
+
+@pytest.mark.parametrize("locale", SAID)
+def test_dates_languages_and_plural_forms_are_right_in_each_language(locale: str) -> None:
+    period, language, amounts = SAID[locale]
+    report = built(SAMPLE, "statement", branding={"locale": locale}, **OCTOBER)
+    assert report.period == period
+    table = section(report, "languages").table
+    names = [column.name for column in table.columns]
+    [name] = [row[names.index("language_name")] for row in table.rows if row[names.index("language")] == "de"]
+    assert name == language
+    words = Formatter().in_language_of(locale)
+    said = [words.ngettext("{count} credit", "{count} credits", count) for count in (0, 1, 2, 1_000_000)]
+    assert re.sub(r"[\u00a0\u202f]", " ", "; ".join(said)) == amounts
+
+
+def test_each_account_is_written_to_in_its_own_language(file, tmp_path: Path) -> None:
+    source = file([wire(account, account_id=account) for account in ("a", "b", "c", "d")])
+    (tmp_path / "accounts.csv").write_text("account_id,name,language\na,Ä,de-AT\nb,B,ja\nc,C,\nd,D,sv\n", "utf-8")
+    titles = {
+        account: built(source, "statement", account=account, accounts=tmp_path / "accounts.csv").title
+        for account in "abcd"
+    }
+    assert titles == {
+        "a": "Nutzungsabrechnung für Ä",
+        "b": "B 様 利用明細書",
+        "c": "Usage statement for C",
+        "d": "Usage statement for D",
+    }
+    (tmp_path / "accounts.csv").write_text("account_id,name,language\na,A,klingonish\n", "utf-8")
+    with pytest.raises(pda.UsageError, match="account a: locale 'klingonish' is unknown"):
+        built(source, "statement", account="a", accounts=tmp_path / "accounts.csv")
+
+
+def test_without_a_whole_catalog_the_document_is_english_with_english_dates_and_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    english = render(built(SAMPLE, "statement", **OCTOBER), "md")
+    assert render(built(SAMPLE, "statement", branding={"locale": "sv"}, **OCTOBER), "md") == english
+
+    cut = copy.deepcopy(messages._read("de.po"))
+    cut.delete("Definitions")
+    read = messages._read
+    monkeypatch.setattr(messages, "_read", lambda name: cut if name == "de.po" else read(name))
+    messages.language_of.cache_clear()
+    try:
+        assert render(built(SAMPLE, "statement", branding={"locale": "de"}, **OCTOBER), "md") == english
+    finally:
+        messages.language_of.cache_clear()
+
+
+def test_other_kinds_stay_english_with_the_numbers_of_a_locale() -> None:
+    report = built(SAMPLE, branding={"locale": "de"}, period="2026-10")
+    assert (report.title, report.period) == ("Usage overview", "1 Oct 2026 to 31 Oct 2026")
+    assert report.words.text(1234, "count") == "1.234"
+
+
+class Unreadable(gettext.NullTranslations):
+    """A language of Cyrillic letters, in which a Latin word is one that nobody translated."""
+
+    def gettext(self, message: str) -> str:
+        """Return a message with every letter outside of braces as another."""
+        return re.sub(r"(\{\w+\})|[A-Za-z]", lambda part: part[1] or chr(ord("а") + ord(part[0].lower()) - 97), message)
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        """Return a message with a count likewise."""
+        return self.gettext(plural)
+
+
+def test_no_page_of_a_statement_is_half_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formatting, "catalog", lambda _: Unreadable())
+    monkeypatch.setattr(formatting, "language_of", lambda _: "ja")
+    table = {"locale": "ja", "currency": "EUR", "price_per_credit": "0.02"}
+    report = built(SAMPLE, "statement", branding=table, now=NOW, **OCTOBER)
+    made = everything(report)
+    book = " ".join(str(cell) for rows in sheets(made["xlsx"]).values() for row in rows for cell in row if cell)
+    data = {str(cell) for one in report.sections if one.table for row in one.table.rows for cell in row}
+    for text in (made["md"].decode(), page_text(made["html"]), book, " ".join(sheets(made["xlsx"]))):
+        for known in sorted(data | {ACCOUNT, "Europe/Lisbon"}, key=len, reverse=True):
+            text = text.replace(known, " ")
+        words = set(re.findall(r"[A-Za-z]{2,}", text)) - {"CSV", "EUR", "SHA", "Klingonish"}
+        assert not {word for word in words if not re.fullmatch(r"[0-9a-f]+", word)}
