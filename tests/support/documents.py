@@ -152,6 +152,7 @@ class Session:
         Path(block.title).write_text(block.text, "utf-8")
         if block.title == SETTINGS:
             assert not list(Draft202012Validator(json.loads(shipped())).iter_errors(content))
+            _write_named_files(content)
             said = self._command("polydoc-analytics config check")
             assert self.exit_code == 0, said
 
@@ -167,6 +168,15 @@ class Session:
 
     def json(self, block: Block) -> None:
         json.loads(block.text)
+
+
+def _write_named_files(content: dict[str, Any]) -> None:
+    """Write the files that the settings of a page name, where they are not there; `config check` asks for them."""
+    named = {content.get("accounts"): "account_id,name\n"}
+    named |= {target.get("contacts"): "account_id,email\n" for target in content.get("delivery", {}).values()}
+    for name, text in named.items():
+        if name and not Path(name).exists():
+            Path(name).write_text(text, "utf-8")
 
 
 RUNNERS: dict[str, Callable[[Session, Block], None]] = {
