@@ -86,7 +86,7 @@ def _first_rows(table: Table) -> int:
 def _row_ids(table: Table) -> list[str]:
     """Ids (or tags) behind the names in a table's first column, in the order of its rows; empty where it has none."""
     at = [place for place, column in enumerate(table.columns) if column.only_data and column.name in _IDS]
-    return [str(row[at[0]]) for row in table.rows[:_MAX_ROWS]] if at else []
+    return [_sort_key(str(row[at[0]])) for row in table.rows[:_MAX_ROWS]] if at else []
 
 
 def _chart(chart: Chart) -> dict[str, Any]:
