@@ -410,8 +410,8 @@ deliver = ["mail", "chat"]
         assert_plain(message.get_body(("plain",)).get_content().replace("\r\n", "\n"))
         assert_plain(page)
         assert set(re.findall(r"<!?/?([a-z]\w*)", page)) <= {
-            "doctype", "html", "head", "meta", "title", "style", "body", "div", "span", "h1", "h2", "p", "br", "table", "tr",
-            "td", "b", "img", "a",
+            "doctype", "html", "head", "meta", "title", "style", "body", "div", "span", "h1", "h2", "p", "br", "table",
+            "tr", "td", "b", "img", "a",
         }  # fmt: skip
         assert all(one.startswith("mailto:") for one in re.findall('href="([^"]*)', page))
         assert all(one.startswith("cid:") for one in re.findall(r'<img src="([^"]*)', page))

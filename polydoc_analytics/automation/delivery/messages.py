@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from polydoc_analytics.config.settings import Settings
+from polydoc_analytics.reports.formatting import display_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class Delivery:
 
 def brand_of(settings: Settings) -> dict[str, str]:
     """Return the part of the branding that a message needs: the sender's name and accent colour."""
-    return {"issuer": settings.branding.get("title", ""), "accent": settings.branding.get("accent", "")}
+    issuer = settings.branding.get("title", "")
+    return {"issuer": display_text(issuer) if issuer else "", "accent": settings.branding.get("accent", "")}
 
 
 def key_of(*parts: str) -> str:

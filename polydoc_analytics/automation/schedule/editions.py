@@ -20,7 +20,7 @@ from polydoc_analytics.errors import LakeError, SumError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.filenames import file_name
-from polydoc_analytics.reports.formatting import ENGLISH_LOCALE
+from polydoc_analytics.reports.formatting import ENGLISH_LOCALE, display_text
 from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Report, Section
 from polydoc_analytics.reports.renderers import missing_characters, missing_fonts, render, with_workbook
@@ -189,7 +189,7 @@ class Maker:
                 charts["logo"] = f"{folder}/{made.stem}.logo"
                 store.write_bytes(charts["logo"], made.report.look.logo)
         letter = f"{folder}/{made.stem}.letter.json"
-        brand = brand_of(self.settings) | {"account": made.account_name}
+        brand = brand_of(self.settings) | {"account": display_text(made.account_name) if made.account_name else ""}
         message = _message(made.report, self.plan, self.job, edition.number, charts)
         store.write(letter, replace(message, brand=brand).stored())
         figures = Attachment(f"{made.stem}.figures.json", stored(made.figures))
