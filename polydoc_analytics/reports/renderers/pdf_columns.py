@@ -21,6 +21,7 @@ _ROOM = 493.2
 _ABOVE = 3.0
 _LONG = 24
 _SMALLER = (8.0, 7.6, 7.2, 6.7, 6.3)
+_MAX_ON_ONE_LINE = 40
 _UNIT = 0.001
 """Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
 
@@ -54,7 +55,9 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
 
 
 def _fitting(labels: Sequence[str], rows: Sequence[Sequence[str]], size: float, gaps: float) -> float:
-    """Choose a smaller size where that lets every text of a table stand on one line."""
+    """Choose a smaller size where that lets every text of a table stand on one line; very long ones break instead."""
+    if any(len(cell) > _MAX_ON_ONE_LINE for row in rows for cell in row):
+        return size
     ems = sum(max(points(text, 1, True) for text in column) for column in zip(labels, *rows, strict=True))
     sizes = (one for one in (size, *_SMALLER) if one <= size and one * ems + gaps <= _ROOM)
     return next(sizes, size)
