@@ -291,3 +291,39 @@ def test_by_finishing_time_runs_without_one_are_left_out_and_it_is_said(file, tm
     assert ("Left out", "Runs that have no finishing time are in no figure.") in report.facts
     overview = built(source, date_basis="finished")
     assert ("Left out", "1 run without a finishing time") in overview.facts
+
+
+def test_requests_that_succeeded_more_than_once_are_listed(file) -> None:
+    """Of acme's two files one succeeded twice, for 4 credits more; of the other account nothing is said."""
+    made = [
+        wire("a", input_file_id="one", created_at="2026-10-05T09:00:00Z", finished_at="2026-10-05T09:30:00Z"),
+        wire(
+            "b", input_file_id="one", created_at="2026-10-05T09:05:00Z", finished_at="2026-10-05T09:10:00Z", credits=4
+        ),
+        wire("c", input_file_id="two", created_at="2026-10-05T09:00:00Z", finished_at="2026-10-05T09:30:00Z"),
+        wire(
+            "d",
+            input_file_id="x",
+            account_id="zeta",
+            created_at="2026-10-05T09:00:00Z",
+            finished_at="2026-10-05T09:30:00Z",
+        ),
+        wire(
+            "e",
+            input_file_id="x",
+            account_id="zeta",
+            created_at="2026-10-05T09:05:00Z",
+            finished_at="2026-10-05T09:30:00Z",
+        ),
+    ]
+    report = built(file(made), "statement", period="2026-10", account="acme", now=NOW)
+    [row] = rows(report, "extra_successes")
+    assert (row["language_name"], row["input_file_id"], row["extra_successes"], row["credits"]) == (
+        "German",
+        "one",
+        1,
+        4,
+    )
+    assert row["created_at"] == datetime(2026, 10, 5, 9, tzinfo=UTC)
+    once = built(file(made[2:3]), "statement", period="2026-10", account="acme", now=NOW)
+    assert "extra_successes" not in [one.name for one in once.sections]

@@ -55,6 +55,14 @@ _RUN = (
     Column("input_file_id", N_("input file"), "text", only_data=True),
     Column("output_file_id", N_("output file"), "text", only_data=True),
 )
+_EXTRA = (
+    Column("input_file_id", N_("input file"), "text"),
+    Column("created_at", N_("created"), "instant"),
+    Column("language_name", N_("language"), "text"),
+    Column("extra_successes", N_("extra successes"), "count"),
+    Column("credits", N_("credits"), "count"),
+    Column("cost", N_("cost"), "money"),
+)
 _LINES: tuple[tuple[str, str], ...] = (
     ("runs", N_("Runs")),
     ("succeeded_runs", N_("Succeeded runs")),
@@ -93,6 +101,7 @@ def statement_of(context: Context, data: AccountData, edition: int = 1) -> Repor
         labels=context.labels.in_language(words.language),
     )
     sections = [_totals(context, data), _by_day(context, data), _by_language(context, data), _runs(context, data)]
+    sections += _extra_successes(context, data)
     sections.append(Section("definitions", context.say("Definitions"), tuple(map(context.say, _DEFINITIONS))))
     account = context.say("{name}, id {account_id}", name=display_text(name), account_id=display_text(data.account_id))
     return context.report(
@@ -266,6 +275,24 @@ def _runs(context: Context, data: AccountData) -> Section:
     rows = tuple(table_row(context, columns, row) for row in data.runs)
     table = Table(_headed(context, columns), rows, LISTED, rest=rest)
     return Section("runs", title, (text,), table=summed(context, table, context.money(data.usage["credits"])))
+
+
+def _extra_successes(context: Context, data: AccountData) -> list[Section]:
+    """List the requests that succeeded, and were charged, more than once; no section where there are none."""
+    if not data.extra:
+        return []
+    columns = tuple(column for column in _EXTRA if column.kind != "money" or context.branding.currency)
+    text = context.say(
+        "Files that were submitted again before they were ready, and succeeded more than once. The credits of the runs "
+        "beyond the first are in the totals."
+    )
+    known = [row["credits"] for row in data.extra if row["credits"] is not None]
+    whole = {
+        "extra_successes": sum(row["extra_successes"] for row in data.extra),
+        "credits": sum(known) if known else None,
+    }
+    table = _table(context, columns, data.extra, whole)
+    return [Section("extra_successes", context.say("Extra successes"), (text,), table=table)]
 
 
 def _table(

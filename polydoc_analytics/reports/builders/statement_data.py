@@ -40,7 +40,8 @@ class Compared:
 class AccountData:
     """The data of a statement: one account's rows of the views, and how its files are called.
 
-    ``before`` and ``year`` are the previous period and the year to date, where those are compared.
+    ``before`` and ``year`` are the previous period and the year to date, where those are compared. ``extra`` are the
+    requests that succeeded more than once.
     """
 
     account_id: str
@@ -52,6 +53,7 @@ class AccountData:
     runs: Sequence[dict[str, Any]] = ()
     before: Compared | None = None
     year: Compared | None = None
+    extra: Sequence[dict[str, Any]] = ()
 
 
 def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountData]:
@@ -148,6 +150,13 @@ def _batch(context: Context, accounts: Sequence[str], others: Mapping[str, Datab
         select(f"select * from usage_by_account_language {where} order by credits desc nulls last, runs desc, language")
     )
     runs = _parts(select(f"select account_id, {', '.join(_OF_RUNS)} from runs {where} order by created_at, id"))
+    extra = _parts(
+        select(
+            "select account_id, first_created_at as created_at, language, input_file_id, extra_successes, "
+            f"credits_on_extra_successes as credits from requests {where} and extra_successes > 0 "
+            "order by first_created_at, first_run_id"
+        )
+    )
     totals = _totals(others, accounts)
     return (
         _data(
@@ -158,6 +167,7 @@ def _batch(context: Context, accounts: Sequence[str], others: Mapping[str, Datab
             records(days[account]),
             records(languages[account]),
             records(runs[account]),
+            records(extra[account]) if account in extra else (),
         )
         for account in accounts
     )
@@ -171,9 +181,9 @@ def _data(
     *rows: Sequence[dict[str, Any]],
 ) -> AccountData:
     before, year = (totals.get(name, {}).get(account) for name in ("before", "year"))
-    days, languages, runs = rows or ((), (), ())
+    days, languages, runs, extra = rows or ((), (), (), ())
     return AccountData(
-        account, context.code_of(account), context.slug_of(account), usage, days, languages, runs, before, year
+        account, context.code_of(account), context.slug_of(account), usage, days, languages, runs, before, year, extra
     )
 
 
