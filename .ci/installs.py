@@ -1,7 +1,7 @@
 """Install the package plain and with each extra, each in a fresh environment, and do that part's main job.
 
 Prints the size and the seconds of each, and fails where a job does or an install is larger than its budget:
-`python .ci/installs.py`, or `python .ci/installs.py lake api` for some of them. It needs uv.
+`python .ci/installs.py`, or `python .ci/installs.py lake api` for some of them.
 """
 
 from __future__ import annotations
@@ -41,11 +41,10 @@ class Installed:
     def __init__(self, folder: Path, wheel: Path, extra: str) -> None:
         self.environment, self.folder = folder / "environment", folder / "work"
         self.folder.mkdir(parents=True)
-        _run(["uv", "venv", "--quiet", "--python", sys.executable, str(self.environment)])
+        _run([sys.executable, "-m", "venv", str(self.environment)])
         before, started = self._bytes(), time.monotonic()
         what = str(wheel) if extra == "plain" else f"{wheel}[{extra}]"
-        python = str(self._bin("python"))
-        _run(["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python, what])
+        _run([str(self._bin("python")), "-m", "pip", "install", "--quiet", what])
         self.seconds = time.monotonic() - started
         self.megabytes = (self._bytes() - before) / 2**20
 
@@ -243,7 +242,7 @@ def main(chosen: list[str]) -> int:
     """Install and try each part, or those that are named."""
     too_large = []
     with tempfile.TemporaryDirectory() as folder:
-        _run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, str(ROOT)])
+        _run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(ROOT)])
         [wheel] = Path(folder).glob("*.whl")
 
         def tried(part: str) -> Installed:
