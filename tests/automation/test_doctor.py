@@ -135,4 +135,7 @@ def test_the_history_is_a_table_with_names_of_accounts(
     rows = [line.split() for line in out.splitlines()]
     assert ["weekly", "2026-W10", "sent", "2026-03-09", "07:00", "UTC"] in [row[:6] for row in rows]
     assert ["weekly", "2026-W10", "1", "Acme", "output", "out/{account}", "sent", "1"] in [row[:8] for row in rows]
-    assert any(row[:3] == ["weekly_2026-W10_a.json", "1", "Acme"] for row in rows)
+    assert [row[:3] for row in rows if row and row[0].endswith(".json")] == [
+        ["statement_2026-03-02_2026-03-08_acme_a.json", "1", "Acme"],
+        ["weekly_2026-W10.json", "1", "all"],
+    ]

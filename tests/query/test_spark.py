@@ -280,18 +280,21 @@ def test_only_results_cross_the_network(tmp_path: Path, sail: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "kind", "said"),
     [
         (
             lambda folder: str(SAMPLE),
+            pda.UsageError,
             "engine spark reads a lake or an export .* `polydoc-analytics ingest` or `export`",
         ),
-        (lambda folder: pl.DataFrame({"id": []}), "this table: engine spark reads a lake"),
-        (lambda folder: str(folder / "nothing"), "engine spark reads a lake"),
+        (lambda folder: pl.DataFrame({"id": []}), pda.UsageError, "this table: engine spark reads a lake"),
+        (lambda folder: str(folder / "nothing"), pda.SourceError, "nothing: no such file or folder"),
     ],
 )
-def test_a_source_that_would_have_to_be_loaded_here_is_refused(make: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(pda.UsageError, match=said):
+def test_a_source_that_would_have_to_be_loaded_here_is_refused(
+    make: Any, kind: type[pda.PolydocError], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(kind, match=said):
         pda.connect(make(tmp_path), engine="spark", remote="sc://localhost:1")
 
 
