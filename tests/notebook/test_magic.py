@@ -210,8 +210,9 @@ def assert_one_line(shell: InteractiveShell, capsys: pytest.CaptureFixture[str],
 
 def test_names_of_views_and_columns_are_completed(shell: InteractiveShell) -> None:
     assert completed(shell, "%%polydoc\nselect runs from usage_mo")[:2] == ["usage_monthly", "usage_monthly_by_account"]
-    rates = ["failed_runs", "failure_rate", "failure_rate_low", "failure_rate_high"]
-    assert sorted(completed(shell, "%%polydoc\nselect fail")) == sorted(rates)
+    counts = ["failed_attempts", "failed_requests", "failed_runs"]
+    rates = ["failure_rate", "failure_rate_high", "failure_rate_low"]
+    assert sorted(completed(shell, "%%polydoc\nselect fail")) == [*counts, *rates]
     assert "u.failure_rate" in completed(shell, "%%polydoc\nselect 1 from usage_by_language as u where u.fail")
 
 
