@@ -42,8 +42,9 @@ def test_every_view_by_account_names_it_after_the_keys(name: str, source: Path) 
         frame = db.view(name)
         names = dict(frame.select("account_id", "account_name").iter_rows())
     assert names == {"acme": "Acme Ltd", "zeta": None, "old": None, "later": None}
-    keys = views.view(name).ordered_by
-    assert frame.columns[len(keys)] == "account_name"
+    # In requests each name stands right after its id; elsewhere names come after all keys.
+    after = 1 if name == "requests" else len(views.view(name).ordered_by)
+    assert frame.columns[after] == "account_name"
 
 
 def test_every_view_with_an_id_has_its_name_and_no_other_has() -> None:

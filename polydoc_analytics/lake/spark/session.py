@@ -49,6 +49,7 @@ class Session:
         suppress_pyspark_notice()
         try:
             with _no_doctest():
+                import grpc  # noqa: F401 - of the extra too
                 import pyspark.sql.connect.catalog
                 import pyspark.sql.connect.dataframe
                 import pyspark.sql.connect.readwriter  # noqa: F401 - as above, they would be imported later
