@@ -24,6 +24,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     pandera_schema()
 
+# pytest gives its processes the width of its own terminal; the tests are of output that has none, unless they say so.
+os.environ.pop("COLUMNS", None)
+
 _WORKERS = 8
 """More processes gain little: the longest test takes as long as the rest then, and each has its own servers."""
 
