@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import SourceError, translated
@@ -16,15 +17,22 @@ from polydoc_analytics.query.relation import RunRelation, scan_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_MANY_FILES = 200
+_SMALL_BYTES = 256 * 1024
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
 
 def proven(files: Files, options: ReadOptions) -> RunRelation | None:
     """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
-    if not files or not all(_is_plain_parquet(one) for one in files):
+    if not files or not all(_is_plain_parquet(one) for one in files) or _are_many_small_ones(files):
         return None
     schema = _common_schema(files, options.assume_utc or files.assume_utc)
     return None if schema is None else _proven(files, schema)
+
+
+def _are_many_small_ones(files: Files) -> bool:
+    """Check for files that are read together once in less time than every view opens all of them."""
+    return len(files) > _MANY_FILES and sum(os.path.getsize(one.path) for one in files) < _SMALL_BYTES * len(files)
 
 
 def _is_plain_parquet(one: Input) -> bool:

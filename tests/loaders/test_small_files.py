@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +19,9 @@ from support.runs import ndjson, wire
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.files import files_at
 from polydoc_analytics.loaders.formats import small_files
+from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.read import _work_of_files
+from polydoc_analytics.query import parquet_in_place
 
 BAD = [b"not json\n", b'{"id": 1}\n', b'\xff{"id":"x"}\n', b'{"a":1}{"b":2}\n', b'{"id":"y"\n']
 
@@ -143,6 +146,23 @@ def test_a_thousand_tables_of_a_row_are_one_piece_of_work(kind: str, tmp_path: P
         (tmp_path / f"{number}.{kind}").write_bytes(content)
     assert len(list(_work_of_files(files_at([str(tmp_path)]), assume_utc=False, partial=False))) == 1
     assert pda.load(tmp_path).counts.runs == 1000
+
+
+def test_many_small_parquet_files_are_read_once_and_not_scanned_by_every_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id"]
+    for number in range(3):
+        row = wire(str(number)) | {"created_at": datetime(2026, 3, 2, 10, tzinfo=UTC)}
+        pq.write_table(pa.table({name: [row[name]] for name in names}), tmp_path / f"{number}.parquet")
+    files, options = files_at([str(tmp_path)]), ReadOptions()
+    assert parquet_in_place.proven(files, options) is not None
+    monkeypatch.setattr(parquet_in_place, "_MANY_FILES", 2)
+    assert parquet_in_place.proven(files, options) is None
+    with pda.connect(tmp_path) as db:
+        assert db.view("usage")["runs"].item() == 3
+    monkeypatch.setattr(parquet_in_place, "_SMALL_BYTES", 100)
+    assert parquet_in_place.proven(files, options) is not None
 
 
 def test_a_damaged_table_among_many_is_named(tmp_path: Path) -> None:
