@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.views import View
 
 OUTLOOKS = ("outlook", "outlook_by_account")
-"""What a limit may name as its view to watch where the local month is expected to end."""
+"""Names that a limit may give as its view to watch the expected end of the local month."""
 _NOT_MEASURES = ("account_id", "account_name", "language", "language_name", "period", "is_partial")
 
 

@@ -164,6 +164,15 @@ Engine = Annotated[
         autocompletion=completion.among("duckdb", "spark"),
     ),
 ]
+Measure = Annotated[
+    str,
+    typer.Option(
+        "--measure",
+        metavar="MEASURE",
+        help="credits, runs or total_tokens.",
+        autocompletion=completion.among("credits", "runs", "total_tokens"),
+    ),
+]
 Remote = Annotated[
     str | None, flag(ENGINE, "--remote", "sc://HOST:PORT", "The cluster of engine spark, over Spark Connect.")
 ]

@@ -34,15 +34,7 @@ def outlook(
     reading: opt.StrictReading,
     answering: opt.Answering,
     printing: opt.Printing,
-    measure: Annotated[
-        str,
-        typer.Option(
-            "--measure",
-            metavar="MEASURE",
-            help="credits, runs or total_tokens.",
-            autocompletion=completion.among("credits", "runs", "total_tokens"),
-        ),
-    ] = "credits",
+    measure: opt.Measure = "credits",
     period: Annotated[
         str, opt.flag(TIME, "--period", "PERIOD", _PERIOD, autocompletion=completion.periods)
     ] = "this-month",

@@ -10,7 +10,7 @@ DATE_BASES: tuple[str, ...] = get_args(DateBasis)
 FORMATS: tuple[str, ...] = get_args(Format)
 REPORT_PERIODS = ("yesterday", "last-week", "last-month", "last-quarter", "last-year")
 PLACEHOLDERS = ("report", "period", "edition", "account")
-"""What a path of the settings may hold in braces."""
+"""Placeholders in braces that a path in the settings may hold."""
 SUBJECT_PLACEHOLDERS = ("title", "period", "report", "account", "issuer")
 NUMBER_PLACEHOLDERS = ("period", "account", "edition")
-"""What the pattern of a statement's number may hold in braces."""
+"""Placeholders in braces that the pattern of a statement's number may hold."""

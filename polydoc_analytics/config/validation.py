@@ -26,7 +26,7 @@ _EXPECTED = {
     "dict_type": "a table",
     "tuple_type": "a list",
 }
-"""What is expected where pydantic finds something else, by its kind of error."""
+"""Expected values for the error messages, by pydantic's type of error."""
 _TABLES: dict[str, type[Table]] = {"branding": Branding, "schedule": Schedule, "reports": Report}
 
 

@@ -21,7 +21,7 @@ LABELS = {
     "unpriced": "runs without token counts",
     "continuing": "accounts and languages of both",
 }
-"""What a reader knows the effects by."""
+"""Names of the effects, as readers see them."""
 
 
 def explanation_chart(of: Explanation, count: Callable[[int], str] = "{:,}".format) -> vega_lite.Spec:

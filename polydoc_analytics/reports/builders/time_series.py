@@ -128,7 +128,7 @@ _OF_CREDITS = (
     N_("The one credit is of {when}."),
     N_("All {amount} are of {when}."),
 )
-"""What :func:`peak` says of credits, for the catalogs of messages."""
+"""Sentences of :func:`peak` on credits, listed for the catalogs of messages."""
 _BUSIEST = {
     "day": N_("The busiest day was {when}, with {amount}; the mean of {periods} is {mean}."),
     "week": N_("The busiest week was {when}, with {amount}; the mean of {periods} is {mean}."),
