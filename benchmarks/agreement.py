@@ -13,7 +13,7 @@ _SUMS = 5
 
 
 def differences(ours: Answers, theirs: Answers) -> list[str]:
-    """Return in what two answers differ; nothing where they agree.
+    """Differences of two answers; empty where they agree.
 
     Others know languages only as they were sent, so theirs are brought together here before they are compared; their
     rates and durations by language are of other groups, and not compared.
@@ -47,7 +47,7 @@ def _differences(what: str, ours: dict[str, list[Any]], theirs: dict[str, list[A
 
 
 def _close(a: float | None, b: float | None) -> bool:
-    """Tell whether two figures are one; unknown may be written as null or NaN."""
+    """True where two figures are equal; unknown is null or NaN."""
     if a is None or b is None or math.isnan(a) or math.isnan(b):
         return (a is None or math.isnan(a)) and (b is None or math.isnan(b))
     return math.isclose(a, b, rel_tol=1e-9)

@@ -10,6 +10,7 @@ from typing import Any
 
 from agreement import differences
 from measuring import FOREIGN, HERE, WORK, FailedError, script, watched
+from results import Row, measured
 from sources import data
 
 PANDAS = tuple(package for package in FOREIGN if package != "pandas")
@@ -44,12 +45,13 @@ CONTESTANTS = (
     Contestant("dlt-tuned", "dlt into DuckDB, rows, tuned", "dlt_duckdb.py", 10**6, ("tuned",)),
     Contestant("dlt", "dlt into DuckDB, rows, its defaults", "dlt_duckdb.py", 10**5, ("defaults",)),
 )
+CONTEST = WORK / "contest"
 NAMES = tuple(contestant.name for contestant in CONTESTANTS)
 
 
 def compare(runs: int, repeat: int, names: list[str]) -> list[dict[str, Any]]:
-    """Return one row a contestant: seconds to stored and from there to the answers, peak memory, what differs."""
-    source, destination = data(runs), WORK / "contest"
+    """One row a contestant: seconds to stored and from there to the answers, peak memory, what differs."""
+    source, destination = data(runs), CONTEST
     rows = {one.name: _row(one) for one in CONTESTANTS if one.name in names and one.most >= runs}
     order = [one for one in CONTESTANTS if one.name in rows]
     answers: dict[str, Any] = {}
@@ -59,7 +61,7 @@ def compare(runs: int, repeat: int, names: list[str]) -> list[dict[str, Any]]:
             row = rows[one.name]
             if row["failed"] or max(row["whole_s"], default=0) > _PATIENCE_S:
                 continue
-            _clean()
+            clean()
             try:
                 done = watched(one.command(source, destination))
             except FailedError as error:
@@ -73,7 +75,7 @@ def compare(runs: int, repeat: int, names: list[str]) -> list[dict[str, Any]]:
             row["stored_mb"] = round(sum(f.stat().st_size for f in destination.rglob("*") if f.is_file()) / 1e6)
             answers[one.name] = json.loads(done.answer)
             print(f"  {one.title}: {done.stored:.2f} + {done.seconds - done.stored:.2f} s", flush=True)
-    _clean()
+    clean()
     for name, answer in answers.items():
         if "ours" in answers:
             found = differences(answers["ours"], answer)
@@ -82,13 +84,29 @@ def compare(runs: int, repeat: int, names: list[str]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
+def cores(runs: int, repeat: int) -> list[Row]:
+    """Seconds until the runs are stored, on one core and on all, of this package and of the floor."""
+    rows = []
+    for name, pinned in (("one core", ["taskset", "--cpu-list", "0"]), ("all cores", [])):
+        stored: dict[str, list[float]] = {"ours": [], "floor": []}
+        for _ in range(repeat):
+            for contestant in (contestant for contestant in CONTESTANTS if contestant.name in stored):
+                clean()
+                done = watched([*pinned, *contestant.command(data(runs), CONTEST)])
+                stored[contestant.name].append(done.stored)
+        clean()
+        ours, floor = (statistics.median(seconds) for seconds in stored.values())
+        rows.append(measured(f"{runs:,} runs to checked Parquet on {name} / the floor", ours, floor))
+    return rows
+
+
 def _row(one: Contestant) -> dict[str, Any]:
     row: dict[str, Any] = {"name": one.name, "title": one.title, "stored_s": [], "whole_s": [], "cpu_s": []}
     return row | {"peak_mib": 0, "stored_mb": 0, "failed": "", "differs": None}
 
 
-def _clean() -> None:
-    for path in (WORK / "contest", WORK / "contest.tmp"):
+def clean() -> None:
+    for path in (CONTEST, CONTEST.with_suffix(".tmp")):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from measuring import WORK, cli, duel, in_process, once, seconds_of, watched
-from others import IMPORTS, Row, row
+from others import IMPORTS
+from results import Row, measured
 from sources import data
 
 
@@ -23,7 +24,9 @@ def first_load(runs: int, repeat: int) -> Row:
 
     ours, theirs = duel(ingest(source, lake), cli("export", source, export, "-q"), repeat, clean)
     clean()
-    return row(f"first load of {runs:,} runs / export of them", ours.median, theirs.median, f"{ours.megabytes:.0f} MB")
+    return measured(
+        f"first load of {runs:,} runs / export of them", ours.median, theirs.median, f"{ours.megabytes:.0f} MB"
+    )
 
 
 def nothing_new(runs: int, repeat: int) -> list[Row]:
@@ -37,7 +40,7 @@ def nothing_new(runs: int, repeat: int) -> list[Row]:
     for name, again in (("the same file", source), ("the same rows, other bytes", other)):
         ours, theirs = duel(ingest(again, lake), read, repeat)
         note = f"{ours.megabytes:.0f} MB"
-        rows.append(row(f"load {runs:,} runs again, {name} / read them", ours.median, theirs.median, note))
+        rows.append(measured(f"load {runs:,} runs again, {name} / read them", ours.median, theirs.median, note))
     other.unlink()
     shutil.rmtree(lake)
     return rows
@@ -70,13 +73,13 @@ print(0)"""
     command = in_process(setup, f"lake.ingest('{source}')", times=1)
     seconds = seconds_of(command)
     shutil.rmtree(copy)
-    return row(f"10,000 recent rows into {runs:,}", seconds, None, "after imports")
+    return measured(f"10,000 recent rows into {runs:,}", seconds, None, "after imports")
 
 
 def reading(runs: int) -> Row:
     lake = kept_lake(runs)
     command = in_process(IMPORTS, f"pda.connect('{lake}').sql('select runs, credits from usage')")
-    return row(f"connect to a lake of {runs:,} runs, and a total", seconds_of(command), None, "after imports")
+    return measured(f"connect to a lake of {runs:,} runs, and a total", seconds_of(command), None, "after imports")
 
 
 def ingest(source: Path, lake: Path) -> list[str]:

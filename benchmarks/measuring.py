@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -31,7 +31,7 @@ class FailedError(Exception):
 
 
 @dataclass
-class AlertContext:
+class Finished:
     """A process that has ended: seconds, those until it said "stored", those of processors, peak memory, last line."""
 
     seconds: float
@@ -43,17 +43,22 @@ class AlertContext:
 
 @dataclass
 class Timing:
-    """Seconds and peak memory of some whole processes."""
+    """Seconds, processor seconds and peak memory of some whole processes."""
 
-    seconds: list[float]
+    seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     megabytes: float = 0.0
 
     @property
     def median(self) -> float:
         return statistics.median(self.seconds)
 
+    @property
+    def median_processor(self) -> float:
+        return statistics.median(self.processor)
 
-def watched(command: list[str]) -> AlertContext:
+
+def watched(command: list[str]) -> Finished:
     """Run a command to its end. Memory is the resident memory of the process and all below it, added up.
 
     It is looked at every 50 ms, where there is a /proc; a peak of the process alone is never missed. A process that is
@@ -85,7 +90,7 @@ def watched(command: list[str]) -> AlertContext:
             raise FailedError(watcher.stopped_for or f"exit {process.returncode}: {lines[-1]}")
     unit = 2**20 if sys.platform == "darwin" else 2**10
     processor = usage.ru_utime + usage.ru_stime
-    return AlertContext(seconds, stored, processor, max(watcher.megabytes, usage.ru_maxrss / unit), answer)
+    return Finished(seconds, stored, processor, max(watcher.megabytes, usage.ru_maxrss / unit), answer)
 
 
 class _Watcher:
@@ -116,7 +121,7 @@ class _Watcher:
 
 
 def _family(pid: int) -> list[int]:
-    """Return a process and those below it; on Linux alone it has any."""
+    """A process and those below it; on Linux alone it has any."""
     family = [pid]
     for member in family:
         for children in Path(f"/proc/{member}/task").glob("*/children"):
@@ -136,30 +141,31 @@ def _resident(pid: int) -> float:
 
 def duel(a: list[str], b: list[str], repeat: int, clean: Callable[[], None] = lambda: None) -> tuple[Timing, Timing]:
     """Run two commands in turn, after one run of each that does not count."""
-    first, second = Timing([]), Timing([])
+    first, second = Timing(), Timing()
     for turn in range(repeat + 1):
         for timing, command in ((first, a), (second, b)):
             clean()
             done = watched(command)
             if turn:
                 timing.seconds.append(done.seconds)
+                timing.processor.append(done.processor)
                 timing.megabytes = max(timing.megabytes, done.megabytes)
     return first, second
 
 
 def hiding(*packages: str) -> str:
-    """Return Python that makes packages look as if they were not installed."""
+    """Python code that makes packages look as if they were not installed."""
     return f"import sys\nsys.path.insert(0, {str(HERE)!r})\nfrom plain import hide\nhide(*{packages!r})\n"
 
 
 def cli(*arguments: object) -> list[str]:
-    """Return a call of the command line as a plain installation has it."""
+    """Build a call of the command line as a plain installation has it."""
     call = "from polydoc_analytics.cli import main\nsys.exit(main())"
     return [PYTHON, "-c", hiding(*FOREIGN) + call, *map(str, arguments)]
 
 
 def script(path: Path, *arguments: object, hide: tuple[str, ...] = ()) -> list[str]:
-    """Return a call of a script in an environment without some packages."""
+    """Build a call of a script in an environment without some packages."""
     if not hide:
         return [PYTHON, str(path), *map(str, arguments)]
     call = f"import runpy\nsys.argv[0] = {str(path)!r}\nsys.path[0] = {str(path.parent)!r}\n"
@@ -171,21 +177,17 @@ def script(path: Path, *arguments: object, hide: tuple[str, ...] = ()) -> list[s
     ]
 
 
-def in_process(setup: str, statement: str, times: int = 5) -> list[str]:
-    """Return a process that prints how long a statement took, the best of some times."""
+def in_process(setup: str, statement: str, times: int = 5, clock: str = "perf_counter") -> list[str]:
+    """Build a process that prints how long a statement took, the best of some times, by a clock of `time`."""
     code = (
-        hiding(*FOREIGN)
-        + "import time\n"
-        + setup
-        + f"\nbest = 1e9\nfor _ in range({times}):\n    began = time.perf_counter()\n    "
-        + statement
-        + "\n    best = min(best, time.perf_counter() - began)\nprint(best)"
+        f"{hiding(*FOREIGN)}import time\n{setup}\nbest = 1e9\nfor _ in range({times}):\n    began = time.{clock}()\n"
+        f"    {statement}\n    best = min(best, time.{clock}() - began)\nprint(best)"
     )
     return [PYTHON, "-c", code]
 
 
 def seconds_of(command: list[str]) -> float:
-    """Return the seconds that a process printed."""
+    """Run a process and read the seconds that it printed."""
     return float(watched(command).answer)
 
 

@@ -1,40 +1,27 @@
-"""What has no contestant: broken lines against clean ones, connecting, and what a person waits for."""
+"""What has no contestant: broken lines against clean ones, and connecting."""
 
 from __future__ import annotations
 
 import shutil
-import statistics
-from typing import Any
 
-from measuring import HERE, WORK, cli, duel, in_process, seconds_of, watched
+from measuring import WORK, cli, duel, in_process, seconds_of
+from results import Row, measured
 from sources import data, exported, foreign
 
-IMPORTS = (
-    "import polydoc_analytics as pda, polars, pandera.polars, deltalake, langcodes, polydoc_analytics.query.database"
-)
-
-Row = dict[str, Any]
-
-
-def row(name: str, ours: float, floor: float | None, note: str = "") -> Row:
-    """Print a comparison, and return it."""
-    ratio = f"{ours / floor:6.2f}" if floor else "     –"
-    other = f"{floor:9.3f}" if floor else "        –"
-    print(f"{name:<58} {ours:9.3f} {other} {ratio}  {note}", flush=True)
-    return {"name": name, "ours_s": round(ours, 4), "theirs_s": floor and round(floor, 4), "note": note}
+IMPORTS = "import polydoc_analytics as pda, polars, pandera.polars, deltalake, polydoc_analytics.query.database"
 
 
 def broken(runs: int, repeat: int) -> list[Row]:
     out = WORK / "export"
 
-    def clean() -> None:
+    def clear() -> None:
         shutil.rmtree(out, ignore_errors=True)
 
     bad, good = (cli("export", source, out, "-q") for source in (data(runs, 2000), data(runs)))
-    ours, theirs = duel(bad, good, repeat, clean)
-    clean()
+    ours, theirs = duel(bad, good, repeat, clear)
+    clear()
     note = f"{ours.megabytes:.0f} MB"
-    return [row(f"export {runs:,} runs, 2,000 bad lines / clean", ours.median, theirs.median, note)]
+    return [measured(f"export {runs:,} runs, 2,000 bad lines / clean", ours.median, theirs.median, note)]
 
 
 def connecting(runs: int, repeat: int) -> list[Row]:
@@ -42,15 +29,6 @@ def connecting(runs: int, repeat: int) -> list[Row]:
         return min(seconds_of(in_process(IMPORTS, f"pda.connect({str(source)!r}).close()")) for _ in range(repeat))
 
     named = (("foreign Parquet", foreign(runs)), ("our own export", exported(runs)))
-    return [row(f"connect to {runs:,} runs in {name}", least(source), None, "after imports") for name, source in named]
-
-
-def small(repeat: int) -> list[Row]:
-    commands = {
-        "polydoc-analytics --help": cli("--help"),
-        "usage on the sample": cli("usage", HERE.parent / "data" / "sample_runs.ndjson", "-q"),
-    }
     return [
-        row(name, statistics.median(watched(command).seconds for _ in range(repeat + 2)), None)
-        for name, command in commands.items()
+        measured(f"connect to {runs:,} runs in {name}", least(source), None, "after imports") for name, source in named
     ]

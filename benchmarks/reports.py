@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 from measuring import HERE, WORK, cli, once, watched
-from others import Row, row
+from results import Row, measured
 from sources import exported
 
 FORMATS = "html,pdf,xlsx,md,json"
@@ -20,21 +20,21 @@ def measure(statement_runs: int, overview_runs: int, repeat: int) -> list[Row]:
     sample = HERE.parent / "data" / "sample_runs.ndjson"
     statements = ["--kind", "statement", "--all-accounts", "--format", "pdf"]
     return [
-        _told("overview of the sample, all formats / limit", sample, every_format, 5, repeat),
-        _told(
-            f"overview of {overview_runs:,} runs, five formats / limit", exported(overview_runs), every_format, 20, 1
+        _reported("overview of the sample, all formats / limit", sample, every_format, 2.4, repeat),
+        _reported(
+            f"overview of {overview_runs:,} runs, five formats / limit", exported(overview_runs), every_format, 8, 1
         ),
-        _told(
+        _reported(
             f"{ACCOUNTS:,} statements as PDF from {statement_runs:,} runs / limit",
             _of_many_accounts(statement_runs),
             statements,
-            90,
+            40,
             1,
         ),
     ]
 
 
-def _told(name: str, source: Path, arguments: list[str], limit: float, repeat: int) -> Row:
+def _reported(name: str, source: Path, arguments: list[str], limit: float, repeat: int) -> Row:
     out = WORK / "reports"
     seconds, megabytes, processor = [], 0.0, 0.0
     for _ in range(repeat):
@@ -44,7 +44,7 @@ def _told(name: str, source: Path, arguments: list[str], limit: float, repeat: i
         megabytes, processor = max(megabytes, done.megabytes), done.processor
         shutil.rmtree(out)
     note = f"{megabytes:.0f} MB, {processor:.1f} s of the processor"
-    return row(name, statistics.median(seconds), limit, note)
+    return measured(name, statistics.median(seconds), limit, note)
 
 
 def _of_many_accounts(runs: int) -> Path:

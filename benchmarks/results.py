@@ -14,8 +14,16 @@ Row = dict[str, Any]
 PACKAGES = ("polydoc-analytics", "duckdb", "polars", "pyarrow", "pandas", "pandera", "dlt", "pysail", "pyspark-client")
 
 
+def measured(name: str, ours: float, floor: float | None, note: str = "") -> Row:
+    """Print a comparison, and return it."""
+    ratio = f"{ours / floor:6.2f}" if floor else "     –"
+    other = f"{floor:9.3f}" if floor else "        –"
+    print(f"{name:<58} {ours:9.3f} {other} {ratio}  {note}", flush=True)
+    return {"name": name, "ours_s": round(ours, 4), "theirs_s": floor and round(floor, 4), "note": note}
+
+
 def load(path: Path) -> dict[str, Any]:
-    """Return the parts by name; none where nothing was measured yet."""
+    """The parts by name; empty where nothing was measured yet."""
     return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
 
 
@@ -36,7 +44,7 @@ def save(path: Path, part: str, rows: list[Row], repeat: int, command: str) -> N
 
 
 def machine() -> str:
-    """Return the machine in general words: cores, memory, operating system, Python."""
+    """The machine in general words: cores, memory, operating system, Python."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = f"{os.cpu_count()} processors ({platform.machine()})"
     return f"{cores}, {memory:.0f} GiB of memory, {platform.system()}, Python {platform.python_version()}"

@@ -16,13 +16,16 @@ from pathlib import Path
 import lake
 import others
 import page
+import project
 import reports
 import results
-from compare import NAMES, compare
+import waiting
+from compare import NAMES, compare, cores
 from measuring import HERE, WORK, FailedError
-from views import views
+from views import processor, views
 
-PARTS = ("compare", "views", "broken", "connect", "lake", "reports", "small", "page")
+PARTS = ("compare", "cores", "views", "processor", "broken", "connect", "lake", "reports")
+PARTS += ("small", "answers", "installs", "tests", "page")
 
 
 def main() -> None:
@@ -39,12 +42,17 @@ def main() -> None:
     sizes, repeat, most = sorted(given.runs), given.repeat, max(given.runs)
     measures: dict[str, Callable[[], list[results.Row]]] = {
         **{f"compare-{runs}": lambda runs=runs: compare(runs, repeat, given.against) for runs in sizes},
+        "cores": lambda: cores(min(most, 1_000_000), repeat),
         f"views-{most}": lambda: views(most, repeat),
+        "processor": lambda: processor(min(most, 10_000_000)),
         "broken": lambda: others.broken(min(most, 1_000_000), repeat),
         "connect": lambda: others.connecting(most, repeat),
         "lake": lambda: lake.measure(min(most, 10_000_000), repeat),
         "reports": lambda: reports.measure(min(most, 1_000_000), min(most, 10_000_000), repeat),
-        "small": lambda: others.small(repeat),
+        "small": lambda: waiting.small(repeat),
+        "answers": lambda: waiting.answers(min(most, 10_000_000), repeat),
+        "installs": project.installs,
+        "tests": project.tests,
     }
     words = [f"--runs {' '.join(map(str, sizes))}", f"--repeat {repeat}"]
     words += [f"--only {' '.join(given.only)}"] if given.only is not PARTS else []

@@ -12,7 +12,7 @@ PIECE_RUNS = 10_000_000
 
 
 def data(runs: int, broken: int = 0) -> Path:
-    """Return a file of runs, or above 10 M a glob of zstd pieces, each with 10 M runs of some days of its own."""
+    """A file of runs, or above 10 M a glob of zstd pieces, each with 10 M runs of some days of its own."""
     if runs > PIECE_RUNS:
         return _pieces(runs)
     path = WORK / f"runs-{runs}{f'-broken-{broken}' if broken else ''}.ndjson"
@@ -45,7 +45,7 @@ def _pieces(runs: int) -> Path:
 
 
 def exported(runs: int) -> Path:
-    """Return an export of the runs."""
+    """An export of the runs."""
     path = WORK / f"export-{runs}"
     if not path.exists():
         subprocess.run(cli("export", data(runs), path, "-q"), check=True)
@@ -53,7 +53,7 @@ def exported(runs: int) -> Path:
 
 
 def foreign(runs: int) -> Path:
-    """Return Parquet that another tool could have written: a glob, one file a month, sorted by time."""
+    """Parquet that another tool could have written: a glob, one file a month, sorted by time."""
     folder = WORK / f"foreign-{runs}"
     if not folder.exists():
         half = folder.with_suffix(".part")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from measuring import in_process, seconds_of
-from sources import PIECE_RUNS, foreign
+from results import Row, measured
+from sources import PIECE_RUNS, exported, foreign
 
 MEASURES = """count(*) as runs, count(*) filter (where status = 'Succeeded') as succeeded,
 count(*) filter (where status = 'Failed') as failed, count(*) filter (where status = 'Running') as running,
@@ -41,7 +42,7 @@ FIELDS = ("finished_at", "credits", "input_tokens", "output_tokens", "output_fil
 
 
 def views(runs: int, repeat: int) -> list[dict[str, Any]]:
-    """Return one row a view and choice of columns: seconds in a connected process, ours and of SQL typed by hand."""
+    """One row a view and choice of columns: seconds in a connected process, ours and of SQL typed by hand."""
     source = foreign(runs)
     rows = []
     for name, columns, ours, theirs in pairs(str(source)):
@@ -53,7 +54,7 @@ def views(runs: int, repeat: int) -> list[dict[str, Any]]:
 
 
 def pairs(source: str) -> list[tuple[str, str, str, str]]:
-    """Return each comparison: the view, which of its columns, our query, and the SQL by hand."""
+    """Each comparison: the view, which of its columns, our query, and the SQL by hand."""
     found = []
     for every, period in PERIODS.items():
         for by in ((), ("account_id",), ("language",), ("account_id", "language")):
@@ -74,6 +75,20 @@ def pairs(source: str) -> list[tuple[str, str, str, str]]:
     counts = ", ".join(f"count({field}) as known_{field}" for field in FIELDS)
     by_hand = f"select count(*) as runs, {counts} from '{source}' where status <> 'Running'"
     return [*found, ("coverage", "all", "select * from coverage", by_hand)]
+
+
+def processor(runs: int) -> list[Row]:
+    """Processor seconds of the two views that read everything."""
+    connect = f"import polydoc_analytics as pda\ndb = pda.connect({str(exported(runs))!r})"
+
+    def of(name: str) -> float:
+        return seconds_of(in_process(connect, f"db.view({name!r})", times=2, clock="process_time"))
+
+    quality, requests, usage = of("data_quality"), of("request_rates"), of("usage_by_account_language")
+    return [
+        measured(f"data_quality of {runs:,} runs / limit", quality, 2.0, "processor seconds"),
+        measured(f"request_rates of {runs:,} runs / usage_by_account_language", requests, usage, "processor seconds"),
+    ]
 
 
 def _timed(source: str, ours: str, theirs: str, repeat: int, times: int) -> dict[str, float]:

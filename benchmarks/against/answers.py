@@ -32,13 +32,13 @@ DUCKDB_USAGE = """
 
 
 def called() -> tuple[str, Path]:
-    """Return the source and the destination."""
+    """Source and destination of the command line."""
     source, destination = sys.argv[1:]
     return source, Path(destination)
 
 
 def stored() -> None:
-    """Say that the runs are stored: the time until here is that of loading, validating and storing."""
+    """Print that the runs are stored: the time until here is that of loading, validating and storing."""
     print("stored", flush=True)
 
 
