@@ -46,6 +46,8 @@ def _summary(parts: Parts) -> str:
     def times(of: Row, base: Row) -> str:
         return figure(median(of, "stored_s") / median(base, "stored_s"))
 
+    of_sample, of_export = (figure(row["ours_s"] / row["theirs_s"]) for row in (sample, export))
+
     return "\n".join(
         [
             f"1. Reading, checking, merging and storing 10 M runs takes {figure(median(ours, 'stored_s'))} s and "
@@ -55,9 +57,8 @@ def _summary(parts: Parts) -> str:
             f"{times(defaults, million)} times with its defaults; dlt takes {times(dlt, million)} times.",
             f"3. A usage view of 10 M runs takes {min(ratios):.2f} to {max(ratios):.2f} of the time of the SQL that "
             "one would type first, with languages recognised and intervals around the rates.",
-            f"4. `usage` of a small file costs {figure(sample['ours_s'] / sample['theirs_s'])} times the processor "
-            f"time of importing DuckDB, Polars and PyArrow; of an export, {figure(export['ours_s'] / export['theirs_s'])} "
-            "times.",
+            f"4. `usage` of a small file costs {of_sample} times the processor time of importing DuckDB, Polars and "
+            f"PyArrow; of an export, {of_export} times.",
             f"5. Judging the quality of 10 M runs takes {figure(quality['ours_s'])} processor seconds.",
         ]
     )
