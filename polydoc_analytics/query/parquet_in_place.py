@@ -12,7 +12,7 @@ from polydoc_analytics.loaders.input_file import Input
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.model.schema import COLUMNS, REQUIRED, STATUSES, TEXTS, Column
 from polydoc_analytics.model.sql_names import SQL_TYPES, identifier
-from polydoc_analytics.query.relation import RunRelation, scan_of
+from polydoc_analytics.query.run_relation import RunRelation, scan_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

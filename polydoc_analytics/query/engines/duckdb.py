@@ -20,7 +20,7 @@ from polydoc_analytics.model.sql_names import SQL_TYPES, quoted, without_progres
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, own_frame_of, table_of
 from polydoc_analytics.query.engines.scope import BASE_TABLES, Scope, base_tables
-from polydoc_analytics.query.relation import no_runs
+from polydoc_analytics.query.run_relation import no_runs
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.comments import comments
 from polydoc_analytics.views.dialects.read_only_sql import check_reads_only

@@ -14,7 +14,7 @@ from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, local_date, offsets, zone
 from polydoc_analytics.query.options import ViewOptions
-from polydoc_analytics.query.relation import RunRelation
+from polydoc_analytics.query.run_relation import RunRelation
 
 if TYPE_CHECKING:
     import polars as pl
