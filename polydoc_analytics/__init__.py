@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics._version import __version__ as __version__
+from polydoc_analytics.model.drawing import draws
 
 if TYPE_CHECKING:
     from polydoc_analytics.errors import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.model.periods import Interval, interval
     from polydoc_analytics.model.schema import arrow_schema, pandera_schema, polars_schema
     from polydoc_analytics.query.database import Database, connect
-    from polydoc_analytics.query.explain import Explanation
+    from polydoc_analytics.query.explanation import Explanation
     from polydoc_analytics.query.export import export, load
     from polydoc_analytics.query.outlook import Outlook
     from polydoc_analytics.reports.charts import charts
@@ -55,7 +56,7 @@ _HOMES = {
     "lake.load": ("LoadResult",),
     "model.languages": ("Language", "language"),
     "ingest.results": ("Counts", "Loaded", "Staged"),
-    "query.explain": ("Explanation",),
+    "query.explanation": ("Explanation",),
     "query.outlook": ("Outlook",),
     "query.export": ("export", "load"),
     "model.periods": ("Interval", "interval"),
@@ -98,6 +99,10 @@ __all__ = [
     "report",
     "write_sample",
 ]
+
+
+# Charts are a room above what they draw, and import Altair, so an explanation asks for its own by name.
+draws("waterfall", lambda explanation: __getattr__("charts").waterfall(explanation))
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.query.database import Database
-    from polydoc_analytics.query.explain import Explanation
+    from polydoc_analytics.query.explanation import Explanation
 
 _MAX_ROWS = 20
 _PERIOD = "The period to explain: last-month, this-month, 2026-10, 2026-W45, …"

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
     from polydoc_analytics.query.duckdb_file import DatabaseFile
-    from polydoc_analytics.query.explain import Explanation
+    from polydoc_analytics.query.explanation import Explanation
     from polydoc_analytics.query.outlook import Outlook
 
 _MAX_TRIES = 5
@@ -399,7 +399,7 @@ class Database(Summarised):
 
         Raises UsageError for a period that is not in progress, another measure or key, and a file that is no budget.
         """
-        from polydoc_analytics.query.outlook import outlook, read_budgets
+        from polydoc_analytics.query.outlook_forecast import outlook, read_budgets
 
         budgets = budget if budget is None or isinstance(budget, Mapping) else read_budgets(budget)
         return outlook(self, period=period, measure=measure, by=by, budgets=budgets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polydoc_analytics.query.explain import Explanation
+from polydoc_analytics.query.explanation import Explanation
 from polydoc_analytics.reports.charts import vega_lite
 
 LABELS = {

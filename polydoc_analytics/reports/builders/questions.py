@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.query.explain import Explanation, explain_pair
-from polydoc_analytics.query.explain_sentence import sentence as explain_sentence
+from polydoc_analytics.query.explain import explain_pair
+from polydoc_analytics.query.explanation import Explanation
+from polydoc_analytics.query.explanation import sentence as explain_sentence
 from polydoc_analytics.query.figure_texts import Wording
-from polydoc_analytics.query.outlook import METHOD, has_outlook, outlook
-from polydoc_analytics.query.outlook_sentence import sentence as outlook_sentence
+from polydoc_analytics.query.outlook import sentence as outlook_sentence
+from polydoc_analytics.query.outlook_forecast import METHOD, has_outlook, outlook
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.explanation import explanation_chart
 from polydoc_analytics.reports.builders.missing_values import missing_counts, reason

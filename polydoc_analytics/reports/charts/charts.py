@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from polydoc_analytics.query.database import Database
-    from polydoc_analytics.query.explain import Explanation
+    from polydoc_analytics.query.explanation import Explanation
 
 _MEASURES = ("runs", "credits", "input_tokens", "output_tokens")
 _EVERY = ("day", "week", "month")

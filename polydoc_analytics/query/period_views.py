@@ -1,0 +1,34 @@
+"""What an explanation and an outlook need of a database, which makes them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from polydoc_analytics.model.periods import Interval
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class PeriodViews(Protocol):
+    """The views over the runs of an interval; :class:`polydoc_analytics.Database` has them."""
+
+    @property
+    def interval(self) -> Interval:
+        """The interval of the views."""
+
+    @property
+    def now(self) -> datetime:
+        """The instant that periods such as last-month start from."""
+
+    @property
+    def timezone(self) -> str:
+        """The zone in which days begin."""
+
+    def over(self, interval: Interval) -> AbstractContextManager[PeriodViews]:
+        """Open the views over the same runs for another interval."""
+
+    def sql(self, text: str) -> pl.DataFrame:
+        """Query the views."""
