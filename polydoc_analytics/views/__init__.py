@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.sql_template import fill
 from polydoc_analytics.views.render import NAME_COLUMNS, RenderContext, is_unlikely, render
+from polydoc_analytics.views.view import View
 
 __all__ = [
     "EVERY",
@@ -46,39 +46,6 @@ _SINGLE_KEYS = {
 }
 _HEADER_LINE = re.compile(r"-- ?(.*)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A view: its name, title, grain, columns with their meanings, and its SQL with places left to fill.
-
-    ``keys`` are the columns that name and order its rows, ``every`` is day, week or month where it has a period.
-    ``file`` is that of a user's own view, whose SQL is plain.
-    """
-
-    name: str
-    title: str
-    grain: str
-    columns: dict[str, str]
-    template: str
-    keys: tuple[str, ...] = ()
-    every: str | None = None
-    file: str | None = None
-
-    @property
-    def described(self) -> str:
-        """Its title and grain, in two sentences."""
-        return f"{self.title} Grain: {self.grain}."
-
-    @property
-    def ordered_by(self) -> tuple[str, ...]:
-        """The columns that rows are ordered by: the keys, and the status where a row is of one."""
-        return (*self.keys, "status") if self.name.startswith("durations") else self.keys
-
-    @property
-    def needs_language(self) -> bool:
-        """Check whether the view looks at languages."""
-        return "language" in self.keys
 
 
 def usage_view_name(by: tuple[str, ...], every: str | None) -> str:

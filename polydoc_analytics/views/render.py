@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from polydoc_analytics.model.schema import COLUMNS, INTEGERS, MOST_LIKELY_NUMBER, SOFT_RULES, TEXTS
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.sql_template import Value, fill
-
-if TYPE_CHECKING:
-    from polydoc_analytics.views import View
+from polydoc_analytics.views.view import View
 
 NAME_COLUMNS = {"account_id": "account_name", "language": "language_name"}
 """The columns of names by the key that they are of; a base table of each plural has key and name."""
