@@ -264,7 +264,8 @@ def _documented(name: str, thing: Any, level: int) -> list[str]:
     if not inspect.isclass(thing):
         return [*parts, f"```python\n{_signature(name, thing)}\n```", _prose(thing.__doc__)]
     parts.append(_prose(thing.__doc__))
-    for member, value in vars(thing).items():
+    bases = [base for base in thing.__mro__ if base.__module__.startswith(f"{pda.__name__}.lake.")] or [thing]
+    for member, value in [item for base in bases for item in vars(base).items()]:
         found = value.fget if isinstance(value, property) else getattr(value, "func", value)
         if member.startswith("_") or not callable(found) or not found.__doc__:
             continue

@@ -7,8 +7,8 @@ from contextlib import suppress
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import integrity, maintenance
-from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.load import Content, LoadResult, snapshot_text
+from polydoc_analytics.lake.ledger import Ledger, snapshot_text
+from polydoc_analytics.lake.load import Content, LoadResult
 from polydoc_analytics.lake.location import is_lake
 from polydoc_analytics.lake.schemas import LedgerRow
 from polydoc_analytics.lake.storage.local import Storage

@@ -8,41 +8,32 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from polydoc_analytics.errors import LakeError, UsageError, require_extra, translating
+from polydoc_analytics.errors import LakeError, UsageError, translating
 from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake import erasure, integrity, maintenance, repair
-from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import ConflictError, Table, entry_name
 from polydoc_analytics.lake.engines import is_spark
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.known_loads import known_load, result_of_known_load
-from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.load import Content, Load, LoadResult, snapshot_text
-from polydoc_analytics.lake.location import is_lake, raise_if_among_sources, raise_if_file, raise_if_no_place
+from polydoc_analytics.lake.load import Content, Load, LoadResult
+from polydoc_analytics.lake.location import is_lake, raise_if_among_sources, raise_if_no_place
+from polydoc_analytics.lake.reader import LakeReader
 from polydoc_analytics.lake.resolve import LakeRef, paths_of, resolve
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow
-from polydoc_analytics.lake.snapshot import Snapshot, open_snapshot
 from polydoc_analytics.lake.spark.exports import exports_of
 from polydoc_analytics.lake.spark.lake_session import spark_session
 from polydoc_analytics.lake.spark.load import ClusterLoad
 from polydoc_analytics.lake.spark.session import checked
-from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, json_of, json_text
-from polydoc_analytics.lake.storage.object_store import place_of
+from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, json_text
 from polydoc_analytics.loaders.executor import in_background
 from polydoc_analytics.loaders.files import name_of
 from polydoc_analytics.loaders.options import Progress, ReadOptions
 from polydoc_analytics.loaders.tables import Table as InMemory
-from polydoc_analytics.model.summary import summary_html
 from polydoc_analytics.safe_text import display_address
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from polydoc_analytics.lake.diff import LakeDiff
 
 _MAX_TRIES = 12
 
@@ -50,7 +41,7 @@ Notify = Callable[[str], None]
 
 
 @translating(LakeError, "the lake cannot be read or written")
-class Lake:
+class Lake(LakeReader):
     """A lake in a folder or under a URI of an object store (s3://, gs://, az://), created when it is first written to.
 
     Writers queue for its lock, readers never wait: the last row of the ledger pins what they see.
@@ -64,41 +55,8 @@ class Lake:
         storage_options: Mapping[str, str] | None = None,
         talk: Notify | None = None,
     ) -> None:
-        require_extra("lake", "a lake")
-        self.place = place_of(os.fspath(uri), storage_options)
-        self._talk = talk
-
-    @property
-    def exists(self) -> bool:
-        """Check whether there is a lake, whole or not."""
-        return is_lake(self.place)
-
-    @property
-    def id(self) -> str:
-        """The lake's own id, a UUID: made with the lake and kept, whatever is loaded, compacted, erased or repaired.
-
-        Raises LakeError where there is no lake.
-        """
-        self.raise_if_none()
-        return str(Table(self.place, "loads").open().delta.metadata().id)
-
-    def __repr__(self) -> str:
-        """Name the lake."""
-        return f"Lake({self.place.shown!r})"
-
-    def _repr_html_(self) -> str:
-        """Summarise the lake in a notebook: its runs and its newest load."""
-        last = Ledger(self.place).last if is_lake(self.place) else None
-        newest = {"newest load": snapshot_text(last)} if last else {}
-        return summary_html("Lake", {"place": self.place.shown, "runs": f"{last.runs:,}" if last else "none", **newest})
-
-    def raise_if_none(self) -> None:
-        """Raise LakeError where there is no lake; for what must never make one. Nothing is written."""
-        if self.exists:
-            return
-        if isinstance(self.place, LocalPlace):
-            raise_if_file(Path(self.place.shown))
-        raise LakeError(f"no lake at {self.place.shown}; `polydoc-analytics ingest` or `sync` makes one")
+        super().__init__(uri, storage_options=storage_options)
+        self._notify = talk
 
     def raise_if_among(self, paths: Iterable[str]) -> None:
         """Raise LakeError where the lake lies in a folder that is to be loaded into it."""
@@ -199,8 +157,8 @@ class Lake:
             if self._has_many_small_files():
                 self._keep(lambda folder, load: maintenance.compact(self.place, folder, load, None))
         except LakeError as error:
-            if self._talk:
-                self._talk(f"{error} (while its small files were put together; the load is in the lake)")
+            if self._notify:
+                self._notify(f"{error} (while its small files were put together; the load is in the lake)")
 
     def _has_many_small_files(self) -> bool:
         tables = (Table(self.place, name).open() for name in integrity.PINNED)
@@ -277,14 +235,14 @@ class Lake:
         """
         self.raise_if_none()
         load = maintenance.new_load()
-        with self.place.staging(load) as folder, self.place.lock(self._talk):
+        with self.place.staging(load) as folder, self.place.lock(self._notify):
             return repair.repair(self.place, folder, load)
 
     def _exclusively(self, write: Callable[[], Any]) -> Any:
         """Write under the lake's lock, and once more where somebody who does not know the lock came between."""
         for attempt in range(_MAX_TRIES):
             try:
-                with self.place.lock(self._talk):
+                with self.place.lock(self._notify):
                     self._create()
                     integrity.undo_unfinished(self.place)
                     return write()
@@ -298,109 +256,13 @@ class Lake:
         for name in TABLES:
             Table(self.place, name).create()
 
-    def snapshot(self, as_of: int | str | date | datetime | None = None, timezone: str = "UTC") -> Snapshot:
-        """Open the snapshot of now, or as of a load or an instant (a day: its end in ``timezone``).
-
-        Nothing is copied: the snapshot names the files that hold its rows. Raises LakeError where there is no lake or
-        it is damaged, UsageError where ``as_of`` means nothing.
-        """
-        self.raise_if_none()
-        return open_snapshot(self.place, as_of, timezone)
-
-    def diff(
-        self,
-        before: int | str | date | datetime,
-        after: int | str | date | datetime | None = None,
-        timezone: str = "UTC",
-    ) -> LakeDiff:
-        """Return the changes from ``before`` to ``after``: figures by account and language, and the runs behind them.
-
-        Both are loads (number or name) or instants (a day: its end in ``timezone``), as ``snapshot`` takes them;
-        ``after`` is by default the newest load. Raises LakeError where there is no lake or it is damaged, UsageError
-        where one means nothing.
-        """
-        from polydoc_analytics.lake.diff import compare
-
-        return compare(self.snapshot(before, timezone), self.snapshot(after, timezone))
-
-    def running(self, before: datetime | None = None) -> list[dict[str, Any]]:
-        """Return id, account_id and created_at of the runs that are Running, the oldest first.
-
-        Only those created ``before`` an instant, where it is given.
-        """
-        snapshot = self.snapshot()
-        when = "" if before is None else f"and created_at < timestamptz '{before.astimezone(UTC).isoformat(sep=' ')}'"
-        sql = f"""
-            select id, account_id, created_at from {snapshot.relation}
-            where status = 'Running' {when} order by created_at, id"""
-        with reading(self.place, Path()) as con:
-            rows: list[dict[str, Any]] = con.sql(sql).to_arrow_table().to_pylist()
-        return rows
-
-    def accounts(self) -> list[str]:
-        """Return the ids of the accounts that have runs in the lake, in order."""
-        snapshot = self.snapshot()
-        with reading(self.place, Path()) as con:
-            rows = con.sql(f"select distinct account_id from {snapshot.relation} order by account_id").fetchall()
-        return [row[0] for row in rows]
-
-    def source_names(self) -> list[str]:
-        """Return the names of the sources that were synced into the lake."""
-        names = (file.name for file in self.place.files(SOURCES))
-        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
-
-    def source_state(self, name: str) -> dict[str, Any]:
-        """Load the stored state of a source: kind, last_success_at, last_error, cursor; empty before a sync."""
-        return json_of(self.place, f"{SOURCES}/{name}.json")
-
     def remember(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace what the lake remembers of the source ``name`` by ``state``, durably; erased accounts are struck."""
         self.place.write(f"{SOURCES}/{name}.json", json_text(self.refused_accounts().strike_all(dict(state))))
 
     def name_accounts(self, names: Mapping[str, str]) -> None:
         """Add names of accounts, by account id, to those that are known; a new name replaces an old one."""
-        with self.place.lock(self._talk):
+        with self.place.lock(self._notify):
             refusing = self.refused_accounts()
             admitted = {account: name for account, name in names.items() if not refusing.holds(account)}
             self.place.write(ACCOUNTS, json_text({**self.account_names(), **admitted}))
-
-    def account_names(self) -> dict[str, str]:
-        """Return the names of accounts that sources have brought, by account id."""
-        return json_of(self.place, ACCOUNTS)
-
-    def loads(self) -> pl.DataFrame:
-        """Return the ledger as a frame, one row a load in the order of their numbers; times are UTC.
-
-        What it did: number, load (its name), kind (ingest, sync, compact, erase, readmit, repair), source, content_hash
-        and content_bytes (of a file, else null; an erasure has the hash of the lake's key), is_authority, started_at,
-        committed_at, detail, tool_version, format_version. How rows are accounted for: read, inserted, updated,
-        unchanged, duplicates, quarantined (of these new_quarantined were new), erased, conflicts. What the lake holds
-        since: runs, created_low to created_high and finished_low to finished_high (µs since 1970 UTC), languages as
-        sent, and the versions of its tables, runs_version, history_version and quarantine_version.
-        """
-        import polars as pl
-
-        frame = self._frame("loads", "number")
-        erased = pl.col("read") - pl.sum_horizontal("inserted", "updated", "unchanged", "duplicates", "quarantined")
-        return frame.insert_column(frame.get_column_index("conflicts"), frame.select(erased=erased).to_series())
-
-    def history(self) -> pl.DataFrame:
-        """Return the states that were superseded: the Run's columns, load, superseded_by and is_corrected."""
-        return self._frame("history", "id, load")
-
-    def quarantine(self) -> pl.DataFrame:
-        """Return the quarantined rows: load, source, line, reason, raw and, for CSV, header."""
-        return self._frame("quarantine", "load, source, line")
-
-    def _frame(self, name: str, order: str) -> pl.DataFrame:
-        import polars as pl
-
-        snapshot = self.snapshot()
-        version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
-        table = Table(self.place, name).open(version)
-        integrity.raise_if_files_damaged(self.place, table)
-        with reading(self.place, Path()) as con:
-            found = con.sql(f"select * from {scan(table.paths(), name)} order by {order}").to_arrow_table()
-        frame = pl.from_arrow(found)
-        assert isinstance(frame, pl.DataFrame)
-        return frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +114,16 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path, table: str) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(pa.Table.from_pylist(list(rows), schema=table_schema(table)), path, compression="zstd")
+
+
+def committed_after(last: LedgerRow | None) -> datetime:
+    """Return the present, later than the last load's even where the clock was set back."""
+    now = datetime.now(UTC)
+    return now if last is None else max(now, last.committed_at + timedelta(microseconds=1))
+
+
+def snapshot_text(row: LedgerRow | None) -> str:
+    """Name a snapshot: its load's number and name, and when that was committed (UTC)."""
+    if row is None:
+        return "no load"
+    return f"load {row.number} ({row.load}), {row.committed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

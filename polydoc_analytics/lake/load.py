@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from polydoc_analytics.ingest.results import CountsByName, Staged
 from polydoc_analytics.lake.changes import Changes, Comparison, reading, scan
 from polydoc_analytics.lake.delta_table import Table, base_name
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
-from polydoc_analytics.lake.ledger import Ledger, write_rows
+from polydoc_analytics.lake.ledger import Ledger, committed_after, snapshot_text, write_rows
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.resolve import Source
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
@@ -276,16 +276,3 @@ def _without(refusing: RefusedAccounts, staged: Staged, work: Path) -> Staged:
     return replace(
         staged, folder=folder, manifest=manifest, counts=counts, quarantine=quarantine, refused=staged.refused + refused
     )
-
-
-def committed_after(last: LedgerRow | None) -> datetime:
-    """Return the present, later than the last load's even where the clock was set back."""
-    now = datetime.now(UTC)
-    return now if last is None else max(now, last.committed_at + timedelta(microseconds=1))
-
-
-def snapshot_text(row: LedgerRow | None) -> str:
-    """Name a snapshot: its load's number and name, and when that was committed (UTC)."""
-    if row is None:
-        return "no load"
-    return f"load {row.number} ({row.load}), {row.committed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

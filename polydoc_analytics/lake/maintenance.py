@@ -14,8 +14,7 @@ from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.data_file import DataFile
 from polydoc_analytics.lake.delta_table import Table
-from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.load import committed_after
+from polydoc_analytics.lake.ledger import Ledger, committed_after
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.storage.local import Storage

@@ -20,7 +20,7 @@ from polydoc_analytics.loaders.tables import Rows, Table, is_table, with_stream
 from polydoc_analytics.safe_text import display_address
 
 if TYPE_CHECKING:
-    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.reader import LakeReader
 
 _LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 
@@ -29,7 +29,7 @@ _LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
 class LakeRef:
     """A lake as a source."""
 
-    lake: Lake
+    lake: LakeReader
 
     @property
     def name(self) -> str:
@@ -62,9 +62,9 @@ def resolve(
         raise _no_source(type(source).__name__)
     if isinstance(source, Iterable):
         return _list(source if isinstance(source, list) else _all(source), options, check_paths)
-    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.reader import LakeReader
 
-    if not isinstance(source, Lake):
+    if not isinstance(source, LakeReader):
         raise _no_source(type(source).__name__)
     return LakeRef(source)
 
@@ -148,8 +148,8 @@ def may_be_lake(text: str) -> bool:
 
 
 def _lake_at(text: str) -> LakeRef | None:
-    from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.lake.location import is_lake
+    from polydoc_analytics.lake.reader import LakeReader
     from polydoc_analytics.lake.storage.object_store import place_of
 
-    return LakeRef(Lake(text)) if is_lake(place_of(text, None)) else None
+    return LakeRef(LakeReader(text)) if is_lake(place_of(text, None)) else None

@@ -13,8 +13,7 @@ from polydoc_analytics.ingest.manifest import ROW_GROUP_ROWS, Scan
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.delta_table import Table
-from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.load import snapshot_text
+from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, LedgerRow
 from polydoc_analytics.lake.storage.local import Storage
 from polydoc_analytics.model.sql_names import quoted

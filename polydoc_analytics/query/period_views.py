@@ -1,4 +1,4 @@
-"""What an explanation and an outlook need of a database, which makes them."""
+"""The part of a database that explanations and outlooks are made from."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from polydoc_analytics.query.run_relation import RunRelation, scan_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.reader import LakeReader
     from polydoc_analytics.lake.snapshot import Snapshot
 
 AsOf = int | str | date | datetime | None
@@ -93,7 +93,7 @@ def raise_if_as_of(as_of: AsOf) -> None:
         raise UsageError("as of needs a lake; this source knows the present alone")
 
 
-def _of_lake(lake: Lake, as_of: AsOf, timezone: str) -> RunRelation:
+def _of_lake(lake: LakeReader, as_of: AsOf, timezone: str) -> RunRelation:
     return replace(_of_snapshot(lake.snapshot(as_of, timezone)), account_names=lake.account_names(), lake=lake)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-    from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.lake.reader import LakeReader
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class RunRelation:
     passed_over: tuple[PassedOver, ...] = ()
     prepare: Callable[[duckdb.DuckDBPyConnection], None] = lambda con: None
     account_names: Mapping[str, str] = field(default_factory=dict)
-    lake: Lake | None = None
+    lake: LakeReader | None = None
     load_number: int = 0
     scans: tuple[Scan, ...] = ()
 

@@ -19,8 +19,8 @@ from polydoc_analytics.lake.data_file import DataFile, described
 from polydoc_analytics.lake.delta_table import Table
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
-from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.load import LoadResult, Origin, ledger_row, snapshot_text
+from polydoc_analytics.lake.ledger import Ledger, snapshot_text
+from polydoc_analytics.lake.load import LoadResult, Origin, ledger_row
 from polydoc_analytics.lake.merge import merge_queries
 from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.lake.spark.exports import Exports, for_cluster
