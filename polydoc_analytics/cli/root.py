@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from polydoc_analytics.cli.flag_values import take_texts_as_they_come
 from polydoc_analytics.errors import UsageError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -43,7 +44,18 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}
 """Help is as wide as the terminal; click's own limit is 80 columns."""
 
 
-class Command(TyperCommand):
+class _Quick:
+    """A command or group whose values of flags are taken without importing pydantic."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, the help option among them, ready to take texts as they come."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            take_texts_as_they_come(parameter)
+        return parameters
+
+
+class Command(_Quick, TyperCommand):
     """A command whose help has its own options first, then the shared ones in groups."""
 
     def __init__(self, **arguments: Any) -> None:
@@ -87,7 +99,7 @@ def _place(option: Any) -> int:
     return 2 + _PANELS.index(panel) if panel else 1
 
 
-class _Group(TyperGroup):
+class _Group(_Quick, TyperGroup):
     """A group of commands; those of the application stand in the order of ``MODULES``."""
 
     def __init__(self, **arguments: Any) -> None:
