@@ -12,9 +12,11 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "language_names"
 TABLES = (
     *(f"{naming}_{category}" for naming in ("en", "und") for category in ("language", "script", "territory")),
-    *("english_names", "own_names", "prefixes", "macrolanguages", "regions", "spoken"),
+    *("english_names", "own_names", "prefixes", "macrolanguages", "regions", "spoken", "frequent"),
 )
-"""The tables: code by name, in English (en) or in any language (und); names by code; and parts of the registry."""
+"""The tables: code by name, in English (en) or in any language (und); names by code; parts of the registry; and the
+tag and name of each text that is sent often.
+"""
 
 _MAX_SEARCHES = 64
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import langcodes
 import pytest
 from language_data.name_data import CODE_TO_NAMES
@@ -9,7 +12,7 @@ from language_data.names import normalize_name
 from support.language_tables import tables
 
 from polydoc_analytics.model.language_tables import TABLES, Table, name_key, table
-from polydoc_analytics.model.languages import language
+from polydoc_analytics.model.languages import by_rules, language
 
 MADE = tables()
 
@@ -50,3 +53,31 @@ def test_tags_have_the_names_that_langcodes_displays() -> None:
     known = {found.tag: found.name for found in map(language, tags) if found.known}
     assert len(known) > 8_000
     assert known == {tag: langcodes.Language.get(tag).display_name() for tag in known}
+
+
+def test_a_frequent_text_is_recognised_as_by_the_rules_however_it_is_written() -> None:
+    keys = list(MADE["frequent"])
+    texts = [*keys, *map(str.upper, keys), *map(str.title, keys), *(key.replace("-", "_") for key in keys)]
+    assert len(texts) > 10_000
+    assert [text for text in texts if language(text) != by_rules(text)] == []
+
+
+def test_what_is_sent_often_is_recognised_without_langcodes() -> None:
+    texts = [
+        "de",
+        "pt_BR",
+        "PT-br",
+        "German",
+        "Brazilian Portuguese",
+        "Chinese (Simplified)",
+        "français",
+        "deu",
+        "house style 7",
+    ]
+    code = f"""if True:
+        import sys
+        from polydoc_analytics.model.languages import languages
+        print(*(found.tag for found in languages({texts!r}).values()), "langcodes" in sys.modules, sep="|")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
+    assert done.stdout.strip() == "de|pt-BR|pt-BR|de|pt-BR|zh-Hans|fr|de|house style 7|False"

@@ -11,7 +11,21 @@ from language_data.population_data import LANGUAGE_SPEAKING_POPULATION
 from language_data.registry_parser import parse_registry
 from language_data.util import data_filename
 
+from polydoc_analytics.model.language_synonyms import LANGUAGE_SYNONYMS
 from polydoc_analytics.model.language_tables import FOLDER, TABLES
+from polydoc_analytics.model.languages import by_rules, frequent_key
+
+_SCRIPTS = (
+    "zh-Hans",
+    "zh-Hant",
+    "zh-Hans-CN",
+    "zh-Hans-SG",
+    "zh-Hant-TW",
+    "zh-Hant-HK",
+    "sr-Latn",
+    "sr-Cyrl",
+    "es-419",
+)
 
 
 def _names(naming: str, category: str) -> dict[str, str]:
@@ -36,8 +50,24 @@ def tables() -> dict[str, Mapping[str, str]]:
     made["macrolanguages"] = {row["Subtag"]: row["Macrolanguage"] for row in languages if "Macrolanguage" in row}
     made["regions"] = {row["Subtag"]: "" for row in regions if "Private use" not in row["Description"]}
     made["spoken"] = {tag: "" for tag, people in LANGUAGE_SPEAKING_POPULATION.items() if people}
+    made["frequent"] = _frequent(made)
     assert tuple(made) == TABLES
     return made
+
+
+def _frequent(made: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Tag and English name of the languages with a code of two letters: by codes, names, and those of their regions."""
+    codes = [code for code in made["english_names"] if code.isalpha() and code.islower()]
+    two = [code for code in codes if len(code) == 2]
+    three = [code for code in codes if len(code) == 3 and len(by_rules(code).tag) == 2]
+    regional = [tag for tag in made["spoken"] if tag[2:3] == "-"]
+    tags = [*two, *three, *regional, *_SCRIPTS]
+    named = [by_rules(tag).name for tag in tags]
+    named += [name for name, tag in made["en_language"].items() if len(tag.partition("-")[0]) == 2]
+    named += [f"{script} Chinese" for script in ("Simplified", "Traditional")]
+    texts = [*tags, *named, *(made["own_names"].get(code, code) for code in two), *LANGUAGE_SYNONYMS]
+    found = {frequent_key(text): by_rules(text) for text in texts}
+    return {key: f"{one.tag} {one.name}" for key, one in found.items() if one.known}
 
 
 def main() -> None:
