@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 
+from langcodes.data_dicts import LANGUAGE_REPLACEMENTS
 from language_data.name_data import CODE_TO_NAMES
 from language_data.names import load_trie
 from language_data.population_data import LANGUAGE_SPEAKING_POPULATION
@@ -57,9 +58,8 @@ def tables() -> dict[str, Mapping[str, str]]:
 
 def _frequent(made: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Tag and English name of the languages with a code of two letters: by codes, names, and those of their regions."""
-    codes = [code for code in made["english_names"] if code.isalpha() and code.islower()]
-    two = [code for code in codes if len(code) == 2]
-    three = [code for code in codes if len(code) == 3 and len(by_rules(code).tag) == 2]
+    two = [code for code in made["english_names"] if len(code) == 2 and code.islower()]
+    three = [code for code in LANGUAGE_REPLACEMENTS if len(code) == 3 and len(by_rules(code).tag) == 2]
     regional = [tag for tag in made["spoken"] if tag[2:3] == "-"]
     tags = [*two, *three, *regional, *_SCRIPTS]
     named = [by_rules(tag).name for tag in tags]
