@@ -195,18 +195,18 @@ def internal(error: BaseException) -> str:
     )
 
 
-def first_line(error: BaseException, most: int | None = None) -> str:
+def first_line(error: BaseException, max_width: int | None = None) -> str:
     """Return an error's first line, and the cause of it that the last one tells where there is a chain of causes.
 
     What DuckDB proposes in a second line stands behind it. It is the error's kind where it says nothing, and ends after
-    ``most`` characters.
+    ``max_width`` characters.
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if lines[0].startswith("Traceback "):  # DuckDB tells so what Python raised that it had called
         lines = [line for line in lines[1:] if not line.startswith(" ")] or lines
     *_, cause = _CAUSE.split(lines[-1])
     hint = "".join(f" {line.strip()}" for line in lines[1:2] if line.startswith(_HINTS))
-    return (lines[0].strip() + hint + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:most]
+    return (lines[0].strip() + hint + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:max_width]
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:

@@ -69,9 +69,9 @@ def without_credentials(text: str) -> str:
     return _PASSWORD.sub(rf"\1={HIDDEN}", _LOGIN.sub("", text))
 
 
-def _display_in_text(found: str) -> str:
-    address = found.rstrip(").,;:]}")
-    return (display_address(address) if any(mark in address for mark in "@?#;") else address) + found[len(address) :]
+def _display_in_text(text: str) -> str:
+    address = text.rstrip(").,;:]}")
+    return (display_address(address) if any(mark in address for mark in "@?#;") else address) + text[len(address) :]
 
 
 def secrets_of(address: str) -> list[str]:

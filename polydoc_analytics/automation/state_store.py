@@ -26,13 +26,13 @@ class StateStore:
         self._token: bytes | None = None
 
     @contextmanager
-    def lock(self, talk: Any = None) -> Iterator[None]:
+    def lock(self, notify: Any = None) -> Iterator[None]:
         """Be the one scheduler of the lake; loads into the lake go on meanwhile.
 
         In an object store the lock is a lease, which whoever sleeps too long loses: then nothing is written, and so
         nothing sent, any more, but LakeError raised.
         """
-        with self.place.lock(talk):
+        with self.place.lock(notify):
             if not self.place.is_local:
                 self._token = uuid.uuid4().hex.encode()
                 self.place.write(_OWNER, self._token)

@@ -93,18 +93,18 @@ def explain(
         _print_tables(db, found, frame, by, top, out)
 
 
-def _frame(found: Explanation, by: str | None) -> pl.DataFrame:
+def _frame(explanation: Explanation, by: str | None) -> pl.DataFrame:
     """Select the effects, or those of each account or language, the greatest differences first."""
     import polars as pl
 
     if by is None:
-        return found.effects
-    frame = found.by_account if by == "account" else found.by_language
+        return explanation.effects
+    frame = explanation.by_account if by == "account" else explanation.by_language
     greatest = pl.col("difference").abs()
     return frame.sort(greatest, frame.columns[0], descending=[True, False], nulls_last=True)
 
 
-def _print_json(db: Database, found: Explanation) -> None:
+def _print_json(db: Database, explanation: Explanation) -> None:
     from polydoc_analytics.cli.tables import instant_text
 
     def side(which: Any) -> dict[str, Any]:
@@ -118,14 +118,14 @@ def _print_json(db: Database, found: Explanation) -> None:
         }
 
     names = ("effects", "by_account", "by_language", "cells")
-    content = envelope("explain", db, None, sections={name: getattr(found, name) for name in names})
+    content = envelope("explain", db, None, sections={name: getattr(explanation, name) for name in names})
     more = {
-        "measure": found.measure,
-        "before": side(found.before),
-        "now": side(found.now),
-        "difference": found.difference,
-        "whole_effects": found.whole_effects,
-        "sentence": found.sentence,
+        "measure": explanation.measure,
+        "before": side(explanation.before),
+        "now": side(explanation.now),
+        "difference": explanation.difference,
+        "whole_effects": explanation.whole_effects,
+        "sentence": explanation.sentence,
     }
     print_json(
         {
@@ -138,7 +138,7 @@ def _print_json(db: Database, found: Explanation) -> None:
 
 def _print_tables(
     db: Database,
-    found: Explanation,
+    explanation: Explanation,
     frame: pl.DataFrame,
     by: str | None,
     top: int | None,
@@ -146,17 +146,17 @@ def _print_tables(
 ) -> None:
     import polars as pl
 
-    print(found.sentence)
+    print(explanation.sentence)
     print()
-    title = f"What moved {found.measure.replace('_', ' ')}{as_of_text(db)}"
+    title = f"What moved {explanation.measure.replace('_', ' ')}{as_of_text(db)}"
     if by is None:
-        whole = found.whole_effects
+        whole = explanation.whole_effects
         values = [whole.get(effect) for effect in frame["effect"]]
         shown = pl.DataFrame({"effect": frame["effect"], "difference": pl.Series(values, dtype=pl.Int64)})
-        last = [{"effect": "total", "difference": found.difference}]
+        last = [{"effect": "total", "difference": explanation.difference}]
     else:
         title += f", by {by}"
-        shown, last = named(_rounded(frame), db), [_total(found, frame)]
+        shown, last = named(_rounded(frame), db), [_total(explanation, frame)]
         shown = shown.head(top or _MAX_ROWS)
     if out.format == "markdown":
         print_plain(shown, out)
@@ -180,6 +180,6 @@ def _rounded(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**frame.schema, **dict.fromkeys(names, pl.Int64)})
 
 
-def _total(found: Explanation, frame: pl.DataFrame) -> dict[str, Any]:
-    sums = {"before": found.before.total, "now": found.now.total, "difference": found.difference}
-    return {frame.columns[0]: "total", **sums, **found.whole_effects}
+def _total(explanation: Explanation, frame: pl.DataFrame) -> dict[str, Any]:
+    sums = {"before": explanation.before.total, "now": explanation.now.total, "difference": explanation.difference}
+    return {frame.columns[0]: "total", **sums, **explanation.whole_effects}

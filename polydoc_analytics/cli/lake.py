@@ -159,7 +159,7 @@ def compact(
     """
     out = opt.output(no_color=no_color)
     target = opened_lake(lake, opt.configured(config), out)
-    plan = target.compact(retention) if run else target.upkeep(retention)
+    plan = target.compact(retention) if run else target.plan_compaction(retention)
     verb = "" if run else "would be "
     for name, files in plan.small.items():
         if files:

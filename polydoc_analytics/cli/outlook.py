@@ -93,20 +93,20 @@ def outlook(
         out.table(with_short_accounts(shown, db), title=title, keys=keys)
 
 
-def _head(found: Any) -> dict[str, Any]:
+def _head(forecast: Any) -> dict[str, Any]:
     """Return the envelope's part on an outlook: its period in place of the connection's, measure and sentence."""
     from polydoc_analytics.cli.tables import instant_text
 
     return {
         "schema_version": 1,
         "report": "outlook",
-        "timezone": found.interval.timezone,
-        "since": instant_text(found.interval.since),
-        "until": instant_text(found.interval.until),
-        "now": instant_text(found.now),
-        "measure": found.measure,
-        "history_days": found.history_days,
-        "sentence": found.sentence,
+        "timezone": forecast.interval.timezone,
+        "since": instant_text(forecast.interval.since),
+        "until": instant_text(forecast.interval.until),
+        "now": instant_text(forecast.now),
+        "measure": forecast.measure,
+        "history_days": forecast.history_days,
+        "sentence": forecast.sentence,
     }
 
 

@@ -119,7 +119,7 @@ def opened_lake(uri: str | None, settings: Settings, out: opt.Output, *, must_ex
     uri = uri or settings.lake
     if not uri:
         raise UsageError("which lake? pass --lake LAKE, or set `lake` in polydoc-analytics.toml")
-    lake = Lake(uri, talk=out.say)
+    lake = Lake(uri, notify=out.say)
     if must_exist:
         lake.raise_if_none()
     return lake
@@ -258,9 +258,9 @@ def _beginnings(ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _shared(one: str, other: str) -> int:
+def _shared(text: str, other: str) -> int:
     """Count the characters with which two texts begin alike."""
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False))
     return sum(1 for _ in alike)
 
 

@@ -59,8 +59,8 @@ def _header(parsed: Any, tables: Counter[Path]) -> Path:
     return path
 
 
-def _add(found: dict[Path, int], value: Any, path: Path, line: int) -> None:
+def _add(lines: dict[Path, int], value: Any, path: Path, line: int) -> None:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        found.setdefault((*path, key), line)
-        _add(found, inner, (*path, key), line)
+        lines.setdefault((*path, key), line)
+        _add(lines, inner, (*path, key), line)

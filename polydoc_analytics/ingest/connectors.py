@@ -146,11 +146,11 @@ Source = ApiSource | PostgresSource | FilesSource
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (ApiSource, PostgresSource, FilesSource)}
 
 
-def sources(found: Settings) -> dict[str, Source]:
+def sources(settings: Settings) -> dict[str, Source]:
     """Build the sources of the settings, by name."""
     return {
         name: KINDS[table.kind](name, **{key: value for key, value in table if key != "kind"})
-        for name, table in found.sources.items()
+        for name, table in settings.sources.items()
     }
 
 

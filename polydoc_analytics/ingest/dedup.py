@@ -28,7 +28,7 @@ _SPILL_BYTES = 64 * 1024 * 1024
 _MAX_LOAD = 0.75
 _FIRST_SLOTS = 1 << 21
 _SLOTS_AT_ONCE = 1 << 17
-_SETTLED_AT_ONCE = 200_000
+_RESOLVED_AT_ONCE = 200_000
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -78,9 +78,9 @@ class SeenHashes:
         while len(left):
             is_empty = slots[at] == 0
             slots[at[is_empty]] = hashes[is_empty]
-            is_settled = slots[at] == hashes
-            is_new[left[is_empty & is_settled]] = True
-            is_left = ~is_settled
+            is_stored = slots[at] == hashes
+            is_new[left[is_empty & is_stored]] = True
+            is_left = ~is_stored
             left, hashes, at = left[is_left], hashes[is_left], (at[is_left] + 1) & last
         return is_new
 
@@ -114,11 +114,11 @@ class Merge:
             self._spilled.append(path)
             self._held, self._held_bytes = [], 0
 
-    def resolve_conflicts(self, con: duckdb.DuckDBPyConnection, written: list[str]) -> Settled:
+    def resolve_conflicts(self, con: duckdb.DuckDBPyConnection, written: list[str]) -> Resolved:
         """Decide between the rows held back and those written to Parquet files; return the changes to make there."""
         self._seen = SeenHashes()  # of no use from here on, and the largest thing in memory
         if not self._held and not self._spilled:
-            return Settled(arrow_schema().empty_table(), {}, [])
+            return Resolved(arrow_schema().empty_table(), {}, [])
         held = pa.concat_tables(self._held) if self._held else arrow_schema().empty_table()
         con.register("held_in_memory", held)
         names = ", ".join(NAMES)
@@ -137,10 +137,10 @@ class Merge:
         # On disk where it is large; then a part of the ids at a time, for what ranks them stays in memory as a whole.
         con.execute(f"create temp table seen as {seen}")
         [(ids,)] = con.execute("select count(*) from held_ids").fetchall()
-        passes = -(-ids // _SETTLED_AT_ONCE)
+        passes = -(-ids // _RESOLVED_AT_ONCE)
         for part in range(passes):
             con.execute(f"""
-                {"insert into" if part else "create temp table"} settled {"" if part else "as"}
+                {"insert into" if part else "create temp table"} winners {"" if part else "as"}
                 with
                 members as (select * from seen where hash(id) % {passes} = {part}),
                 ranked as (
@@ -155,15 +155,15 @@ class Merge:
                 select ranked.*, files.file as written_in, files.is_conflict
                 from ranked join files using (id)
                 where place = 1 and (is_held or is_conflict)""")
-        late = con.sql(f"select {names} from settled where is_held order by created_at, id").to_arrow_table()
+        late = con.sql(f"select {names} from winners where is_held order by created_at, id").to_arrow_table()
         replaced = con.execute("""
-            select written_in, count(*) from settled where is_held and written_in is not null group by written_in""")
+            select written_in, count(*) from winners where is_held and written_in is not null group by written_in""")
         files: dict[str, int] = dict(replaced.fetchall())
-        conflicts = con.execute("select id from settled where is_conflict order by id").fetchall()
-        return Settled(late.cast(arrow_schema()), files, [row[0] for row in conflicts])
+        conflicts = con.execute("select id from winners where is_conflict order by id").fetchall()
+        return Resolved(late.cast(arrow_schema()), files, [row[0] for row in conflicts])
 
 
-class Settled:
+class Resolved:
     """The outcome of a merge: rows still to be written, how many rows they displace in which files, conflicts."""
 
     def __init__(self, late: pa.Table, files: dict[str, int], conflicts: list[str]) -> None:

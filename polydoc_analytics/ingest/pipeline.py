@@ -92,22 +92,22 @@ def stage(
     with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
         con.execute("set enable_external_file_cache = false")  # each file is read once
         try:
-            settled = merge.resolve_conflicts(con, written)
+            resolved = merge.resolve_conflicts(con, written)
         except duckdb.OutOfMemoryException:  # texts of tens of MB; of others any number of rows is merged
             raise SourceError(
                 "the source holds runs with texts too long to be merged in memory; lower longest_row in the settings, "
                 "so that such rows are quarantined"
             ) from None
-    expected = parts.rows - sum(settled.files.values()) + settled.late.num_rows
-    for path in sorted(settled.files):
-        parts.remove(path, settled.late["id"].combine_chunks())
-    parts.write(settled.late)
+    expected = parts.rows - sum(resolved.files.values()) + resolved.late.num_rows
+    for path in sorted(resolved.files):
+        parts.remove(path, resolved.late["id"].combine_chunks())
+    parts.write(resolved.late)
     parts.flush()
     kept = parts.rows
     if kept != expected:  # the duplicates below are what is left over, so a lost run would count as one of them
         raise AssertionError(f"{expected:,} runs were to be written, {kept:,} were")
     duplicates = read - kept - quarantine.rows - refused
-    counts = Counts(read, kept, duplicates, quarantine.rows, len(settled.conflicts))
+    counts = Counts(read, kept, duplicates, quarantine.rows, len(resolved.conflicts))
     manifest = parts.manifest(dict(counts))
     quarantine.close()
     return Staged(
@@ -115,7 +115,7 @@ def stage(
         manifest,
         counts,
         quarantine,
-        tuple(settled.conflicts),
+        tuple(resolved.conflicts),
         passed_over=readable.passed_over if isinstance(readable, Files) else (),
         refused=refused,
     )

@@ -41,7 +41,7 @@ class Changes:
     touched: tuple[str, ...]
 
 
-class Comparison:
+class LoadComparison:
     """Staged runs (unique ids) held against stored ones, both as Parquet files, in a DuckDB connection of its own."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Comparison:
         con: duckdb.DuckDBPyConnection,
         staged: Sequence[str],
         stored: Sequence[str],
-        past: Sequence[str],
+        history: Sequence[str],
         *,
         load: str,
         is_authority: bool,
@@ -59,7 +59,7 @@ class Comparison:
         self._view("staged", f"select * from {scan(staged, 'runs')}")
         self._view("split", "select '' as id where false")  # known since they were staged
         self._view("stored", f"select * rename (filename as file) from {scan(stored, 'runs', with_file=True)}")
-        self._view("past", f"select * from {scan(past, 'history')}")
+        self._view("past", f"select * from {scan(history, 'history')}")
 
     def changes(self) -> Changes:
         """Decide for each staged run; the tables of the merge are left in the connection."""

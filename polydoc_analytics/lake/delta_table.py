@@ -37,7 +37,7 @@ class FormatError(LakeError):
     """The table is whole, but of another format, or written with features that this program does not read."""
 
 
-class Table:
+class LakeTable:
     """A Delta table of a lake. Deletion vectors, column mapping and other writers' features are refused."""
 
     def __init__(self, place: Storage, name: str) -> None:
@@ -63,7 +63,7 @@ class Table:
         self.place.fsync_folders([self.name])
         self.fsync(0)
 
-    def open(self, version: int | None = None) -> Table:
+    def open(self, version: int | None = None) -> LakeTable:
         """Open the table at a version, or at its newest one; raises LakeError where it cannot be read right."""
         from deltalake import DeltaTable
 

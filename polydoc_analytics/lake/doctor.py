@@ -154,7 +154,7 @@ def _of_texts(snapshot: Snapshot) -> list[Finding]:
 
 
 def _of_files(lake: Lake) -> list[Finding]:
-    small = lake.upkeep().small
+    small = lake.plan_compaction().small
     many = {name: len(files) for name, files in small.items() if len(files) > MANY_FILES}
     return [
         Finding("doubt", f"{name} is in {count} small files", "`polydoc-analytics lake compact --run`")

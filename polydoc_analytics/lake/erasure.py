@@ -10,7 +10,7 @@ from typing import Any
 
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.delta_table import LOG, Table, base_name
+from polydoc_analytics.lake.delta_table import LOG, LakeTable, base_name
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts, key_checksum, new_name
 from polydoc_analytics.lake.id_spellings import Spelling
 from polydoc_analytics.lake.ledger import Ledger
@@ -48,7 +48,7 @@ def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | 
     renamed = _renamed_sources(place, spelling)
     versions, removed = {}, {}
     for name, condition in of_account.items():
-        table = Table(place, name).open()
+        table = LakeTable(place, name).open()
         columns, touched = "*", condition
         if name == "quarantine" and renamed:
             cases = " ".join(f"when {quoted(old)} then {quoted(new)}" for old, new in renamed.items())
@@ -137,15 +137,15 @@ def erase_from_schedule(place: Storage, account: str, *, keep_documents: bool) -
     not delivered yet of them is not sent any more. To be called without the lake's lock, for a scheduler may hold its
     own while it waits for that.
     """
-    shelf = place_of(place.path(SCHEDULE), place.storage_options)
-    names = [name for name in shelf.walk() if name.endswith(".json")]
+    schedule = place_of(place.path(SCHEDULE), place.storage_options)
+    names = [name for name in schedule.walk() if name.endswith(".json")]
     if not names:
         return []
     spelling, documents = Spelling(account), []
-    with shelf.lock():
+    with schedule.lock():
         for name in names:
             is_document = name.startswith(_EDITIONS) and not name.endswith((".letter.json", _FIGURES))
-            content = None if is_document else shelf.read(name)
+            content = None if is_document else schedule.read(name)
             if content is None:
                 continue
             with suppress(ValueError):
@@ -158,9 +158,9 @@ def erase_from_schedule(place: Storage, account: str, *, keep_documents: bool) -
                     before = [row for row in before if not any(map(spelling.is_in, row[1]))]
                 now = spelling.strike_all(before if not files else _without_documents(before, account))
                 if now != json.loads(content):
-                    shelf.write(name, json.dumps(now, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
+                    schedule.write(name, json.dumps(now, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
                 for file in files:
-                    shelf.remove(file)
+                    schedule.remove(file)
     return documents
 
 
@@ -199,11 +199,11 @@ def _without_documents(job: dict[str, Any], account: str) -> dict[str, Any]:
 def _remove_old_files(place: Storage, spelling: Spelling, last: LedgerRow) -> None:
     """Remove the data files that the newest versions do not use, and the part of a log that names the account."""
     for name in (*integrity.PINNED, "loads"):
-        vacuum(Table(place, name).open(), 0)
-        _shorten_log(place, Table(place, name).open(None if name == "loads" else last.version_of(name)), spelling)
+        vacuum(LakeTable(place, name).open(), 0)
+        _shorten_log(place, LakeTable(place, name).open(None if name == "loads" else last.version_of(name)), spelling)
 
 
-def _shorten_log(place: Storage, table: Table, spelling: Spelling) -> None:
+def _shorten_log(place: Storage, table: LakeTable, spelling: Spelling) -> None:
     """Let a log begin with a checkpoint where an older entry holds the id, as the statistics of other writers may."""
     older = [
         f"{table.name}/{LOG}/{file.name}"
@@ -228,7 +228,7 @@ def _log_names(place: Storage, name: str, spelling: Spelling) -> bool:
 
 def _renamed_sources(place: Storage, spelling: Spelling) -> dict[str, str]:
     """Return the sources of quarantined rows whose names hold the id, with the names that they are to have."""
-    rows = scan(Table(place, "quarantine").open().paths(), "quarantine")
+    rows = scan(LakeTable(place, "quarantine").open().paths(), "quarantine")
     with reading(place, Path()) as con:
         names = [row[0] for row in con.sql(f"select distinct source from {rows}").fetchall()]
     return {name: spelling.strike(name) for name in names if spelling.is_in(name)}
@@ -236,7 +236,7 @@ def _renamed_sources(place: Storage, spelling: Spelling) -> dict[str, str]:
 
 def _states_by_load(place: Storage, condition: str) -> list[tuple[str, str | None, int]]:
     """Return how many states that meet a condition came with which load and were superseded by which."""
-    runs, history = (scan(Table(place, name).open().paths(), name) for name in ("runs", "history"))
+    runs, history = (scan(LakeTable(place, name).open().paths(), name) for name in ("runs", "history"))
     with reading(place, Path()) as con:
         return con.sql(f"""
             select load, null, count(*) from {runs} where {condition} group by all
@@ -244,7 +244,7 @@ def _states_by_load(place: Storage, condition: str) -> list[tuple[str, str | Non
             select load, superseded_by, count(*) from {history} where {condition} group by all""").fetchall()
 
 
-def _files_with(table: Table, condition: str) -> tuple[list[str], int]:
+def _files_with(table: LakeTable, condition: str) -> tuple[list[str], int]:
     """Return the files with rows that meet a condition, and how many rows those are."""
     paths = table.paths()
     with reading(table.place, Path()) as con:
@@ -258,6 +258,6 @@ def _languages_left(place: Storage) -> set[str]:
     left: set[str] = set()
     with reading(place, Path()) as con:
         for name in ("runs", "history"):
-            rows = scan(Table(place, name).open().paths(), name)
+            rows = scan(LakeTable(place, name).open().paths(), name)
             left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())
     return left

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake.delta_table import LOG, Table, entry_name
+from polydoc_analytics.lake.delta_table import LOG, LakeTable, entry_name
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.storage.local import DAMAGED, Storage, way_back
 from polydoc_analytics.model.plurals import counted
@@ -41,7 +41,7 @@ def _raise_if_damaged(place: Storage, table: str, up_to: int | None) -> None:
         raise LakeError(f"{place.shown}/{name}: is damaged: empty or cut off; {way_back(place)}")
 
 
-def raise_if_files_damaged(place: Storage, table: Table, rows: int | None = None) -> None:
+def raise_if_files_damaged(place: Storage, table: LakeTable, rows: int | None = None) -> None:
     """Raise LakeError where a data file of the open version is missing or of another size than it was written with.
 
     Also where the files do not hold so many ``rows`` as the ledger says, as where an older log entry was lost.
@@ -129,18 +129,18 @@ def is_ours(file: str) -> bool:
     return _PART.fullmatch(file) is not None
 
 
-def damaged_files(place: Storage, table: Table) -> list[str]:
+def damaged_files(place: Storage, table: LakeTable) -> list[str]:
     """Return the data files of the open version that are missing or have another size."""
     sizes = {file.name: file.size for file in place.files(table.name)}
     return [file.name for file in table.files() if sizes.get(file.name) != file.size]
 
 
-def changed_files(place: Storage, table: Table) -> list[str]:
+def changed_files(place: Storage, table: LakeTable) -> list[str]:
     """Return the data files of the open version whose bytes have changed since they were written; all are read.
 
     Those that are missing or of another size are not among them.
     """
-    damaged, stored = set(damaged_files(place, table)), Table(place, table.name)
+    damaged, stored = set(damaged_files(place, table)), LakeTable(place, table.name)
     return [file.name for file in table.files() if file.name not in damaged and not stored.is_as_written(file.name)]
 
 
@@ -172,9 +172,9 @@ def undo_unfinished(place: Storage) -> None:
     fsync_newest(place)
     tables = []
     for name in PINNED:
-        pinned = Table(place, name).open(last.version_of(name) if last else 0)
+        pinned = LakeTable(place, name).open(last.version_of(name) if last else 0)
         raise_if_files_damaged(place, pinned, (last.runs if last else 0) if name == "runs" else None)
-        tables.append((Table(place, name).open(), pinned))
+        tables.append((LakeTable(place, name).open(), pinned))
     reverted = [(table, pinned) for table, pinned in tables if _names(table) != _names(pinned)]
     left = {table.name: left_overs(place, table, known) for table in (*(table for table, _ in tables), ledger.table)}
     if not place.is_local and (reverted or any(left.values())):
@@ -188,7 +188,7 @@ def undo_unfinished(place: Storage) -> None:
             place.remove(f"{name}/{file}")
 
 
-def _names(table: Table) -> set[str]:
+def _names(table: LakeTable) -> set[str]:
     return {file.name for file in table.files()}
 
 
@@ -197,10 +197,10 @@ def fsync_newest(place: Storage) -> None:
     for name in ("loads", *PINNED):
         versions = versions_of(place, name) if place.is_local else []
         if versions:
-            Table(place, name).fsync(versions[-1])
+            LakeTable(place, name).fsync(versions[-1])
 
 
-def left_overs(place: Storage, table: Table, known: Iterable[str]) -> list[str]:
+def left_overs(place: Storage, table: LakeTable, known: Iterable[str]) -> list[str]:
     """Return the names of what was left in a table's folder by loads that are not in the ledger, or half written."""
     known = set(known)
     used = _names(table)

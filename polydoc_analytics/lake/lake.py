@@ -15,7 +15,7 @@ from typing import Any
 from polydoc_analytics.errors import LakeError, UsageError, translating
 from polydoc_analytics.ingest.pipeline import stage
 from polydoc_analytics.lake import erasure, integrity, maintenance, repair
-from polydoc_analytics.lake.delta_table import ConflictError, Table, entry_name
+from polydoc_analytics.lake.delta_table import ConflictError, LakeTable, entry_name
 from polydoc_analytics.lake.engines import is_spark
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.known_loads import known_load, result_of_known_load
@@ -32,7 +32,7 @@ from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, 
 from polydoc_analytics.loaders.executor import in_background
 from polydoc_analytics.loaders.files import name_of
 from polydoc_analytics.loaders.options import Progress, ReadOptions
-from polydoc_analytics.loaders.tables import Table as InMemory
+from polydoc_analytics.loaders.tables import Table
 from polydoc_analytics.safe_text import display_address
 
 _MAX_TRIES = 12
@@ -46,6 +46,7 @@ class Lake(LakeReader):
 
     Writers queue for its lock, readers never wait: the last row of the ledger pins what they see.
     ``storage_options`` are those of the deltalake package; by default they come from the environment (AWS_…).
+    ``notify`` is called with a sentence where a writer waits for another; ``talk`` is its earlier name.
     """
 
     def __init__(
@@ -53,10 +54,11 @@ class Lake(LakeReader):
         uri: str | os.PathLike[str],
         *,
         storage_options: Mapping[str, str] | None = None,
+        notify: Notify | None = None,
         talk: Notify | None = None,
     ) -> None:
         super().__init__(uri, storage_options=storage_options)
-        self._notify = talk
+        self._notify = notify or talk
 
     def raise_if_among(self, paths: Iterable[str]) -> None:
         """Raise LakeError where the lake lies in a folder that is to be loaded into it."""
@@ -108,7 +110,7 @@ class Lake(LakeReader):
         is_plain = not (correct or strict or quarantine_to)
         if is_plain and (known := known_load(self.place, content)):
             return replace(result_of_known_load(self.place, known), passed_over=content.passed_over)
-        readable = InMemory((resolved.lake.snapshot(),)) if isinstance(resolved, LakeRef) else resolved
+        readable = Table((resolved.lake.snapshot(),)) if isinstance(resolved, LakeRef) else resolved
         with self.place.staging(load) as folder, in_background(content.digest) as begin:
             begin()
             runs, work = folder / "runs", folder / "work"
@@ -161,7 +163,7 @@ class Lake(LakeReader):
                 self._notify(f"{error} (while its small files were put together; the load is in the lake)")
 
     def _has_many_small_files(self) -> bool:
-        tables = (Table(self.place, name).open() for name in integrity.PINNED)
+        tables = (LakeTable(self.place, name).open() for name in integrity.PINNED)
         return any(len(maintenance.small_files(table)) > maintenance.MANY_FILES for table in tables)
 
     def _keep(self, do: Callable[[Path, str], Any]) -> Any:
@@ -171,10 +173,13 @@ class Lake(LakeReader):
         with self.place.staging(load) as folder:
             return self._exclusively(lambda: do(folder, load))
 
-    def upkeep(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Compaction:
+    def plan_compaction(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Compaction:
         """Plan a :meth:`compact`, without doing it."""
         self.snapshot()
         return maintenance.plan_compaction(self.place, retention_days)
+
+    upkeep = plan_compaction
+    """The earlier name of :meth:`plan_compaction`."""
 
     def compact(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Compaction:
         """Put small files together, sorted by created_at, and remove what no snapshot of the last days needs.
@@ -182,7 +187,7 @@ class Lake(LakeReader):
         The figures as of every load stay what they were. Returns what was done; raises UsageError for a retention of
         less than seven days.
         """
-        done = self.upkeep(retention_days)
+        done = self.plan_compaction(retention_days)
         self._keep(lambda folder, load: maintenance.compact(self.place, folder, load, retention_days))
         return done
 
@@ -223,8 +228,8 @@ class Lake(LakeReader):
         with ``doctor``.
         """
         last = self.snapshot().row
-        tables = [Table(self.place, name).open(last.version_of(name) if last else 0) for name in integrity.PINNED]
-        tables.append(Table(self.place, "loads").open())
+        tables = [LakeTable(self.place, name).open(last.version_of(name) if last else 0) for name in integrity.PINNED]
+        tables.append(LakeTable(self.place, "loads").open())
         return [f"{table.name}/{file}" for table in tables for file in integrity.changed_files(self.place, table)]
 
     def repair(self) -> repair.Repair:
@@ -254,7 +259,7 @@ class Lake(LakeReader):
         if self.place.exists(entry_name("loads", 1)):  # whoever made that had the tables on the disk before
             return
         for name in TABLES:
-            Table(self.place, name).create()
+            LakeTable(self.place, name).create()
 
     def remember(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace what the lake remembers of the source ``name`` by ``state``, durably; erased accounts are struck."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
 from polydoc_analytics.lake.storage.local import Storage, way_back
 from polydoc_analytics.model.epoch import from_us
@@ -23,7 +23,7 @@ class Ledger:
     """The rows of ``loads`` at one version of the table, in the order of their numbers."""
 
     def __init__(self, place: Storage, rows: tuple[LedgerRow, ...] | None = None) -> None:
-        self.table = Table(place, "loads").open()
+        self.table = LakeTable(place, "loads").open()
         self.rows = rows_of_ledger(place, self.table.paths()) if rows is None else rows
 
     @property

@@ -18,8 +18,8 @@ from polydoc_analytics.ingest.manifest import Export, Manifest, Part
 from polydoc_analytics.ingest.parquet import WRITE_OPTIONS
 from polydoc_analytics.ingest.quarantine import Quarantine
 from polydoc_analytics.ingest.results import CountsByName, Staged
-from polydoc_analytics.lake.changes import Changes, Comparison, reading, scan
-from polydoc_analytics.lake.delta_table import Table, base_name
+from polydoc_analytics.lake.changes import Changes, LoadComparison, reading, scan
+from polydoc_analytics.lake.delta_table import LakeTable, base_name
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.ledger import Ledger, committed_after, snapshot_text, write_rows
 from polydoc_analytics.lake.parquet import write_table
@@ -102,12 +102,12 @@ class Load(Origin):
         staged = self.staged if refusing.erasures.keys() <= self.refused else _without(refusing, self.staged, self.work)
         counted, manifest = staged.counts, staged.manifest
         with reading(place, self.work) as con:
-            runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
+            runs, history, quarantine = (LakeTable(place, name).open() for name in ("runs", "history", "quarantine"))
             stored = runs.paths()
             staged_files = [str(staged.folder / part.path) for part in manifest.parts]
             compared, changes = None, Changes(counted.runs, 0, 0, (), ())
             if stored and staged_files:
-                compared = Comparison(
+                compared = LoadComparison(
                     con, staged_files, stored, history.paths(), load=self.name, is_authority=self.is_authority
                 )
                 changes = compared.changes()
@@ -233,15 +233,15 @@ class Content:
         return self._digest
 
 
-def _sha256(one: Input) -> str:
+def _sha256(file: Input) -> str:
     try:
-        with open(one.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with open(file.path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(f"{one.name}: cannot be read: {error.strerror}") from None
+        raise SourceError(f"{file.name}: cannot be read: {error.strerror}") from None
 
 
-def _new_rejected(con: Any, staged: Staged, quarantine: Table) -> list[Rejected]:
+def _new_rejected(con: Any, staged: Staged, quarantine: LakeTable) -> list[Rejected]:
     """Return the rejected rows that are not in the lake's quarantine yet."""
     rows = list(staged.quarantine)
     known = scan(quarantine.paths(), "quarantine")

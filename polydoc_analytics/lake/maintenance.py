@@ -13,7 +13,7 @@ from polydoc_analytics.ingest.manifest import FILE_ROWS
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.data_file import DataFile
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger, committed_after
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
@@ -50,13 +50,13 @@ def plan_compaction(place: Storage, retention_days: int) -> Compaction:
         )
     small, left_over = {}, []
     for name in integrity.PINNED:
-        table = Table(place, name).open()
+        table = LakeTable(place, name).open()
         small[name] = [file.name for file in small_files(table)]
         left_over += [f"{name}/{file}" for file in vacuum(table, retention_days * 24, dry_run=True)]
     return Compaction(small, sorted(left_over))
 
 
-def small_files(table: Table) -> list[DataFile]:
+def small_files(table: LakeTable) -> list[DataFile]:
     """Return the files of a table that are worth putting together; none where there is only one."""
     small = [file for file in table.files() if file.rows < FILE_ROWS // 2]
     return small if len(small) > 1 else []
@@ -74,7 +74,7 @@ def compact(place: Storage, folder: Path, load: str, retention_days: int | None)
         return None
     versions, rewritten = {}, 0
     for name in integrity.PINNED:
-        table = Table(place, name).open()
+        table = LakeTable(place, name).open()
         small = small_files(table)
         if small:
             rewritten += len(small)
@@ -124,7 +124,7 @@ def new_load() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def rewrite(table: Table, names: list[str], condition: str, folder: Path, load: str, columns: str = "*") -> None:
+def rewrite(table: LakeTable, names: list[str], condition: str, folder: Path, load: str, columns: str = "*") -> None:
     """Replace files of a table by files of their rows that meet a condition."""
     place = table.place
     table.raise_if_not_as_written(names)
@@ -137,7 +137,7 @@ def rewrite(table: Table, names: list[str], condition: str, folder: Path, load: 
     table.add(load, written, names, is_rewrite=condition == "true")
 
 
-def vacuum(table: Table, hours: int, *, dry_run: bool = False) -> list[str]:
+def vacuum(table: LakeTable, hours: int, *, dry_run: bool = False) -> list[str]:
     """Remove the files that the newest version does not use, once they are older than ``hours``; return their names."""
     before = table.version
     try:

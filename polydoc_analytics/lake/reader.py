@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import LakeError, require_extra, translating
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.location import is_lake, raise_if_file
 from polydoc_analytics.lake.snapshot import Snapshot, open_snapshot
@@ -45,7 +45,7 @@ class LakeReader:
         Raises LakeError where there is no lake.
         """
         self.raise_if_none()
-        return str(Table(self.place, "loads").open().delta.metadata().id)
+        return str(LakeTable(self.place, "loads").open().delta.metadata().id)
 
     def __repr__(self) -> str:
         """Name the lake."""
@@ -153,7 +153,7 @@ class LakeReader:
 
         snapshot = self.snapshot()
         version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
-        table = Table(self.place, name).open(version)
+        table = LakeTable(self.place, name).open(version)
         integrity.raise_if_files_damaged(self.place, table)
         with reading(self.place, Path()) as con:
             found = con.sql(f"select * from {scan(table.paths(), name)} order by {order}").to_arrow_table()

@@ -13,7 +13,7 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.data_file import DataFile
-from polydoc_analytics.lake.delta_table import LOG, FormatError, Table
+from polydoc_analytics.lake.delta_table import LOG, FormatError, LakeTable
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
@@ -127,11 +127,11 @@ def _taken_in(place: Storage, name: str, plan: _Plan, folder: Path, load: str) -
     work.mkdir()
     with reading(place, folder) as con:
         sql = _rows_of_foreign(place, name, plan.rows, plan.files[name], plan.foreign[name])
-        return Table(place, name).publish(write_table(con.sql(sql), name, work, load))
+        return LakeTable(place, name).publish(write_table(con.sql(sql), name, work, load))
 
 
 def _set(place: Storage, name: str, load: str, files: list[DataFile]) -> int:
-    table = Table(place, name).open()
+    table = LakeTable(place, name).open()
     table.set_files(load, files)
     return table.version
 
@@ -160,7 +160,7 @@ def _plan(place: Storage) -> _Plan:
     if any(since == 0 for _, since in logs.values()):
         raise LakeError(f"{place.shown}: the log of a table is damaged from its start; ingest into a new lake")
     with _readable(place, logs) as readable:
-        ledger = Table(readable, "loads").open()
+        ledger = LakeTable(readable, "loads").open()
         bad = {*integrity.damaged_files(place, ledger), *integrity.changed_files(place, ledger)}
         used = {file.name for file in ledger.files()}
         rows = list(rows_of_ledger(place, [place.path(f"loads/{name}") for name in sorted(used - bad)]))
@@ -225,7 +225,7 @@ class _State:
         key = name, row.version_of(name)
         if key not in self._known:
             try:
-                self._known[key] = Table(self._readable, name).open(key[1]).files()
+                self._known[key] = LakeTable(self._readable, name).open(key[1]).files()
             except FormatError:  # another format is no damage
                 raise
             except LakeError:
@@ -241,14 +241,14 @@ class _State:
             return False
         path = f"{name}/{file.name}"
         if path not in self._is_changed:
-            self._is_changed[path] = not Table(self._place, name).is_as_written(file.name)
+            self._is_changed[path] = not LakeTable(self._place, name).is_as_written(file.name)
         return not self._is_changed[path]
 
     def foreign(self, row: LedgerRow | None, name: str) -> list[DataFile]:
         """Return whole files that another writer has committed to a table after what a row pins, of its columns."""
         pinned = {file.name for file in self.files(row, name) or ()}
         try:
-            newest = Table(self._readable, name).open().files()
+            newest = LakeTable(self._readable, name).open().files()
         except LakeError:
             return []
         theirs = [file for file in newest if file.name not in pinned and not integrity.is_ours(file.name)]

@@ -12,7 +12,7 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.ingest.manifest import ROW_GROUP_ROWS, Scan
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import connection, scan
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, LedgerRow
 from polydoc_analytics.lake.storage.local import Storage
@@ -61,7 +61,7 @@ def open_snapshot(place: Storage, as_of: int | str | date | datetime | None, tim
     hidden = ledger.hidden(row)
     if not hidden:
         return _whole(place, last, files)
-    history = Table(place, "history").open(last.history_version)
+    history = LakeTable(place, "history").open(last.history_version)
     integrity.raise_if_files_damaged(place, history)
     past = history.paths()
     later = ", ".join(quoted(load) for load in hidden)
@@ -90,10 +90,10 @@ def _whole(place: Storage, last: LedgerRow, files: Sequence[str]) -> Snapshot:
     return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), place, scans)
 
 
-def _newest(place: Storage) -> tuple[Ledger, Table]:
+def _newest(place: Storage) -> tuple[Ledger, LakeTable]:
     """Return the ledger and the runs that it pins, both whole."""
     ledger = integrity.whole_ledger(place)
     last = ledger.last
-    runs = Table(place, "runs").open(last.runs_version if last else 0)
+    runs = LakeTable(place, "runs").open(last.runs_version if last else 0)
     integrity.raise_if_files_damaged(place, runs, last.runs if last else 0)
     return ledger, runs

@@ -131,16 +131,16 @@ def _files(
     return result, {"files": states}, changed_at
 
 
-def _seen(one: Input) -> tuple[list[Any] | None, datetime | None]:
+def _seen(file: Input) -> tuple[list[Any] | None, datetime | None]:
     """Fingerprint a file, and read its modification time; each None where unknown.
 
     What changes is its size and time, or its entity tag.
     """
-    if one.is_local:
-        status = os.stat(one.path)
+    if file.is_local:
+        status = os.stat(file.path)
         return [status.st_size, status.st_mtime_ns], datetime.fromtimestamp(status.st_mtime, UTC)
     try:
-        tag, at = one.remote.state() if one.remote else (None, None)
+        tag, at = file.remote.state() if file.remote else (None, None)
     except OSError as error:
-        raise SourceError(f"{one.name}: cannot be read: {reason(error, one.path)}") from None
-    return None if tag is None else [one.size, tag], at
+        raise SourceError(f"{file.name}: cannot be read: {reason(error, file.path)}") from None
+    return None if tag is None else [file.size, tag], at

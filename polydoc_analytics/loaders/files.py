@@ -184,11 +184,11 @@ def _recognised_at(path: Path) -> Input | PassedOver:
     return PassedOver(on_one_line(name), what)
 
 
-def _parted(found: Sequence[Input | PassedOver]) -> Files:
+def _parted(candidates: Sequence[Input | PassedOver]) -> Files:
     """Separate the files that are read from those that are passed over."""
     return Files(
-        tuple(file for file in found if isinstance(file, Input)),
-        tuple(file for file in found if isinstance(file, PassedOver)),
+        tuple(file for file in candidates if isinstance(file, Input)),
+        tuple(file for file in candidates if isinstance(file, PassedOver)),
     )
 
 

@@ -79,9 +79,9 @@ def period_of(text: str, due: datetime, timezone: str) -> tuple[str, Interval]:
     return name_of(text, found), found
 
 
-def name_of(text: str, found: Interval) -> str:
+def name_of(text: str, period: Interval) -> str:
     """Return the name of a calendar period: 2026-10-31, 2026-W44, 2026-10, 2026-Q4 or 2026."""
-    first = found.first_whole_day
+    first = period.first_whole_day
     assert first is not None
     if text.endswith("week"):
         year, week, _ = first.isocalendar()

@@ -21,7 +21,7 @@ tag and name of each text that is sent often.
 _MAX_SEARCHES = 64
 
 
-class Table:
+class KeyedTable:
     """Values by key: searched as a text at first, which is quicker for a few keys, then as a dictionary."""
 
     def __init__(self, text: str) -> None:
@@ -58,9 +58,9 @@ class Table:
 
 
 @lru_cache(maxsize=len(TABLES))
-def table(name: str) -> Table:
+def table(name: str) -> KeyedTable:
     """Read one of TABLES, once; names are keys in the form of ``name_key``."""
-    return Table(gzip.decompress((FOLDER / f"{name}.tsv.gz").read_bytes()).decode("utf-8"))
+    return KeyedTable(gzip.decompress((FOLDER / f"{name}.tsv.gz").read_bytes()).decode("utf-8"))
 
 
 def name_key(name: str) -> str:

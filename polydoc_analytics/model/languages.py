@@ -276,9 +276,9 @@ def _is_spoken(code: str, region: str) -> bool:
     return f"{code}-{region}" in table("spoken")
 
 
-def _is_same_language(one: Any, other: Any) -> bool:
+def _is_same_language(first: Any, second: Any) -> bool:
     """Compare languages, where a member of a macrolanguage counts as it: Bokmål is Norwegian, Twi is Akan."""
-    members, codes = table("macrolanguages"), (str(one.language), str(other.language))
+    members, codes = table("macrolanguages"), (str(first.language), str(second.language))
     return codes[0] == codes[1] or members.get(codes[0]) == codes[1] or members.get(codes[1]) == codes[0]
 
 

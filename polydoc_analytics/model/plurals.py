@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 
-def noun(count: int, one: str, many: str | None = None) -> str:
-    """Return the word (or words, ``row is``) that goes with a count; ``many`` is by default ``one`` with an s."""
-    return one if count == 1 else many or f"{one}s"
+def noun(count: int, singular: str, plural: str | None = None) -> str:
+    """Return the word (or words, ``row is``) that goes with a count; ``plural`` is by default with an s."""
+    return singular if count == 1 else plural or f"{singular}s"
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
+def counted(count: int, singular: str, plural: str | None = None) -> str:
     """Return a count and the word that goes with it, see :func:`noun`."""
-    return f"{count:,} {noun(count, one, many)}"
+    return f"{count:,} {noun(count, singular, plural)}"
 
 
 def duration(length: timedelta) -> str:

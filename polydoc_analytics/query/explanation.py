@@ -237,11 +237,11 @@ def _phrase(of: Explanation, effect: str, value: int, wording: Wording) -> str:
     return (_MIX[of.measure] if effect == "mix" else _PHRASES[effect])[value < 0]
 
 
-def _counted(of: Explanation, kind: str, one: str, many: str, wording: Wording) -> str:
+def _counted(of: Explanation, kind: str, singular: str, plural: str, wording: Wording) -> str:
     accounts = {cell.account_id for cell in of.decomposed if cell.kind == kind}
     count = len(accounts)
     words = _IN_WORDS[count] if count < len(_IN_WORDS) else wording.count(count)
-    return f"{words} {noun(count, one, many)}"
+    return f"{words} {noun(count, singular, plural)}"
 
 
 def _unknown(of: Explanation, wording: Wording) -> str:

@@ -39,16 +39,16 @@ class Forecast:
         return math.fsum(self.days)
 
 
-def forecast(past: Days, days_ahead: int) -> Forecast | None:
+def forecast(history: Days, days_ahead: int) -> Forecast | None:
     """Expect the next days from all days before; None where there are fewer than eight weeks, or no known weekday."""
-    if len(past) < HISTORY_DAYS:
+    if len(history) < HISTORY_DAYS:
         return None
-    means = _weekday_means(past)
-    ahead = [means[len(past) + at % 7] for at in range(days_ahead)]
+    means = _weekday_means(history)
+    ahead = [means[len(history) + at % 7] for at in range(days_ahead)]
     if None in ahead:
         return None
     days = tuple(value for value in ahead if value is not None)
-    errors = _relative_errors(past, means, days_ahead)
+    errors = _relative_errors(history, means, days_ahead)
     if len(errors) < _LEAST_SPANS * days_ahead:
         return Forecast(days, None, None)
     total, tail = math.fsum(days), (1 - LEVEL) / 2 - _WIDENED * days_ahead / len(errors)
@@ -56,12 +56,12 @@ def forecast(past: Days, days_ahead: int) -> Forecast | None:
     return Forecast(days, min(low, total), max(high, total))
 
 
-def _weekday_means(past: Days) -> list[float | None]:
+def _weekday_means(history: Days) -> list[float | None]:
     """Return for each day, and the week ahead, the mean of the same weekday in the 56 days before; None if unknown."""
-    means: list[float | None] = [None] * (len(past) + 7)
+    means: list[float | None] = [None] * (len(history) + 7)
     sums, counts = [0.0] * len(means), [0] * len(means)
     for at in range(7, len(means)):
-        entering, leaving = past[at - 7], past[at - 7 - HISTORY_DAYS] if at >= 7 + HISTORY_DAYS else None
+        entering, leaving = history[at - 7], history[at - 7 - HISTORY_DAYS] if at >= 7 + HISTORY_DAYS else None
         sums[at] = sums[at - 7] + (entering or 0) - (leaving or 0)
         counts[at] = counts[at - 7] + (entering is not None) - (leaving is not None)
         if at >= HISTORY_DAYS and counts[at]:
@@ -69,15 +69,15 @@ def _weekday_means(past: Days) -> list[float | None]:
     return means
 
 
-def _relative_errors(past: Days, means: Sequence[float | None], days_ahead: int) -> list[float]:
+def _relative_errors(history: Days, means: Sequence[float | None], days_ahead: int) -> list[float]:
     """List, in order, the errors at all earlier days as shares of what was expected, where both are known."""
     weeks, rest = divmod(days_ahead, 7)
     before, unknown = [0.0], [0]
-    for value in past:
+    for value in history:
         before.append(before[-1] + (value or 0))
         unknown.append(unknown[-1] + (value is None))
     errors = []
-    for origin in range(HISTORY_DAYS, len(past) - days_ahead + 1):
+    for origin in range(HISTORY_DAYS, len(history) - days_ahead + 1):
         week = means[origin : origin + 7]
         if None in week or unknown[origin + days_ahead] > unknown[origin]:
             continue

@@ -35,10 +35,10 @@ def _are_many_small_ones(files: Files) -> bool:
     return len(files) > _MANY_FILES and sum(os.path.getsize(one.path) for one in files) < _SMALL_BYTES * len(files)
 
 
-def _is_plain_parquet(one: Input) -> bool:
-    if one.format != "parquet" or not one.is_local:
+def _is_plain_parquet(candidate: Input) -> bool:
+    if candidate.format != "parquet" or not candidate.is_local:
         return False
-    with open(one.path, "rb") as file:
+    with open(candidate.path, "rb") as file:
         return file.read(4) == b"PAR1"
 
 

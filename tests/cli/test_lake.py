@@ -12,7 +12,7 @@ from support.lakes import credits_of
 from support.runs import RUNNING, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.doctor import examine
 
 LAKE_COMMANDS = ["history", "diff", "quarantine", "compact", "erase", "readmit", "repair"]
@@ -300,7 +300,7 @@ def test_the_doctor_exits_with_1_on_damage_and_names_the_way_back(cli, loaded, t
         hurt = max(Path("lake", table, "_delta_log").glob("*.json"))
         hurt.write_bytes(hurt.read_bytes()[:-20])
     else:
-        [*_, name] = [file.name for file in Table(loaded.place, table).open().files()]
+        [*_, name] = [file.name for file in LakeTable(loaded.place, table).open().files()]
         hurt = Path("lake", table, name)
         hurt.unlink()
     result = cli("doctor", "--lake", "lake")

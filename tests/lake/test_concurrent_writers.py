@@ -93,7 +93,7 @@ with Lake(sys.argv[1]).place.lock():
     other = child(script, lake)
     assert other.stdout is not None
     assert other.stdout.readline() == "locked\n"
-    Lake(lake, talk=said.append).ingest(write_load(tmp_path, 2))
+    Lake(lake, notify=said.append).ingest(write_load(tmp_path, 2))
     other.communicate(timeout=30)
     assert said == [f"{lake}: another process is writing to this lake; waiting for it"]
     assert observed(lake) == expected([1, 2])

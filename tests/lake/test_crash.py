@@ -17,7 +17,7 @@ from support.repetitions import slow
 
 from polydoc_analytics import Lake
 from polydoc_analytics.lake import delta_table, erasure
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.schemas import TABLES
 from polydoc_analytics.lake.storage.local import STAGING
@@ -171,7 +171,7 @@ class Disk:
         for name in TABLES:
             for entry in sorted((lake / name / "_delta_log").iterdir()):
                 missing += self.lacks(entry, top)
-            table = Table(Lake(lake).place, name).open(None if name == "loads" else last[f"{name}_version"])
+            table = LakeTable(Lake(lake).place, name).open(None if name == "loads" else last[f"{name}_version"])
             for file in table.files():
                 missing += self.lacks(lake / name / file.name, top)
         return missing
@@ -224,15 +224,15 @@ class TestPowerLoss:
         disk, lake = Disk(monkeypatch), tmp_path / "lake"
         for number in range(1, 4):
             Lake(lake).ingest(write_load(tmp_path, number))
-        fsync = Table.fsync
+        fsync = LakeTable.fsync
 
-        def killed(self: Table, version: int) -> None:
+        def killed(self: LakeTable, version: int) -> None:
             if self.name == table:
                 raise KeyboardInterrupt
             fsync(self, version)
 
         with monkeypatch.context() as patched:
-            patched.setattr(Table, "fsync", killed)
+            patched.setattr(LakeTable, "fsync", killed)
             with pytest.raises(KeyboardInterrupt):
                 Lake(lake).ingest(write_load(tmp_path, 4))
         Lake(lake).ingest(write_load(tmp_path, 4 if again == "the same load" else 5))
@@ -264,15 +264,15 @@ def test_a_load_that_somebody_came_before_is_taken_again(tmp_path: Path, monkeyp
     lake = tmp_path / "lake"
     for number in (1, 2):
         Lake(lake).ingest(write_load(tmp_path, number))
-    add, came = Table.add, []
+    add, came = LakeTable.add, []
 
-    def late(self: Table, *args: object, **kwargs: object) -> None:
+    def late(self: LakeTable, *args: object, **kwargs: object) -> None:
         if self.name == "loads" and not came:
             came.append(True)
-            Table(self.place, "loads").open().invalidate_writers()
+            LakeTable(self.place, "loads").open().invalidate_writers()
         add(self, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Table, "add", late)
+    monkeypatch.setattr(LakeTable, "add", late)
     result = Lake(lake).ingest(write_load(tmp_path, 3))
     assert came
     assert result.number == 3

@@ -17,7 +17,7 @@ from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.lake import maintenance
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 
 ALICE = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"
 BOB = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6b"
@@ -29,20 +29,20 @@ def lake(tmp_path: Path) -> pda.Lake:
 
 
 def data_files(lake: pda.Lake, table: str = "runs") -> list[str]:
-    return [file.name for file in Table(lake.place, table).open().files()]
+    return [file.name for file in LakeTable(lake.place, table).open().files()]
 
 
 def test_what_compaction_would_do_is_said_before_it_is_done(lake, file, tmp_path: Path) -> None:
     for n, row in enumerate([wire("a", credits=1), wire("a", credits=2), wire("b"), wire("c")]):
         lake.ingest(file([row], f"{n}.ndjson"))
     before = files_below(tmp_path / "lake")
-    plan = lake.upkeep()
+    plan = lake.plan_compaction()
     assert plan.is_needed
     assert {name: len(files) for name, files in plan.small.items()} == {"runs": 3, "history": 0, "quarantine": 0}
     assert files_below(tmp_path / "lake") == before
     assert lake.compact() == plan
     assert (len(data_files(lake)), len(data_files(lake, "history"))) == (1, 1)
-    assert not lake.upkeep().is_needed
+    assert not lake.plan_compaction().is_needed
     assert lake.loads()["kind"].to_list() == ["ingest"] * 4 + ["compact"]
     assert credits_of(lake) == {"a": 2, "b": 3, "c": 3}
     assert (credits_of(lake, as_of=1), credits_of(lake, as_of=3)) == ({"a": 1}, {"a": 2, "b": 3})

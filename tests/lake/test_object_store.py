@@ -14,7 +14,7 @@ from support.object_store import CANARY
 from polydoc_analytics import Lake, connect
 from polydoc_analytics.cli import run
 from polydoc_analytics.errors import LakeError, PolydocError, QueryError
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.storage import object_store
 
 URI = "s3://bucket/a lake/of runs"
@@ -195,7 +195,7 @@ class TestWriters:
         monkeypatch.setattr(object_store, "LEASE_S", 1.0)
         said: list[str] = []
         since = time.monotonic()
-        Lake(URI, talk=said.append).ingest(write_load(tmp_path, 3))
+        Lake(URI, notify=said.append).ingest(write_load(tmp_path, 3))
         assert time.monotonic() - since >= 1
         assert said == [f"{URI}: another process is writing to this lake; waiting for it"]
         assert observed(URI) == expected([1, 3])
@@ -232,17 +232,17 @@ class TestWriters:
         assert writer.stdout.readline() == "about to commit\n"
         writer.send_signal(signal.SIGSTOP)
         monkeypatch.setattr(object_store, "LEASE_S", 1.0)
-        add = Table.add
+        add = LakeTable.add
         went_on = []
 
-        def add_later(self: Table, *args: Any, **kwargs: Any) -> None:
+        def add_later(self: LakeTable, *args: Any, **kwargs: Any) -> None:
             if not went_on:
                 went_on.append(True)
                 writer.send_signal(signal.SIGCONT)
                 time.sleep(1)
             add(self, *args, **kwargs)
 
-        monkeypatch.setattr(Table, "add", add_later)
+        monkeypatch.setattr(LakeTable, "add", add_later)
         Lake(URI).ingest(write_load(tmp_path, 3))
         _, errors = writer.communicate(timeout=60)
         assert (went_on, writer.returncode) == ([True], 0), errors

@@ -26,7 +26,7 @@ from support.runs import ndjson, wire
 import polydoc_analytics as pda
 from polydoc_analytics.errors import LakeError, SourceError, UsageError
 from polydoc_analytics.lake.changes import connection, scan
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries, merge_sql
 from polydoc_analytics.lake.spark import load as cluster
@@ -298,7 +298,7 @@ class TestWhenItFails:
             with pytest.raises(ZeroDivisionError):
                 lake.ingest(source, engine="spark", remote=sail)
         assert all(frames(lake)[name].equals(frame) for name, frame in before.items())
-        assert Table(lake.place, "runs").open().version == 2  # committed, but pinned by nobody
+        assert LakeTable(lake.place, "runs").open().version == 2  # committed, but pinned by nobody
         assert left_overs(Path(lake.place.shown)) != []
         again = lake.ingest(source, engine="spark", remote=sail)
         assert (again.inserted, again.updated, again.number) == (1, 1, 2)
@@ -314,11 +314,11 @@ import os, sys
 os.environ["RUST_LOG"] = "off"
 from pysail.spark import SparkConnectServer
 import polydoc_analytics as pda
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 
 server = SparkConnectServer(ip="127.0.0.1", port=0)
 server.start(background=True)
-Table.add_staged = lambda *_: os._exit(9)
+LakeTable.add_staged = lambda *_: os._exit(9)
 pda.Lake(sys.argv[1]).ingest(sys.argv[2], engine="spark", remote="sc://%s:%s" % server.listening_address)
 """
         process = child(script, lake.place.shown, source)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from support.run_laws import merged_by_hand
 
 import polydoc_analytics as pda
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 
 VIEWS = ("runs", "usage", "usage_by_account")
 thorough = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -37,7 +37,7 @@ def frames(source: Any, **arguments: Any) -> dict[str, pl.DataFrame]:
 
 
 def versions(lake: pda.Lake) -> dict[str, int]:
-    return {name: Table(lake.place, name).open().version for name in ("runs", "history", "quarantine", "loads")}
+    return {name: LakeTable(lake.place, name).open().version for name in ("runs", "history", "quarantine", "loads")}
 
 
 def state(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation import Plans
-from polydoc_analytics.automation.alerts.rules import AlertContext, Finding, RuleResult, evaluate_rule
+from polydoc_analytics.automation.alerts.rules import AlertContext, FiringAlert, RuleResult, evaluate_rule
 from polydoc_analytics.automation.delivery.messages import Message, brand_of, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue
 from polydoc_analytics.automation.delivery.send import Clock
@@ -31,8 +31,8 @@ class CheckResult:
     none for too long.
     """
 
-    firing: tuple[Finding, ...]
-    started: tuple[Finding, ...]
+    firing: tuple[FiringAlert, ...]
+    started: tuple[FiringAlert, ...]
     recovered: tuple[str, ...]
     lost: tuple[Mapping[str, Any], ...] = ()
     without_data: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ def evaluate_rules(lake: Lake, settings: Settings, plans: Plans, now: datetime) 
         return {name: evaluate_rule(plan, context) for name, plan in plans.alerts.items()}
 
 
-def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> list[Finding]:
+def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> list[FiringAlert]:
     """List the firing alerts at an instant, without storing state or sending notices."""
     return [found for one in evaluate_rules(lake, settings, plans, now).values() for found in one.firing]
 
@@ -88,27 +88,27 @@ class _Step:
 
     firing: dict[str, Any]
     no_data: dict[str, Any]
-    started: list[Finding]
+    started: list[FiringAlert]
     over: dict[str, Any]
     told: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, state: Mapping[str, Any], plans: Plans, found: Mapping[str, RuleResult], now: datetime) -> _Step:
-        fresh = {one.identity: one for judged in found.values() for one in judged.firing}
+    def of(cls, state: Mapping[str, Any], plans: Plans, results: Mapping[str, RuleResult], now: datetime) -> _Step:
+        fresh = {one.identity: one for judged in results.values() for one in judged.firing}
         before = {
             name: one
             for name, one in state["firing"].items()
-            if one["alert"] in found and not (one.get("ends_at") and datetime.fromisoformat(one["ends_at"]) <= now)
+            if one["alert"] in results and not (one.get("ends_at") and datetime.fromisoformat(one["ends_at"]) <= now)
         }
         kept = {
             name: one
             for name, one in before.items()
-            if name not in fresh and not found[one["alert"]].has_data_of(one["key"])
+            if name not in fresh and not results[one["alert"]].has_data_of(one["key"])
         }
         firing = {name: before.get(name) or {**_stored(one), "since": now.isoformat()} for name, one in fresh.items()}
         firing |= kept
         # Of an alert that watches one thing as a whole it is told too when nothing fired before.
-        silent = {f"{name}: ": {"alert": name, "key": ""} for name, one in found.items() if "" in one.without_data}
+        silent = {f"{name}: ": {"alert": name, "key": ""} for name, one in results.items() if "" in one.without_data}
         silent |= {name: {"alert": one["alert"], "key": one["key"]} for name, one in kept.items()}
         no_data = {
             name: state["no_data"].get(name) or {**one, "since": now.isoformat(), "is_told": False}
@@ -133,15 +133,15 @@ def _state(store: StateStore) -> dict[str, Any]:
     return {"firing": {}, "no_data": {}, "pending": [], **(store.read(_STATE) or {})}
 
 
-def _stored(one: Finding) -> dict[str, Any]:
+def _stored(finding: FiringAlert) -> dict[str, Any]:
     """Return a finding as JSON gives it back, so that what is remembered can be compared."""
-    return {**asdict(one), "figures": [list(row) for row in one.figures], "examples": list(one.examples)}
+    return {**asdict(finding), "figures": [list(row) for row in finding.figures], "examples": list(finding.examples)}
 
 
-def _finding(stored: Mapping[str, Any]) -> Finding:
+def _finding(stored: Mapping[str, Any]) -> FiringAlert:
     figures = tuple((label, value) for label, value in stored["figures"])
     values = {name: value for name, value in stored.items() if name != "since"}
-    return Finding(**{**values, "figures": figures, "examples": tuple(stored["examples"])})
+    return FiringAlert(**{**values, "figures": figures, "examples": tuple(stored["examples"])})
 
 
 def firing(lake: Lake) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _notices(lake: Lake, plans: Plans, step: _Step, now: datetime, brand: Mappin
 
 
 def _message(
-    begun: Sequence[Finding], ended: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]], now: datetime
+    begun: Sequence[FiringAlert], ended: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]], now: datetime
 ) -> Message:
     text: list[str] = []
     figures: list[tuple[str, str, str]] = []

@@ -40,7 +40,7 @@ _UNFIT = "sums"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FiringAlert:
     """A firing alert: its name, its key (an account, a language, a source), the evidence, and ids of runs to look at.
 
     ``who`` names in words whose figures these are, ``headline`` is the subject of a mail about it. ``ends_at`` is when
@@ -69,7 +69,7 @@ class RuleResult:
     Where ``knows_absent`` is false nothing can be said of keys that are not in the data at all either.
     """
 
-    firing: tuple[Finding, ...] = ()
+    firing: tuple[FiringAlert, ...] = ()
     without_data: frozenset[str] = frozenset()
     knows_absent: bool = True
     seen: frozenset[str] = frozenset()
@@ -159,7 +159,7 @@ def evaluate_rule(plan: tables.AnyAlert, context: AlertContext) -> RuleResult:
         with context.db.without(error.accounts) as rest:
             found = _RULES[plan.kind](plan, replace(context, db=rest))
         without = f"{counted(len(error.accounts), 'account is', 'accounts are')} left out, for {error}"
-        firing = (*found.firing, Finding(plan.name, _UNFIT, without, ()))
+        firing = (*found.firing, FiringAlert(plan.name, _UNFIT, without, ()))
         found = replace(found, firing=firing, knows_absent=False)
     else:
         found = replace(found, seen=found.seen | {_UNFIT})
@@ -215,7 +215,7 @@ def _outlook(plan: tables.Limit, context: AlertContext) -> RuleResult:
             what = f"{who}: {plan.measure} of {month} are expected to end at {_number(round(ending.expected))}"
             what += f", above {plan.above:g}"
             until = found.interval.until.isoformat()
-            firing.append(Finding(plan.name, identity, what, _expectation(plan.measure, ending), (), who, until))
+            firing.append(FiringAlert(plan.name, identity, what, _expectation(plan.measure, ending), (), who, until))
     return RuleResult(tuple(firing), frozenset(unknown))
 
 
@@ -236,7 +236,7 @@ def _beyond(
     key: tuple[str, ...],
     windows: Sequence[Interval],
     rows: Sequence[Mapping[str, Any]],
-) -> Finding:
+) -> FiringAlert:
     measure = plan.measure
     side = f"above {plan.above:g}" if plan.above is not None else f"below {plan.below:g}"
     who = context.text(view, key)
@@ -247,7 +247,7 @@ def _beyond(
     examples = context.failed(view, key, windows[0]) if "fail" in measure else ()
     what = f"{who}: {measure} {_number(rows[0][measure])} is {side}"
     headline = _headline(plan, context.name(view, key), view.every, windows[0], rows[0][measure])
-    return Finding(plan.name, " ".join(key), what, tuple(figures), examples, who, headline=headline)
+    return FiringAlert(plan.name, " ".join(key), what, tuple(figures), examples, who, headline=headline)
 
 
 def _headline(plan: tables.Limit, who: str, every: str | None, window: Interval, value: float) -> str:
@@ -345,7 +345,7 @@ def _change(plan: tables.Change, context: AlertContext) -> RuleResult:
         what = f"{who}: {measure} {side} by {abs(change):.0%} on {day}"
         figures = ((measure, _number(now)), (f"median of {len(known)} {day:%A}s before", _number(median)))
         examples = context.failed(view, key, context.days(day, day)) if "fail" in measure else ()
-        firing.append(Finding(plan.name, name, what, figures, examples, who))
+        firing.append(FiringAlert(plan.name, name, what, figures, examples, who))
     return RuleResult(tuple(firing), frozenset(unknown), False, frozenset(within))
 
 
@@ -401,7 +401,7 @@ def _budget(plan: tables.Budget, context: AlertContext) -> RuleResult:
                 unknown.add(identity)
             elif is_reached:
                 ends_at = month.until.isoformat()
-                firing.append(Finding(plan.name, identity, what, tuple(figures), (), who, ends_at))
+                firing.append(FiringAlert(plan.name, identity, what, tuple(figures), (), who, ends_at))
     return RuleResult(tuple(firing), frozenset(unknown))
 
 
@@ -414,7 +414,7 @@ def _running(plan: tables.Running, context: AlertContext) -> RuleResult:
     long = duration(plan.longer_than)
     what = f"{counted(len(rows), 'run is', 'runs are')} Running for more than {long}"
     return RuleResult(
-        (Finding(plan.name, "running", what, figures, tuple(display_text(row["id"]) for row in rows[:_EXAMPLES])),)
+        (FiringAlert(plan.name, "running", what, figures, tuple(display_text(row["id"]) for row in rows[:_EXAMPLES])),)
     )
 
 
@@ -426,7 +426,7 @@ def _silent(plan: tables.Silent, context: AlertContext) -> RuleResult:
             figures = [("it has brought", str(fresh)), ("last asked", state.get("last_success_at") or "never")]
             figures += [("last error", state["last_error"])] if state.get("last_error") else []
             what = f"the source {name} has brought nothing new for more than {duration(plan.longer_than)}"
-            firing.append(Finding(plan.name, name, what, tuple(figures), (), f"the source {name}"))
+            firing.append(FiringAlert(plan.name, name, what, tuple(figures), (), f"the source {name}"))
     return RuleResult(tuple(firing))
 
 
@@ -441,7 +441,7 @@ def _quarantine(plan: tables.Quarantine, context: AlertContext) -> RuleResult:
         return RuleResult()
     what = f"{bad / read:.1%} of the rows read were quarantined"
     figures = (("rows read", f"{read:,}"), ("quarantined", f"{bad:,}"))
-    return RuleResult((Finding(plan.name, "quarantine", what, figures),))
+    return RuleResult((FiringAlert(plan.name, "quarantine", what, figures),))
 
 
 _RULES: dict[str, Callable[[Any, AlertContext], RuleResult]] = {

@@ -49,7 +49,7 @@ def counted_by(row: Mapping[str, Any]) -> str:
     return "runs" if "runs" in row else "requests"
 
 
-def tail(least: int, n: int, p: float) -> float:
+def tail(least: int, tries: int, p: float) -> float:
     """Return the probability of at least so many successes in n tries, each with probability p."""
     if least <= 0:
         return 1.0
@@ -58,16 +58,16 @@ def tail(least: int, n: int, p: float) -> float:
     if p >= 1:
         return 1.0
     term = math.exp(
-        math.lgamma(n + 1)
+        math.lgamma(tries + 1)
         - math.lgamma(least + 1)
-        - math.lgamma(n - least + 1)
+        - math.lgamma(tries - least + 1)
         + least * math.log(p)
-        + (n - least) * math.log1p(-p)
+        + (tries - least) * math.log1p(-p)
     )
     total, at = 0.0, least
     # Past the mean each term is smaller than the one before, and what is left soon does not count.
-    while at <= n and (term > total * 1e-17 or at < n * p):
+    while at <= tries and (term > total * 1e-17 or at < tries * p):
         total += term
-        term *= (n - at) / (at + 1) * p / (1 - p)
+        term *= (tries - at) / (at + 1) * p / (1 - p)
         at += 1
     return min(total, 1.0)

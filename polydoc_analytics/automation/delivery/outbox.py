@@ -38,7 +38,7 @@ def outbox_lane(store: StateStore, plans: Plans, lost: list[dict[str, Any]]) -> 
     waiting = [_Notice(store, name, notice) for name in store.names(_OPEN) if (notice := _open(store, name))]
     yield [task for one in waiting for task in one.tasks(plans)]
     for one in waiting:
-        if (done := one.settled()) and any(to["state"] != "sent" for to in done["deliveries"]):
+        if (done := one.close_if_done()) and any(to["state"] != "sent" for to in done["deliveries"]):
             lost.append(done)
 
 
@@ -50,7 +50,7 @@ class _Notice:
     """A notice of the outbox, and its deliveries."""
 
     def __init__(self, store: StateStore, name: str, notice: dict[str, Any]) -> None:
-        self._shelf, self._name, self._notice = store, name, notice
+        self._store, self._name, self._notice = store, name, notice
         self._to = [Delivery.of(one) for one in notice["deliveries"]]
 
     def tasks(self, plans: Plans) -> list[Task]:
@@ -64,17 +64,17 @@ class _Notice:
         package = Package(Message.of(self._notice["letter"]), made_at, places=places)
         return [Task(one, plans.targets.get(one.target), lambda: package, save) for one in self._to if one.is_open]
 
-    def settled(self) -> dict[str, Any] | None:
+    def close_if_done(self) -> dict[str, Any] | None:
         """Put the notice aside when nothing of it is to be tried any more, and return it then."""
         if any(one.is_open for one in self._to):
             return None
         done = self._save(_DONE)
-        self._shelf.remove(f"{_OPEN}/{self._name}.json")
+        self._store.remove(f"{_OPEN}/{self._name}.json")
         return done
 
     def _save(self, folder: str) -> dict[str, Any]:
         content = self._notice | {"deliveries": [one.stored() for one in self._to]}
-        self._shelf.write(f"{folder}/{self._name}.json", content)
+        self._store.write(f"{folder}/{self._name}.json", content)
         return content
 
 

@@ -71,15 +71,15 @@ def run_parallel(
                 return
 
 
-def _goes_on(one: _Progress) -> bool:
+def _goes_on(progress: _Progress) -> bool:
     """Take the next tasks of a lane whose last ones are done; tell whether it has any."""
-    while not one.left and not one.under_way:
-        if one.is_cut:
+    while not progress.left and not progress.under_way:
+        if progress.is_cut:
             return False
-        found = next(one.lane, None)
+        found = next(progress.lane, None)
         if found is None:
             return False
-        one.left.extend(found)
+        progress.left.extend(found)
     return True
 
 

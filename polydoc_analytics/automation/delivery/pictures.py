@@ -7,11 +7,11 @@ from polydoc_analytics.reports.model import Report
 _SCALE = 1.5
 
 
-def pictures(report: Report, most: int) -> dict[str, bytes]:
+def pictures(report: Report, max_pictures: int) -> dict[str, bytes]:
     """Return the first charts of a report by name, as PNG."""
     from polydoc_analytics.reports.charts import export, palette
 
-    charts = [chart for section in report.sections for chart in section.charts][:most]
+    charts = [chart for section in report.sections for chart in section.charts][:max_pictures]
     return {
         chart.name: export.as_png(palette.branded(chart.spec, report.look.accent, report.look.warm), _SCALE)
         for chart in charts

@@ -116,10 +116,10 @@ def attempt(delivery: Delivery, target: AnyTarget | None, load: Callable[[], Pac
     return replace(found, answer=_without_secrets(found.answer, target)[:_MAX_ANSWER])
 
 
-def finish(delivery: Delivery, found: Outcome, save: Save, now: datetime, schedule: Schedule) -> None:
+def finish(delivery: Delivery, outcome: Outcome, save: Save, now: datetime, schedule: Schedule) -> None:
     """Record what became of a try, durably."""
-    delivery.tries[-1].outcome, delivery.tries[-1].answer = found.outcome, found.answer
-    conclude(delivery, now, schedule, found.wait_s)
+    delivery.tries[-1].outcome, delivery.tries[-1].answer = outcome.outcome, outcome.answer
+    conclude(delivery, now, schedule, outcome.wait_s)
     save()
 
 

@@ -56,7 +56,7 @@ class Change:
         return f"{head[:1].upper()}{head[1:]}: {_text(self.now)}, before {_text(self.before)}."
 
 
-class Wording:
+class ChangeWording:
     """The words for changes in a document: those of its own tables where it is a translation of ``english``."""
 
     def __init__(self, report: Report, english: Report | None = None) -> None:
@@ -104,7 +104,7 @@ class Wording:
 
 
 @dataclass
-class Comparison:
+class EditionComparison:
     """The edition before, and what is found to be other than in it, document by document.
 
     ``notes`` say what else differs: the kind of the report, the zone of its days, accounts that were erased since.
@@ -117,7 +117,7 @@ class Comparison:
     changes: list[Change] = field(default_factory=list)
 
     @classmethod
-    def with_edition(cls, store: StateStore, lake: Lake, job: Job, before: Edition, now: Edition) -> Comparison:
+    def with_edition(cls, store: StateStore, lake: Lake, job: Job, before: Edition, now: Edition) -> EditionComparison:
         """List the figures to compare with an edition."""
         since = before.load or 0
         erased = [row for row in Ledger(lake.place).rows if row.kind == "erase" and row.number > since]
@@ -159,7 +159,7 @@ class Comparison:
             said.append(f"{counted(len(ordered) - _TOLD, 'further figure has', 'further figures have')} changed.")
         return said
 
-    def section(self, account: str, changes: Sequence[Change], wording: Wording) -> Section:
+    def section(self, account: str, changes: Sequence[Change], wording: ChangeWording) -> Section:
         """Summarise the changes against the edition before in a document; everybody's names all accounts."""
         shown, words = changes if account else self.changes, wording.words
         number = self.edition.number

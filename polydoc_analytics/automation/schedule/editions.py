@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation.delivery.messages import Attachment, Message, Package, brand_of
-from polydoc_analytics.automation.schedule.edition_diff import Comparison, Wording
+from polydoc_analytics.automation.schedule.edition_diff import ChangeWording, EditionComparison
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
 from polydoc_analytics.automation.state_store import StateStore
@@ -116,7 +116,7 @@ class Maker:
         """Yield the documents of an edition, everybody's last, and enter into it what has changed."""
         job = self.job
         before = job.editions[-1] if job.editions else None
-        compared = Comparison.with_edition(self.store, self.lake, job, before, edition) if before else None
+        compared = EditionComparison.with_edition(self.store, self.lake, job, before, edition) if before else None
         row = self.lake.snapshot().row
         edition.load = row.number if row else None
         with views_over(self.lake, self.settings, self.plan, job, self.now, edition.load) as db:
@@ -140,7 +140,7 @@ class Maker:
                     if not made.account:
                         compared.gone(one for one in totals if one)
                     changes = compared.of(made.account, figures)
-                    section = compared.section(made.account, changes, Wording(made.report, made.english))
+                    section = compared.section(made.account, changes, ChangeWording(made.report, made.english))
                 report = _marked(made.report, edition.number, self.missing_sources, section)
                 yield replace(made, report=report, figures=figures)
         edition.changes = compared.sentences() if compared else []
@@ -171,34 +171,34 @@ class Maker:
             date_basis=self.settings.date_basis,
         )
 
-    def _written(self, made: Draft, edition: Edition) -> Document:
+    def _written(self, draft: Draft, edition: Edition) -> Document:
         store, folder = self.store, edition.folder
         files = {}
-        for form in with_workbook(made.report, self.plan.formats):
-            file = Attachment(f"{made.stem}.{form}", render(made.report, form))
+        for form in with_workbook(draft.report, self.plan.formats):
+            file = Attachment(f"{draft.stem}.{form}", render(draft.report, form))
             store.write_bytes(f"{folder}/{file.name}", file.content)
             files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
         charts = {}
         if self.pictures:
             from polydoc_analytics.automation.delivery.pictures import pictures
 
-            for name, picture in pictures(made.report, _CHARTS).items():
-                charts[name] = f"{folder}/{made.stem}.{name}.png"
+            for name, picture in pictures(draft.report, _CHARTS).items():
+                charts[name] = f"{folder}/{draft.stem}.{name}.png"
                 store.write_bytes(charts[name], picture)
-            if made.report.look.logo_type in _MAIL_LOGOS:
-                charts["logo"] = f"{folder}/{made.stem}.logo"
-                store.write_bytes(charts["logo"], made.report.look.logo)
-        letter = f"{folder}/{made.stem}.letter.json"
-        brand = brand_of(self.settings) | {"account": display_text(made.account_name) if made.account_name else ""}
-        message = _message(made.report, self.plan, self.job, edition.number, charts)
+            if draft.report.look.logo_type in _MAIL_LOGOS:
+                charts["logo"] = f"{folder}/{draft.stem}.logo"
+                store.write_bytes(charts["logo"], draft.report.look.logo)
+        letter = f"{folder}/{draft.stem}.letter.json"
+        brand = brand_of(self.settings) | {"account": display_text(draft.account_name) if draft.account_name else ""}
+        message = _message(draft.report, self.plan, self.job, edition.number, charts)
         store.write(letter, replace(message, brand=brand).stored())
-        figures = Attachment(f"{made.stem}.figures.json", stored(made.figures))
+        figures = Attachment(f"{draft.stem}.figures.json", stored(draft.figures))
         store.write_bytes(f"{folder}/{figures.name}", figures.content)
-        return Document(made.account, letter, files, charts, f"{folder}/{figures.name}", figures.sha256)
+        return Document(draft.account, letter, files, charts, f"{folder}/{figures.name}", figures.sha256)
 
 
 def _documents(
-    db: Database, settings: Settings, plan: tables.Report, job: Job, made: Edition, emptied: Sequence[str]
+    db: Database, settings: Settings, plan: tables.Report, job: Job, edition: Edition, emptied: Sequence[str]
 ) -> Iterator[Draft]:
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
@@ -207,27 +207,27 @@ def _documents(
     from polydoc_analytics.reports.builders.statement_index import index
     from polydoc_analytics.reports.write import context
 
-    found: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=settings.accounts)
+    shown: Context = context(db, branding=branding(settings.branding, settings.folder), accounts=settings.accounts)
     stem = f"{plan.name}_{job.period}"
-    edition = f"_edition-{made.number}" if made.number > 1 else ""
+    suffix = f"_edition-{edition.number}" if edition.number > 1 else ""
     if not plan.per_account:
-        yield Draft("", builder(plan.kind)(found), f"{stem}{edition}")
+        yield Draft("", builder(plan.kind)(shown), f"{stem}{suffix}")
         return
     accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
-    stems = {account: f"{plan.kind}_{found.slug_of(account)}{edition}" for account in (*accounts, *emptied)}
-    in_english = replace(found, customers={}, branding=replace(found.branding, locale=ENGLISH_LOCALE))
+    stems = {account: f"{plan.kind}_{shown.slug_of(account)}{suffix}" for account in (*accounts, *emptied)}
+    in_english = replace(shown, customers={}, branding=replace(shown.branding, locale=ENGLISH_LOCALE))
     unfit: SumError | None = None
     try:
-        for data in chain(data_without_runs(found, emptied), account_data(found, accounts)):
-            report = statement_of(found, data, made.number)
+        for data in chain(data_without_runs(shown, emptied), account_data(shown, accounts)):
+            report = statement_of(shown, data, edition.number)
             is_english = report.words.language == ENGLISH
-            english = None if is_english else statement_of(in_english, data, made.number)
-            name = found.names.get(data.account_id, "")
+            english = None if is_english else statement_of(in_english, data, edition.number)
+            name = shown.names.get(data.account_id, "")
             yield Draft(data.account_id, report, stems[data.account_id], account_name=name, english=english)
     except SumError as error:
         unfit = error  # the index and the ledger say so; the other accounts get their statements
-        made.left_out = f"no statement for {counted(len(error.accounts), 'account')}: {error}"
-    yield Draft("", index(found, stems, unfit), f"{stem}{edition}")
+        edition.left_out = f"no statement for {counted(len(error.accounts), 'account')}: {error}"
+    yield Draft("", index(shown, stems, unfit), f"{stem}{suffix}")
 
 
 def _marked(report: Report, number: int, missing_sources: Sequence[str], changes: Section | None) -> Report:

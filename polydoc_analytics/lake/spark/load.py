@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.ingest.manifest import FILE_ROWS
 from polydoc_analytics.lake.data_file import DataFile, described
-from polydoc_analytics.lake.delta_table import Table
+from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger, snapshot_text
@@ -53,7 +53,7 @@ class ClusterLoad(Origin):
         """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
         ledger = Ledger(place)
         last = ledger.last
-        runs, history, quarantine = (Table(place, name).open() for name in ("runs", "history", "quarantine"))
+        runs, history, quarantine = (LakeTable(place, name).open() for name in ("runs", "history", "quarantine"))
         refusing = RefusedAccounts(place, ledger.rows)
         merge = _Merge(place, self, runs.files(), history.files(), refusing)
         counts = merge.decide()
@@ -94,7 +94,7 @@ class _Merge:
         place: Storage,
         load: ClusterLoad,
         stored: list[DataFile],
-        past: list[DataFile],
+        history: list[DataFile],
         refusing: RefusedAccounts,
     ) -> None:
         self._session = load.session
@@ -114,8 +114,8 @@ class _Merge:
             incoming = incoming.where(f"not ({refused})")
         _view(incoming.select(*NAMES), "incoming")
         _view(self._with_file(stored), "stored")
-        paths = [for_cluster(place, f"history/{file.name}") for file in past]
-        rows = sum(file.rows for file in past)
+        paths = [for_cluster(place, f"history/{file.name}") for file in history]
+        rows = sum(file.rows for file in history)
         _view(self._read(paths, rows, f"{place.shown}/history", "history"), "past")
 
     def decide(self) -> dict[str, int]:

@@ -140,8 +140,8 @@ def _prefixes(keys: list[str]) -> dict[str, str]:
     return prefixes
 
 
-def _common(one: str, other: str) -> int:
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _common(text: str, other: str) -> int:
+    return next((at for at, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), min(len(text), len(other)))
 
 
 def _digits(key: str, count: int) -> str:

@@ -83,20 +83,20 @@ def to_postgres(tree: exp.Expr) -> str:
     return postgres.sql("postgres", pretty=True)
 
 
-def _each_percentile(one: exp.Expr) -> list[exp.Expr]:
+def _each_percentile(column: exp.Expr) -> list[exp.Expr]:
     from sqlglot import exp
 
-    if not (isinstance(one, exp.Alias) and isinstance(one.this, exp.PercentileCont)):
-        return [one]
+    if not (isinstance(column, exp.Alias) and isinstance(column.this, exp.PercentileCont)):
+        return [column]
     return [
         exp.alias_(
             exp.WithinGroup(
                 this=exp.PercentileCont(this=part),
-                expression=exp.Order(expressions=[exp.Ordered(this=one.this.this.copy())]),
+                expression=exp.Order(expressions=[exp.Ordered(this=column.this.this.copy())]),
             ),
-            f"{one.alias}_{place}",
+            f"{column.alias}_{place}",
         )
-        for place, part in enumerate(one.this.expression.expressions, start=1)
+        for place, part in enumerate(column.this.expression.expressions, start=1)
     ]
 
 

@@ -140,11 +140,11 @@ def _learn(sample: list[bytes]) -> list[Stretch] | None:
 class _Column:
     """The values of one field, gathered piece by piece."""
 
-    def __init__(self, field: Field, most: int) -> None:
+    def __init__(self, field: Field, max_rows: int) -> None:
         self.is_text = field.column.kind == "text"
         self.width = field.guess
         self.fixed: np.ndarray[Any, np.dtype[np.uint8]] | None = None
-        self.most = most
+        self.max_rows = max_rows
         self.rows = 0
         self.values: list[Ints] = []
         self.contents: list[Octets] = []
@@ -152,7 +152,7 @@ class _Column:
     def cut(self, rows: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Take texts of one length in; return them, at the place where they stay."""
         if self.fixed is None:
-            self.fixed = np.empty((self.most, self.width), np.uint8)
+            self.fixed = np.empty((self.max_rows, self.width), np.uint8)
         there = self.fixed[self.rows : self.rows + len(rows)]
         there[:] = rows
         return there
