@@ -94,7 +94,8 @@ class Formatter:
         from babel.numbers import format_currency
 
         with localcontext(prec=_DIGITS):
-            return str(format_currency(value, self.currency, locale=self.locale, decimal_quantization=False))
+            text = format_currency(value, self.currency, locale=self.locale, decimal_quantization=False)
+        return str(text).replace("-", MINUS)
 
 
 def plain(value: Any) -> str | None:
@@ -111,12 +112,10 @@ def _number(value: Any, kind: str, locale: str) -> str:
     number = Decimal(str(value)) if isinstance(value, float) else value
     if kind == "points":
         number = 100 * number
-    text: str = _pattern(kind, locale).apply(number, _parsed(locale))
+    text: str = _pattern(kind, locale).apply(number, _parsed(locale)).replace("-", MINUS)
     if kind == "points":
         text += " points"
-    if kind in ("change", "points"):
-        return f"+{text}" if value > 0 else text.replace("-", MINUS)
-    return text
+    return f"+{text}" if kind in ("change", "points") and value > 0 else text
 
 
 @cache

@@ -205,3 +205,8 @@ class Report:
     cube: Cube | None = None
     reload_s: int = 0
     head: Head | None = None
+
+    @property
+    def sender(self) -> str:
+        """The line above the title; empty where the head has it as the issuer's name."""
+        return "" if self.head and self.subtitle in self.head.issuer else self.subtitle

@@ -65,7 +65,7 @@ def _time(
     rows: Rows, every: str, *, are_bars: bool = False, is_small: bool = False, words: Formatter | None = None
 ) -> Spec:
     form = localization.date_format(words, "yMMM" if every == "month" else "MMMd")
-    axis: Spec = {"format": form, "labelOverlap": True, "title": None, "tickCount": 6, **_WHOLE}
+    axis: Spec = {"format": form, "labelOverlap": True, "labelSeparation": 8, "title": None, "tickCount": 6, **_WHOLE}
     periods = sorted({str(row["period"]) for row in rows})
     if is_small:
         axis |= {"labelFontSize": 10, "labelFlush": True}

@@ -6,7 +6,14 @@ import re
 from collections.abc import Sequence
 
 from polydoc_analytics.reports.model import Figure, Head, Report, Section
-from polydoc_analytics.reports.renderers.table_rows import Lines, figure_lines, is_number, lines, small_sample_note
+from polydoc_analytics.reports.renderers.table_rows import (
+    Lines,
+    figure_lines,
+    is_number,
+    lines,
+    small_sample_note,
+    without_empty_marks,
+)
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|#~])")
 _URL = re.compile(r"(?i)(https?:|www\.|@)")
@@ -14,7 +21,7 @@ _URL = re.compile(r"(?i)(https?:|www\.|@)")
 
 def render(report: Report) -> bytes:
     """Return the report as UTF-8 Markdown; text of the data is escaped."""
-    parts = [f"# {_escaped(report.title)}", _escaped(" · ".join(filter(None, (report.subtitle, report.period))))]
+    parts = [f"# {_escaped(report.title)}", _escaped(" · ".join(filter(None, (report.sender, report.period))))]
     say = report.words.gettext
     if report.head is not None:
         parts += _head(report.head)
@@ -40,7 +47,7 @@ def _section(report: Report, section: Section) -> list[str]:
     parts += [f"**{_escaped(chart.title)}.** {_escaped(chart.sentence)}" for chart in section.charts]
     notes = [*section.notes]
     if section.table is not None:
-        shown = lines(report, section.table)
+        shown = without_empty_marks(lines(report, section.table))
         parts.append(_table(shown))
         notes += [shown.note, small_sample_note(shown.columns)]
     parts += [f"*{_escaped(note)}*" for note in notes if note]

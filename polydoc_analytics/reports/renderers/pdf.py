@@ -13,12 +13,30 @@ from typing import Any
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.reports.charts import export, palette
 from polydoc_analytics.reports.formatting import code_point
-from polydoc_analytics.reports.model import Report, Section
+from polydoc_analytics.reports.model import Chart, Report, Section, Theme
 from polydoc_analytics.reports.renderers import fonts
-from polydoc_analytics.reports.renderers.pdf_columns import grid
-from polydoc_analytics.reports.renderers.table_rows import Lines, figure_lines, is_number, lines, small_sample_note
+from polydoc_analytics.reports.renderers.pdf_columns import ROOM, grid
+from polydoc_analytics.reports.renderers.table_rows import (
+    Lines,
+    figure_lines,
+    is_number,
+    lines,
+    small_sample_note,
+    without_empty_marks,
+)
 
 _NO_TEXTS = ("author", "name", "family", "accent", "ink", "muted", "grid", "language")
+_SCALE = 0.77
+"""Points that a pixel of a chart takes: of the 640 of a chart that is as wide as the page."""
+_PACKED = 0.8
+"""Rows of charts are closer in print than on a screen, in the proportion of its tables' rows."""
+_BESIDE = 340.0
+"""Points that the table beside a chart is wide at most."""
+_BETWEEN = 16.0
+_AXIS = 50
+"""Pixels beside a narrow chart's bars, for its labels."""
+_MIN_BESIDE, _MAX_BESIDE = 14, 45
+"""Rows of a table that are about as high as the charts beside it, and fit on a page."""
 _BREAK = "\u200b"
 _LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]{17,}")
 """Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
@@ -43,7 +61,7 @@ def render(report: Report) -> bytes:
             timestamp=int(report.made_at.timestamp()),
             sys_inputs={
                 "data": json.dumps(content, ensure_ascii=False),
-                "charts": json.dumps(_charts(report)),
+                "charts": json.dumps(_charts(report, content)),
                 "logo": logo.hex() if logo else "",
             },
             # An archival standard with tags; it also makes a character that no font has an error, not a blank box.
@@ -110,7 +128,7 @@ def _content(report: Report, drawn: _Drawn) -> Any:
     say = report.words.gettext
     content = {
         "title": report.title,
-        "subtitle": report.subtitle,
+        "subtitle": report.sender,
         "period": report.period,
         "timezone": report.timezone,
         "language": report.words.language.split("_")[0],
@@ -136,11 +154,13 @@ def _content(report: Report, drawn: _Drawn) -> Any:
 def _section(report: Report, section: Section, drawn: _Drawn) -> dict[str, Any]:
     table, notes = None, list(section.notes)
     if section.table is not None:
-        shown = lines(report, section.table)
+        shown = without_empty_marks(lines(report, section.table))
         notes += [shown.note, small_sample_note(shown.columns)]
         table = _table(shown, drawn)
     figures = figure_lines(report, section)
+    arranged = _arranged(section, table)
     return {
+        **arranged,
         "lines": None if figures is None else _table(figures, drawn),
         "title": section.title,
         "text": section.text,
@@ -159,6 +179,21 @@ def _section(report: Report, section: Section, drawn: _Drawn) -> dict[str, Any]:
         "table": table,
         "notes": [note for note in notes if note],
     }
+
+
+def _arranged(section: Section, table: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Arrange a section's charts: ``beside`` its table, as ``pairs`` above it, or each as wide as the page.
+
+    ``room`` is the width of a chart, in points.
+    """
+    are_over_time = bool(section.charts) and all(chart.name.endswith("_over_time") for chart in section.charts)
+    if not are_over_time or len(section.charts) > 2:
+        return {"layout": "", "room": ROOM}
+    if table and 0 < table["width"] <= _BESIDE and _MIN_BESIDE <= len(table["rows"]) <= _MAX_BESIDE:
+        return {"layout": "beside", "room": ROOM - table["width"] - _BETWEEN}
+    if len(section.charts) == 2:
+        return {"layout": "pairs", "room": (ROOM - _BETWEEN) / 2}
+    return {"layout": "", "room": ROOM}
 
 
 def author(report: Report) -> str:
@@ -186,14 +221,26 @@ def _table(shown: Lines, drawn: _Drawn) -> dict[str, Any]:
     }
 
 
-def _charts(report: Report) -> dict[str, str]:
+def _charts(report: Report, content: Mapping[str, Any]) -> dict[str, str]:
     drawn = _DrawnInCharts(report.look.fonts)
-    made = {}
-    for chart in (chart for section in report.sections for chart in section.charts):
-        spec = drawn.all(palette.branded(chart.spec, report.look.accent, report.look.warm))
-        spec.pop("autosize", None)  # fitting measures every text twice, and Typst scales the picture anyway
-        made[chart.name] = export.as_svg(spec)
-    return made
+    rooms = [section["room"] for section in content["sections"]]
+    return {
+        chart.name: export.as_svg(drawn.all(_printed(chart, report.look, room)))
+        for section, room in zip(report.sections, rooms, strict=True)
+        for chart in section.charts
+    }
+
+
+def _printed(chart: Chart, look: Theme, room: float) -> dict[str, Any]:
+    """Specification of a chart that is ``room`` points wide, with rows as close as those of printed tables."""
+    spec = palette.branded(chart.spec, look.accent, look.warm)
+    spec.pop("autosize", None)  # fitting measures every text twice, and Typst scales the picture anyway
+    if chart.is_fluid and room < ROOM:
+        spec["width"] = round(room / _SCALE) - _AXIS
+    height = spec.get("height")
+    if isinstance(height, Mapping):
+        spec["height"] = {**height, "step": round(_PACKED * height["step"])}
+    return spec
 
 
 @cache

@@ -16,11 +16,12 @@ from unicodedata import east_asian_width
 
 from polydoc_analytics.reports.renderers import fonts
 
-_ROOM = 493.2
+ROOM = 493.2
 """Points between the margins of the page: A4 less 18 mm on either side."""
 _ABOVE = 3.0
+_MAX_GAP = 12.0
 _LONG = 24
-_SMALLER = (8.0, 7.6, 7.2, 6.7, 6.3)
+_SIZES = (8.4, 8.0, 7.6, 7.2, 6.7, 6.3)
 _MAX_ON_ONE_LINE = 40
 _UNIT = 0.001
 """Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
@@ -30,19 +31,25 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
     """Return the measures, in points, of a table whose last ``sums`` rows are bold.
 
     They are the ``size`` of its letters and the room ``above`` and below a line; for each column its ``insets``, left
-    and right, its share of the room that the others leave, and else its width; for each row its height. A width or a
-    height of 0 is for Typst to find.
+    and right, its share of the room that the others leave, and else its width; for each row its height; and the
+    ``width`` of the whole. A width or a height of 0 is for Typst to find. A table is as wide as its texts, so that
+    figures stand beside what they are of; only where those are too long for the page, columns share what is left.
     """
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
-    size = _fitting(labels, rows, size, gap * (len(labels) - 1))
+    gaps = len(labels) - 1
+    size = _fitting(labels, rows, size, gap * gaps)
+    texts = [[points(cell, size, at >= len(rows) - sums) for cell in row] for at, row in enumerate(rows)]
+    own = [max(column) for column in zip([points(label, size, True) for label in labels], *texts, strict=True)]
+    is_fitting = sum(own) + gap * gaps <= ROOM
+    if is_fitting and gaps:
+        gap = min(_MAX_GAP, (ROOM - sum(own)) / gaps)
     insets = _insets(numbers, gap)
-
-    def needed(row: Sequence[str], is_bold: bool) -> list[float]:
-        return [points(cell, size, is_bold) + sum(inset) for cell, inset in zip(row, insets, strict=True)]
-
-    measured = [needed(row, at >= len(rows) - sums) for at, row in enumerate(rows)]
-    shares = _shares(rows, numbers)
-    widths = _widths([needed(labels, True), *measured], shares)
+    measured = [[width + sum(inset) for width, inset in zip(row, insets, strict=True)] for row in texts]
+    widths = [width + sum(inset) for width, inset in zip(own, insets, strict=True)]
+    shares = [0] * len(labels)
+    if not is_fitting:
+        shares = _shares(rows, numbers)
+        widths = _shared(widths, shares)
     line = size * _cap_height() + 2 * _ABOVE
     return {
         "size": size,
@@ -51,16 +58,16 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
         "shares": shares,
         "widths": [0.0 if share else width for width, share in zip(widths, shares, strict=True)],
         "heights": [line if all(map(le, row, widths)) else 0.0 for row in measured],
+        "width": ROOM if any(shares) else sum(widths),
     }
 
 
 def _fitting(labels: Sequence[str], rows: Sequence[Sequence[str]], size: float, gaps: float) -> float:
-    """Choose a smaller size where that lets every text of a table stand on one line; very long ones break instead."""
+    """Choose the greatest size that lets every text of a table stand on one line; very long ones break instead."""
     if any(len(cell) > _MAX_ON_ONE_LINE for row in rows for cell in row):
         return size
     ems = sum(max(points(text, 1, True) for text in column) for column in zip(labels, *rows, strict=True))
-    sizes = (one for one in (size, *_SMALLER) if one <= size and one * ems + gaps <= _ROOM)
-    return next(sizes, size)
+    return next((one for one in _SIZES if one * ems + gaps <= ROOM), size)
 
 
 def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
@@ -70,23 +77,21 @@ def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
     return list(zip(left, right, strict=True))
 
 
-def _widths(measured: Sequence[Sequence[float]], shares: Sequence[int]) -> list[float]:
-    """Widths of the columns; 0 for all where a text's width is unknown or they do not fit."""
-    own = [0.0 if share else max(column) for column, share in zip(zip(*measured, strict=True), shares, strict=True)]
-    left = _ROOM - sum(own)
-    if left < _ROOM / 8:
+def _shared(own: Sequence[float], shares: Sequence[int]) -> list[float]:
+    """Widths of the columns, some of which share what the others leave; 0 for all where one is unknown or too wide."""
+    left = ROOM - sum(width for width, share in zip(own, shares, strict=True) if not share)
+    if left < ROOM / 8:
         return [0.0] * len(shares)
-    return [left * share / sum(shares) or width for width, share in zip(own, shares, strict=True)]
+    return [left * share / sum(shares) if share else width for width, share in zip(own, shares, strict=True)]
 
 
 def _shares(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]:
     """Shares of the columns in the remaining width; 0 for short ones, which take the width that they need."""
     longest = [max((len(row[at]) for row in rows), default=0) for at in range(len(numbers))]
-    shares = [
+    return [
         0 if is_a_number or length <= _LONG else min(length, 2 * _LONG)
         for length, is_a_number in zip(longest, numbers, strict=True)
     ]
-    return shares if any(shares) else [int(at == 0) for at in range(len(numbers))]
 
 
 @lru_cache(maxsize=65536)

@@ -37,6 +37,20 @@ def lines(report: Report, table: Table, max_rows: int | None = None) -> Lines:
     return Lines(table.columns, rows, raw, len(last), note)
 
 
+def without_empty_marks(shown: Lines) -> Lines:
+    """Leave out columns of marks that mark no row."""
+    at = [
+        place
+        for place, column in enumerate(shown.columns)
+        if column.kind != "mark" or any(row[place] for row in shown.rows)
+    ]
+
+    def cut(row: tuple[Any, ...]) -> Any:
+        return tuple(row[place] for place in at)
+
+    return replace(shown, columns=cut(shown.columns), rows=tuple(map(cut, shown.rows)), raw=tuple(map(cut, shown.raw)))
+
+
 def without_columns(table: Table, is_left_out: Callable[[Column, bool], bool]) -> Table:
     """Leave columns out of a table; the second argument of ``is_left_out`` says that a column has no value."""
     every = [*table.rows, *(row for row in (table.others, table.total) if row is not None)]

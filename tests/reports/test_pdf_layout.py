@@ -1,0 +1,141 @@
+"""The layout of printed reports, read from the positions of texts in the PDF."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import pypdf
+import pytest
+from support.paths import SAMPLE
+from support.reports import built
+
+from polydoc_analytics.reports.model import Report
+from polydoc_analytics.reports.renderers import render
+from polydoc_analytics.reports.renderers.pdf_columns import points
+from polydoc_analytics.reports.renderers.table_rows import lines, without_empty_marks
+
+ACCOUNT = "6ee0e0f4-dde6-490a-a281-43896feb4891"
+DOCUMENTS = [
+    ("overview", {"period": "2026-10"}),
+    ("overview", {"period": "2026"}),
+    ("overview", {"period": "2026-Q3"}),
+    ("overview", {"since": "2026-10-01", "until": "2026-10-24"}),
+    ("languages", {"period": "2026-10"}),
+    ("quality", {"period": "2026-10"}),
+    ("statement", {"period": "2026-10", "account": ACCOUNT}),
+    ("statement", {"period": "2026", "account": ACCOUNT}),
+]
+TOP, BOTTOM = 842 - 51, 57
+OF_TABLES = (6.3, 6.7, 7.2, 7.6, 8.0, 8.4)
+
+
+class Word(NamedTuple):
+    """A text of a page: where it begins, in points from the lower left, its letters and their size."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+
+
+@cache
+def document(at: int) -> tuple[Report, list[list[Word]]]:
+    kind, choices = DOCUMENTS[at]
+    report = built(SAMPLE, kind, **choices)
+    return report, pages(render(report, "pdf"))
+
+
+def pages(content: bytes) -> list[list[Word]]:
+    found = []
+    for page in pypdf.PdfReader(io.BytesIO(content)).pages:
+        words: list[Word] = []
+
+        def take(text: str, cm: Any, tm: Any, _: Any, size: float, words: list[Word] = words) -> None:
+            if text.strip():
+                x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
+                y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+                words.append(Word(x, y, text.strip(), round(size, 1)))
+
+        page.extract_text(visitor_text=take)
+        found.append(words)
+    return found
+
+
+def rows_of(words: list[Word]) -> list[list[Word]]:
+    """The rows of a page's tables from the top: words of one size at one height, from the left."""
+    found = defaultdict(list)
+    for word in words:
+        if word.size in OF_TABLES and word.y > BOTTOM:
+            found[round(word.y), word.size].append(word)
+    return [sorted(found[key]) for key in sorted(found, reverse=True) if len(found[key]) > 1]
+
+
+def tables_of(at: int) -> list[list[list[Word]]]:
+    """The tables of a document as rows of words, the head first; a table that goes on has one part on each page."""
+    report, of_pages = document(at)
+    drawn = [without_empty_marks(lines(report, one.table)) for one in report.sections if one.table]
+    heads = {tuple(column.label for column in table.columns): len(table.rows) for table in drawn}
+    tables: list[list[list[Word]]] = []
+    for words in of_pages:
+        is_in_one = False
+        for row in rows_of(words):
+            if tuple(word.text for word in row) in heads:
+                tables.append([])
+                is_in_one = True
+            if is_in_one and row[0].size == (tables[-1] or [row])[0][0].size:
+                tables[-1].append(row)
+    assert len(tables) >= len(heads)
+    return tables
+
+
+@pytest.mark.parametrize("at", range(len(DOCUMENTS)))
+def test_a_figure_stands_beside_what_it_is_of(at: int) -> None:
+    parts = defaultdict(list)
+    for table in tables_of(at):
+        parts[tuple(word.text for word in table[0])] += [row for row in table if len(row) == len(table[0])]
+    for rows in parts.values():
+        for left, right in pairwise(zip(*rows, strict=True)):
+            ends = max(word.x + points(word.text, word.size, True) for word in left)
+            # 12 points are between columns; the longest text may be in a row that has no figure.
+            assert min(word.x for word in right) - ends < 60, (left[0], right[0])
+
+
+@pytest.mark.parametrize("at", range(len(DOCUMENTS)))
+def test_a_head_has_two_rows_below_it_on_its_page(at: int) -> None:
+    report, _ = document(at)
+    counts = {one.table.columns[0].label: len(one.table.rows) for one in report.sections if one.table}
+    for table in tables_of(at):
+        if counts[table[0][0].text] > 2:
+            assert len(table) > 2, table
+
+
+@pytest.mark.parametrize("at", range(len(DOCUMENTS)))
+def test_no_page_but_the_last_is_half_empty(at: int) -> None:
+    for words in document(at)[1][:-1]:
+        lowest = min(word.y for word in words if word.y > BOTTOM)
+        assert (TOP - lowest) / (TOP - BOTTOM) > 0.6
+
+
+@pytest.mark.parametrize(("at", "title"), [(0, "Runs by day"), (3, "Runs by day"), (6, "Credits by day")])
+def test_the_table_of_days_stands_beside_its_chart(at: int, title: str) -> None:
+    words = next(words for words in document(at)[1] if any(word.text == title and word.size < 10 for word in words))
+    [chart] = [word for word in words if word.text == title and word.size < 10]
+    days = [word for word in words if word.text.endswith(" Oct 2026") and word.size in OF_TABLES and word.x < 60]
+    assert chart.x > 300
+    assert max(word.y for word in days) < chart.y + 5
+    assert sum(chart.y - 150 < word.y < chart.y for word in days) > 5
+
+
+def test_charts_over_few_periods_stand_side_by_side() -> None:
+    for words in document(1)[1]:
+        places = {word.text: word for word in words}
+        if "Runs by month" in places:
+            runs, charged = places["Runs by month"], places["Credits by month"]
+            assert runs.y == charged.y
+            assert charged.x - runs.x > 200
+            return
+    raise AssertionError("there are no charts by month")
