@@ -169,11 +169,25 @@ class RemotePlace:
         from polydoc_analytics.lake.storage.read_only_files import ReadOnly
 
         class Objects(ReadOnly, FsspecStore):
-            """The objects of a store, which are only read."""
+            """The objects of a store, which are only read. None is replaced, so each is asked for its size once."""
+
+            def __init__(self, *args: Any, **options: Any) -> None:
+                super().__init__(*args, **options)
+                self._known: dict[str, dict[str, Any]] = {}
+
+            async def _info(self, path: str, **options: Any) -> dict[str, Any]:
+                if path not in self._known:
+                    self._known[path] = await super()._info(path, **options)
+                return self._known[path]
+
+            def modified(self, path: str) -> datetime:
+                """Return the time at which an object was put there."""
+                written: datetime = self.info(path)["last_modified"]
+                return written
 
         protocol = self.uri.split("://", 1)[0]
         config, client = split_options(self.storage_options)
-        return Objects(protocol, config=config, client_options=client)  # type: ignore[call-overload]
+        return Objects(protocol, config=config, client_options=client)
 
 
 class _Lease:
