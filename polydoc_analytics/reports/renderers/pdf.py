@@ -233,7 +233,7 @@ def _charts(report: Report, content: Mapping[str, Any]) -> dict[str, str]:
 
 def _printed(chart: Chart, look: Theme, room: float) -> dict[str, Any]:
     """Specification of a chart that is ``room`` points wide, with rows as close as those of printed tables."""
-    spec = palette.branded(chart.spec, look.accent, look.warm)
+    spec: dict[str, Any] = palette.branded(chart.spec, look.accent, look.warm)
     spec.pop("autosize", None)  # fitting measures every text twice, and Typst scales the picture anyway
     if chart.is_fluid and room < ROOM:
         spec["width"] = round(room / _SCALE) - _AXIS
