@@ -9,9 +9,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from polydoc_analytics.config.settings import Settings
+    from polydoc_analytics.query.row_table import RowTable
     from polydoc_analytics.query.usage import UsageTable
 
 
@@ -45,18 +44,16 @@ def with_cost(table: UsageTable, price: Price | None) -> UsageTable:
         return table
     others = table.others and {**table.others, "cost": price.cost(table.others["credits"])}
     total = {**table.total, "cost": price.cost(table.total["credits"])}
-    costs = [price.cost(credits_) for credits_ in table.frame["credits"]]
-    return replace(table, frame=_beside(table.frame, costs), others=others, total=total)
+    costs = [price.cost(credits_) for credits_ in table.rows["credits"]]
+    return replace(table, rows=_beside(table.rows, costs), others=others, total=total)
 
 
-def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+def as_text(rows: RowTable) -> RowTable:
     """Write costs as texts with all their digits, as JSON carries money."""
-    import polars as pl
-
-    if "cost" not in frame.columns:
-        return frame
-    texts = [None if cost is None else f"{cost.normalize():f}" for cost in frame["cost"]]
-    return frame.with_columns(pl.Series("cost", texts, pl.String))
+    if "cost" not in rows.columns:
+        return rows
+    texts = [None if cost is None else f"{cost.normalize():f}" for cost in rows["cost"]]
+    return rows.with_column("cost", "text", texts)
 
 
 def rounded(table: UsageTable, price: Price | None) -> UsageTable:
@@ -66,7 +63,7 @@ def rounded(table: UsageTable, price: Price | None) -> UsageTable:
     from polydoc_analytics.reports.money import allotted
     from polydoc_analytics.reports.money import rounded as rounded_amount
 
-    amounts: list[Decimal | None] = [*table.frame["cost"], *([table.others["cost"]] if table.others else [])]
+    amounts: list[Decimal | None] = [*table.rows["cost"], *([table.others["cost"]] if table.others else [])]
     whole = table.total["cost"]
     if whole is None or not table.keys:
         lines = [None if amount is None else rounded_amount(amount, price.currency) for amount in amounts]
@@ -75,16 +72,15 @@ def rounded(table: UsageTable, price: Price | None) -> UsageTable:
     shown = [None if line is None else line.shown for line in lines]
     total = {**table.total, "cost": None if whole is None else rounded_amount(whole, price.currency).shown}
     others = {**table.others, "cost": shown[-1]} if table.others else None
-    return replace(table, frame=_beside(table.frame, shown[: table.frame.height]), others=others, total=total)
+    return replace(table, rows=_beside(table.rows, shown[: table.rows.height]), others=others, total=total)
 
 
-def _beside(frame: pl.DataFrame, costs: Sequence[Decimal | None]) -> pl.DataFrame:
-    import polars as pl
-
+def _beside(rows: RowTable, costs: Sequence[Decimal | None]) -> RowTable:
+    """Put costs behind the credits, all with as many decimals as the one that has most."""
     scale = max((-int(cost.as_tuple().exponent) for cost in costs if cost is not None), default=0)
-    series = pl.Series("cost", costs, pl.Decimal(38, max(scale, 0)))
-    frame = frame.drop("cost") if "cost" in frame.columns else frame
-    return frame.insert_column(frame.columns.index("credits") + 1, series)
+    unit = Decimal(1).scaleb(-max(scale, 0))
+    alike = [None if cost is None else cost.quantize(unit) for cost in costs]
+    return rows.with_column("cost", "decimal", alike, after="credits")
 
 
 def labels(price: Price | None) -> Mapping[str, Any]:

@@ -22,6 +22,8 @@ from polydoc_analytics.errors import UsageError, nearest
 if TYPE_CHECKING:
     import polars as pl
 
+    from polydoc_analytics.query.row_table import RowTable
+
 _MIN_WIDTH, _UNLIMITED = 24, 1_000_000
 _GIVEN = "A file, folder, glob or URI (s3:// gs:// az:// https://) of runs, or - for standard input."
 SOURCE_HELP = f"{_GIVEN[:-1]}; by default the lake of the settings, or their only source."
@@ -263,7 +265,7 @@ class Output:
         """Write a text to standard output, in colour where that is a terminal."""
         write_styled(sys.stdout, text, style if self.color else "")
 
-    def table(self, frame: pl.DataFrame, **arguments: Any) -> None:
+    def table(self, frame: RowTable | pl.DataFrame, **arguments: Any) -> None:
         """Print a frame as a terminal table, see :func:`polydoc_analytics.cli.tables.table_lines`."""
         from polydoc_analytics.cli.tables import table_lines
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.lake.resolve import Source
     from polydoc_analytics.loaders.recognition import PassedOver
     from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.row_table import RowTable
 
 _ROWS_AT_A_TIME = 50_000
 _MIN_BEGINNING = 8
@@ -155,10 +156,10 @@ def as_of_text(db: Database) -> str:
 def envelope(
     report: str,
     db: Database,
-    frame: pl.DataFrame | None,
+    frame: RowTable | pl.DataFrame | None,
     *,
     truncated: bool = False,
-    sections: Mapping[str, pl.DataFrame] | None = None,
+    sections: Mapping[str, RowTable | pl.DataFrame] | None = None,
 ) -> dict[str, Any]:
     """Build the JSON envelope of a frame, or of several as sections."""
     from polydoc_analytics.cli.tables import instant_text, json_rows
@@ -228,23 +229,24 @@ def print_frame(frame: pl.DataFrame, out: opt.Output, title: str, **arguments: A
         print_plain(frame, out)
 
 
-def with_short_accounts(frame: pl.DataFrame, db: Database) -> pl.DataFrame:
+def with_short_accounts(table: RowTable | pl.DataFrame, db: Database) -> RowTable:
     """Show accounts by their names, or by the shortest beginnings of ids that are unique among the runs.
 
     The column of names goes; a name that several accounts have is followed by its account's id.
     """
-    import polars as pl
+    from polydoc_analytics.query.row_table import RowTable
 
-    if "account_id" not in frame.columns:
-        return frame
+    table = RowTable.of(table)
+    if "account_id" not in table.columns:
+        return table
     names = db.account_names
     many = {name for name, owners in Counter(names.values()).items() if owners > 1}
-    ids = [account for account in frame["account_id"].unique() if account not in names or names[account] in many]
+    ids = [account for account in dict.fromkeys(table["account_id"]) if account not in names or names[account] in many]
     short = _beginnings(db.account_ids()) if any(len(account) > _MIN_BEGINNING for account in ids) else {}
     texts = {account: short.get(account, account) for account in ids}
     texts = {account: f"{names[account]} ({text})" if account in names else text for account, text in texts.items()}
-    values = frame["account_id"].map_elements(lambda value: texts.get(value) or names[value], return_dtype=pl.String)
-    return frame.with_columns(values).drop("account_name", strict=False)
+    values = [account and (texts.get(account) or names[account]) for account in table["account_id"]]
+    return table.with_column("account_id", "text", values).drop("account_name")
 
 
 def _beginnings(ids: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.model.plurals import noun
+from polydoc_analytics.query.row_table import NUMBERS, TIMES, RowTable
 from polydoc_analytics.reports.formatting import UNKNOWN, plain
 from polydoc_analytics.safe_text import on_one_line
 
@@ -90,13 +91,13 @@ class _Column:
         return max(_width(text) for text in (self.label, *self.cells))
 
 
-def terminal_table(frame: pl.DataFrame, **arguments: Any) -> str:
+def terminal_table(frame: RowTable | pl.DataFrame, **arguments: Any) -> str:
     """Format a frame as a table, as plain text; the arguments are those of :func:`table_lines`."""
     return "\n".join("".join(text for text, _ in line) for line in table_lines(frame, **arguments))
 
 
 def table_lines(
-    frame: pl.DataFrame,
+    frame: RowTable | pl.DataFrame,
     *,
     title: str,
     width: int,
@@ -114,6 +115,7 @@ def table_lines(
     values are an en dash. Unless ``columns`` names them, columns are left out where the width does not suffice, and
     of usage the measures of lesser interest; the title says so. With ``is_wrapped`` long texts go on in further lines.
     """
+    frame = RowTable.of(frame)
     priority = [*keys, *(name for name in _USAGE_PRIORITY if name in frame.columns)]
     names = [*keys, *(name for name in columns if name not in keys)] if columns else frame.columns
     names = priority if is_usage and not columns else names
@@ -170,20 +172,21 @@ def two_columns(title: str, rows: Mapping[str, Any], width: int, timezone: str) 
 
 
 def _column(
-    frame: pl.DataFrame,
+    frame: RowTable,
     name: str,
     last: Sequence[Mapping[str, Any]],
     is_key: bool,
     labels: Mapping[str, str],
     timezone: str,
 ) -> _Column:
-    values = [*frame[name].to_list(), *(row.get(name) for row in last)]
-    is_number = frame.schema[name].is_numeric()
-    if frame.schema[name].is_float():
+    kind = frame.kinds[name]
+    values = [*frame[name], *(row.get(name) for row in last)]
+    is_number = kind in NUMBERS
+    if kind == "float":
         cells = _decimals(values, 100 if name in _PERCENT else 1, 1 if name in _PERCENT else 2)
     else:
         cells = [cell(value, timezone) for value in values]
-    is_whole = is_number or frame.schema[name].is_temporal()
+    is_whole = is_number or kind in TIMES
     label = labels.get(name) or _LABELS.get(name) or on_one_line(name)
     failed = frozenset(at for at, value in enumerate(values) if value) if name in _FAILURES else frozenset()
     return _Column(name, label, cells, is_number, is_whole, is_key, failed)
@@ -327,9 +330,9 @@ def csv_text(frame: pl.DataFrame, *, with_header: bool = True) -> str:
     return frame.with_columns(guarded).write_csv(include_header=with_header)
 
 
-def json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+def json_rows(frame: RowTable | pl.DataFrame) -> list[dict[str, Any]]:
     """Convert a frame's rows to JSON values: dates and instants as ISO 8601 texts, instants in UTC with Z."""
-    return [{name: json_value(value) for name, value in row.items()} for row in frame.iter_rows(named=True)]
+    return [{name: json_value(value) for name, value in row.items()} for row in RowTable.of(frame).named()]
 
 
 def json_value(value: Any) -> Any:

@@ -20,9 +20,8 @@ from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.views import EVERY, View
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.row_table import RowTable
     from polydoc_analytics.query.usage import UsageTable
 
 _MAX_ROWS = 20
@@ -97,9 +96,9 @@ class _Look:
     columns: tuple[str, ...]
     is_wide: bool
 
-    def of(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-        """Select the columns of a frame that are asked for, the keys first."""
-        return frame.select(*keys, *(name for name in self.columns if name not in keys)) if self.columns else frame
+    def of(self, rows: RowTable, keys: Sequence[str]) -> RowTable:
+        """Select the columns that are asked for, the keys first."""
+        return rows.select([*keys, *(name for name in self.columns if name not in keys)]) if self.columns else rows
 
 
 def _column_names(columns: str | None, view: View, price: Price | None) -> tuple[str, ...]:
@@ -143,12 +142,12 @@ def _show_usage(
     max_rows = top or ((_MAX_PERIODS if every else _MAX_ROWS) if is_table else None)
     table = _table(db, look, by=keys, every=every, order=order, top=max_rows, with_others=is_table)
     if out.format == "json":
-        frame = look.of(as_text(table.frame), table.keys)
-        print_json(envelope("usage", db, frame, truncated=table.truncated))
+        rows = look.of(as_text(table.rows), table.keys)
+        print_json(envelope("usage", db, rows, truncated=table.truncated))
     elif is_table:
         _print_usage(db, table, out, look)
     else:
-        print_plain(look.of(table.frame, table.keys), out)
+        print_plain(look.of(table.rows, table.keys).frame(), out)
 
 
 def _table(db: Database, look: _Look, **arguments: Any) -> UsageTable:
@@ -185,18 +184,18 @@ def _print_usage(db: Database, table: UsageTable, out: opt.Output, look: _Look) 
         if table.others is not None:
             last.append({**table.others, table.keys[0]: f"others ({table.left_out:,})"})
         last.append({**table.total, table.keys[0]: "total"})
-    frame = table.frame if look.is_wide else with_short_accounts(table.frame, db)
-    keys = _key_columns(frame, table.keys)
-    columns = look.columns or (tuple(frame.columns) if look.is_wide else ())
-    out.table(frame, title=title, keys=keys, last=last, is_usage=True, columns=columns, labels=labels(look.price))
+    rows = table.rows if look.is_wide else with_short_accounts(table.rows, db)
+    keys = _key_columns(rows, table.keys)
+    columns = look.columns or (tuple(rows.columns) if look.is_wide else ())
+    out.table(rows, title=title, keys=keys, last=last, is_usage=True, columns=columns, labels=labels(look.price))
 
 
-def _key_columns(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
+def _key_columns(rows: RowTable, keys: Sequence[str]) -> list[str]:
     """List the keys, each with its column of names after it where a name is known."""
     columns: list[str] = []
     for key in keys:
         name = catalog.NAME_COLUMNS.get(key)
-        is_named = name in frame.columns and frame[name].null_count() < frame.height
+        is_named = name in rows.columns and any(value is not None for value in rows[name])
         columns += [key, name] if name is not None and is_named else [key]
     return columns
 
@@ -216,13 +215,13 @@ def _print_overview(db: Database, out: opt.Output, look: _Look, rows: int, order
         if is_table:
             _print_usage(db, table, out, look)
         else:
-            print_plain(look.of(table.frame, table.keys), out)
+            print_plain(look.of(table.rows, table.keys).frame(), out)
 
 
 def _print_overview_json(db: Database, look: _Look, order: str | None, top: int | None) -> None:
     total = _table(db, look)
     sections = {f"{key}s": _table(db, look, by=(key,), order=order, top=top) for key in ("account", "language")}
     is_truncated = any(table.truncated for table in sections.values())
-    frames = {name: look.of(as_text(table.frame), table.keys) for name, table in sections.items()}
-    frame = look.of(as_text(total.frame), ())
-    print_json(envelope("usage", db, frame, truncated=is_truncated, sections=frames))
+    shown = {name: look.of(as_text(table.rows), table.keys) for name, table in sections.items()}
+    rows = look.of(as_text(total.rows), ())
+    print_json(envelope("usage", db, rows, truncated=is_truncated, sections=shown))

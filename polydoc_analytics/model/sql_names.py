@@ -16,7 +16,7 @@ def identifier(name: str) -> str:
 
 
 SQL_TYPES = {
-    "duckdb": {"text": "varchar", "instant": "timestamptz", "integer": "bigint", "truth": "boolean"},
+    "duckdb": {"text": "varchar", "instant": "timestamptz", "integer": "bigint", "truth": "boolean", "date": "date"},
     "spark": {"text": "string", "instant": "timestamp", "integer": "bigint", "truth": "boolean"},
     "postgres": {"text": "text", "instant": "timestamp with time zone", "integer": "bigint", "truth": "boolean"},
 }

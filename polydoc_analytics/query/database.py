@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from polydoc_analytics import views as catalog
 from polydoc_analytics.config.choices import DateBasis
@@ -31,6 +31,7 @@ from polydoc_analytics.model.summary import Summarised
 from polydoc_analytics.query.engines.scope import Engine, Scope
 from polydoc_analytics.query.options import Filters, Match, ViewOptions, view_options
 from polydoc_analytics.query.relation import AsOf, open_for_cluster, open_relation
+from polydoc_analytics.query.row_table import RowTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.query.explanation import Explanation
     from polydoc_analytics.query.outlook import Outlook
 
+_R = TypeVar("_R")
 _MAX_TRIES = 5
 """An erasure may remove a lake's files between the choice of a snapshot and the look into its files."""
 RESULT_BYTES = 1_000_000_000
@@ -149,10 +151,9 @@ def _filtered(scope: Scope, make: Callable[[Scope], Engine]) -> Scope:
         everything = replace(scope.view, filters=Filters(), views={})
         engine = make(replace(scope, view=everything))
         try:
-            rows = engine.fetch("select distinct account_id from observed")
+            return engine.rows("select distinct account_id from observed")["account_id"]
         finally:
             engine.close()
-        return rows["account_id"].to_list()
 
     filters = resolved_filters(
         filters,
@@ -298,8 +299,8 @@ class Database(Summarised):
         """How many runs leave every view because their date (finished_at, with that date basis) is unknown."""
         if self.date_basis == "created":
             return 0
-        frame = self._engine.fetch("select count(*) as runs from observed where finished_at is null")
-        return int(frame.item())
+        [runs] = self._engine.rows("select count(*) as runs from observed where finished_at is null")["runs"]
+        return int(runs)
 
     def over(self, interval: Interval) -> Database:
         """Return the views over the same runs for another interval; close it before this one."""
@@ -317,17 +318,26 @@ class Database(Summarised):
 
     def account_ids(self) -> list[str]:
         """Return the ids of all accounts of the source, sorted, whatever the filters and the interval."""
-        rows = self._fetched(lambda: self._engine.fetch("select distinct account_id from observed order by account_id"))
-        return rows["account_id"].to_list()
+        sql = "select distinct account_id from observed order by account_id"
+        return self._fetched(lambda: self._engine.rows(sql))["account_id"]
 
     def view(self, name: str) -> pl.DataFrame:
         """Return the whole view ``name`` as a Polars frame, ordered by its keys.
 
         :meth:`views` lists the names, :meth:`describe` the columns.
         """
+        sql = self._whole_view(name)
+        return self._fetched(lambda: self._engine.fetch(sql))
+
+    def rows(self, name: str) -> RowTable:
+        """Return the whole view ``name`` as :meth:`view` does, as Python's own values, without importing Polars."""
+        sql = self._whole_view(name)
+        return self._fetched(lambda: self._engine.rows(sql))
+
+    def _whole_view(self, name: str) -> str:
         view = catalog.view(name, self.catalog)
         order = f" order by {', '.join(view.ordered_by)}" if view.ordered_by else ""
-        return self._fetched(lambda: self._engine.fetch(f"select * from {view.name}{order}"))
+        return f"select * from {view.name}{order}"
 
     def sql(self, text: str, *, timeout_s: float | None = None, max_bytes: int | None = RESULT_BYTES) -> pl.DataFrame:
         """Return the result of one SELECT, ``text``, over the views as a Polars frame.
@@ -340,7 +350,7 @@ class Database(Summarised):
         """
         return self._fetched(lambda: self._engine.query(text, timeout_s, max_bytes))
 
-    def _fetched(self, fetch: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    def _fetched(self, fetch: Callable[[], _R]) -> _R:
         """Return a result; where a number is too great for it, name the run that makes it so."""
         try:
             return fetch()
@@ -404,7 +414,7 @@ class Database(Summarised):
         budgets = budget if budget is None or isinstance(budget, Mapping) else read_budgets(budget)
         return outlook(self, period=period, measure=measure, by=by, budgets=budgets)
 
-    def usage_of_the_rest(self, view: catalog.View, shown: pl.DataFrame) -> dict[str, Any]:
+    def usage_of_the_rest(self, view: catalog.View, shown: RowTable | pl.DataFrame) -> dict[str, Any]:
         """Return the usage over all runs that belong to no row of ``shown``, rows of the usage view ``view``."""
         context = self._scope.render_context
         facts = context.facts_with_language if view.needs_language else context.facts
@@ -412,8 +422,8 @@ class Database(Summarised):
         same = " and ".join(f"facts.{column} = shown_rows.{key}" for key, column in columns.items())
         rest = f"(select facts.* from {facts} as facts anti join shown_rows on {same})"
         sql = catalog.render(catalog.view("usage"), replace(context, facts=rest))
-        keys = shown.select(view.keys)
-        return self._fetched(lambda: self._engine.over_rows(sql, "shown_rows", keys)).row(0, named=True)
+        keys = RowTable.of(shown).select(view.keys)
+        return next(self._fetched(lambda: self._engine.over_rows(sql, "shown_rows", keys)).named())
 
     def export(
         self, destination: str | os.PathLike[str], *, overwrite: bool = False, contract: bool = False

@@ -10,21 +10,21 @@ from polydoc_analytics import views
 from polydoc_analytics.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.row_table import RowTable
 
 
 @dataclass(frozen=True)
 class UsageTable:
-    """Rows of the usage view ``view``; ``others`` is one row over all runs that the rows leave out, ``total`` over all.
+    """The ``rows`` of the usage view ``view``.
 
-    ``left_out`` is how many rows were left out.
+    ``others`` is one row over all runs that these leave out, ``total`` one over all, and ``left_out`` how many rows
+    were left out.
     """
 
     view: str
     keys: tuple[str, ...]
-    frame: pl.DataFrame
+    rows: RowTable
     total: dict[str, Any]
     others: dict[str, Any] | None
     left_out: int
@@ -51,17 +51,17 @@ def usage_table(
     computed from the runs, never from the rows: percentiles do not add up. Raises UsageError for an unknown column.
     """
     view = check_arguments(by, every, order)
-    frame = db.view(view.name)
-    total = db.view("usage").row(0, named=True) if view.keys else frame.row(0, named=True)
+    rows = db.rows(view.name)
+    total = next((db.rows("usage") if view.keys else rows).named())
     column, descending = _order(order, view)
-    shown = frame
+    shown = rows
     if order is not None or top is not None:
-        shown = frame.sort(column, *view.keys, descending=[descending] + [False] * len(view.keys), nulls_last=True)
-    if top is not None and top < frame.height:
+        shown = rows.sort(column, descending=descending, keys=view.keys)
+    if top is not None and top < rows.height:
         shown = shown.head(top)
     if order is None and every is not None:
-        shown = shown.sort("period", *view.keys)
-    left_out = frame.height - shown.height
+        shown = shown.sort("period", keys=view.keys)
+    left_out = rows.height - shown.height
     others = db.usage_of_the_rest(view, shown) if left_out and with_others else None
     return UsageTable(view.name, view.keys, shown, total, others, left_out)
 

@@ -52,5 +52,21 @@ def test_a_flag_that_takes_a_number_is_still_checked(export: Path) -> None:
     assert "'--top'" in done.stderr
 
 
-def test_usage_of_an_export_checks_nothing_and_makes_no_array(export: Path) -> None:
-    assert not _imported("usage", str(export), "--json") & {"pydantic", "pandera", "numpy", "pyarrow"}
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quick") / "lake"
+    pda.Lake(folder).ingest(SAMPLE)
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--by", "account", "--every", "month", "--top", "2")])
+def test_usage_of_an_export_is_answered_by_duckdb_alone(export: Path, arguments: tuple[str, ...]) -> None:
+    found = _imported("usage", str(export), *arguments)
+    assert "duckdb" in found
+    checks = _CHECKS if "--top" not in arguments else _CHECKS - {"pydantic"}  # which sees that it is a number
+    assert not found & {*_ARRAYS, *checks, "deltalake", "langcodes", "sqlglot"}
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_usage_of_a_lake_is_answered_without_polars(lake: Path, arguments: tuple[str, ...]) -> None:
+    assert not _imported("usage", str(lake), *arguments) & {*_CHECKS, "pandas", "polars", "langcodes", "sqlglot"}

@@ -18,8 +18,9 @@ from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import SQL_TYPES, quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
-from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, own_frame_of, table_of
+from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, own_frame_of, own_rows_of, table_of
 from polydoc_analytics.query.engines.scope import BASE_TABLES, Scope, base_tables
+from polydoc_analytics.query.row_table import RowTable
 from polydoc_analytics.query.run_relation import no_runs
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.comments import comments
@@ -88,6 +89,13 @@ class DuckEngine:
         with self._errors():
             self._create_named_in(sql)
             return own_frame_of(self._con.sql(sql))
+
+    def rows(self, sql: str) -> RowTable:
+        """Return the result of a SELECT of the package's own as Python's values; raises QueryError where it fails."""
+        with self._errors():
+            self._create_named_in(sql)
+            found = own_rows_of(self._con.execute(sql))
+        return RowTable.of(self.fetch(sql)) if found is None else found
 
     def query(self, sql: str, timeout_s: float | None = None, max_bytes: int | None = None) -> pl.DataFrame:
         """Return the result of one SELECT of a user's; raises QueryError where it fails, or does more than read.
@@ -226,13 +234,14 @@ class DuckEngine:
         column = len(match["caret"]) - len(f"LINE {match['line']}: ")
         return f"{lead}{match['text']}\n{' ' * (len(lead) + max(column, 0))}^"
 
-    def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    def over_rows(self, sql: str, name: str, rows: RowTable) -> RowTable:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
-        self._con.register(name, rows.to_arrow())
-        try:
-            return self.fetch(sql)
-        finally:
-            self._con.unregister(name)
+        with self._creating:
+            self._create_table(name, rows.kinds, rows.rows)
+            try:
+                return self.rows(sql)
+            finally:
+                self._con.execute(f"drop table {name}")
 
     def types(self, view: catalog.View) -> dict[str, str]:
         """Return the type of each column of a view."""

@@ -17,6 +17,7 @@ from polydoc_analytics.errors import QueryError, first_line
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
 from polydoc_analytics.model.sql_names import identifier
+from polydoc_analytics.query.row_table import Kind, RowTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,6 +81,28 @@ def own_frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     if any(not column.drop_nulls().is_between(*bounds).all() for column in days.iter_columns()):
         return frame_of(table_of(relation))
     return frame
+
+
+_KINDS: dict[str, Kind] = {
+    "varchar": "text",
+    "boolean": "truth",
+    "double": "float",
+    "date": "date",
+    **dict.fromkeys(("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger"), "integer"),
+}
+
+
+def own_rows_of(con: duckdb.DuckDBPyConnection) -> RowTable | None:
+    """Fetch what a connection has executed of the package's own as Python's values; None where some may be none."""
+    kinds = {name: _KINDS.get(kind.id) for name, kind, *_ in con.description or ()}
+    if None in kinds.values():
+        return None
+    rows = con.fetchall()
+    days = [at for at, kind in enumerate(kinds.values()) if kind == "date"]
+    # A date that Python has not comes as a text.
+    if any(isinstance(row[at], str) for row in rows for at in days):
+        return None
+    return RowTable({name: kind for name, kind in kinds.items() if kind is not None}, rows)
 
 
 def _fetched(relation: duckdb.DuckDBPyRelation, max_bytes: int | None) -> pa.Table:

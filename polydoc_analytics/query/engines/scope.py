@@ -19,6 +19,8 @@ from polydoc_analytics.query.run_relation import RunRelation
 if TYPE_CHECKING:
     import polars as pl
 
+    from polydoc_analytics.query.row_table import RowTable
+
 _RULES_ONLY_US = 4_102_444_800_000_000
 _CYCLE_US = 146_097 * DAY_US
 """The year 2100, from which on zones change by yearly rules or never, and the 400 years of the calendar's cycle."""
@@ -190,7 +192,10 @@ class Engine(Protocol):
         It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``max_bytes``.
         """
 
-    def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    def rows(self, sql: str) -> RowTable:
+        """Return the result of a SELECT of the package's own as Python's values; raises QueryError where it fails."""
+
+    def over_rows(self, sql: str, name: str, rows: RowTable) -> RowTable:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
 
     def types(self, view: catalog.View) -> dict[str, str]:

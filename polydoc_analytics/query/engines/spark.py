@@ -16,6 +16,7 @@ from polydoc_analytics.model.schema import COLUMNS, NAMES
 from polydoc_analytics.model.sql_names import SQL_TYPES
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.scope import Scope, base_tables
+from polydoc_analytics.query.row_table import RowTable
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
 from polydoc_analytics.views.dialects.transpile import to_spark
@@ -72,12 +73,16 @@ class SparkEngine:
         check(tree)
         return self._fetch(tree, timeout_s)
 
-    def over_rows(self, sql: str, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    def rows(self, sql: str) -> RowTable:
+        """Return the result of a SELECT of the package's own as Python's values; raises QueryError where it fails."""
+        return RowTable.of(self.query(sql))
+
+    def over_rows(self, sql: str, name: str, rows: RowTable) -> RowTable:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
         with self._session.asking(QueryError) as spark:
-            spark.createDataFrame(rows.to_arrow()).createOrReplaceTempView(name)
+            spark.createDataFrame(rows.frame().to_arrow()).createOrReplaceTempView(name)
             try:
-                return self._fetch(parsed(sql), None, extra_table=name)
+                return RowTable.of(self._fetch(parsed(sql), None, extra_table=name))
             finally:
                 spark.catalog.dropTempView(name)
 
