@@ -1,14 +1,23 @@
-"""The templates of SQL files: ``{{name}}`` is a place, ``{{#name}} … {{/name}}`` on lines of their own a part."""
+"""The templates of SQL files: ``{{name}}`` is a place, ``{{#name}} … {{/name}}`` on lines of their own a part.
+
+``{{>name}}`` stands for the text of another file, which several share.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 Value = str | bool | Sequence[Mapping[str, str]]
 
 _PART = re.compile(r"^ *\{\{#(\w+)\}\}\n(.*?)^ *\{\{/\1\}\}(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
+_PARTIAL = re.compile(r"\{\{>(\w+)\}\}")
+
+
+def with_partials(template: str, read: Callable[[str], str]) -> str:
+    """Put the texts of partials, read by name, in their places."""
+    return _PARTIAL.sub(lambda partial: read(partial[1]).strip(), template)
 
 
 def fill(template: str, values: Mapping[str, Value]) -> str:

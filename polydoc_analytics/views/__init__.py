@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 
 from polydoc_analytics.errors import UsageError, nearest
-from polydoc_analytics.model.sql_template import fill
+from polydoc_analytics.model.sql_template import fill, with_partials
 from polydoc_analytics.views.render import NAME_COLUMNS, RenderContext, is_unlikely, render
 from polydoc_analytics.views.view import View
 
@@ -171,6 +171,7 @@ def _family(
 ) -> View:
     """Read a view of a family's file, without the columns of keys that it has not."""
     text = re.sub(r"\{\{(title|grain|first_day)\}\}", lambda place: header[place[1]], _read(file))
+    text = with_partials(text, lambda name: _read(f"base/{name}"))
     title, grain, columns, sql = parse_header(text, f"{file}.sql")
     absent = {column for key, name in NAME_COLUMNS.items() if key not in keys for column in (key, name)}
     columns = {column: meaning for column, meaning in columns.items() if column not in (*absent, *left_out)}

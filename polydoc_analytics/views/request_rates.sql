@@ -57,20 +57,12 @@ measured as (
 rated as (
     select
         *,
-        cast(succeeded_requests as double) as succeeded,
-        cast(nullif(succeeded_requests + failed_requests, 0) as double) as finished,
-        1.959963984540054 as z_95
+        cast(succeeded_requests as double) as hits,
+        cast(nullif(succeeded_requests + failed_requests, 0) as double) as tries
     from measured
 ),
 
--- The Wilson interval of succeeded / finished is (middle ± reach) / (finished + z²).
-bounded as (
-    select
-        *,
-        succeeded + z_95 * z_95 / 2 as wilson_middle,
-        z_95 * sqrt(succeeded * (finished - succeeded) / finished + z_95 * z_95 / 4) as wilson_reach
-    from rated
-)
+{{>wilson_interval}}
 
 select
     {{#keys}}
@@ -87,17 +79,11 @@ select
     failed_requests,
     requests - succeeded_requests - failed_requests as running_requests,
     repeat_requests,
-    succeeded / finished as success_rate,
-    case
-        when succeeded = 0 then 0 * finished
-        else (wilson_middle - wilson_reach) / (finished + z_95 * z_95)
-    end as success_rate_low,
-    case
-        when succeeded = finished then succeeded / finished
-        else (wilson_middle + wilson_reach) / (finished + z_95 * z_95)
-    end as success_rate_high,
+    rate as success_rate,
+    rate_low as success_rate_low,
+    rate_high as success_rate_high,
     cast(coalesce(first_try_successes, 0) as bigint) as first_try_successes,
-    cast(first_try_successes as double) / finished as first_try_rate,
+    cast(first_try_successes as double) / tries as first_try_rate,
     cast(coalesce(recovered_requests, 0) as bigint) as recovered_requests,
     cast(recovered_requests as double) / nullif(recovered_requests + failed_requests, 0) as recovery_rate,
     cast(coalesce(attempts, 0) as bigint) as attempts,

@@ -63,23 +63,14 @@ measured as (
 ),
 
 rated as (
-    select
-        *,
+    select *,
         coalesce(input_tokens + output_tokens, input_tokens, output_tokens) as total_tokens,
-        cast(failed_runs as double) as failed,
-        cast(nullif(succeeded_runs + failed_runs, 0) as double) as finished,
-        1.959963984540054 as z_95
+        cast(failed_runs as double) as hits,
+        cast(nullif(succeeded_runs + failed_runs, 0) as double) as tries
     from measured
 ),
 
--- The Wilson interval of failed / finished is (middle ± reach) / (finished + z²).
-bounded as (
-    select
-        *,
-        failed + z_95 * z_95 / 2 as middle,
-        z_95 * sqrt(failed * (finished - failed) / finished + z_95 * z_95 / 4) as reach
-    from rated
-)
+{{>wilson_interval}}
 
 select
     {{#keys}}
@@ -93,12 +84,7 @@ select
     {{/is_by_period}}
     runs, succeeded_runs, failed_runs,
     runs - succeeded_runs - failed_runs as running_runs,
-    failed / finished as failure_rate,
-    case when failed = 0 then 0 * finished else (middle - reach) / (finished + z_95 * z_95) end as failure_rate_low,
-    case
-        when failed < finished then (middle + reach) / (finished + z_95 * z_95)
-        else failed / finished
-    end as failure_rate_high,
+    rate as failure_rate, rate_low as failure_rate_low, rate_high as failure_rate_high,
     cast(case when runs = 0 then 0 else input_tokens end as bigint) as input_tokens,
     cast(case when runs = 0 then 0 else output_tokens end as bigint) as output_tokens,
     cast(case when runs = 0 then 0 else total_tokens end as bigint) as total_tokens,

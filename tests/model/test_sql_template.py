@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polydoc_analytics.model.sql_template import fill
+from polydoc_analytics.model.sql_template import fill, with_partials
 
 
 def test_places_are_filled_and_parts_repeated() -> None:
@@ -24,3 +24,11 @@ def test_a_value_is_not_filled_again_and_a_place_without_one_is_an_error() -> No
     assert fill("{{text}}", {"text": "{{other}} {x}"}) == "{{other}} {x}"
     with pytest.raises(KeyError, match="facts"):
         fill("from {{facts}}", {})
+
+
+def test_a_partial_is_the_text_of_another_file() -> None:
+    files = {"shared": "rated as (select {{column}})\n"}
+    template = with_partials("with\n{{>shared}}\nselect *\nfrom rated", files.__getitem__)
+    assert fill(template, {"column": "1"}) == "with\nrated as (select 1)\nselect *\nfrom rated"
+    with pytest.raises(KeyError, match="other"):
+        with_partials("{{>other}}", files.__getitem__)
