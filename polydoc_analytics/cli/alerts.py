@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import output, output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
 from polydoc_analytics.errors import require_extra
@@ -21,16 +22,14 @@ DryRun = Annotated[
 
 @command(alerts_app)
 def check(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
+    printing: opt.JsonPrinting,
     dry_run: DryRun = False,
     views: opt.Views = None,
     engine: opt.Engine = None,
     remote: opt.Remote = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    config: opt.Config = None,
     now: opt.Now = None,
-    no_color: opt.NoColor = False,
 ) -> int:
     """Check every alert: exit 1 when any fires. Receivers are notified once when it starts and once when it is over.
 
@@ -43,10 +42,10 @@ def check(
     from polydoc_analytics.automation.state_store import StateStore
 
     require_extra("schedule", "an alert")
-    out = opt.output(json=json, quiet=quiet, no_color=no_color)
-    settings = opt.configured(config, views=views, engine=engine, remote=remote)
-    target, plan = opened_lake(lake, settings, out, must_exist=True), plans(settings)
-    if lake is None:
+    out = output_of(printing)
+    settings = opt.configured(where.config, views=views, engine=engine, remote=remote)
+    target, plan = opened_lake(where.lake, settings, out, must_exist=True), plans(settings)
+    if where.lake is None:
         out.say(f"lake: {target.place.shown}, that of the settings")
     at = opt.parsed_now(now)
     if dry_run:
@@ -89,9 +88,9 @@ def check(
 
 @command(alerts_app, "list")
 def list_(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
     json: opt.Json = False,
-    config: opt.Config = None,
 ) -> None:
     """List the alerts of the settings, and since when they fire, as of the last check.
 
@@ -103,9 +102,9 @@ def list_(
     from polydoc_analytics.automation.alerts import evaluate
 
     require_extra("schedule", "an alert")
-    out = opt.output(json=json)
-    settings = opt.configured(config)
-    target, plan = opened_lake(lake, settings, out, must_exist=True), plans(settings)
+    out = output(json=json)
+    settings = opt.configured(where.config)
+    target, plan = opened_lake(where.lake, settings, out, must_exist=True), plans(settings)
     firing = evaluate.firing(target).values()
     rows: list[dict[str, Any]] = [
         {

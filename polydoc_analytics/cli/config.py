@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import output
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted
@@ -32,7 +33,7 @@ def init(
     from polydoc_analytics.config.settings import FILE_NAME
     from polydoc_analytics.errors import unwritable
 
-    out = opt.output(quiet=quiet)
+    out = output(quiet=quiet)
     for name, content in ((FILE_NAME, EXAMPLE), (FILE, shipped())):
         path = Path(out_folder) / name
         if name == FILE_NAME and path.exists():
@@ -82,7 +83,7 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.safe_text import on_one_line
 
-    out = opt.output(quiet=quiet)
+    out = output(quiet=quiet)
     settings, problems = examined(config)
     plans, more = checked_plans(settings)
     problems += more

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import output
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import opened_lake, print_json
 
 
 @command()
 def doctor(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
     json: opt.Json = False,
-    config: opt.Config = None,
     now: opt.Now = None,
     no_color: opt.NoColor = False,
 ) -> int:
@@ -28,10 +29,10 @@ def doctor(
     from polydoc_analytics.cli.tables import json_value, two_columns
     from polydoc_analytics.lake.doctor import examine
 
-    out = opt.output(json=json, no_color=no_color)
-    settings = opt.configured(config)
+    out = output(json=json, no_color=no_color)
+    settings = opt.configured(where.config)
     kinds = {name: source.kind for name, source in settings.sources.items()}
-    target, at = opened_lake(lake, settings, out), opt.parsed_now(now)
+    target, at = opened_lake(where.lake, settings, out), opt.parsed_now(now)
     examined = examine(target, kinds, at)
     if settings.reports or settings.alerts:
         from polydoc_analytics.automation import plans

@@ -8,6 +8,7 @@ import typer
 
 from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import Output, output_of
 from polydoc_analytics.cli.root import TIME, command
 from polydoc_analytics.cli.shared import (
     as_of_text,
@@ -73,7 +74,7 @@ def explain(
     """
     from polydoc_analytics.query.explain import check_measure
 
-    out = opt.printing(printing)
+    out = output_of(printing)
     check_measure(measure)
     if by is not None:
         opt.one_of("key", by, ("account", "language"))
@@ -142,7 +143,7 @@ def _print_tables(
     frame: pl.DataFrame,
     by: str | None,
     top: int | None,
-    out: opt.Output,
+    out: Output,
 ) -> None:
     import polars as pl
 

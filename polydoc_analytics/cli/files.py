@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import Output, output, output_of, progress
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import (
     as_of_text,
@@ -34,12 +35,10 @@ if TYPE_CHECKING:
 def check(
     source: opt.Source = None,
     *,
+    printing: opt.JsonPrinting,
     reading: opt.Reading,
     timezone: opt.Timezone = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
     now: opt.Now = None,
-    no_color: opt.NoColor = False,
 ) -> int:
     """Account for every row of a source: read, merged, quarantined and why, and what looks suspicious.
 
@@ -49,7 +48,7 @@ def check(
 
     Example: polydoc-analytics check exports/ --json
     """
-    out = opt.output(json=json, quiet=quiet, no_color=no_color)
+    out = output_of(printing)
     choice = opt.Choice(timezone=timezone, now=now)
     settings = opt.configured(reading.config, timezone)
     with connected(source, replace(out, quiet=True), settings, choice=choice, reading=reading, watched=out) as db:
@@ -58,7 +57,7 @@ def check(
             identities, overflow = db.view("conservation"), None
         except SumError as error:
             identities, overflow = None, error
-        if json:
+        if printing.json:
             _print_check_json(db, out, rules, identities, overflow)
         else:
             _print_check(db, out, rules, identities, overflow)
@@ -66,7 +65,7 @@ def check(
 
 
 def _print_check_json(
-    db: Database, out: opt.Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
+    db: Database, out: Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
 ) -> None:
     import polars as pl
 
@@ -84,7 +83,7 @@ def _print_check_json(
 
 
 def _print_check(
-    db: Database, out: opt.Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
+    db: Database, out: Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
 ) -> None:
     import polars as pl
 
@@ -112,6 +111,7 @@ def _print_check(
 def export(
     source: opt.Source = None,
     *,
+    printing: opt.JsonPrinting,
     destination: Annotated[
         str, typer.Argument(metavar="DEST", help="The folder, or FILE.duckdb, to write.", show_default=False)
     ],
@@ -122,9 +122,6 @@ def export(
         bool, typer.Option("--contract", help="Write a data contract (ODCS) beside it, DEST.odcs.yaml.")
     ] = False,
     views: opt.Views = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    no_color: opt.NoColor = False,
 ) -> None:
     """Write checked, merged runs as zstd Parquet in created_month=YYYY-MM/ (UTC) with a manifest.
 
@@ -139,12 +136,12 @@ def export(
     """
     from polydoc_analytics.query.duckdb_file import is_database_name
 
-    out = opt.output(json=json, quiet=quiet, no_color=no_color)
+    out = output_of(printing)
     settings = opt.configured(reading.config, choice.timezone, choice.date_basis, views)
     if is_database_name(destination):
         with connected(source, out, settings, choice=choice, reading=reading, views=settings.views) as db:
             written = db.export(destination, overwrite=overwrite, contract=contract)
-            if json:
+            if printing.json:
                 data = [{"path": destination, "runs": written.runs, "bytes": written.bytes}]
                 print_json(envelope("export", db, None) | {"data": data})
         out.say(f"{destination}: {counted(written.runs, 'run')} and {written.views} views, {written.bytes:,} bytes")
@@ -164,7 +161,7 @@ def _raise_if_for_database(choice: opt.Choice, views: str | None) -> None:
 def _export_parquet(
     source: list[str] | None,
     destination: str,
-    out: opt.Output,
+    out: Output,
     settings: Settings,
     reading: opt.StrictReading,
     as_of: str | None,
@@ -175,7 +172,7 @@ def _export_parquet(
     from polydoc_analytics.ingest.results import Staged
     from polydoc_analytics.query.export import export as write
 
-    with opt.progress(out) as update:
+    with progress(out) as update:
         staged = write(
             one_or_many(source_or_default(source, settings, out)),
             destination,
@@ -217,8 +214,8 @@ def sample(
     """
     from polydoc_analytics.loaders.sample import write_sample
 
-    out = opt.output(quiet=quiet)
-    with opt.progress(out) as update:
+    out = output(quiet=quiet)
+    with progress(out) as update:
         report = (lambda done: update(done, runs)) if update else None
         target = sys.stdout.buffer if file == "-" else file
         write_sample(target, runs=runs, seed=seed, broken=broken, progress=report)

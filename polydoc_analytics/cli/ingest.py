@@ -9,6 +9,7 @@ import typer
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.completion import of_settings
+from polydoc_analytics.cli.output import Output, output_of, progress
 from polydoc_analytics.cli.root import ENGINE, command
 from polydoc_analytics.cli.shared import one_or_many, opened_lake, print_json, say_passed_over
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
@@ -23,6 +24,8 @@ _ENGINE_HELP = "duckdb, or spark for folders that `export` wrote, of any size."
 
 @command()
 def ingest(
+    *,
+    printing: opt.JsonPrinting,
     source: opt.GivenSource,
     reading: opt.StrictReading,
     lake: opt.LakeUri = None,
@@ -31,9 +34,6 @@ def ingest(
     ] = False,
     engine: Annotated[str, opt.flag(ENGINE, "--engine", "ENGINE", _ENGINE_HELP)] = "duckdb",
     remote: opt.Remote = None,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    no_color: opt.NoColor = False,
 ) -> None:
     """Load a source into the lake: all of it, or nothing where it fails. Loading twice changes nothing.
 
@@ -41,10 +41,10 @@ def ingest(
 
     Example: polydoc-analytics ingest corrections.ndjson --lake lake --correct
     """
-    out = opt.output(json=json, quiet=quiet, no_color=no_color)
+    out = output_of(printing)
     settings = opt.configured(reading.config)
     target = opened_lake(lake, settings, out)
-    with opt.progress(out) as update:
+    with progress(out) as update:
         result = target.ingest(
             one_or_many(source),
             correct=correct,
@@ -62,19 +62,17 @@ def ingest(
 
 @command()
 def sync(
+    *,
+    where: opt.LakeChoice,
+    printing: opt.JsonPrinting,
     names: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="NAME", help="Sources of the settings; default: all of them.", autocompletion=of_settings("sources")
         ),
     ] = None,
-    lake: opt.LakeUri = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what is new.")] = False,
     partial: opt.Partial = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    config: opt.Config = None,
-    no_color: opt.NoColor = False,
 ) -> int:
     """Bring sources of the settings into the lake: the API, PostgreSQL, or files that are new or have changed.
 
@@ -88,19 +86,19 @@ def sync(
     from polydoc_analytics.ingest.connectors import sources
     from polydoc_analytics.lake.sync import sync as synced
 
-    out = opt.output(json=json, quiet=quiet, no_color=no_color)
-    settings = opt.configured(config)
+    out = output_of(printing)
+    settings = opt.configured(where.config)
     known = sources(settings)
     if not known:
         raise UsageError("no source is configured; add a table such as [sources.api] to polydoc-analytics.toml")
     for name in names or ():
         if name not in known:
             raise UsageError(f"unknown source '{name}'{nearest(name, known)}; expected {', '.join(known)}")
-    target = opened_lake(lake, settings, out)
+    target = opened_lake(where.lake, settings, out)
     exit_code = 0
     for name in names or known:
         try:
-            with opt.progress(out) as update:
+            with progress(out) as update:
                 result = synced(target, known[name], full=full, partial=partial, progress=update, notify=out.say)
         except PolydocError as error:
             print(f"error: {name}: {error}", file=sys.stderr)
@@ -111,7 +109,7 @@ def sync(
     return exit_code
 
 
-def report_load(out: opt.Output, lake: Lake, result: LoadResult, report: str) -> None:
+def report_load(out: Output, lake: Lake, result: LoadResult, report: str) -> None:
     """Print how a load accounts for its rows."""
     if out.format == "json":
         head = {"schema_version": 1, "report": report, "lake": lake.place.shown, "snapshot": result.snapshot}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import output, output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_frame, print_json
 from polydoc_analytics.model.plurals import counted, noun
@@ -25,13 +26,10 @@ Run = Annotated[bool, typer.Option("--run", help="Do it; without this flag only 
 
 @command(lake_app)
 def history(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
+    printing: opt.TablePrinting,
     top: opt.Top = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    markdown: opt.Markdown = False,
-    config: opt.Config = None,
-    no_color: opt.NoColor = False,
 ) -> None:
     """List the loads, the newest first: what each brought, and what was known as of it (--as-of NUMBER).
 
@@ -39,16 +37,16 @@ def history(
 
     Example: polydoc-analytics lake history --top 5 --json
     """
-    out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
-    settings = opt.configured(config)
+    out = output_of(printing)
+    settings = opt.configured(where.config)
     out = replace(out, timezone=settings.timezone)
-    target = opened_lake(lake, settings, out)
+    target = opened_lake(where.lake, settings, out)
     loads = target.loads().sort("number", descending=True)
     loads = loads.head(top) if top else loads
     if out.format == "json":
         _print_rows("lake history", target, loads)
         return
-    frame = _with_joined_languages(loads) if csv else _for_people(loads)
+    frame = _with_joined_languages(loads) if printing.csv else _for_people(loads)
     print_frame(frame, out, f"Loads of {target.place.shown}, times in {settings.timezone}")
 
 
@@ -59,13 +57,10 @@ def diff(
         str | None, typer.Argument(metavar="B", help="Another one; by default the newest load.", show_default=False)
     ] = None,
     *,
-    lake: opt.LakeUri = None,
+    where: opt.LakeChoice,
+    printing: opt.TablePrinting,
     timezone: opt.Timezone = None,
     top: opt.Top = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    config: opt.Config = None,
-    no_color: opt.NoColor = False,
 ) -> None:
     """Show what changed between two states of the lake: figures by account and language, and which runs.
 
@@ -75,9 +70,9 @@ def diff(
 
     Example: polydoc-analytics lake diff 2026-10-01 --json
     """
-    out = opt.output(json=json, csv=csv, no_color=no_color)
-    settings = opt.configured(config, timezone)
-    target = opened_lake(lake, settings, out, must_exist=True)
+    out = output_of(printing)
+    settings = opt.configured(where.config, timezone)
+    target = opened_lake(where.lake, settings, out, must_exist=True)
     found = target.diff(before, after, settings.timezone)
     figures, runs = ((frame.head(top) if top else frame) for frame in (found.figures, found.runs))
     if out.format == "json":
@@ -108,15 +103,12 @@ def _load_text(snapshot: str) -> str:
 
 @command(lake_app)
 def quarantine(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
+    printing: opt.TablePrinting,
     file: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Write the rows as NDJSON, to mend and ingest.")
     ] = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    markdown: opt.Markdown = False,
-    config: opt.Config = None,
-    no_color: opt.NoColor = False,
 ) -> None:
     """Show the rows that the loads rejected, or write them to a file that can be mended and ingested.
 
@@ -126,8 +118,8 @@ def quarantine(
     """
     from polydoc_analytics.ingest.quarantine import write_rejected
 
-    out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
-    target = opened_lake(lake, opt.configured(config), out)
+    out = output_of(printing)
+    target = opened_lake(where.lake, opt.configured(where.config), out)
     rows = target.quarantine()
     if file is not None:
         write_rejected(file, rows.drop("load").iter_rows(named=True))
@@ -143,12 +135,12 @@ def quarantine(
 
 @command(lake_app)
 def compact(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
     run: Run = False,
     retention: Annotated[
         int, typer.Option("--retention", metavar="DAYS", help="Keep files that older snapshots need for so many days.")
     ] = 7,
-    config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
     """Put small files together, sorted by created_at, and remove what no snapshot needs. No figure changes.
@@ -157,8 +149,8 @@ def compact(
 
     Example: polydoc-analytics lake compact --run --retention 30
     """
-    out = opt.output(no_color=no_color)
-    target = opened_lake(lake, opt.configured(config), out)
+    out = output(no_color=no_color)
+    target = opened_lake(where.lake, opt.configured(where.config), out)
     plan = target.compact(retention) if run else target.plan_compaction(retention)
     verb = "" if run else "would be "
     for name, files in plan.small.items():
@@ -175,13 +167,13 @@ def compact(
 
 @command(lake_app)
 def erase(
+    *,
+    where: opt.LakeChoice,
     account: Annotated[str, typer.Option("--account", metavar="ID", help="The account id.", show_default=False)],
-    lake: opt.LakeUri = None,
     run: Run = False,
     keep_documents: Annotated[
         bool, typer.Option("--keep-documents", help="Keep the documents that schedules made for this account alone.")
     ] = False,
-    config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
     """Remove an account everywhere in the lake's folder, and refuse its rows from then on.
@@ -196,8 +188,8 @@ def erase(
     from polydoc_analytics.automation.schedule.jobs import documents_of
     from polydoc_analytics.query.database import connect
 
-    out = opt.output(no_color=no_color)
-    target = opened_lake(lake, opt.configured(config), out)
+    out = output(no_color=no_color)
+    target = opened_lake(where.lake, opt.configured(where.config), out)
     if not run:
         with connect(target, account=account) as db:
             runs = db.view("usage")["runs"][0]
@@ -219,9 +211,9 @@ def erase(
 
 @command(lake_app)
 def readmit(
+    *,
+    where: opt.LakeChoice,
     account: Annotated[str, typer.Option("--account", metavar="ID", help="The account id.", show_default=False)],
-    lake: opt.LakeUri = None,
-    config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
     """Let an erased account in again: from the next load on its rows are no longer refused. `doctor` lists them.
@@ -230,8 +222,8 @@ def readmit(
 
     Example: polydoc-analytics lake readmit --account acme
     """
-    out = opt.output(no_color=no_color)
-    row = opened_lake(lake, opt.configured(config), out).readmit(account)
+    out = output(no_color=no_color)
+    row = opened_lake(where.lake, opt.configured(where.config), out).readmit(account)
     if row is None:
         print("this account is not refused")
     else:
@@ -240,9 +232,9 @@ def readmit(
 
 @command(lake_app)
 def repair(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
     run: Run = False,
-    config: opt.Config = None,
     no_color: opt.NoColor = False,
 ) -> None:
     """Go back from damage to what is whole, and say what was lost. Damaged log entries are put aside, not deleted.
@@ -251,8 +243,8 @@ def repair(
 
     Example: polydoc-analytics lake repair --run
     """
-    out = opt.output(no_color=no_color)
-    target = opened_lake(lake, opt.configured(config), out)
+    out = output(no_color=no_color)
+    target = opened_lake(where.lake, opt.configured(where.config), out)
     damage = target.repair() if run else target.damage()
     for name in (*damage.entries, *damage.files):
         print(f"damaged: {name}")

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from polydoc_analytics.cli.options import Output
+from polydoc_analytics.cli.output import Output
 from polydoc_analytics.safe_text import on_one_line
 
 LOG_FORMATS = ("text", "json")

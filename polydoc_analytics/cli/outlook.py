@@ -8,6 +8,7 @@ import typer
 
 from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import output_of
 from polydoc_analytics.cli.root import TIME, command
 from polydoc_analytics.cli.shared import (
     as_of_text,
@@ -62,7 +63,7 @@ def outlook(
 
     Example: polydoc-analytics outlook lake --measure runs --json
     """
-    out = opt.printing(printing)
+    out = output_of(printing)
     if by is not None:
         opt.one_of("key", by, ("account",))
     settings = opt.configured(

@@ -12,6 +12,7 @@ import typer
 
 from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import output_of
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_frame, print_json, print_json_rows
 from polydoc_analytics.errors import QueryError, UsageError, not_utf8
@@ -51,7 +52,7 @@ def query(
 
     Example: polydoc-analytics query exports/ --file report.sql --csv
     """
-    out = opt.printing(printing)
+    out = output_of(printing)
     settings = opt.configured(
         reading.config, choice.timezone, choice.date_basis, views, answering.engine, answering.remote
     )
@@ -109,6 +110,8 @@ def _answer(db: Database, sql: str, timeout: float) -> pl.DataFrame:
 
 @command()
 def views(
+    *,
+    printing: opt.TablePrinting,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -140,11 +143,7 @@ def views(
     ] = None,
     timezone: opt.Timezone = None,
     folder: opt.Views = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    markdown: opt.Markdown = False,
     config: opt.Config = None,
-    no_color: opt.NoColor = False,
 ) -> None:
     """List the views, the package's and your own, describe one's columns, or print their SQL.
 
@@ -157,7 +156,7 @@ def views(
     from polydoc_analytics import views as catalog
     from polydoc_analytics.views.custom import catalog_with
 
-    out = opt.output(json=json, csv=csv, markdown=markdown, no_color=no_color)
+    out = output_of(printing)
     settings = opt.configured(config, timezone, views=folder)
     known = catalog_with(settings.views)
     if sql:

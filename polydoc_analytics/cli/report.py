@@ -14,6 +14,7 @@ import typer
 
 from polydoc_analytics.cli import completion
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import Output, output_of, progress
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import connected, one_or_many, opened_lake, source_or_default
 from polydoc_analytics.cli.terminal import print_bytes
@@ -30,6 +31,8 @@ _KIND = "overview, statement (of one --account, or --all-accounts), languages, q
 
 @command()
 def report(
+    *,
+    printing: opt.Noticing,
     choice: opt.Choice,
     reading: opt.StrictReading,
     answering: opt.Answering,
@@ -74,8 +77,6 @@ def report(
         ),
     ] = None,
     views: opt.Views = None,
-    quiet: opt.Quiet = False,
-    no_color: opt.NoColor = False,
 ) -> int:
     """Write a report: HTML to read, PDF to send, XLSX to calculate with, Markdown, JSON.
 
@@ -93,7 +94,7 @@ def report(
     from polydoc_analytics.reports.renderers import missing_characters, render
     from polydoc_analytics.reports.write import checked_all, checked_formats, context, hashed, statements, write
 
-    out = opt.output(quiet=quiet, no_color=no_color)
+    out = output_of(printing)
     refuse_address(out_folder)
     require_extra("reports" if rerun is None else "schedule", "a report")
     settings = opt.configured(
@@ -133,7 +134,7 @@ def report(
             report_context = context(db, branding=brand, accounts=settings.accounts, files=files.result())
             missing: set[str] = set()
             if all_accounts:
-                with opt.progress(out) as update:
+                with progress(out) as update:
                     paths = statements(report_context, wanted, Path(out_folder), update, missing)
                 _say_missing(missing, out)
                 out.say(f"{counted(len(paths), 'file')}; the index: {', '.join(map(str, paths[: len(wanted)]))}")
@@ -157,14 +158,14 @@ def report(
     return 0
 
 
-def _say_missing(characters: set[str], out: opt.Output) -> None:
+def _say_missing(characters: set[str], out: Output) -> None:
     from polydoc_analytics.reports.renderers import missing_fonts
 
     if characters:
         out.say(missing_fonts(characters))
 
 
-def _repeat(write: Callable[[], object], seconds: int, out: opt.Output) -> None:
+def _repeat(write: Callable[[], object], seconds: int, out: Output) -> None:
     """Write again and again until Ctrl-C; where that fails, it is said, and the last good report stays."""
     with suppress(KeyboardInterrupt):
         while True:
@@ -182,7 +183,7 @@ def _rerun(
     folder: Path,
     choice: opt.Choice,
     settings: Settings,
-    out: opt.Output,
+    out: Output,
 ) -> int:
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.schedule.scheduler import Scheduler
@@ -206,7 +207,7 @@ def _rerun(
     return 0 if job.state == "sent" else 3
 
 
-def _preview(scheduler: Scheduler, rerun: tuple[str, str], timezone: str | None, folder: Path, out: opt.Output) -> int:
+def _preview(scheduler: Scheduler, rerun: tuple[str, str], timezone: str | None, folder: Path, out: Output) -> int:
     from polydoc_analytics.reports.write import write_bytes
 
     written: list[Path] = []
@@ -220,6 +221,6 @@ def _preview(scheduler: Scheduler, rerun: tuple[str, str], timezone: str | None,
     return 0
 
 
-def _say_changes(edition: Edition, out: opt.Output) -> None:
+def _say_changes(edition: Edition, out: Output) -> None:
     for line in edition.changes or (["no figure has changed"] if edition.number > 1 else []):
         out.say(f"    {line}")

@@ -9,6 +9,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.alerts import DryRun
 from polydoc_analytics.cli.completion import of_settings
+from polydoc_analytics.cli.output import Output, output, output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
 from polydoc_analytics.errors import require_extra
@@ -35,13 +36,11 @@ _MAX_JOBS = 5
 
 @command(schedule_app)
 def due(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
+    printing: opt.JsonPrinting,
     dry_run: DryRun = False,
-    json: opt.Json = False,
-    quiet: opt.Quiet = False,
-    config: opt.Config = None,
     now: opt.Now = None,
-    no_color: opt.NoColor = False,
 ) -> int:
     """Run what is due and exit, for cron, systemd, Kubernetes and Airflow: exit 3 when something reached nobody.
 
@@ -51,8 +50,8 @@ def due(
 
     Example: polydoc-analytics schedule due --dry-run
     """
-    out = opt.output(json=json, quiet=quiet, no_color=no_color)
-    scheduler = _scheduler(lake, config, now, out)
+    out = output_of(printing)
+    scheduler = _scheduler(where.lake, where.config, now, out)
     if dry_run:
         jobs = scheduler.planned()
         if out.format == "json":
@@ -70,11 +69,10 @@ def due(
 
 @command(schedule_app)
 def run(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
+    printing: opt.Noticing,
     log_format: LogFormat = "text",
-    quiet: opt.Quiet = False,
-    config: opt.Config = None,
-    no_color: opt.NoColor = False,
 ) -> int:
     """Run what is due, again and again, in the foreground, until SIGTERM or Ctrl-C; a job under way is finished.
 
@@ -91,13 +89,13 @@ def run(
     from polydoc_analytics.cli.log_output import LOG_FORMATS, LogOutput
     from polydoc_analytics.errors import PolydocError
 
-    plain = opt.output(quiet=quiet, no_color=no_color)
+    plain = output_of(printing)
     log_format = opt.one_of("log format", log_format, LOG_FORMATS)
     out = LogOutput(plain.format, plain.quiet, plain.color, plain.width, log_format)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    scheduler = _scheduler(lake, config, None, out, stop=ended.is_set)
+    scheduler = _scheduler(where.lake, where.config, None, out, stop=ended.is_set)
     out.say("waiting for what is due; SIGTERM or Ctrl-C ends it")
     while not ended.is_set():
         try:
@@ -113,9 +111,9 @@ def run(
 
 @command(schedule_app, "list")
 def list_(
-    lake: opt.LakeUri = None,
+    *,
+    where: opt.LakeChoice,
     json: opt.Json = False,
-    config: opt.Config = None,
     now: opt.Now = None,
 ) -> None:
     """List the reports of the settings: when they are next due, and how their last job ended.
@@ -124,8 +122,8 @@ def list_(
 
     Example: polydoc-analytics schedule list --json
     """
-    out = opt.output(json=json)
-    scheduler = _scheduler(lake, config, now, out)
+    out = output(json=json)
+    scheduler = _scheduler(where.lake, where.config, now, out)
     rows = []
     for plan in scheduler.plans.reports.values():
         jobs = scheduler.job_store.jobs(plan.name)
@@ -155,10 +153,10 @@ def list_(
 
 @command(schedule_app)
 def show(
+    *,
+    where: opt.LakeChoice,
     name: Name,
-    lake: opt.LakeUri = None,
     json: opt.Json = False,
-    config: opt.Config = None,
     now: opt.Now = None,
 ) -> None:
     """Show one report: its next times, its last jobs, their states and tries.
@@ -169,8 +167,8 @@ def show(
     """
     from itertools import islice
 
-    out = opt.output(json=json)
-    scheduler = _scheduler(lake, config, now, out)
+    out = output(json=json)
+    scheduler = _scheduler(where.lake, where.config, now, out)
     plan = scheduler.plans.report(name)
     upcoming = [due.isoformat() for due in islice(plan.cron.after(scheduler.clock()), _MAX_JOBS)]
     jobs = scheduler.job_store.jobs(name)[-_MAX_JOBS:]
@@ -189,16 +187,16 @@ def show(
 
 @command(schedule_app)
 def history(
+    *,
+    where: opt.LakeChoice,
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="NAME", help="Only this report.", show_default=False, autocompletion=of_settings("reports")
         ),
     ] = None,
-    lake: opt.LakeUri = None,
     top: opt.Top = None,
     json: opt.Json = False,
-    config: opt.Config = None,
 ) -> None:
     """List the jobs, the newest first: editions, their files, their receivers and what they answered; notices too.
 
@@ -217,9 +215,9 @@ def history(
     from polydoc_analytics.cli.tables import terminal_table
     from polydoc_analytics.config.settings import account_names
 
-    out = opt.output(json=json)
-    settings = opt.configured(config)
-    target = opened_lake(lake, settings, out, must_exist=True)
+    out = output(json=json)
+    settings = opt.configured(where.config)
+    target = opened_lake(where.lake, settings, out, must_exist=True)
     store = StateStore(target)
     jobs = list(reversed(JobStore(store).jobs(name)))[:top]
     sent = [] if name else list(reversed(notices(store)))[:top]
@@ -236,7 +234,7 @@ def history(
     print("\n\n".join([*parts, *("\n".join(lines) for lines in [list(changes(jobs))] if lines)]) or "no jobs yet")
 
 
-def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.Output, **more: Any) -> Scheduler:
+def _scheduler(lake: str | None, config: str | None, now: str | None, out: Output, **more: Any) -> Scheduler:
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.schedule.scheduler import Scheduler
 
@@ -253,7 +251,7 @@ def _scheduler(lake: str | None, config: str | None, now: str | None, out: opt.O
     )
 
 
-def _say_summary(summary: RunSummary, out: opt.Output) -> None:
+def _say_summary(summary: RunSummary, out: Output) -> None:
     for job in summary.jobs:
         out.say(f"{job.report} {job.period}: {job.state}{f' ({job.note})' if job.note else ''}")
     for alert in summary.alerts.started if summary.alerts else ():

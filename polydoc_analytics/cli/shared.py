@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.cli import options as opt
+from polydoc_analytics.cli.output import Output, progress
 from polydoc_analytics.cli.terminal import print_exact
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted, noun
@@ -35,7 +36,7 @@ def one_or_many(source: Sequence[str]) -> str | list[str]:
     return source[0] if len(source) == 1 else list(source)
 
 
-def source_or_default(source: Sequence[str] | None, settings: Settings, out: opt.Output) -> Sequence[str]:
+def source_or_default(source: Sequence[str] | None, settings: Settings, out: Output) -> Sequence[str]:
     """Fall back to the lake of the settings, or to their only source, and say so; raises UsageError without either."""
     if source:
         return source
@@ -52,12 +53,12 @@ def source_or_default(source: Sequence[str] | None, settings: Settings, out: opt
 
 def connected(
     source: Sequence[str] | Source | None,
-    out: opt.Output,
+    out: Output,
     settings: Settings,
     *,
     choice: opt.Choice,
     reading: opt.Reading,
-    watched: opt.Output | None = None,
+    watched: Output | None = None,
     **arguments: Any,
 ) -> Database:
     """Connect to a source with the flags' arguments, and print how its rows were accounted for.
@@ -68,7 +69,7 @@ def connected(
 
     if source is None or isinstance(source, Sequence):
         source = source_or_default(source, settings, watched or out)
-    with opt.progress(watched or out) as update:
+    with progress(watched or out) as update:
         db = connect(
             one_or_many(source) if isinstance(source, Sequence) else source,
             timezone=settings.timezone,
@@ -100,7 +101,7 @@ def connected(
     return db
 
 
-def _say_filters(out: opt.Output, choice: opt.Choice, db: Database) -> None:
+def _say_filters(out: Output, choice: opt.Choice, db: Database) -> None:
     """Print the accounts and languages that the filters were resolved to, where they were typed otherwise."""
     for typed, name, found in (
         (choice.account, "account", db.filters.accounts),
@@ -110,7 +111,7 @@ def _say_filters(out: opt.Output, choice: opt.Choice, db: Database) -> None:
             out.say(f"{name}: {', '.join(found)}")
 
 
-def opened_lake(uri: str | None, settings: Settings, out: opt.Output, *, must_exist: bool = False) -> Lake:
+def opened_lake(uri: str | None, settings: Settings, out: Output, *, must_exist: bool = False) -> Lake:
     """Open the lake that a flag or the settings name; raises UsageError where neither does.
 
     With ``must_exist`` raises LakeError where there is none, for commands that must never make one.
@@ -126,7 +127,7 @@ def opened_lake(uri: str | None, settings: Settings, out: opt.Output, *, must_ex
     return lake
 
 
-def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | None = None) -> None:
+def say_counts(out: Output, counts: Counts, rejection: str, snapshot: str | None = None) -> None:
     """Print how rows were accounted for and which were rejected; of a lake, its runs and the load."""
     if snapshot is not None:
         out.say(f"{counted(counts.runs, 'run')} as of {snapshot}")
@@ -140,7 +141,7 @@ def say_counts(out: opt.Output, counts: Counts, rejection: str, snapshot: str | 
         out.warn(rejection)
 
 
-def say_passed_over(out: opt.Output, files: Iterable[PassedOver]) -> None:
+def say_passed_over(out: Output, files: Iterable[PassedOver]) -> None:
     """Print the files of a folder that were not read, with the reasons."""
     from polydoc_analytics.loaders.files import passed_over_text
 
@@ -209,7 +210,7 @@ def print_json_rows(content: Mapping[str, Any], frame: pl.DataFrame) -> None:
     print_exact(("\n ]" if frame.height else "]") + json_escaped(end) + "\n")
 
 
-def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
+def print_plain(frame: pl.DataFrame, out: Output) -> None:
     """Print a frame as CSV or Markdown."""
     from polydoc_analytics.cli.tables import csv_text, markdown_table
 
@@ -221,7 +222,7 @@ def print_plain(frame: pl.DataFrame, out: opt.Output) -> None:
         print_exact(csv_text(part, with_header=False))
 
 
-def print_frame(frame: pl.DataFrame, out: opt.Output, title: str, **arguments: Any) -> None:
+def print_frame(frame: pl.DataFrame, out: Output, title: str, **arguments: Any) -> None:
     """Print a frame as a terminal table, CSV or Markdown."""
     if out.format == "table":
         out.table(frame, title=title, **arguments)

@@ -13,6 +13,7 @@ from polydoc_analytics import views as catalog
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.completion import among, lists_of
 from polydoc_analytics.cli.costs import Price, as_text, labels, price_of, rounded, with_cost
+from polydoc_analytics.cli.output import Output, output_of
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import as_of_text, connected, envelope, print_json, print_plain, with_short_accounts
 from polydoc_analytics.errors import SumError, UsageError, nearest
@@ -70,7 +71,7 @@ def usage(
     """
     from polydoc_analytics.query.usage import check_arguments
 
-    out = opt.printing(printing)
+    out = output_of(printing)
     keys = _keys(by)
     view = check_arguments(keys, every, order)
     settings = opt.configured(
@@ -122,7 +123,7 @@ def _keys(by: list[str] | None) -> tuple[str, ...]:
 
 def _show_usage(
     db: Database,
-    out: opt.Output,
+    out: Output,
     look: _Look,
     keys: Sequence[str],
     every: str | None,
@@ -174,7 +175,7 @@ def _period_text(db: Database) -> str:
     return f"{' '.join(part for part in (first, last) if part)}, {db.timezone}"
 
 
-def _print_usage(db: Database, table: UsageTable, out: opt.Output, look: _Look) -> None:
+def _print_usage(db: Database, table: UsageTable, out: Output, look: _Look) -> None:
     title = f"{catalog.view(table.view).title.split(':')[0]}, {_period_text(db)}{as_of_text(db)}"
     if without := db.filters.without_accounts:
         title += f", without {counted(len(without), 'account')}"
@@ -200,7 +201,7 @@ def _key_columns(rows: RowTable, keys: Sequence[str]) -> list[str]:
     return columns
 
 
-def _print_overview(db: Database, out: opt.Output, look: _Look, rows: int, order: str | None) -> None:
+def _print_overview(db: Database, out: Output, look: _Look, rows: int, order: str | None) -> None:
     is_table = out.format == "table"
     for by in ((), ("account",), ("language",)):
         table = _table(

@@ -25,7 +25,11 @@ def public() -> Iterator[tuple[str, Any]]:
             functions = inspect.getmembers(value, inspect.isfunction)
             own = {each: function for each, function in functions if function.__module__ == value.__name__}
         elif inspect.isclass(value):
-            own = {each: member for each, member in vars(value).items() if hasattr(member, "__doc__")}
+            bases = [
+                base for base in reversed(value.__mro__) if base is value or base.__module__.endswith("lake.reader")
+            ]
+            members = {each: member for base in bases for each, member in vars(base).items()}
+            own = {each: member for each, member in members.items() if hasattr(member, "__doc__")}
             own = {each: member for each, member in own.items() if inspect.getdoc(member) and not is_plain(member)}
         else:
             own = {}
