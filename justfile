@@ -15,7 +15,7 @@ test *arguments:
 
 # The long checks: more kills, writers, seeds and days than the tests have.
 soak *arguments:
-    pytest -m slow --durations 10 {{ arguments }}
+    pytest -m 'slow or hypothesis' --durations 10 {{ arguments }}
 
 # Style, types and the import contract.
 lint:

@@ -14,6 +14,7 @@ from support.object_store import s3 as s3
 from support.object_store import s3_client as s3_client
 from support.object_store import s3_server as s3_server
 from support.postgres_server import postgres as postgres
+from support.repetitions import Soak
 from support.runs import ndjson
 
 from polydoc_analytics.cli import run
@@ -29,6 +30,11 @@ os.environ.pop("COLUMNS", None)
 
 _WORKERS = 8
 """More processes gain little: the longest test takes as long as the rest then, and each has its own servers."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note whether the long checks are asked for, before the tests are imported."""
+    Soak.is_on = config.option.markexpr.startswith("slow")
 
 
 @pytest.hookimpl(optionalhook=True)

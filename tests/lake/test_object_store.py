@@ -274,21 +274,11 @@ class TestWriters:
         assert observed(URI) == expected([1, 2, 3])
 
 
-@pytest.mark.parametrize("credentials", ["environment", "profile"])
-def test_a_plain_folder_of_a_bucket_is_read_as_files(
-    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credentials: str, cli
-) -> None:
-    pytest.importorskip("s3fs", reason="reading s3:// needs the extra s3")
+def test_a_plain_folder_of_a_bucket_is_read_as_files(s3: dict[str, str], tmp_path: Path, cli) -> None:
     import obstore
 
     store: Any = Lake("s3://bucket/exports").place
     obstore.put(store._store, "may.ndjson", Path(write_load(tmp_path, 1)))
-    if credentials == "profile":  # which the client of the lake does not know
-        profile = tmp_path / "credentials"
-        profile.write_text(f"[default]\naws_access_key_id = key\naws_secret_access_key = {CANARY}\n")
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profile))
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.delenv(name)
     shown = cli("usage", "s3://bucket/exports/", "--csv")
     assert shown.code == 0, shown.err
     assert shown.out.splitlines()[1].startswith(f"{len(expected([1]))},")

@@ -15,11 +15,12 @@ from unittest import mock
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.lake_loads import child, command, left_overs
-from support.lake_model import Model, as_known, frames, new_lake, state, states_of, thorough, versions
+from support.lake_model import Model, as_known, frames, new_lake, state, states_of, versions
 from support.paths import ROOT, SAMPLE
+from support.repetitions import examples
 from support.run_laws import merged_by_hand, runs
 from support.runs import ndjson, wire
 
@@ -197,7 +198,7 @@ def test_an_empty_export_changes_nothing(sail: str, export: Export, tmp_path: Pa
     assert lake.ingest([export([wire("a")]), empty], engine="spark", remote=sail).inserted == 1
 
 
-@settings(thorough, max_examples=4)
+@examples(10, 2)
 @given(
     st.lists(
         st.tuples(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,17 @@ from polydoc_analytics.cli import run
 BLOCKS = {block.title or block.language: block.text for block in blocks("docs/bi-tools.md")}
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "usage.duckdb"
+    pda.export(SAMPLE, path, period="2026-10", timezone="Europe/Lisbon")
+    return path
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    pda.export(SAMPLE, "usage.duckdb", period="2026-10", timezone="Europe/Lisbon")
+    shutil.copy(exported, tmp_path)
     return tmp_path
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import SAMPLE
+from support.repetitions import examples, slow
 from support.reports import NOW, built
 from support.runs import wire
 
@@ -35,7 +37,7 @@ def widths_by_typst(texts: list[str], is_bold: bool) -> list[float]:
 
 
 @pytest.mark.parametrize("is_bold", [False, True])
-@settings(max_examples=20, deadline=None)
+@examples(100, 4)
 @given(texts=st.lists(st.text(st.sampled_from(list(map(chr, LETTERS))), min_size=1, max_size=20), min_size=50))
 def test_no_text_is_wider_in_print_than_is_worked_out(is_bold: bool, texts: list[str]) -> None:
     texts = [f"x{text}x" for text in [*texts, "AVATAR (j fT Ty. fi ffl 'r, -e- 1,000.00"]]  # spaces at ends are dropped
@@ -97,7 +99,8 @@ def test_a_short_section_stands_on_one_page() -> None:
         assert "output file" in page
 
 
-def test_no_page_begins_with_a_total_alone() -> None:
+@pytest.mark.parametrize("days", [(22, 26, 31), slow(range(10, 32))])
+def test_no_page_begins_with_a_total_alone(days: Sequence[int]) -> None:
     import io
 
     import pypdf
@@ -106,7 +109,7 @@ def test_no_page_begins_with_a_total_alone() -> None:
 
     account = "6ee0e0f4-dde6-490a-a281-43896feb4891"
     totals = 0
-    for day in range(22, 32):
+    for day in days:
         choice = {"account": account, "since": "2026-10-01", "until": f"2026-10-{day}"}
         content = render(built(SAMPLE, "statement", now=NOW, **choice), "pdf")
         for page in pypdf.PdfReader(io.BytesIO(content)).pages:
@@ -114,7 +117,7 @@ def test_no_page_begins_with_a_total_alone() -> None:
             totals += len(parts)
             for before in parts:
                 assert re.search(r"\d+ Oct 2026|German|French", before), before
-    assert totals > 10
+    assert totals > len(days)
 
 
 def test_the_native_chart_over_days_is_not_called_one_by_week(file) -> None:

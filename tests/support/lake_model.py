@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from hypothesis import HealthCheck, settings
+from support.repetitions import examples
 from support.run_laws import merged_by_hand
 
 import polydoc_analytics as pda
 from polydoc_analytics.lake.delta_table import LakeTable
 
 VIEWS = ("runs", "usage", "usage_by_account")
-thorough = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = examples(30, 3)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from support.paths import SAMPLE
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.model import Report
@@ -20,7 +21,20 @@ from polydoc_analytics.reports.renderers import FORMATS, render
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
+_OF_THE_SAMPLE: dict[str, Report] = {}
+
+
 def built(source: Any, kind: str = "overview", *, now: datetime = NOW, **choices: Any) -> Report:
+    """A report; it is frozen, so that one of the sample is built once for all tests that ask for the same."""
+    if not isinstance(source, Path) or source != SAMPLE:
+        return _built(source, kind, now, choices)
+    key = repr((kind, now, sorted(choices.items())))
+    if key not in _OF_THE_SAMPLE:
+        _OF_THE_SAMPLE[key] = _built(source, kind, now, choices)
+    return _OF_THE_SAMPLE[key]
+
+
+def _built(source: Any, kind: str, now: datetime, choices: dict[str, Any]) -> Report:
     own = {name: choices.pop(name) for name in ("branding", "accounts") if name in choices}
     with pda.connect(source, now=now, **choices) as db:
         return pda.build(db, kind, **own)

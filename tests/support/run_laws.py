@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from support.repetitions import examples
 from support.runs import wire
 
 import polydoc_analytics as pda
 
 START = datetime(2026, 3, 20, tzinfo=UTC)
-quiet = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+quiet = examples(200, 10)
 
 
 @st.composite

@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from support.repetitions import examples
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -281,7 +282,7 @@ def wired(number: int, attempt: tuple[Any, ...]) -> dict[str, Any]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(300, 12)
 @given(st.lists(attempts, max_size=60), st.randoms(use_true_random=False))
 def test_requests_are_those_of_the_definition(attempts: list[tuple[Any, ...]], random: Any) -> None:
     rows = [wired(number, attempt) for number, attempt in enumerate(attempts)]
