@@ -10,8 +10,8 @@ from typing import Any
 
 from polydoc_analytics.errors import LakeError, require_extra
 from polydoc_analytics.lake.lake import Lake
-from polydoc_analytics.lake.storage.local import SCHEDULE
-from polydoc_analytics.lake.storage.object_store import place_of
+from polydoc_analytics.lake.storage.interface import SCHEDULE
+from polydoc_analytics.lake.storage.object_store import storage_of
 
 _OWNER = "owner"
 
@@ -21,7 +21,7 @@ class StateStore:
 
     def __init__(self, lake: Lake) -> None:
         require_extra("schedule", "an alert or a schedule")
-        self.place = place_of(lake.place.path(SCHEDULE), lake.place.storage_options)
+        self.place = storage_of(lake.place.path(SCHEDULE), lake.place.storage_options)
         self.shown = f"{lake.place.shown}/{SCHEDULE}"
         self._token: bytes | None = None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.config.csv_file import csv_rows
 from polydoc_analytics.config.row_size import row_bytes
 from polydoc_analytics.errors import SourceError, UsageError, not_utf8
 
@@ -157,20 +158,10 @@ def by_account(path: str, columns: tuple[str, ...]) -> dict[str, str]:
 
     Raises SourceError where the file cannot be read, is not UTF-8 or lacks a column.
     """
-    import csv
-
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            found = rows.fieldnames or []
-            wanted = next((column for column in columns if column in found), None)
-            if "account_id" not in found or wanted is None:
-                raise SourceError(f"{path}: expected the columns account_id and {columns[0]}, found {', '.join(found)}")
-            values = ((row["account_id"], (row[wanted] or "").strip()) for row in rows)
-            return {account: value for account, value in values if account and value}
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, error) from None
-    except csv.Error as error:
-        raise SourceError(f"{path}: cannot be read as CSV: {error}") from None
+    with csv_rows(path) as rows:
+        found = rows.fieldnames or []
+        wanted = next((column for column in columns if column in found), None)
+        if "account_id" not in found or wanted is None:
+            raise SourceError(f"{path}: expected the columns account_id and {columns[0]}, found {', '.join(found)}")
+        values = ((row["account_id"], (row[wanted] or "").strip()) for row in rows)
+        return {account: value for account, value in values if account and value}

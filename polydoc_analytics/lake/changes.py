@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.merge import ORDER, merge_queries
 from polydoc_analytics.lake.schemas import table_schema
-from polydoc_analytics.lake.storage.local import Storage, way_back
+from polydoc_analytics.lake.storage.interface import Storage, way_back
 from polydoc_analytics.model.sql_names import quoted, without_progress_bar
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from polydoc_analytics.errors import LakeError, first_line
 from polydoc_analytics.lake.data_file import DataFile, checksum, data_file, is_readable, statistics
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
-from polydoc_analytics.lake.storage.local import Storage, way_back
+from polydoc_analytics.lake.storage.interface import Storage, way_back
 from polydoc_analytics.model.epoch import to_us
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.id_spellings import ERASED, canonical, struck
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.lake.storage.local import Storage
+from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.sql_names import quoted
 

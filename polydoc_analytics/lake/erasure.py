@@ -16,8 +16,8 @@ from polydoc_analytics.lake.id_spellings import Spelling
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.lake.storage.local import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Storage, json_of, json_text
-from polydoc_analytics.lake.storage.object_store import place_of
+from polydoc_analytics.lake.storage.interface import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Storage, json_of, json_text
+from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
 
@@ -137,7 +137,7 @@ def erase_from_schedule(place: Storage, account: str, *, keep_documents: bool) -
     not delivered yet of them is not sent any more. To be called without the lake's lock, for a scheduler may hold its
     own while it waits for that.
     """
-    schedule = place_of(place.path(SCHEDULE), place.storage_options)
+    schedule = storage_of(place.path(SCHEDULE), place.storage_options)
     names = [name for name in schedule.walk() if name.endswith(".json")]
     if not names:
         return []

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.delta_table import LOG, LakeTable, entry_name
 from polydoc_analytics.lake.ledger import Ledger
-from polydoc_analytics.lake.storage.local import DAMAGED, Storage, way_back
+from polydoc_analytics.lake.storage.interface import DAMAGED, Storage, way_back
 from polydoc_analytics.model.plurals import counted
 
 _ENTRY = re.compile(r"(\d{20})\.json")

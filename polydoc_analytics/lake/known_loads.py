@@ -11,7 +11,7 @@ from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.load import Content, LoadResult
 from polydoc_analytics.lake.location import is_lake
 from polydoc_analytics.lake.schemas import LedgerRow
-from polydoc_analytics.lake.storage.local import Storage
+from polydoc_analytics.lake.storage.interface import Storage
 
 
 def known_load(place: Storage, content: Content) -> LedgerRow | None:

@@ -28,7 +28,8 @@ from polydoc_analytics.lake.spark.exports import exports_of
 from polydoc_analytics.lake.spark.lake_session import spark_session
 from polydoc_analytics.lake.spark.load import ClusterLoad
 from polydoc_analytics.lake.spark.session import checked
-from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, json_text
+from polydoc_analytics.lake.storage.interface import ACCOUNTS, SOURCES, json_text
+from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.loaders.executor import in_background
 from polydoc_analytics.loaders.files import name_of
 from polydoc_analytics.loaders.options import Progress, ReadOptions
@@ -62,7 +63,7 @@ class Lake(LakeReader):
 
     def raise_if_among(self, paths: Iterable[str]) -> None:
         """Raise LakeError where the lake lies in a folder that is to be loaded into it."""
-        if isinstance(self.place, LocalPlace):
+        if isinstance(self.place, LocalStorage):
             raise_if_among_sources(Path(self.place.shown), paths)
 
     def ingest(
@@ -150,7 +151,7 @@ class Lake(LakeReader):
 
     def _raise_if_no_place(self) -> None:
         """Raise LakeError where the lake cannot be made where it is."""
-        if isinstance(self.place, LocalPlace) and not self.exists:
+        if isinstance(self.place, LocalStorage) and not self.exists:
             raise_if_no_place(Path(self.place.shown))
 
     def _tidy(self) -> None:

@@ -12,7 +12,7 @@ from polydoc_analytics.errors import LakeError, UsageError, first_line
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
-from polydoc_analytics.lake.storage.local import Storage, way_back
+from polydoc_analytics.lake.storage.interface import Storage, way_back
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.timezones import start_of_day, zone
 

@@ -25,7 +25,7 @@ from polydoc_analytics.lake.ledger import Ledger, committed_after, snapshot_text
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.resolve import Source
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.storage.local import Storage
+from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.loaders.files import Files
 from polydoc_analytics.loaders.input_file import Input
 from polydoc_analytics.loaders.options import ReadOptions

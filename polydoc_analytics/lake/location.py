@@ -11,7 +11,7 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.loaders.input_file import MANIFEST, format_of
 
 if TYPE_CHECKING:
-    from polydoc_analytics.lake.storage.local import Storage
+    from polydoc_analytics.lake.storage.interface import Storage
 
 
 def raise_if_file(folder: Path) -> None:

@@ -17,7 +17,7 @@ from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger, committed_after
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
-from polydoc_analytics.lake.storage.local import Storage
+from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.model.plurals import counted
 
 LEAST_RETENTION_DAYS = 7

@@ -15,8 +15,9 @@ from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.location import is_lake, raise_if_file
 from polydoc_analytics.lake.snapshot import Snapshot, open_snapshot
-from polydoc_analytics.lake.storage.local import ACCOUNTS, SOURCES, LocalPlace, json_of
-from polydoc_analytics.lake.storage.object_store import place_of
+from polydoc_analytics.lake.storage.interface import ACCOUNTS, SOURCES, json_of
+from polydoc_analytics.lake.storage.local import LocalStorage
+from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.model.summary import summary_html
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class LakeReader:
 
     def __init__(self, uri: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None) -> None:
         require_extra("lake", "a lake")
-        self.place = place_of(os.fspath(uri), storage_options)
+        self.place = storage_of(os.fspath(uri), storage_options)
 
     @property
     def exists(self) -> bool:
@@ -61,7 +62,7 @@ class LakeReader:
         """Raise LakeError where there is no lake; for what must never make one. Nothing is written."""
         if self.exists:
             return
-        if isinstance(self.place, LocalPlace):
+        if isinstance(self.place, LocalStorage):
             raise_if_file(Path(self.place.shown))
         raise LakeError(f"no lake at {self.place.shown}; `polydoc-analytics ingest` or `sync` makes one")
 

@@ -20,7 +20,8 @@ from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
 from polydoc_analytics.lake.maintenance import entry
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
-from polydoc_analytics.lake.storage.local import LocalPlace, Storage
+from polydoc_analytics.lake.storage.interface import Storage
+from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
 
@@ -143,7 +144,7 @@ def _readable(place: Storage, logs: dict[str, tuple[list[str], int | None]]) -> 
         yield place
         return
     with tempfile.TemporaryDirectory(prefix="polydoc-logs-") as folder:
-        copy = LocalPlace(Path(folder))
+        copy = LocalStorage(Path(folder))
         for name, (names, since) in logs.items():
             (copy.folder / name / LOG).mkdir(parents=True)
             for file in place.files(f"{name}/{LOG}"):

@@ -150,6 +150,6 @@ def may_be_lake(text: str) -> bool:
 def _lake_at(text: str) -> LakeRef | None:
     from polydoc_analytics.lake.location import is_lake
     from polydoc_analytics.lake.reader import LakeReader
-    from polydoc_analytics.lake.storage.object_store import place_of
+    from polydoc_analytics.lake.storage.object_store import storage_of
 
-    return LakeRef(LakeReader(text)) if is_lake(place_of(text, None)) else None
+    return LakeRef(LakeReader(text)) if is_lake(storage_of(text, None)) else None

@@ -15,7 +15,7 @@ from polydoc_analytics.lake.changes import connection, scan
 from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.schemas import RUN_COLUMNS, LedgerRow
-from polydoc_analytics.lake.storage.local import Storage
+from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.model.sql_names import quoted
 
 

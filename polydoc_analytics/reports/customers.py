@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 
-from polydoc_analytics.errors import SourceError, UsageError, not_utf8
+from polydoc_analytics.config.csv_file import csv_rows
+from polydoc_analytics.errors import UsageError
 from polydoc_analytics.reports.formatting import checked_locale
 
 _LINE = re.compile(r"line(?:_([0-9]{1,2}))?")
@@ -25,18 +25,10 @@ def customers(path: str) -> dict[str, Customer]:
 
     Raises SourceError where the file cannot be read, UsageError for a language that is none.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            numbered = ((column, _LINE.fullmatch(column)) for column in rows.fieldnames or ())
-            columns = sorted((int(match.group(1) or 0), column) for column, match in numbered if match)
-            return {row["account_id"]: _customer(path, row, [column for _, column in columns]) for row in rows}
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, error) from None
-    except csv.Error as error:
-        raise SourceError(f"{path}: cannot be read as CSV: {error}") from None
+    with csv_rows(path) as rows:
+        numbered = ((column, _LINE.fullmatch(column)) for column in rows.fieldnames or ())
+        columns = sorted((int(match.group(1) or 0), column) for column, match in numbered if match)
+        return {row["account_id"]: _customer(path, row, [column for _, column in columns]) for row in rows}
 
 
 def _customer(path: str, row: dict[str, str | None], columns: list[str]) -> Customer:

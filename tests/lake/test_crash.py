@@ -20,7 +20,7 @@ from polydoc_analytics.lake import delta_table, erasure
 from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.schemas import TABLES
-from polydoc_analytics.lake.storage.local import STAGING
+from polydoc_analytics.lake.storage.interface import STAGING
 
 _can_kill = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork, and POSIX signals")
 LOADS = """
@@ -57,8 +57,8 @@ def loads(number, fatal):
             (os, "link"), (os, "fsync"), (os, "mkdir"), (delta_table.Table, "create"), (delta_table.Table, "add"),
             (deltalake.DeltaTable, "create_write_transaction"), (delta_table.Table, "fsync"),
             (delta_table.Table, "set_files"),
-            (ledger.Ledger, "append"), (load, "write_table"), (load, "write_rows"), (local.LocalPlace, "fsync"),
-            (local.LocalPlace, "remove"),
+            (ledger.Ledger, "append"), (load, "write_table"), (load, "write_rows"), (local.LocalStorage, "fsync"),
+            (local.LocalStorage, "remove"),
         ):
             traced(owner, name, fatal)
     while True:

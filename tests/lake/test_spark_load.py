@@ -31,7 +31,7 @@ from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries, merge_sql
 from polydoc_analytics.lake.spark import load as cluster
-from polydoc_analytics.lake.storage.local import STAGING
+from polydoc_analytics.lake.storage.interface import STAGING
 
 Export = Callable[..., Path]
 COUNTS = ("read", "inserted", "updated", "unchanged", "duplicates", "quarantined", "conflicts")

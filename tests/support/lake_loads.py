@@ -14,7 +14,7 @@ from support.paths import with_support
 from support.runs import wire
 
 from polydoc_analytics import Database, Lake, connect
-from polydoc_analytics.lake.storage.local import STAGING
+from polydoc_analytics.lake.storage.interface import STAGING
 
 IDS = 40
 

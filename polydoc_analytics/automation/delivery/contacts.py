@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from polydoc_analytics.config.addresses import is_address
+from polydoc_analytics.config.csv_file import csv_rows
 from polydoc_analytics.config.tables import Email
-from polydoc_analytics.errors import SourceError, not_utf8
+from polydoc_analytics.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -31,37 +31,29 @@ def contacts(path: str) -> Contacts:
     A comma needs no quotation marks where the address is the last column: further cells are further addresses.
 
     The addresses of an account that has several rows are put together. What is no address stands among the others, so
-    that it is known as not delivered to. Raises SourceError where the file cannot be read or missing_sources a column.
+    that it is known as not delivered to. Raises SourceError where the file cannot be read or lacks a column.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            columns = rows.fieldnames or []
-            if not {"account_id", "email"} <= set(columns):
-                raise SourceError(f"{path}: expected the columns account_id and email, found {', '.join(columns)}")
-            found: dict[str, dict[str, None]] = {}
-            faults: list[str] = []
-            for row in rows:
-                account = (row["account_id"] or "").strip()
-                where = f"{path}:{rows.line_num}"
-                if not account:
-                    faults.append(f"{where}: has no account_id")
-                    continue
-                if account in found:
-                    faults.append(f"{where}: account {account} has a row already; all its addresses are taken")
-                cells = [row["email"] or ""]
-                if further := row.get(None):
-                    if columns[-1] == "email":
-                        cells += further
-                    else:
-                        faults.append(f"{where}: has more cells than there are columns")
-                addresses = [one.strip() for cell in cells for one in re.split(r"[,;]", cell) if one.strip()]
-                faults += [f"{where}: '{one}' is no address" for one in addresses if not is_address(one)]
-                found.setdefault(account, {}).update(dict.fromkeys(addresses))
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, error) from None
-    except csv.Error as error:
-        raise SourceError(f"{path}: cannot be read as CSV: {error}") from None
+    with csv_rows(path) as rows:
+        columns = rows.fieldnames or []
+        if not {"account_id", "email"} <= set(columns):
+            raise SourceError(f"{path}: expected the columns account_id and email, found {', '.join(columns)}")
+        found: dict[str, dict[str, None]] = {}
+        faults: list[str] = []
+        for row in rows:
+            account = (row["account_id"] or "").strip()
+            where = f"{path}:{rows.line_num}"
+            if not account:
+                faults.append(f"{where}: has no account_id")
+                continue
+            if account in found:
+                faults.append(f"{where}: account {account} has a row already; all its addresses are taken")
+            cells = [row["email"] or ""]
+            if further := row.get(None):
+                if columns[-1] == "email":
+                    cells += further
+                else:
+                    faults.append(f"{where}: has more cells than there are columns")
+            addresses = [one.strip() for cell in cells for one in re.split(r"[,;]", cell) if one.strip()]
+            faults += [f"{where}: '{one}' is no address" for one in addresses if not is_address(one)]
+            found.setdefault(account, {}).update(dict.fromkeys(addresses))
     return Contacts({account: tuple(addresses) for account, addresses in found.items()}, tuple(faults))

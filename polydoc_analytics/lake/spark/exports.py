@@ -9,8 +9,8 @@ from pathlib import Path
 
 from polydoc_analytics.errors import LakeError, SourceError, UsageError, first_line
 from polydoc_analytics.ingest.manifest import Manifest, manifest_of, not_as_exported
-from polydoc_analytics.lake.storage.local import Storage
-from polydoc_analytics.lake.storage.object_store import place_of
+from polydoc_analytics.lake.storage.interface import Storage
+from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.loaders.input_file import MANIFEST
 
 
@@ -54,7 +54,7 @@ def for_cluster(place: Storage, name: str) -> str:
 
 def _place(name: str) -> Storage:
     try:
-        return place_of(name, None)
+        return storage_of(name, None)
     except LakeError as error:
         raise SourceError(str(error)) from None
 

@@ -24,7 +24,7 @@ from polydoc_analytics.lake.load import LoadResult, Origin, ledger_row
 from polydoc_analytics.lake.merge import merge_queries
 from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.lake.spark.exports import Exports, for_cluster
-from polydoc_analytics.lake.storage.local import STAGING, Storage
+from polydoc_analytics.lake.storage.interface import STAGING, Storage
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import quoted

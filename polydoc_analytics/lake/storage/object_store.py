@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, first_line, refuse_blank
-from polydoc_analytics.lake.storage.local import STAGING, LocalPlace, Storage, Stored
+from polydoc_analytics.lake.storage.interface import STAGING, Storage, Stored
+from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.loaders.object_store import open_store, split_options
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _SOON: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 """Whether there is a lake is also asked of buckets that hold plain files."""
 
 
-class RemotePlace:
+class RemoteStorage:
     """A prefix of an object store. What is put there is durable when the store has answered."""
 
     is_local = False
@@ -113,10 +114,9 @@ class RemotePlace:
         """Yield the objects of a folder, without those further below."""
         import obstore
 
-        now = datetime.now(UTC)
         for found in obstore.list_with_delimiter(self._store, prefix=folder)["objects"]:
             name = found["path"].rsplit("/", 1)[-1]
-            yield Stored(name, found["size"], (now - found["last_modified"]).total_seconds())
+            yield Stored(name, found["size"])
 
     def walk(self) -> Iterator[str]:
         """Yield the names of all objects below the prefix."""
@@ -261,11 +261,11 @@ class _Lease:
                 obstore.delete(self._store, _LOCK)
 
 
-def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
+def storage_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
     """Return the place that a path or URI names."""
     refuse_blank(uri, "the lake")
     if "://" not in uri:
-        return LocalPlace(Path(uri))
+        return LocalStorage(Path(uri))
     if uri.startswith("file://"):
         path = uri.removeprefix("file://").removeprefix("localhost")
         if not path.startswith("/"):
@@ -274,5 +274,5 @@ def place_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
             raise LakeError(
                 f"{display_address(uri)}: names another host; give a path on this machine, as in file:///data/lake"
             )
-        return LocalPlace(Path(path))
-    return RemotePlace(uri, storage_options)
+        return LocalStorage(Path(path))
+    return RemoteStorage(uri, storage_options)

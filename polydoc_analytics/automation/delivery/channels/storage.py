@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError
 from polydoc_analytics.config.tables import Folder, Store
-from polydoc_analytics.lake.storage.object_store import place_of
+from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.model.plurals import counted
 
 
@@ -21,7 +21,7 @@ def send(target: Folder | Store, delivery: Delivery, package: Package) -> str:
         lines += [": ".join(filter(None, row)) for row in package.message.figures]
         files = {f"notice_{package.made_at:%Y%m%dT%H%M%SZ}_{delivery.key[:8]}.txt": "\n".join(lines).encode() + b"\n"}
     # Whatever a place holds after a try that failed, a repeat puts the same files there.
-    place = place_of(path, None)
+    place = storage_of(path, None)
     for name, content in files.items():
         try:
             place.write(name, content)
