@@ -17,7 +17,8 @@ from support.runs import ndjson, wire
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.alerts.evaluate import CheckResult, check, evaluate, firing
-from polydoc_analytics.automation.alerts.rules import AlertContext, evaluate_rule
+from polydoc_analytics.automation.alerts.rule_context import AlertContext
+from polydoc_analytics.automation.alerts.rules import evaluate_rule
 from polydoc_analytics.automation.alerts.thresholds import is_beyond, tail
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings

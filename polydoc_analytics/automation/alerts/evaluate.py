@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation import Plans
-from polydoc_analytics.automation.alerts.rules import AlertContext, FiringAlert, RuleResult, evaluate_rule
+from polydoc_analytics.automation.alerts.rule_context import AlertContext, FiringAlert, RuleResult
+from polydoc_analytics.automation.alerts.rules import evaluate_rule
 from polydoc_analytics.automation.delivery.messages import Message, brand_of, key_of
 from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue
 from polydoc_analytics.automation.delivery.send import Clock

@@ -1,0 +1,89 @@
+"""The texts of an alert that fires: its figures, its headline, its days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.automation.alerts.thresholds import counted_by
+from polydoc_analytics.config import tables
+from polydoc_analytics.model.periods import Interval
+from polydoc_analytics.model.plurals import counted
+
+if TYPE_CHECKING:
+    from polydoc_analytics.query.outlook import Ending
+
+_DAY = timedelta(days=1)
+
+
+def headline(plan: tables.Limit, who: str, every: str | None, window: Interval, value: float) -> str:
+    """Word a finding for a subject: ``French fails: 37.5 % in the week of 12 October, limit 10 %``."""
+    limit = plan.above if plan.above is not None else plan.below
+    assert limit is not None
+    figure, bound = (
+        (_percent(value), _percent(limit)) if plan.measure.endswith("_rate") else map(number, (value, limit))
+    )
+    if plan.measure == "failure_rate" and plan.above is not None:
+        what = f"{who} fails:" if who else "All runs fail:"
+    else:
+        what = f"{who or 'All runs'}: {plan.measure.replace('_', ' ')}"
+    return f"{what} {figure} {_when(every, window)}, limit {bound}"
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 1):g} %"
+
+
+def _when(every: str | None, window: Interval) -> str:
+    first, end = window.first_whole_day, window.end_of_whole_days
+    assert first is not None
+    assert end is not None
+    last = end - _DAY
+    if every == "month":
+        return f"in {first:%B}"
+    day = f"{first.day} {first:%B}"
+    if every == "week":
+        return f"in the week of {day}"
+    return f"on {day}" if first == last else f"from {day} to {last.day} {last:%B}"
+
+
+def expectation(measure: str, ending: Ending) -> tuple[tuple[str, str], ...]:
+    """List what is expected of a month, for the figures of a notice."""
+    if ending.so_far is None or ending.expected is None:
+        return ()
+    figures = [(f"{measure} so far", number(ending.so_far)), ("expected by its end", number(round(ending.expected)))]
+    if ending.low is not None and ending.high is not None:
+        figures.append(("80 % interval", f"{number(round(ending.low))} to {number(round(ending.high))}"))
+    return tuple(figures)
+
+
+def number(value: float) -> str:
+    """Format a figure: whole, or with four digits."""
+    return f"{value:,.4g}" if isinstance(value, float) and not value.is_integer() else f"{value:,.0f}"
+
+
+def evidence(measure: str, row: Mapping[str, Any]) -> str:
+    """Word a measure with what it is over, and a rate with its interval."""
+    if measure == "success_rate":
+        finished = row["failed_requests"] + row["succeeded_requests"]
+        bounds = f"{row['success_rate_low']:.1%} to {row['success_rate_high']:.1%}"
+        return (
+            f"{row['succeeded_requests']:,} of {counted(finished, 'request')} succeeded: {row['success_rate']:.1%}, "
+            f"95 % interval {bounds}"
+        )
+    if measure != "failure_rate":
+        unit = counted_by(row)
+        return f"{number(row[measure])} over {counted(row[unit], unit.removesuffix('s'))}"
+    finished = row["failed_runs"] + row["succeeded_runs"]
+    bounds = f"{row['failure_rate_low']:.1%} to {row['failure_rate_high']:.1%}"
+    return f"{row['failed_runs']:,} of {finished:,} failed: {row['failure_rate']:.1%}, 95 % interval {bounds}"
+
+
+def window_text(window: Interval) -> str:
+    """Name the first and the last day of a window."""
+    first, end = window.first_whole_day, window.end_of_whole_days
+    assert first is not None
+    assert end is not None
+    last = end - _DAY
+    return str(first) if first == last else f"{first} to {last}"
