@@ -38,6 +38,7 @@ ZONES, PERIODS = "model/timezones.py", "model/periods.py"
 MERGING, RULE, WHOLES = "ingest/dedup.py", "ingest/merge_rule.py", "views/render.py"
 USAGE, CONSERVATION, QUALITY = "views/usage.sql", "views/conservation.sql", "views/data_quality.sql"
 COVERAGE, DURATIONS, LAKE_MERGE = "views/coverage.sql", "views/durations.sql", "lake/merge.sql"
+WILSON = "views/base/wilson_interval.sql"
 JUDGING, SENDING, OUTBOX = (
     "automation/alerts/thresholds.py",
     "automation/delivery/send.py",
@@ -98,7 +99,7 @@ SUBJECTS = (
             (RULE, "input_file_id desc\n", "input_file_id asc\n"),
             (MERGING, "self._insert(piece[piece != 0])", "self._insert(piece[piece == 0])"),
             (MERGING, "is_first = np.ones(len(hashes), bool)", "is_first = np.zeros(len(hashes), bool)"),
-            (MERGING, "is_new[left[is_empty & is_settled]] = True", "is_new[left[is_settled]] = True"),
+            (MERGING, "is_new[left[is_empty & is_stored]] = True", "is_new[left[is_stored]] = True"),
             (MERGING, "self._spilled.append(path)", "pass"),
             (MERGING, "filter (where status <> 'Running') > 1", "> 1"),
             (MERGING, "hash(id) % {passes} = {part}", "hash(id) % {passes} >= {part}"),
@@ -120,7 +121,7 @@ SUBJECTS = (
             (USAGE, "case when status = 'Succeeded' then duration_us end", "duration_us"),
             (USAGE, "when runs = 0 then 0 else credits end", "when runs = 0 then null else credits end"),
             (USAGE, "when failed_runs = 0 then 0 else", "when runs = 0 then 0 else"),
-            (USAGE, "1.959963984540054", "1.96"),
+            (WILSON, "1.959963984540054", "1.96"),
             (
                 USAGE,
                 "coalesce(input_tokens + output_tokens, input_tokens, output_tokens)",
