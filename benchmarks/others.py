@@ -8,7 +8,7 @@ from measuring import WORK, cli, duel, in_process, seconds_of
 from results import Row, measured
 from sources import data, exported, foreign
 
-IMPORTS = "import polydoc_analytics as pda, polars, pandera.polars, deltalake, polydoc_analytics.query.database"
+IMPORTS = "import polydoc_analytics as pda, polars, pandera.polars, deltalake, polydoc_analytics.query.connect"
 
 
 def broken(runs: int, repeat: int) -> list[Row]:

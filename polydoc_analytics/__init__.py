@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from polydoc_analytics.model.languages import Language, language
     from polydoc_analytics.model.periods import Interval, interval
     from polydoc_analytics.model.schema import arrow_schema, pandera_schema, polars_schema
-    from polydoc_analytics.query.database import Database, connect
+    from polydoc_analytics.query.connect import connect
+    from polydoc_analytics.query.database import Database
     from polydoc_analytics.query.explanation import Explanation
     from polydoc_analytics.query.export import export, load
     from polydoc_analytics.query.outlook import Outlook
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "reports.model": ("Report",),
-    "query.database": ("Database", "connect"),
+    "query.connect": ("connect",),
+    "query.database": ("Database",),
     "errors": ("LakeError", "PolydocError", "QueryError", "RejectedRowsError", "SourceError", "SumError", "UsageError"),
     "lake.diff": ("LakeDiff",),
     "lake.lake": ("Lake",),

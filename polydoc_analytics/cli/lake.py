@@ -186,7 +186,7 @@ def erase(
     Example: polydoc-analytics lake erase --account acme --run
     """
     from polydoc_analytics.automation.schedule.jobs import documents_of
-    from polydoc_analytics.query.database import connect
+    from polydoc_analytics.query.connect import connect
 
     out = output(no_color=no_color)
     target = opened_lake(where.lake, opt.configured(where.config), out)

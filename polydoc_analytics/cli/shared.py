@@ -65,7 +65,7 @@ def connected(
 
     ``watched`` is the output of progress and warnings where ``out`` is silent.
     """
-    from polydoc_analytics.query.database import connect
+    from polydoc_analytics.query.connect import connect
 
     if source is None or isinstance(source, Sequence):
         source = source_or_default(source, settings, watched or out)

@@ -73,7 +73,8 @@ class PolydocMagics(Magics):
         raise UsageError(f"unknown command '{command}'{nearest(command, COMMANDS)}; expected {', '.join(COMMANDS)}")
 
     def _connect(self, line: str) -> None:
-        from polydoc_analytics.query.database import Database, connect
+        from polydoc_analytics.query.connect import connect
+        from polydoc_analytics.query.database import Database
 
         parser = _Parser("%polydoc connect")
         parser.add_argument("source", metavar="SOURCE")

@@ -26,7 +26,7 @@ def target(
 def _of(source: Any) -> dict[str, Language]:
     if source is None:
         return {}
-    from polydoc_analytics.query.database import connect
+    from polydoc_analytics.query.connect import connect
 
     with connect(source) as db:
         texts = db.sql("select distinct target_language from runs order by target_language")

@@ -96,7 +96,7 @@ def export(
 
     refuse_blank(destination, "the destination")
     if is_database_name(destination):
-        from polydoc_analytics.query.database import connect
+        from polydoc_analytics.query.connect import connect
 
         with connect(
             source,

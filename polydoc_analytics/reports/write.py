@@ -64,7 +64,7 @@ def report(
 
     Raises UsageError where an argument means nothing, SourceError where the source cannot be read.
     """
-    from polydoc_analytics.query.database import connect
+    from polydoc_analytics.query.connect import connect
     from polydoc_analytics.reports.builders import builder
 
     require_extra("reports", "a report")

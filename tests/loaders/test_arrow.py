@@ -438,9 +438,9 @@ def test_no_error_of_an_engine_leaves_the_package(monkeypatch: pytest.MonkeyPatc
 def test_a_panic_is_an_internal_error_of_the_command_line_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from polydoc_analytics.query import database
+    from polydoc_analytics.query import connect
 
-    monkeypatch.setattr(database, "connect", lambda *_, **__: panic())
+    monkeypatch.setattr(connect, "connect", lambda *_, **__: panic())
     assert run(["usage", "runs.ndjson"]) == 3
     assert capsys.readouterr().err.splitlines() == [
         "error: internal error: PanicException: index out of bounds; "

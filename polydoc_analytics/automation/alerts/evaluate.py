@@ -41,7 +41,7 @@ class CheckResult:
 
 def evaluate_rules(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[str, RuleResult]:
     """Evaluate each alert at an instant, by name, without storing state or sending notices."""
-    from polydoc_analytics.query.database import connect
+    from polydoc_analytics.query.connect import connect
 
     if not plans.alerts:
         return {}

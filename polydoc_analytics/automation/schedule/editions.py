@@ -56,7 +56,7 @@ def views_over(
     lake: Lake, settings: Settings, plan: tables.Report, job: Job, now: datetime, load: int | None
 ) -> Iterator[Database]:
     """Yield the views over a job's period as of a load; its days are those of the job's zone."""
-    from polydoc_analytics.query.database import connect
+    from polydoc_analytics.query.connect import connect
 
     since, until = job.interval
     with connect(
