@@ -9,8 +9,9 @@ that another row may yet displace (Running ones) or that may displace another (i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -18,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from polydoc_analytics.ingest.merge_rule import WINNER_ORDER
-from polydoc_analytics.model.schema import NAMES, arrow_schema
+from polydoc_analytics.ingest.merge_rule import WINNER_ORDER, winner_key
+from polydoc_analytics.model.schema import INSTANTS, NAMES, arrow_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +30,8 @@ _MAX_LOAD = 0.75
 _FIRST_SLOTS = 1 << 21
 _SLOTS_AT_ONCE = 1 << 17
 _RESOLVED_AT_ONCE = 200_000
+_FEW, _FEW_BYTES = 2_000, 4 * 1024 * 1024
+"""Rows that Python decides between in less time than a database takes to start."""
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -102,7 +105,8 @@ class Merge:
         is_new = is_finished.copy()
         is_new[is_finished] = self._seen.add(hashes[is_finished])
         if not is_new.all():
-            self._hold(runs.take(pa.array(np.flatnonzero(~is_new))))
+            # By Polars, for Arrow looks at an array of NumPy's with numpy.ma, which takes long to import.
+            self._hold(runs.take(pl.Series(np.flatnonzero(~is_new)).to_arrow()))
         return is_new
 
     def _hold(self, rows: pa.Table) -> None:
@@ -113,6 +117,34 @@ class Merge:
             pq.write_table(pa.concat_tables(self._held), path, compression="zstd", compression_level=1)
             self._spilled.append(path)
             self._held, self._held_bytes = [], 0
+
+    @property
+    def has_few(self) -> bool:
+        """Whether only few rows are held back, all of them in memory."""
+        is_small = self._held_bytes <= _FEW_BYTES and not self._spilled
+        return is_small and sum(rows.num_rows for rows in self._held) <= _FEW
+
+    def resolve_few(self, written_of: Callable[[pa.Array], pa.Table]) -> Resolved:
+        """Decide as :meth:`resolve_conflicts` does, without a database; ``written_of`` returns written rows by ids."""
+        if not self._held:
+            return Resolved(arrow_schema().empty_table(), {}, [])
+        held = pa.concat_tables(self._held)
+        written = written_of(pc.unique(held["id"]))
+        members: dict[str, list[tuple[dict[str, Any], int | None]]] = {}
+        for table, is_held in ((held, True), (written, False)):
+            for at, row in enumerate(_rows_of(table)):
+                members.setdefault(row["id"], []).append((row, at if is_held else None))
+        late, conflicts, displaced = [], [], 0
+        for id_, rows in members.items():
+            finished = {tuple(row.values()) for row, _ in rows if row["status"] != "Running"}
+            if len(finished) > 1:
+                conflicts.append(id_)
+            _, place = max(rows, key=lambda member: (winner_key(member[0]), member[1] is None))
+            if place is not None:
+                late.append(place)
+                displaced += any(other is None for _, other in rows)
+        winners = held.take(pa.array(late, pa.int64())).sort_by([("created_at", "ascending"), ("id", "ascending")])
+        return Resolved(winners, {"": displaced} if displaced else {}, sorted(conflicts))
 
     def resolve_conflicts(self, con: duckdb.DuckDBPyConnection, written: list[str]) -> Resolved:
         """Decide between the rows held back and those written to Parquet files; return the changes to make there."""
@@ -161,6 +193,14 @@ class Merge:
         files: dict[str, int] = dict(replaced.fetchall())
         conflicts = con.execute("select id from winners where is_conflict order by id").fetchall()
         return Resolved(late.cast(arrow_schema()), files, [row[0] for row in conflicts])
+
+
+def _rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """Convert runs to dicts, with instants in µs, as which they are compared more quickly."""
+    for name in INSTANTS:
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(pa.int64()))
+    rows: list[dict[str, Any]] = table.select(NAMES).to_pylist()
+    return rows
 
 
 class Resolved:

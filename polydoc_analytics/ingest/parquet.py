@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from polydoc_analytics.errors import FULL_OR_FAILED, UsageError, refuse_address, unwritable
 from polydoc_analytics.ingest.manifest import FILE_ROWS, ROW_GROUP_ROWS, Manifest, Part
 from polydoc_analytics.loaders.input_file import MANIFEST
-from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, arrow_schema, described_schema
+from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, NAMES, arrow_schema, described_schema
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
@@ -43,12 +44,14 @@ class PartWriter:
     """Writes runs as Parquet files below a folder, a row group at a time.
 
     The files are ``created_month=YYYY-MM/part-N.parquet``; or, where ``load`` is given, ``part-LOAD-N.parquet`` of at
-    most FILE_ROWS rows each, in which a further column names the load that brought each run.
+    most FILE_ROWS rows each, in which a further column names the load that brought each run. With ``joins_few``, for
+    files that nobody else sees, as many runs as a row group has are written to one file, whatever their months.
     """
 
-    def __init__(self, folder: Path, *, load: str | None = None) -> None:
+    def __init__(self, folder: Path, *, load: str | None = None, joins_few: bool = False) -> None:
         self._folder = folder
         self._load = load
+        self._joins_few = joins_few
         self._schema = described_schema() if load is None else arrow_schema().append(LOAD_FIELD)
         self._held: dict[str, list[pa.Table]] = {}
         self._held_rows: dict[str, int] = {}
@@ -82,7 +85,7 @@ class PartWriter:
             which = np.ones(runs.num_rows, bool)
         if self._load is not None and runs.num_columns < len(self._schema):
             runs = runs.append_column(LOAD_FIELD, pa.repeat(pa.scalar(self._load), runs.num_rows))
-        for month, rows in _by_month(runs, which) if self._load is None else [("", _only(runs, which))]:
+        for month, rows in self._parted(runs, which):
             if not rows.num_rows:
                 continue
             self.languages.update(pc.unique(rows["target_language"]).to_pylist())
@@ -94,6 +97,43 @@ class PartWriter:
                 self._flush(month)
         while sum(self._held_rows.values()) > 8 * ROW_GROUP_ROWS:
             self._flush(max(self._held_rows, key=lambda month: self._held_rows[month]))
+
+    def _parted(self, runs: pa.Table, which: Mask) -> Iterator[tuple[str, pa.Table]]:
+        """Part runs by what goes into files of its own: a month, or nothing."""
+        if self._load is None and self._joins_few and self.held_rows + runs.num_rows > ROW_GROUP_ROWS:
+            self._joins_few = False
+            self._held_rows.pop("", None)
+            for table in self._held.pop("", []):
+                yield from _by_month(table, np.ones(table.num_rows, bool))
+        if self._load is not None or self._joins_few:
+            yield "", _only(runs, which)
+        else:
+            yield from _by_month(runs, which)
+
+    @property
+    def are_all_held(self) -> bool:
+        """Whether no run is in a file yet."""
+        return not self._rows
+
+    @property
+    def held_rows(self) -> int:
+        """How many runs are held that are in no file yet."""
+        return sum(self._held_rows.values())
+
+    def held_of(self, ids: pa.Array) -> pa.Table:
+        """Return the runs of some ids that are in no file yet."""
+        tables = [table for tables in self._held.values() for table in tables]
+        some = [table.filter(pc.is_in(table["id"], value_set=ids)).select(NAMES) for table in tables]
+        return pa.concat_tables(some) if some else arrow_schema().empty_table()
+
+    def drop(self, ids: pa.Array) -> None:
+        """Let go of the runs of some ids that are in no file yet."""
+        for month, tables in list(self._held.items()) if len(ids) else ():
+            kept = [table.filter(pc.invert(pc.is_in(table["id"], value_set=ids))) for table in tables]
+            self._held[month] = kept
+            self._held_rows[month] = sum(table.num_rows for table in kept)
+            if not self._held_rows[month]:
+                del self._held[month], self._held_rows[month]
 
     def _flush(self, month: str) -> None:
         self._open_file(month)
@@ -123,6 +163,8 @@ class PartWriter:
         self._parts += 1
         if self._load is not None:
             return f"part-{self._load}-{number}.parquet"
+        if not month:
+            return f"part-{number}.parquet"
         folder = f"created_month={month}"
         (self._folder / folder).mkdir(exist_ok=True)
         return f"{folder}/part-{number}.parquet"
@@ -214,7 +256,7 @@ def _only(runs: pa.Table, which: Mask) -> pa.Table:
     start, end = int(chosen[0]), int(chosen[-1]) + 1
     part = runs.slice(start, end - start)
     is_most = 2 * len(chosen) > runs.num_rows
-    return part if is_most and len(chosen) == len(part) else part.filter(pa.array(which[start:end]))
+    return part if is_most and len(chosen) == len(part) else part.filter(pl.Series(which[start:end]).to_arrow())
 
 
 def _month_name(month: np.int64) -> str:

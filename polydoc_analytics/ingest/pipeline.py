@@ -20,6 +20,7 @@ from polydoc_analytics.loaders.tables import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from polydoc_analytics.ingest.dedup import Merge, Resolved
     from polydoc_analytics.loaders.validation import Rejected
 
 
@@ -48,10 +49,12 @@ def stage(
     *,
     load: str | None = None,
     refusing: Refusing | None = None,
+    joins_few: bool = False,
 ) -> Staged:
     """Read, check and merge a source into Parquet files below ``folder``; scratch files go to ``work``.
 
-    The files are by month, or with ``load`` those of a lake (see PartWriter). ``refusing`` keeps rows out.
+    The files are by month, or with ``load`` those of a lake; with ``joins_few`` few runs are in one file (see
+    PartWriter). ``refusing`` keeps rows out.
 
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
@@ -67,7 +70,7 @@ def stage(
     readable = source.files if isinstance(source, Export) else source
     quarantine = Quarantine(work)
     merge = Merge(work)
-    parts = PartWriter(folder, load=load)
+    parts = PartWriter(folder, load=load, joins_few=joins_few)
     read = refused = 0
     try:
         with in_background(parts.write) as write:
@@ -79,7 +82,6 @@ def stage(
                     refused += group.read - runs.num_rows - len(rejected)
                 quarantine.add(rejected)
                 write(runs, merge.add(runs))
-        written = parts.flush()
     except BaseException:
         parts.abandon()
         raise
@@ -87,20 +89,16 @@ def stage(
         quarantine.write(os.fspath(options.quarantine_to))
     if options.strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
-    import duckdb  # by now another thread has done it
-
-    with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
-        con.execute("set enable_external_file_cache = false")  # each file is read once
-        try:
-            resolved = merge.resolve_conflicts(con, written)
-        except duckdb.OutOfMemoryException:  # texts of tens of MB; of others any number of rows is merged
-            raise SourceError(
-                "the source holds runs with texts too long to be merged in memory; lower longest_row in the settings, "
-                "so that such rows are quarantined"
-            ) from None
-    expected = parts.rows - sum(resolved.files.values()) + resolved.late.num_rows
-    for path in sorted(resolved.files):
-        parts.remove(path, resolved.late["id"].combine_chunks())
+    if parts.are_all_held and merge.has_few:
+        resolved = merge.resolve_few(parts.held_of)
+        expected = parts.held_rows - sum(resolved.files.values()) + resolved.late.num_rows
+        parts.drop(resolved.late["id"].combine_chunks())
+    else:
+        written = parts.flush()
+        resolved = _resolved(merge, written, work)
+        expected = parts.rows - sum(resolved.files.values()) + resolved.late.num_rows
+        for path in sorted(resolved.files):
+            parts.remove(path, resolved.late["id"].combine_chunks())
     parts.write(resolved.late)
     parts.flush()
     kept = parts.rows
@@ -119,3 +117,18 @@ def stage(
         passed_over=readable.passed_over if isinstance(readable, Files) else (),
         refused=refused,
     )
+
+
+def _resolved(merge: Merge, written: list[str], work: Path) -> Resolved:
+    """Decide between the rows held back and those in files, in a database of its own."""
+    import duckdb  # by now another thread has done it
+
+    with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
+        con.execute("set enable_external_file_cache = false")  # each file is read once
+        try:
+            return merge.resolve_conflicts(con, written)
+        except duckdb.OutOfMemoryException:  # texts of tens of MB; of others any number of rows is merged
+            raise SourceError(
+                "the source holds runs with texts too long to be merged in memory; lower longest_row in the settings, "
+                "so that such rows are quarantined"
+            ) from None

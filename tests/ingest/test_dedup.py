@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.lake_model import new_lake, thorough
-from support.run_laws import load, merged_by_hand, quiet
+from support.run_laws import load, merged_by_hand, quiet, runs
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -46,8 +46,16 @@ def tied(at: int, low: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return winner, loser
 
 
+FEW = (dedup._FEW, -1)
+"""How many rows are few: as ever, so that Python decides between these; and none, so that a database does."""
+
+
+@pytest.mark.parametrize("few", FEW)
 @pytest.mark.parametrize(("at", "low"), CASES, ids=[f"{TIES[at][0]}-{low}" for at, low in CASES])
-def test_each_column_decides_where_those_before_it_tie(at: int, low: Any, tmp_path: Path) -> None:
+def test_each_column_decides_where_those_before_it_tie(
+    at: int, low: Any, few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedup, "_FEW", few)
     winner, loser = tied(at, low)
     assert merged_by_hand([loser, winner])["a"] == winner
     wanted = pda.load([json_file(tmp_path / "winner.ndjson", winner)]).runs
@@ -92,7 +100,23 @@ def instants(row: dict[str, Any]) -> dict[str, Any]:
 @given(st.lists(tied_runs(), min_size=2, max_size=12))
 def test_the_winner_is_the_one_of_the_rule_as_a_whole_where_rows_tie(some: list[Any]) -> None:
     wanted = {id: instants(row) for id, row in merged_by_hand(some).items()}
-    assert wired(load(ndjson(some)).runs) == wanted
+    for few in FEW:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dedup, "_FEW", few)
+            assert wired(load(ndjson(some)).runs) == wanted
+
+
+@quiet
+@given(st.lists(st.lists(runs(), max_size=8), min_size=1, max_size=4))
+def test_few_rows_are_merged_as_many_are(files: list[list[Any]]) -> None:
+    found = []
+    for few in FEW:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dedup, "_FEW", few)
+            found.append(load([ndjson([wire("one"), *rows]) for rows in files]))
+    one, other = found
+    assert one.runs.equals(other.runs)
+    assert (one.counts, one.conflicts) == (other.counts, other.conflicts)
 
 
 @thorough

@@ -83,3 +83,36 @@ def test_rows_without_a_finish_leave_its_bounds(tmp_path: Path) -> None:
     parts.write(runs(1, finished=False))
     manifest = parts.manifest({})
     assert (manifest.created_us, manifest.finished_us) == ((1, 9), (1_000_009, 1_000_009))
+
+
+def test_few_runs_of_many_months_are_joined_and_more_than_a_row_group_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 6)
+    parts = PartWriter(tmp_path, joins_few=True)
+    for month in (1, 5, 9):
+        parts.write(runs(month * 31 * DAY, month * 31 * DAY + 7))
+    assert [Path(path).name for path in parts.flush()] == ["part-0.parquet"]
+    parts.write(runs(DAY, DAY + 1, DAY + 2, 40 * DAY))
+    parts.write(runs(41 * DAY, 75 * DAY, 76 * DAY))
+    manifest = parts.manifest({})
+    assert {part.path: part.rows for part in manifest.parts} == {
+        "part-0.parquet": 6,
+        "created_month=1970-01/part-1.parquet": 3,
+        "created_month=1970-02/part-2.parquet": 2,
+        "created_month=1970-03/part-3.parquet": 2,
+    }
+    assert (manifest.created_us, manifest.rows) == ((DAY, 9 * 31 * DAY + 7), 13)
+
+
+@pytest.mark.parametrize("joins_few", [False, True])
+def test_runs_that_are_held_are_found_and_let_go_by_their_ids(tmp_path: Path, joins_few: bool) -> None:
+    parts = PartWriter(tmp_path, joins_few=joins_few)
+    parts.write(runs(1, 2, 40 * DAY))
+    parts.write(runs(3))
+    some = pa.array(["r1", "r3", f"r{40 * DAY}", "none"])
+    assert sorted(parts.held_of(some)["id"].to_pylist()) == sorted(["r1", "r3", f"r{40 * DAY}"])
+    parts.drop(some)
+    assert (parts.are_all_held, parts.held_rows) == (True, 1)
+    assert parts.manifest({}).rows == 1
+    assert not parts.are_all_held

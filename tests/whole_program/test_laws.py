@@ -130,7 +130,7 @@ def test_rows_held_back_on_disk_are_merged_like_any_other(tmp_path: Path, monkey
     from polydoc_analytics.ingest import dedup
 
     monkeypatch.setattr(dedup, "_SPILL_BYTES", 1)
-    monkeypatch.setattr(dedup, "_SETTLED_AT_ONCE", 7)
+    monkeypatch.setattr(dedup, "_RESOLVED_AT_ONCE", 7)
     content = [wire(str(n), status="Running", finished_at=None, credits=None) for n in range(50)]
     content += [wire(str(n)) for n in range(0, 50, 2)] + [wire(str(n), credits=9) for n in range(0, 50, 5)]
     loaded = load(ndjson(content))
