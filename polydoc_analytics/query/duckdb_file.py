@@ -15,7 +15,7 @@ from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import SourceError, UsageError, first_line
 from polydoc_analytics.loaders.atomic_write import fsync, fsync_folder
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.query.engines.scope import Scope
+from polydoc_analytics.query.engines.scope import Scope, with_language
 from polydoc_analytics.views.comments import comments
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ _TABLES = {
     "language_names": "The English name of each language.",
     "account_names": "The name of each account.",
 }
-_WITH_LANGUAGE = """
-    select {0}.*, languages.language, languages.language_name, languages.is_known_language
-    from {0} inner join languages using (target_language)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ def _base_views(scope: Scope) -> dict[str, str]:
     return {
         **({"all_run_facts": "select * from run_facts"} if is_everything else {}),
         **({"run_history": "select account_id, created_at as dated_at from run_facts"} if is_everything else {}),
-        **{f"{name}_with_language": _WITH_LANGUAGE.format(name) for name in ("run_facts", "all_run_facts")},
+        **{f"{name}_with_language": with_language(name) for name in ("run_facts", "all_run_facts")},
         "request_facts": scope.request_facts,
     }
 

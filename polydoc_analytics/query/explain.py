@@ -23,19 +23,6 @@ _PRICED = {
     "total_tokens": "total_tokens is not null",
     "runs": "true",
 }
-_CELLS = """
-    select
-        account_id,
-        language,
-        count(*) as runs,
-        count({measure}) as known_runs,
-        count(*) filter (where {priced}) as priced_runs,
-        coalesce(cast(sum(total_tokens) filter (where {priced}) as bigint), 0) as tokens,
-        coalesce(cast(sum({measure}) filter (where {priced}) as bigint), 0) as value,
-        coalesce(cast(sum({measure}) filter (where not ({priced})) as bigint), 0) as unpriced,
-        count(*) filter (where status <> 'Running' and {measure} is null) as unknown_runs
-    from run_facts_with_language
-    group by account_id, language"""
 
 
 def check_measure(measure: str) -> str:
@@ -79,7 +66,20 @@ def _compared(db: PeriodViews, against: str | None) -> Comparison:
 
 
 def _sql(measure: str) -> str:
-    return _CELLS.format(measure="1" if measure == "runs" else measure, priced=_PRICED[measure])
+    value, priced = "1" if measure == "runs" else measure, _PRICED[measure]
+    return f"""
+        select
+            account_id,
+            language,
+            count(*) as runs,
+            count({value}) as known_runs,
+            count(*) filter (where {priced}) as priced_runs,
+            coalesce(cast(sum(total_tokens) filter (where {priced}) as bigint), 0) as tokens,
+            coalesce(cast(sum({value}) filter (where {priced}) as bigint), 0) as value,
+            coalesce(cast(sum({value}) filter (where not ({priced})) as bigint), 0) as unpriced,
+            count(*) filter (where status <> 'Running' and {value} is null) as unknown_runs
+        from run_facts_with_language
+        group by account_id, language"""
 
 
 def _side(over: Interval, rows: Iterable[dict[str, Any]]) -> Side:

@@ -19,7 +19,7 @@ from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import SQL_TYPES, quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, own_frame_of, own_rows_of, table_of
-from polydoc_analytics.query.engines.scope import BASE_TABLES, Scope, base_tables
+from polydoc_analytics.query.engines.scope import BASE_TABLES, Scope, base_tables, with_language
 from polydoc_analytics.query.row_table import RowTable
 from polydoc_analytics.query.run_relation import no_runs
 from polydoc_analytics.views import custom
@@ -37,9 +37,6 @@ _SPILLED = "16GB"
 _PLACE = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<caret> *)\^", re.MULTILINE)
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
-_WITH_LANGUAGE = """
-    select facts.*, languages.language, languages.language_name, languages.is_known_language
-    from {} as facts inner join languages using (target_language)"""
 
 
 _FACTS = ("run_facts", "all_run_facts")
@@ -194,7 +191,7 @@ class DuckEngine:
             return catalog.all_request_facts(self._scope.render_context)
         if name == "request_facts":
             return self._scope.request_facts
-        return _WITH_LANGUAGE.format(name.removesuffix(_SUFFIX))
+        return with_language(name.removesuffix(_SUFFIX))
 
     def _facts_scope(self, name: str) -> Scope:
         return self._scope if name == "run_facts" else self._scope.over_all_time

@@ -214,3 +214,11 @@ class Engine(Protocol):
 def instant(at: datetime) -> str:
     """Return an instant as a literal of SQL."""
     return f"timestamptz '{at.astimezone(UTC).isoformat(sep=' ')}'"
+
+
+def with_language(facts: str) -> str:
+    """Return SQL for the runs of a base view with their languages."""
+    return f"""
+        select facts.*, languages.language, languages.language_name, languages.is_known_language
+        from {facts} as facts
+        inner join languages on facts.target_language = languages.target_language"""

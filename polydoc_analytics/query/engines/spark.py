@@ -15,7 +15,7 @@ from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import COLUMNS, NAMES
 from polydoc_analytics.model.sql_names import SQL_TYPES
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
-from polydoc_analytics.query.engines.scope import Scope, base_tables
+from polydoc_analytics.query.engines.scope import Scope, base_tables, with_language
 from polydoc_analytics.query.row_table import RowTable
 from polydoc_analytics.views import custom
 from polydoc_analytics.views.dialects.portability import check, parsed, tables
@@ -31,9 +31,6 @@ _SCHEMA = ", ".join(f"{c.name} {_KINDS[c.kind]}" for c in COLUMNS) + ", load str
 _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE"}
 
 
-_WITH_LANGUAGE = """
-    select facts.*, languages.language, languages.language_name, languages.is_known_language
-    from {} as facts inner join languages on facts.target_language = languages.target_language"""
 _BELOW = {
     "run_facts_with_language": ["run_facts"],
     "all_run_facts_with_language": ["all_run_facts"],
@@ -191,9 +188,9 @@ def base_views(scope: Scope) -> dict[str, str]:
     """Return the SQL of the base views by name: the runs that count and all of them, and the requests over these."""
     return {
         "run_facts": _run_facts(scope),
-        "run_facts_with_language": _WITH_LANGUAGE.format("run_facts"),
+        "run_facts_with_language": with_language("run_facts"),
         "all_run_facts": _run_facts(scope.over_all_time),
-        "all_run_facts_with_language": _WITH_LANGUAGE.format("all_run_facts"),
+        "all_run_facts_with_language": with_language("all_run_facts"),
         "run_history": to_spark(parsed(scope.history)),
         "all_request_facts": to_spark(parsed(catalog.all_request_facts(scope.render_context))),
         "request_facts": to_spark(parsed(scope.request_facts)),
