@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +11,15 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.output import output, output_of
 from polydoc_analytics.cli.root import command, group
-from polydoc_analytics.cli.shared import opened_lake, print_frame, print_json
+from polydoc_analytics.cli.shared import opened_lake, print_frame, print_json, short_accounts
 from polydoc_analytics.model.plurals import counted, noun
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.lake.lake import Lake
+    from polydoc_analytics.query.row_table import RowTable
 
 lake_app = group("lake", "Look at a lake, keep it, and find the way back.")
 
@@ -88,12 +91,21 @@ def diff(
         out.say("runs are left out of CSV; --json has them")
         print_frame(figures, out, "")
         return
-    print_frame(figures, out, f"Changed figures from {_load_text(found.before)} to {_load_text(found.after)}")
+    shown = _account_names(target, settings) if out.format == "table" else lambda frame: frame
+    print_frame(shown(figures), out, f"Changed figures from {_load_text(found.before)} to {_load_text(found.after)}")
     print()
     rows = runs if top else runs.head(_MAX_RUNS)
-    print_frame(rows, out, f"{counted(found.runs.height, 'run')} behind them")
+    print_frame(shown(rows), out, f"{counted(found.runs.height, 'run')} behind them")
     if more := found.runs.height - rows.height:
         out.say(f"{counted(more, 'more run')}; --top N or --json have them")
+
+
+def _account_names(lake: Lake, settings: Settings) -> Callable[[pl.DataFrame], RowTable | pl.DataFrame]:
+    """Build what shows the accounts of a frame as other tables do: by name, or the beginning of the id."""
+    from polydoc_analytics.config.settings import account_names
+
+    names = {**lake.account_names(), **account_names(settings.accounts)}
+    return lambda frame: short_accounts(frame, names, lambda: sorted({*lake.accounts(), *frame["account_id"]}))
 
 
 def _load_text(snapshot: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
@@ -222,15 +222,22 @@ def print_plain(frame: pl.DataFrame, out: Output) -> None:
         print_exact(csv_text(part, with_header=False))
 
 
-def print_frame(frame: pl.DataFrame, out: Output, title: str, **arguments: Any) -> None:
-    """Print a frame as a terminal table, CSV or Markdown."""
+def print_frame(frame: RowTable | pl.DataFrame, out: Output, title: str, **arguments: Any) -> None:
+    """Print a frame as a terminal table, CSV or Markdown; rows without Polars are for a terminal alone."""
     if out.format == "table":
         out.table(frame, title=title, **arguments)
     else:
-        print_plain(frame, out)
+        print_plain(cast("pl.DataFrame", frame), out)
 
 
 def with_short_accounts(table: RowTable | pl.DataFrame, db: Database) -> RowTable:
+    """Show accounts of a database in short, see :func:`short_accounts`."""
+    return short_accounts(table, db.account_names, db.account_ids)
+
+
+def short_accounts(
+    table: RowTable | pl.DataFrame, names: Mapping[str, str], account_ids: Callable[[], Sequence[str]]
+) -> RowTable:
     """Show accounts by their names, or by the shortest beginnings of ids that are unique among the runs.
 
     The column of names goes; a name that several accounts have is followed by its account's id.
@@ -240,10 +247,9 @@ def with_short_accounts(table: RowTable | pl.DataFrame, db: Database) -> RowTabl
     table = RowTable.of(table)
     if "account_id" not in table.columns:
         return table
-    names = db.account_names
     many = {name for name, owners in Counter(names.values()).items() if owners > 1}
     ids = [account for account in dict.fromkeys(table["account_id"]) if account not in names or names[account] in many]
-    short = _beginnings(db.account_ids()) if any(len(account) > _MIN_BEGINNING for account in ids) else {}
+    short = _beginnings(account_ids()) if any(len(account) > _MIN_BEGINNING for account in ids) else {}
     texts = {account: short.get(account, account) for account in ids}
     texts = {account: f"{names[account]} ({text})" if account in names else text for account, text in texts.items()}
     values = [account and (texts.get(account) or names[account]) for account in table["account_id"]]

@@ -334,3 +334,18 @@ def test_the_doctors_tables_fit(cli, loaded, monkeypatch, width: int) -> None:
     assert first[2] == "lake               lake"
     assert first[4] == "runs               2"
     assert "+00:00" not in tables[0]
+
+
+def test_diff_shows_accounts_by_name_or_the_beginning_of_their_ids(cli, file) -> None:
+    ids = ["6ee0e0f4-dde6-490a-a281-43896feb4891", "6ee0e0f5-0000-490a-a281-43896feb4891"]
+    for rows in ([wire("a")], [wire("b", account_id=ids[0]), wire("c", account_id=ids[1])]):
+        pda.Lake("lake").ingest(file(rows))
+    accounts = {line.split()[0] for line in cli("lake", "diff", "1", "2", "--lake", "lake").out.splitlines()[4:6]}
+    assert accounts == {"6ee0e0f4…"}
+    Path("accounts.csv").write_text(f"account_id,name\n{ids[0]},Twins\n{ids[1]},Twins\n")
+    Path("polydoc-analytics.toml").write_text('lake = "lake"\naccounts = "accounts.csv"\n')
+    named = cli("lake", "diff", "1", "2").out
+    assert {"Twins (6ee0e0f4…)", "Twins (6ee0e0f5…)"} <= {line[:17] for line in named.splitlines()}
+    runs = json.loads(cli("lake", "diff", "1", "2", "--json").out)["sections"][1]["data"]
+    assert [run["account_id"] for run in runs] == ids
+    assert ids[0] in cli("lake", "diff", "1", "2", "--markdown").out
