@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from support.lake_model import new_lake, thorough
 from support.run_laws import load, merged_by_hand, quiet, runs
 from support.runs import ndjson, wire
@@ -51,24 +52,24 @@ FEW = (dedup._FEW, -1)
 
 
 @pytest.mark.parametrize("few", FEW)
-@pytest.mark.parametrize(("at", "low"), CASES, ids=[f"{TIES[at][0]}-{low}" for at, low in CASES])
 def test_each_column_decides_where_those_before_it_tie(
-    at: int, low: Any, few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One run for each case, all of them loaded together."""
     monkeypatch.setattr(dedup, "_FEW", few)
-    winner, loser = tied(at, low)
-    assert merged_by_hand([loser, winner])["a"] == winner
-    wanted = pda.load([json_file(tmp_path / "winner.ndjson", winner)]).runs
-    for name, rows in (("once", [loser, winner]), ("again", [winner, loser])):
-        found = pda.load([json_file(tmp_path / f"{name}.ndjson", *rows)])
-        assert found.runs.equals(wanted)
-        assert found.conflicts == ("a",)
-    for name, first, then in (("up", loser, winner), ("down", winner, loser)):
+    pairs = [[row | {"id": f"{TIES[at][0]} against {low}"} for row in tied(at, low)] for at, low in CASES]
+    winners, losers = ([pair[place] for pair in pairs] for place in (0, 1))
+    assert list(merged_by_hand([*losers, *winners]).values()) == winners
+    wanted = pda.load([json_file(tmp_path / "winners.ndjson", *winners)]).runs
+    for name, first, then in (("up", losers, winners), ("down", winners, losers)):
+        found = pda.load([json_file(tmp_path / f"{name}.ndjson", *first, *then)])
+        assert_frame_equal(found.runs.sort("id"), wanted.sort("id"))
+        assert sorted(found.conflicts) == sorted(row["id"] for row in winners)
         lake = pda.Lake(tmp_path / f"lake {name}")
-        lake.ingest(json_file(tmp_path / f"{name}-1.ndjson", first))
-        result = lake.ingest(json_file(tmp_path / f"{name}-2.ndjson", then))
-        assert (result.updated, result.conflicts) == ((1 if name == "up" else 0), 1)
-        assert pda.load(lake).runs.equals(wanted)
+        lake.ingest(json_file(tmp_path / f"{name}-1.ndjson", *first))
+        result = lake.ingest(json_file(tmp_path / f"{name}-2.ndjson", *then))
+        assert (result.updated, result.conflicts) == (len(pairs) if name == "up" else 0, len(pairs))
+        assert_frame_equal(pda.load(lake).runs.sort("id"), wanted.sort("id"))
 
 
 def json_file(path: Path, *rows: dict[str, Any]) -> str:

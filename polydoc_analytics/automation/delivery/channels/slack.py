@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from polydoc_analytics.automation.delivery.channels.storage import filled
@@ -77,7 +77,7 @@ def _packed(lines: Iterable[str]) -> Iterable[str]:
         yield block
 
 
-def _pieces(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> Iterable[str]:
+def _pieces(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> Iterator[str]:
     """Yield a text escaped, in pieces that are not too long once they are, and cut through no entity."""
     piece, size = "", 0
     for character in text:
@@ -91,8 +91,9 @@ def _pieces(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> I
 
 def _cut(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> str:
     """Return a text escaped and, where it is too long then, cut."""
-    first, *rest = _pieces(text, max_size, entities)
-    return next(iter(_pieces(text, max_size - 1, entities))) + "…" if rest else first
+    pieces = _pieces(text, max_size, entities)  # of a long text no more than two are made
+    first = next(pieces)
+    return first if next(pieces, None) is None else next(_pieces(text, max_size - 1, entities)) + "…"
 
 
 def _size(text: str) -> int:
