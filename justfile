@@ -17,6 +17,10 @@ test *arguments:
 soak *arguments:
     pytest -m 'slow or hypothesis' --durations 10 {{ arguments }}
 
+# All that tests ask of a cluster, on Apache Spark: the folder of its pyspark is in POLYDOC_TEST_SPARK_HOME.
+spark *arguments:
+    pytest -n 0 -k apache_spark --durations 10 {{ arguments }}
+
 # Style, types and the import contract.
 lint:
     ruff check

@@ -1,7 +1,8 @@
 """Install the package plain and with each extra, each in a fresh environment, and do that part's main job.
 
 Prints the size and the seconds of each, and fails where a job does or an install is larger than its budget:
-`python .ci/installs.py`, or `python .ci/installs.py lake api` for some of them.
+`python .ci/installs.py`, or `python .ci/installs.py lake api` for some of them. By uv where it is installed, which takes
+a third of pip's time; else by pip.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,7 @@ BUDGETS_MB = {
     "notebook": 860,
 }
 """Megabytes (of 1,048,576 bytes) of all files that an install adds, bytecode included."""
+UV = shutil.which("uv")
 
 
 class Installed:
@@ -41,10 +44,16 @@ class Installed:
     def __init__(self, folder: Path, wheel: Path, extra: str) -> None:
         self.environment, self.folder = folder / "environment", folder / "work"
         self.folder.mkdir(parents=True)
-        _run([sys.executable, "-m", "venv", str(self.environment)])
+        what, python = str(wheel) if extra == "plain" else f"{wheel}[{extra}]", str(self._bin("python"))
+        if UV:
+            make = [UV, "venv", "--quiet", "--python", sys.executable, str(self.environment)]
+            install = [UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, what]
+        else:
+            make = [sys.executable, "-m", "venv", str(self.environment)]
+            install = [python, "-m", "pip", "install", "--quiet", what]
+        _run(make)
         before, started = self._bytes(), time.monotonic()
-        what = str(wheel) if extra == "plain" else f"{wheel}[{extra}]"
-        _run([str(self._bin("python")), "-m", "pip", "install", "--quiet", what])
+        _run(install)
         self.seconds = time.monotonic() - started
         self.megabytes = (self._bytes() - before) / 2**20
 

@@ -132,7 +132,7 @@ def test_duckdb_and_spark_and_both_by_turns_make_the_same_lake(sail: str, export
         assert dict(db.view("data_quality").select("rule", "runs").iter_rows())["succeeded_without_output_file"] == 1
     loaded = pda.load(first).runs.sort("id")
     numbers = first.loads()["number"].to_list()
-    known = {number: frames(first, as_of=number) for number in numbers}
+    known = {number: frames(first, as_of=number) for number in (numbers[1], numbers[-2])}
     for lake in lakes.values():
         assert pda.load(lake).runs.sort("id").equals(loaded)
         assert history_of(lake) == history_of(first)

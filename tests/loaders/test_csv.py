@@ -176,7 +176,7 @@ def fuzzed(seed: int, files: int) -> None:
 
 
 def test_any_file_is_read_as_one_character_after_the_other_says() -> None:
-    fuzzed(1, 200)
+    fuzzed(1, 60)
 
 
 def test_blocks_of_very_many_lines_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

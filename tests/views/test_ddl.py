@@ -26,6 +26,8 @@ ZONE = "Europe/Lisbon"
 LANGUAGES = tuple(pda.load(SAMPLE).runs["target_language"].unique().sort())
 BASE = ["run_facts", "languages", "language_names", "account_names", "run_facts_with_language", "run_history"]
 BASE += ["all_request_facts", "request_facts"]
+AMONG_THEM = ["runs", "usage_daily_by_account", "usage_by_language", "request_rates", "conservation"]
+"""Views that between them stand on all others."""
 KINDS = {"text": "text", "instant": "timestamptz", "integer": "bigint"}
 
 
@@ -75,15 +77,15 @@ def test_duckdb_runs_them(here: pda.Database) -> None:
         runs = here.duckdb.sql("select * from observed").to_arrow_table()
         con.execute("create table runs as select * from runs")
         # Once more, for what is there is replaced; and where a table of runs has the name of a view.
-        for where in (
-            {"prefix": "pd_"},
-            {"schema": "elsewhere", "prefix": ""},
-            {"schema": "elsewhere", "prefix": "p_"},
+        for where, asked in (
+            ({"prefix": "pd_"}, list(views.catalog())),
+            ({"schema": "elsewhere", "prefix": ""}, AMONG_THEM),
+            ({"schema": "elsewhere", "prefix": "p_"}, AMONG_THEM),
         ):
-            for _ in range(2):
+            for _ in range(2 if "schema" not in where else 1):
                 con.execute(written("duckdb", "main.runs", **where))
             name_of = Target(**where).name
-            for name in views.catalog():
+            for name in asked:
                 table = con.sql(f"select * from {name_of(name)}").to_arrow_table()
                 hold(here, name, list(pl.DataFrame(table).rows()), table.column_names)
         assert runs.num_rows == 2000
