@@ -1,8 +1,8 @@
 """Install the package plain and with each extra, each in a fresh environment, and do that part's main job.
 
 Prints the size and the seconds of each, and fails where a job does or an install is larger than its budget:
-`python .ci/installs.py`, or `python .ci/installs.py lake api` for some of them. By uv where it is installed, which takes
-a third of pip's time; else by pip.
+`python .ci/installs.py`, or `python .ci/installs.py lake api` for some of them. By uv where it is installed, in a
+third of pip's time; else by pip.
 """
 
 from __future__ import annotations
