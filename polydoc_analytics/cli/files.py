@@ -208,6 +208,9 @@ def sample(
 ) -> None:
     """Write realistic synthetic runs as NDJSON.
 
+    Clients try again within minutes after two in three failures, up to three times; now and then they submit a file
+    twice, or send it again later.
+
     Example: polydoc-analytics sample runs.ndjson --runs 500
 
     Example: polydoc-analytics sample broken.ndjson --runs 50 --broken 3 --seed 1

@@ -1,8 +1,9 @@
 """Realistic synthetic runs, the same for the same seed: what a translation service of some size would have logged.
 
 Planted in every sample that is large enough: accounts of very different size, quiet weekends and nights, growth,
-languages written several ways, a week in which French fails often, runs seen twice, runs still Running, unknown tokens
-and credits, files that were charged twice, and runs in the nights in which Europe's clocks change.
+languages written several ways, a week in which French fails often, clients that try again after a failure, submit a
+file twice or come back with it later, runs seen twice, runs still Running, unknown tokens and credits, and runs in the
+nights in which Europe's clocks change.
 
 Whatever decides a byte is an integer or exact under IEEE 754: exp(), log() and normal draws differ in their last bit
 between processors, so the log-normal quantiles are tables of rounded integers.
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from polydoc_analytics.errors import UsageError, refuse_address, translated, unwritable
 from polydoc_analytics.loaders.atomic_write import atomic_write
+from polydoc_analytics.loaders.fixed_width_text import instants, integers, uuids
 from polydoc_analytics.model.epoch import DAY_US
 
 UNTIL = date(2026, 10, 31)
@@ -33,6 +35,14 @@ SPIKE_FIRST_DAY = date(2026, 10, 12)
 SPIKE_LAST_DAY = date(2026, 10, 18)
 SPIKE_FAILURE_RATE = 0.35
 FAILURE_RATE = 0.03
+RETRIED_SHARE = 2 / 3
+"""Share of failures after which the client tries again, ten seconds to ten minutes later, until the third retry."""
+RETRY_FAILURE_RATE = 0.3
+"""Share of retries that fail too: what made the first run fail is often still there."""
+DOUBLED_SHARE = 0.01
+"""Share of files that are submitted twice, within half a minute; both runs are charged."""
+REPEATED_SHARE = 0.015
+"""Share of files that were sent before, up to thirty days earlier, into the same language."""
 CLOCK_CHANGES = (date(2025, 10, 26), date(2026, 3, 29), date(2026, 10, 25))
 """Sundays on which Europe's clocks change, at 01:00 UTC; some runs were created in the hour before and after."""
 
@@ -40,7 +50,10 @@ _CHUNK_RUNS = 50_000
 _MAX_RUNS = 1_000_000_000
 _MAX_DAYS = 36_525
 _EPOCH = date(1970, 1, 1).toordinal()
+_SECOND_US = 1_000_000
 _HOUR_US = 3_600_000_000
+_RETRIES = 3
+_RUN = np.dtype([(name, "<i8") for name in ("request", "created", "finished")] + [("failed", "?"), ("running", "?")])
 _QUANTILES = 4_096
 
 # Each language: its tag, other ways in which clients write it, its weight, and output tokens for 100 input tokens.
@@ -105,10 +118,11 @@ def write_sample(
     """Write ``runs`` runs, some of them seen twice, as NDJSON in wire form, in about the order of their creation.
 
     ``out`` is a path or a binary stream. The same arguments, ``seed`` among them, give the same bytes. The runs were
-    created in the ``days`` days (UTC) up to and with ``until``. ``broken`` further lines, each of which breaks a hard
-    rule, are spread among them. ``progress`` is told how many runs are written. A file appears under its name only when
-    it is whole; a stream stays open. Raises UsageError for numbers that make no sense and for a path that cannot be
-    written to.
+    created in the ``days`` days (UTC) up to and with ``until``. Clients try again within minutes after two in three
+    failures, up to three times; now and then they submit a file twice, or send it again later. ``broken`` further
+    lines, each of which breaks a hard rule, are spread among them. ``progress`` is told how many runs are written. A
+    file appears under its name only when it is whole; a stream stays open. Raises UsageError for numbers that make no
+    sense and for a path that cannot be written to.
     """
     if not (1 <= runs <= _MAX_RUNS and 1 <= days <= min(_MAX_DAYS, until.toordinal()) and broken >= 0 <= seed):
         most = f"at most {_MAX_RUNS:,} runs and {_MAX_DAYS:,} days"
@@ -148,7 +162,7 @@ class _Service:
         self.start_us = self.end_us - days * DAY_US
         rng = np.random.default_rng([seed, 1 << 31])  # no chunk has this number
         accounts = max(6, round(12 * (runs / 2_000) ** 0.6))
-        self.accounts = _uuids(rng, accounts)
+        self.accounts = uuids(rng, accounts)
         taste = np.array(_WEIGHTS) * rng.integers(5, 30, (accounts, len(_TAGS))) ** 2
         size = 10**10 // np.arange(1, accounts + 1)
         # One row for each account, one column for each language, and then cumulated over both.
@@ -166,49 +180,41 @@ class _Service:
         rng = np.random.default_rng([self.seed, start // _CHUNK_RUNS])
         number, count, total = np.arange(start, end), end - start, self.activity[-1]
         hour = np.searchsorted(self.activity, (number * total + rng.integers(0, total, count)) // self.runs, "right")
-        created = np.sort(self.start_us + hour * _HOUR_US + rng.integers(0, _HOUR_US, count))
-        # Now and then a file is sent once more, into the same language, and both runs are charged.
-        original = np.maximum(np.arange(count) - (number % 1_000 == 617), 0)
-        is_pair = np.isin(number % 1_000, (616, 617))
-
+        submitted = np.sort(self.start_us + hour * _HOUR_US + rng.integers(0, _HOUR_US, count))
+        original = _originals(rng, submitted)
         demand = np.searchsorted(self.demand, rng.integers(0, self.demand[-1], count), "right")[original]
         account, language = np.divmod(demand, len(_TAGS))
         input_tokens = 3_600 * self.sizes[rng.integers(0, _QUANTILES, count)] // 1_000_000
         input_tokens = np.clip(input_tokens * rng.integers(900, 1_100, count) // 1_000, 20, 400_000)[original]
-        expansion = np.array(_PER_100)[language] * self.outputs[rng.integers(0, _QUANTILES, count)]
-        output_tokens = 1 + input_tokens * expansion // 100_000_000
+        input_file_id, spelling = uuids(rng, count)[original], _spelled(rng, language)
 
-        day = created // DAY_US + _EPOCH
-        is_spike = (day >= SPIKE_FIRST_DAY.toordinal()) & (day <= SPIKE_LAST_DAY.toordinal())
-        is_spike &= language == _TAGS.index(SPIKE_LANGUAGE)
-        failed = (rng.random(count) < np.where(is_spike, SPIKE_FAILURE_RATE, FAILURE_RATE)) & ~is_pair
-        milliroots = np.sqrt(input_tokens * 1_000_000).astype(np.int64)
-        duration = 1_500_000 + milliroots * 320 * self.times[rng.integers(0, _QUANTILES, count)] // 1_000_000
-        duration = np.where(failed, duration // 3, duration) + rng.integers(0, 1_000_000, count)
-        finished = created + duration
-        running = (rng.random(count) < 0.004) & ~is_pair
-        running |= (created + rng.integers(0, 8 * _HOUR_US, count) > self.end_us) | (finished > self.end_us)
-        running |= number == self.runs - 1
+        runs = _as_many(rng, self._attempts(rng, submitted, language, input_tokens), count)
+        if end == self.runs:
+            runs["failed"][-1], runs["running"][-1] = False, True
+        request, created, finished, failed, running = (runs[name] for name in _RUN.names or ())
+        input_tokens = input_tokens[request]
+        expansion = np.array(_PER_100)[language[request]] * self.outputs[rng.integers(0, _QUANTILES, count)]
+        output_tokens = 1 + input_tokens * expansion // 100_000_000
         charged = np.maximum(1, -(-(input_tokens + output_tokens) // 1_000))
         charged[failed & (rng.random(count) < 0.8)] = 0
         no_tokens = rng.random(count) < 0.006
 
         lines = np.repeat(_empty_line(), count)
-        lines["account_id"] = self.accounts[account]
-        lines["created_at"] = _instants(created)
-        lines["credits"] = _integers(charged, _WIDTHS["credits"])
-        lines["credits"][(rng.random(count) < 0.006) & ~is_pair] = b"null"
-        lines["finished_at"] = _instants(finished)
-        lines["id"] = _uuids(rng, count)
-        lines["input_file_id"] = _uuids(rng, count)[original]
-        lines["input_tokens"] = _integers(input_tokens, _WIDTHS["input_tokens"])
+        lines["account_id"] = self.accounts[account[request]]
+        lines["created_at"] = instants(created)
+        lines["credits"] = integers(charged, _WIDTHS["credits"])
+        lines["credits"][rng.random(count) < 0.006] = b"null"
+        lines["finished_at"] = instants(finished)
+        lines["id"] = uuids(rng, count)
+        lines["input_file_id"] = input_file_id[request]
+        lines["input_tokens"] = integers(input_tokens, _WIDTHS["input_tokens"])
         lines["input_tokens"][no_tokens] = b"null"
-        lines["output_file_id"] = _uuids(rng, count)
+        lines["output_file_id"] = uuids(rng, count)
         lines["output_file_id"][failed & (rng.random(count) < 0.95)] = b"null"
-        lines["output_tokens"] = _integers(output_tokens, _WIDTHS["output_tokens"])
+        lines["output_tokens"] = integers(output_tokens, _WIDTHS["output_tokens"])
         lines["output_tokens"][no_tokens | (failed & (rng.random(count) < 0.4))] = b"null"
         lines["status"] = np.array([b'"Succeeded"', b'"Failed"'])[failed.astype(np.int64)]
-        lines["target_language"] = _spelled(rng, language)[original]
+        lines["target_language"] = spelling[request]
         _set_running(lines, np.flatnonzero(running))
 
         # Some runs are seen while Running, and again 1 to 40 lines after they finished; some lines are sent twice.
@@ -219,6 +225,63 @@ class _Service:
         seen_again = lines[again]
         _set_running(lines, seen_running)
         return np.concatenate((lines, seen_again))[order].tobytes().translate(None, b"\0")
+
+    def _attempts(
+        self,
+        rng: np.random.Generator,
+        submitted: NDArray[np.int64],
+        language: NDArray[np.int64],
+        input_tokens: NDArray[np.int64],
+    ) -> NDArray[np.void]:
+        """Run each request: first, again where the client submits twice, and again after failures."""
+
+        def attempt(request: NDArray[np.int64], created: NDArray[np.int64], rate: float) -> NDArray[np.void]:
+            count, day = len(request), created // DAY_US + _EPOCH
+            is_spike = (day >= SPIKE_FIRST_DAY.toordinal()) & (day <= SPIKE_LAST_DAY.toordinal())
+            is_spike &= language[request] == _TAGS.index(SPIKE_LANGUAGE)
+            failed = rng.random(count) < np.where(is_spike, max(rate, SPIKE_FAILURE_RATE), rate)
+            milliroots = np.sqrt(input_tokens[request] * 1_000_000).astype(np.int64)
+            duration = 1_500_000 + milliroots * 320 * self.times[rng.integers(0, _QUANTILES, count)] // 1_000_000
+            finished = created + np.where(failed, duration // 3, duration) + rng.integers(0, _SECOND_US, count)
+            running = (rng.random(count) < 0.004) | (finished > self.end_us)
+            running |= created + rng.integers(0, 8 * _HOUR_US, count) > self.end_us
+            runs = np.empty(count, _RUN)
+            for name, values in zip(
+                _RUN.names or (), (request, created, finished, failed & ~running, running), strict=True
+            ):
+                runs[name] = values
+            return runs[created < self.end_us]
+
+        first = latest = attempt(np.arange(len(submitted)), submitted, FAILURE_RATE)
+        double = first[(rng.random(len(first)) < DOUBLED_SHARE) & ~first["failed"]]
+        pause = rng.integers(_SECOND_US, 30 * _SECOND_US, len(double))
+        waves = [first, attempt(double["request"], double["created"] + pause, FAILURE_RATE)]
+        for _ in range(_RETRIES):
+            latest = latest[latest["failed"] & (rng.random(len(latest)) < RETRIED_SHARE)]
+            pause = rng.integers(10 * _SECOND_US, 600 * _SECOND_US, len(latest))
+            latest = attempt(latest["request"], latest["finished"] + pause, RETRY_FAILURE_RATE)
+            waves.append(latest)
+        return np.concatenate(waves)
+
+
+def _originals(rng: np.random.Generator, submitted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each request the one whose file it sends: mostly itself, now and then one of the thirty days before."""
+    is_repeat = rng.random(len(submitted)) < REPEATED_SHARE
+    back = rng.random(len(submitted)) * np.minimum(submitted - submitted[0], 30 * DAY_US)
+    earlier = np.searchsorted(submitted, submitted - back.astype(np.int64), "right") - 1
+    return np.where(is_repeat & ~is_repeat[earlier], earlier, np.arange(len(submitted)))
+
+
+def _as_many(rng: np.random.Generator, runs: NDArray[np.void], count: int) -> NDArray[np.void]:
+    """So many of the runs, in the order of creation: requests drawn at random, whole but for the last."""
+    runs = runs[np.lexsort((runs["created"], runs["request"]))]
+    attempts = np.bincount(runs["request"])
+    nth = np.arange(len(runs)) - np.repeat(np.cumsum(attempts) - attempts, attempts)
+    drawn = np.argsort(rng.random(len(attempts)), kind="stable")
+    room = np.empty_like(attempts)
+    room[drawn] = count - (np.cumsum(attempts[drawn]) - attempts[drawn])
+    runs = runs[nth < room[runs["request"]]]
+    return runs[np.argsort(runs["created"], kind="stable")]
 
 
 def _lognormal(sigma: float) -> NDArray[np.int64]:
@@ -251,39 +314,6 @@ def _spelled(rng: np.random.Generator, language: NDArray[np.int64]) -> NDArray[n
     unknown = len(_SPELLINGS) - 1 - rng.integers(0, len(_UNKNOWN), count)
     texts = np.array([f'"{way}"'.encode() for way in _SPELLINGS])
     return texts.take(np.where(rng.random(count) < 0.002, unknown, chosen))
-
-
-def _uuids(rng: np.random.Generator, count: int) -> NDArray[np.bytes_]:
-    """Return random UUIDs (version 4) as quoted texts."""
-    pairs = np.frombuffer(bytes(range(256)).hex().encode(), "S2")
-    digits = pairs[np.frombuffer(rng.bytes(16 * count), np.uint8)].view(np.uint8).reshape(count, 32)
-    text = np.full((count, 38), ord("-"), np.uint8)
-    for start, source, width in ((1, 0, 8), (10, 8, 4), (15, 12, 4), (20, 16, 4), (25, 20, 12)):
-        text[:, start : start + width] = digits[:, source : source + width]
-    text[:, (0, 15, 20, 37)] = np.frombuffer(b'"4a"', np.uint8)
-    return text.view("S38").ravel()
-
-
-def _instants(us: NDArray[np.int64]) -> NDArray[np.bytes_]:
-    """Return instants in µs since 1970 UTC as quoted texts such as "2026-10-31T12:00:00.000000Z"."""
-    text = np.tile(np.frombuffer(b'"0000-00-00T00:00:00.000000Z"', np.uint8), (len(us), 1))
-    months = us.view("datetime64[us]").astype("datetime64[M]")
-    day = us // DAY_US - months.astype("datetime64[D]").view(np.int64) + 1
-    month, second, fraction = months.view(np.int64), us % DAY_US // 1_000_000, us % 1_000_000
-    parts = (1970 + month // 12, month % 12 + 1, day, second // 3600, second // 60 % 60, second % 60, fraction)
-    for start, width, value in zip((1, 6, 9, 12, 15, 18, 21), (4, 2, 2, 2, 2, 2, 6), parts, strict=True):
-        for place in range(width):
-            text[:, start + place] += (value // 10 ** (width - 1 - place) % 10).astype(np.uint8)
-    return text.view("S29").ravel()
-
-
-def _integers(values: NDArray[np.int64], width: int) -> NDArray[np.bytes_]:
-    """Return integers from 0 as texts, filled up with NULs on the left."""
-    text = np.empty((len(values), width), np.uint8)
-    for place in range(width):
-        unit = 10 ** (width - 1 - place)
-        text[:, place] = np.where((values >= unit) | (unit == 1), ord("0") + values // unit % 10, 0)
-    return text.view(f"S{width}").ravel()
 
 
 def _with_broken_lines(content: bytes, start: int, end: int, runs: int, broken: int) -> bytes:

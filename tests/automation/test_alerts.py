@@ -114,10 +114,10 @@ def test_the_planted_spike_fires_after_its_week_and_in_no_other_week_of_the_year
             fired |= {now.date(): one for one in evaluate_rule(wanted.alerts["french"], context).firing}
     assert list(fired) == [date(2026, 10, 19)]
     one = fired[date(2026, 10, 19)]
-    assert one.what == "French (fr): failure_rate 0.375 is above 0.1"
-    assert one.headline == "French fails: 37.5 % in the week of 12 October, limit 10 %"
+    assert one.what == "French (fr): failure_rate 0.4375 is above 0.1"
+    assert one.headline == "French fails: 43.8 % in the week of 12 October, limit 10 %"
     assert one.figures == (
-        ("failure_rate, 2026-10-12 to 2026-10-18", "6 of 16 failed: 37.5%, 95 % interval 18.5% to 61.4%"),
+        ("failure_rate, 2026-10-12 to 2026-10-18", "7 of 16 failed: 43.8%, 95 % interval 23.1% to 66.8%"),
     )
     frame = pda.load(SAMPLE).runs.filter(pl.col("id").is_in(one.examples))
     assert frame["status"].to_list() == ["Failed"] * 3
@@ -135,7 +135,7 @@ def test_the_planted_spike_is_told_once_and_its_end_once(sample, configured, tmp
     assert events == {19: (1, 0), 26: (0, 1)}
     notices = sorted((tmp_path / "notices").iterdir())
     assert [one.name[7:15] for one in notices] == ["20261019", "20261026"]
-    assert "6 of 16 failed" in notices[0].read_text("utf-8")
+    assert "7 of 16 failed" in notices[0].read_text("utf-8")
     assert notices[1].read_text("utf-8").startswith("Over: French (fr): failure_rate")
 
 

@@ -76,6 +76,48 @@ def charges(runs: list[Run]) -> Counter[tuple[str, str, str]]:
     )
 
 
+def attempts(runs: list[Run]) -> list[list[Run]]:
+    """The runs of each account, file and language, in the order of creation."""
+    chains = defaultdict(list)
+    for run in sorted(runs, key=lambda run: (run["created_at"], run["id"])):
+        chains[run["account_id"], run["input_file_id"], language(run["target_language"]).tag].append(run)
+    return list(chains.values())
+
+
+def retries(runs: list[Run]) -> list[tuple[Run, Run]]:
+    """Each Failed run with the next one of its file, if that was created within ten minutes of the failure."""
+    return [
+        (run, again)
+        for chain in attempts(runs)
+        for run, again in pairwise(chain)
+        if run["status"] == "Failed" and 0 < seconds(run["finished_at"], again["created_at"]) <= 600
+    ]
+
+
+def doubles(runs: list[Run]) -> list[tuple[Run, Run]]:
+    """Runs of one file that were created within half a minute of one that did not fail."""
+    return [
+        (run, again)
+        for chain in attempts(runs)
+        for run, again in pairwise(chain)
+        if run["status"] != "Failed" and seconds(run["created_at"], again["created_at"]) <= 30
+    ]
+
+
+def repeats(runs: list[Run]) -> list[tuple[Run, Run]]:
+    """Runs of one file that were created later than half a minute after one that succeeded."""
+    return [
+        (run, again)
+        for chain in attempts(runs)
+        for run, again in pairwise(chain)
+        if run["status"] == "Succeeded" and seconds(run["created_at"], again["created_at"]) > 30
+    ]
+
+
+def seconds(start: str, end: str) -> float:
+    return (instant(end) - instant(start)).total_seconds()
+
+
 @pytest.fixture(scope="module")
 def lines() -> list[Run]:
     return parsed(written(runs=20_000, seed=3))
@@ -117,7 +159,10 @@ def test_the_readme_counts_what_is_in_the_committed_sample() -> None:
         f"| still Running | {status['Running']} runs: ",
         f"without credits: {no_credits}; without input tokens: {no_tokens} |",
         f"| Failed runs that were charged | {failed_and_charged} of {status['Failed']} |",
-        f"| charged twice | {sum(times == 2 for times in charges(runs).values())} files",
+        f"| charged more than once | {sum(times > 1 for times in charges(runs).values())} files",
+        f"| tried again within ten minutes | {len(retries(runs))} of {status['Failed']} Failed runs",
+        f"| submitted twice within half a minute | {len(doubles(runs))} files",
+        f"| sent again later | {len(repeats(runs))} files",
     ):
         assert text in readme
 
@@ -300,10 +345,67 @@ def test_some_runs_are_seen_twice(lines: list[Run]) -> None:
     assert 0.001 < sent_twice / len(sightings) < 0.005
 
 
-def test_some_files_are_charged_twice(runs: list[Run]) -> None:
-    charged = charges(runs)
-    assert Counter(charged.values())[2] == 20
-    assert max(charged.values()) == 2
+def test_clients_try_again_after_two_in_three_failures(runs: list[Run]) -> None:
+    failed = [run for run in runs if run["status"] == "Failed"]
+    again = retries(runs)
+    assert 0.6 < len(again) / len(failed) < 0.72
+    pauses = [seconds(run["finished_at"], later["created_at"]) for run, later in again]
+    assert 10 <= min(pauses) < 30
+    assert 570 < max(pauses) <= 600
+    assert 0.22 < sum(later["status"] == "Failed" for _, later in again) / len(again) < 0.4
+
+
+def test_clients_give_up_after_three_retries() -> None:
+    """Chains of two, three and four runs come, each rarer than the one before, and none of five."""
+    lengths: Counter[int] = Counter()
+    for seed in range(4):
+        lines = parsed(written(runs=20_000, seed=seed))
+        again = {run["id"]: later for run, later in retries(list({run["id"]: run for run in lines}.values()))}
+        for first in again.keys() - {run["id"] for run in again.values()}:
+            length, run = 1, first
+            while run in again:
+                length, run = length + 1, again[run]["id"]
+            lengths[length] += 1
+    assert sorted(lengths) == [2, 3, 4]
+    assert lengths[2] > lengths[3] > lengths[4] > 20
+
+
+def test_some_files_are_submitted_twice(runs: list[Run]) -> None:
+    twice = doubles(runs)
+    assert 0.007 < len(twice) / len(runs) < 0.013
+    assert min(seconds(run["created_at"], again["created_at"]) for run, again in twice) >= 1
+    both = [(run, again) for run, again in twice if run["status"] == again["status"] == "Succeeded"]
+    assert len(both) > 0.9 * len(twice)
+    assert sum(run["finished_at"] > again["created_at"] for run, again in both) > 0.5 * len(both)
+
+
+def test_some_files_are_sent_again_days_later(runs: list[Run]) -> None:
+    days = sorted(seconds(run["created_at"], again["created_at"]) / 86_400 for run, again in repeats(runs))
+    assert 0.01 < len(days) / len(runs) < 0.02
+    assert 10 < days[len(days) // 2] < 20
+    assert 25 < days[-1] <= 30
+
+
+def test_every_run_of_a_file_has_its_tokens_and_account(runs: list[Run]) -> None:
+    chains = [chain for chain in attempts(runs) if len(chain) > 1]
+    assert len(chains) > 0.04 * len(runs)
+    for chain in chains:
+        assert len({run["input_tokens"] for run in chain} - {None}) <= 1
+    files = defaultdict(set)
+    for run in runs:
+        files[run["input_file_id"]].add(run["account_id"])
+    assert max(map(len, files.values())) == 1
+
+
+def test_no_run_finishes_before_it_was_created(runs: list[Run]) -> None:
+    assert all(run["finished_at"] is None or run["created_at"] < run["finished_at"] for run in runs)
+    assert all((run[key] or 0) >= 0 for run in runs for key in ("credits", "input_tokens", "output_tokens"))
+
+
+def test_some_files_are_charged_more_than_once(runs: list[Run]) -> None:
+    times = Counter(charges(runs).values())
+    assert 0.015 < times[2] / len(runs) < 0.03
+    assert max(times) <= 4
 
 
 @pytest.mark.parametrize("sunday", ["2025-10-26", "2026-03-29", "2026-10-25"])

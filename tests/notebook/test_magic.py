@@ -65,10 +65,10 @@ def test_connect_says_on_one_line_how_the_rows_are_accounted_for(
 ) -> None:
     run(shell, "%polydoc connect {sample} -o db --timezone Europe/Lisbon --period 2026-10")
     assert capsys.readouterr().out == (
-        "2,024 rows read: 2,000 runs, 24 duplicates, 0 quarantined; "
+        "2,027 rows read: 2,000 runs, 27 duplicates, 0 quarantined; "
         "from 2026-09-30T23:00:00+00:00 before 2026-11-01T00:00:00+00:00; Europe/Lisbon\n"
     )
-    assert shell.user_ns["db"].view("usage")["runs"].to_list() == [292]
+    assert shell.user_ns["db"].view("usage")["runs"].to_list() == [301]
 
 
 def test_connect_takes_what_a_variable_holds(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +111,7 @@ def test_a_cell_of_sql_is_a_polars_frame_and_goes_to_a_name(connected: Interacti
     frame = run(
         connected, "%%polydoc -o found\nselect language, runs from usage_by_language\norder by runs desc limit 1"
     )
-    assert frame.rows() == [("fr", 440)]
+    assert frame.rows() == [("fr", 454)]
     assert connected.user_ns["found"] is frame
 
 
@@ -235,7 +235,7 @@ def test_a_view_of_ones_own_is_asked_and_completed(shell: InteractiveShell, tmp_
     (tmp_path / "failing.sql").write_text(f"{text}select language, failed_runs as lost from usage_by_language\n")
     shell.user_ns["folder"] = str(tmp_path)
     run(shell, "%polydoc connect {sample} --views {folder}")
-    assert run(shell, "%%polydoc\nselect sum(lost)::int as lost from failing")["lost"].to_list() == [67]
+    assert run(shell, "%%polydoc\nselect sum(lost)::int as lost from failing")["lost"].to_list() == [89]
     assert completed(shell, "%%polydoc\nselect 1 from fail") == ["failing"]
     assert completed(shell, "%%polydoc\nselect l.lo from failing as l where l.lo") == ["l.lost"]
 

@@ -75,7 +75,7 @@ def test_views_and_columns_carry_their_meaning_and_about_says_what_they_are_of(t
         "since": "2026-09-30T23:00:00+00:00",
         "until": "2026-11-01T00:00:00+00:00",
         "date_basis": "finished",
-        "read": "2024",
+        "read": "2027",
     }
 
 

@@ -133,7 +133,7 @@ def test_a_report_names_its_period_zone_basis_files_hashes_and_counts(tmp_path: 
         )(content)
         digest = hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
         plain = squeezed(text.replace("\\", ""))
-        for said in ("1 Oct 2026 to 31 Oct 2026", "Europe/Lisbon", digest, "2 Nov 2026, 09:00", "2,024 read"):
+        for said in ("1 Oct 2026 to 31 Oct 2026", "Europe/Lisbon", digest, "2 Nov 2026, 09:00", "2,027 read"):
             assert squeezed(said) in plain, (path.suffix, said)
         assert "instantatwhichitwascreated" in plain
 
