@@ -283,7 +283,7 @@ def test_tooltips_say_what_a_mark_stands_for(opened) -> None:
     page.locator("#chart-runs_by_account").scroll_into_view_if_needed()
     page.locator(f"#chart-runs_by_account path[aria-label*='{ACCOUNT}']").first.hover()
     page.wait_for_selector("#vg-tooltip-element.visible")
-    assert page.locator("#vg-tooltip-element").inner_text().split() == ["account", ACCOUNT, "runs", "117"]
+    assert page.locator("#vg-tooltip-element").inner_text().split() == ["account", ACCOUNT, "runs", "98"]
 
 
 def test_tables_sort_by_number_and_find_by_text(opened) -> None:
