@@ -14,6 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
+from support.repetitions import slow
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -109,7 +110,7 @@ def document(rows: list[dict], draw: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet", "arrow"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *map(slow, range(1, 12))])
 def test_tables_read_together_give_what_each_gives_alone(
     kind: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +176,7 @@ def test_a_damaged_table_among_many_is_named(tmp_path: Path) -> None:
         pda.load(tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *map(slow, range(1, 12))])
 def test_files_read_together_give_what_each_gives_alone(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import io
 import json
@@ -83,9 +84,13 @@ def test_values_in_a_path_never_override_a_column(tmp_path: Path) -> None:
         assert db.view("runs").select("status", "account_id").row(0) == ("Succeeded", "acme")
 
 
+@functools.cache
+def first_runs() -> pl.DataFrame:
+    return pda.load(SAMPLE).runs.head(100)
+
+
 def table(**changes: Any) -> pl.DataFrame:
-    frame = pda.load(SAMPLE).runs.head(100)
-    return frame.with_columns(**changes)
+    return first_runs().with_columns(**changes)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,11 @@ def apache_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     conf = {
         "spark.connect.grpc.binding.port": port,
         "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": 2,
+        # Little data: what Java and Spark gain over minutes would cost more than it saves.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.shuffle.partitions": 1,
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",
         "spark.sql.warehouse.dir": folder / "warehouse",
     }
     command = [str(Path(home) / "bin" / "spark-submit"), "--master", "local[2]", "--driver-memory", "3g"]
