@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.lakes import credits_of
-from support.runs import RUNNING, wire
+from support.runs import RUNNING, ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.lake.delta_table import LakeTable
@@ -18,11 +19,20 @@ from polydoc_analytics.lake.doctor import examine
 LAKE_COMMANDS = ["history", "diff", "quarantine", "compact", "erase", "readmit", "repair"]
 
 
-@pytest.fixture
-def loaded(cli: Any, file: Any) -> pda.Lake:
-    """A lake in the working folder: two loads, one rejected row, one conflict."""
+@pytest.fixture(scope="module")
+def two_loads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two files and a lake of them."""
+    folder = tmp_path_factory.mktemp("loaded")
     for rows, name in (([wire("a", credits=1), "nope"], "1.ndjson"), ([wire("a", credits=2), wire("b")], "2.ndjson")):
-        pda.Lake("lake").ingest(file(rows, name))
+        (folder / name).write_bytes(ndjson(rows))
+        pda.Lake(folder / "lake").ingest(folder / name)
+    return folder
+
+
+@pytest.fixture
+def loaded(cli: Any, two_loads: Path, tmp_path: Path) -> pda.Lake:
+    """A lake in the working folder: two loads, one rejected row, one conflict."""
+    shutil.copytree(two_loads, tmp_path, dirs_exist_ok=True)
     return pda.Lake("lake")
 
 

@@ -93,7 +93,7 @@ def test_rows_of_a_changed_file_are_not_written_again(tmp_path: Path, file) -> N
 
 def test_a_file_without_a_checksum_in_its_name_is_checked_by_its_pages(lake: Path) -> None:
     path = newest_file(lake, "runs")
-    table = delta_table.Table(Lake(lake).place, "runs").open()
+    table = delta_table.LakeTable(Lake(lake).place, "runs").open()
     plain = path.with_name("part-00000-of-a-cluster.parquet")
     frame = pl.read_parquet(path).to_arrow()
     import pyarrow.parquet as pq

@@ -66,7 +66,7 @@ def _content(lake: Path) -> dict[str, bytes]:
 def _loaded_file(lake: Path, number: int, table: str = "runs") -> Path:
     """The file that a load has brought into a table, and that the newest version still holds."""
     load = Lake(lake).loads()["load"][number - 1]
-    used = {file.name for file in delta_table.Table(Lake(lake).place, table).open().files()}
+    used = {file.name for file in delta_table.LakeTable(Lake(lake).place, table).open().files()}
     return next(path for path in (lake / table).glob(f"part-{load}-*.parquet") if path.name in used)
 
 

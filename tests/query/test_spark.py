@@ -81,7 +81,8 @@ def test_every_view_of_many_runs_is_the_same_wherever_the_reader_is(
 ) -> None:
     """In one test, so that the runs are made once whatever number of processes share the tests.
 
-    What has no days is the same in all zones but for the zone's offsets, which it does not look at: once is enough.
+    What has no days is the same in all zones but for the zone's offsets, which it does not look at: once is enough, and
+    of few runs the sample is.
     """
     from polydoc_analytics.loaders.sample import write_sample
 
@@ -90,7 +91,7 @@ def test_every_view_of_many_runs_is_the_same_wherever_the_reader_is(
     for zone in zones:
         for here, there in both(str(tmp_path / "runs"), cluster, timezone=zone):
             for name in views.catalog():
-                if zone == ZONES[0] or name in (*ZONED, "conservation"):
+                if name in (*ZONED, "conservation") or (zone == ZONES[0] and runs > 5_000):
                     if name == "runs":
                         same_runs(here, there)
                     else:
