@@ -54,7 +54,8 @@ def traced(owner, name, fatal):
 def loads(number, fatal):
     if fatal:
         for owner, name in (
-            (os, "link"), (os, "fsync"), (os, "mkdir"), (delta_table.LakeTable, "create"), (delta_table.LakeTable, "add"),
+            (os, "link"), (os, "fsync"), (os, "mkdir"),
+            (delta_table.LakeTable, "create"), (delta_table.LakeTable, "add"),
             (deltalake.DeltaTable, "create_write_transaction"), (delta_table.LakeTable, "fsync"),
             (delta_table.LakeTable, "set_files"),
             (ledger.Ledger, "append"), (load, "write_table"), (load, "write_rows"), (local.LocalStorage, "fsync"),
