@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,7 +58,8 @@ def due(
         if out.format == "json":
             _print(scheduler, "schedule due", [_row(job) for job in jobs])
         for job in jobs if out.format != "json" else ():
-            print(f"{job.report} {job.period}: {job.state}, due {job.due_at}")
+            zone = scheduler.plans.report(job.report).timezone
+            print(f"{job.report} {job.period}: {job.state}, due {_local(job.due_at, zone)}")
         out.say(f"{counted(len(jobs), 'job')}; nothing was done")
         return 0
     done = scheduler.due()
@@ -124,7 +126,7 @@ def list_(
     """
     out = output(json=json)
     scheduler = _scheduler(where.lake, where.config, now, out)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for plan in scheduler.plans.reports.values():
         jobs = scheduler.job_store.jobs(plan.name)
         last = jobs[-1] if jobs else None
@@ -148,7 +150,14 @@ def list_(
     for row in rows:
         past = f"{row['last_period']} {row['state']}" if row["state"] else "no job yet"
         note = f" ({row['note']})" if row["note"] else ""
-        print(f"{row['report']}: next {row['next_at']} ({row['schedule']}, {row['timezone']}); {past}{note}")
+        at = _local(row["next_at"], row["timezone"])
+        print(f"{row['report']}: next {at} ({row['schedule']}, {row['timezone']}); {past}{note}")
+
+
+def _local(at: str, timezone: str) -> str:
+    from polydoc_analytics.cli.tables import local_text
+
+    return local_text(datetime.fromisoformat(at), timezone)
 
 
 @command(schedule_app)
@@ -178,11 +187,13 @@ def show(
         return
     print(f"{name}: {plan.kind}, {plan.period}, {plan.cron.text} in {plan.timezone}")
     for at in upcoming:
-        print(f"    next {at}")
+        print(f"    next {_local(at, plan.timezone)}")
     for job in reversed(jobs):
-        print(f"    {job.period} {job.state}, due {job.due_at}{f': {job.note}' if job.note else ''}")
+        due_at = _local(job.due_at, plan.timezone)
+        print(f"    {job.period} {job.state}, due {due_at}{f': {job.note}' if job.note else ''}")
         for attempt in job.tries:
-            print(f"        {attempt.at} {attempt.outcome}{f': {attempt.answer}' if attempt.answer else ''}")
+            at = _local(attempt.at, plan.timezone)
+            print(f"        {at} {attempt.outcome}{f': {attempt.answer}' if attempt.answer else ''}")
 
 
 @command(schedule_app)

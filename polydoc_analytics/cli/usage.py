@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -159,20 +158,8 @@ def _table(db: Database, look: _Look, **arguments: Any) -> UsageTable:
 
 def _period_text(db: Database) -> str:
     """Format the interval of a table, in local days where it begins or ends with one."""
-    from polydoc_analytics.model.timezones import zone
-
-    def text(bound: datetime, *, is_end: bool) -> str:
-        local = bound.astimezone(zone(db.timezone))
-        if local.time() == time(0):
-            return (local.date() - timedelta(days=is_end)).isoformat()
-        return local.strftime("%Y-%m-%d %H:%M")
-
-    since, until = db.interval.since, db.interval.until
-    if since is None and until is None:
-        return f"all runs, days in {db.timezone}"
-    first = f"from {text(since, is_end=False)}" if since else ""
-    last = f"to {text(until, is_end=True)}" if until else ""
-    return f"{' '.join(part for part in (first, last) if part)}, {db.timezone}"
+    text = db.interval.text
+    return f"{text}, {db.timezone}" if text else f"all runs, days in {db.timezone}"
 
 
 def _print_usage(db: Database, table: UsageTable, out: Output, look: _Look) -> None:

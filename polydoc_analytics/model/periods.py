@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from polydoc_analytics.errors import UsageError, nearest
@@ -44,6 +44,19 @@ class Interval:
     since: datetime | None
     until: datetime | None
     timezone: str
+
+    @property
+    def text(self) -> str:
+        """The interval in local days, such as from 2026-10-01 to 2026-10-31, or local times; empty for all of time."""
+        first = f"from {self._bound(self.since)}" if self.since else ""
+        last = f"to {self._bound(self.until, is_end=True)}" if self.until else ""
+        return " ".join(part for part in (first, last) if part)
+
+    def _bound(self, instant: datetime, *, is_end: bool = False) -> str:
+        local = instant.astimezone(zone(self.timezone))
+        if local.time() == time(0):
+            return (local.date() - timedelta(days=is_end)).isoformat()
+        return local.strftime("%Y-%m-%d %H:%M")
 
     @property
     def since_us(self) -> int | None:

@@ -157,14 +157,11 @@ def _checked(name: str | None) -> str | None:
 
 def _summary(db: Any) -> str:
     """Summarise a Database in one line: how rows are accounted for, the interval and the zone."""
-    counts, since, until = db.counts, db.interval.since, db.interval.until
+    counts = db.counts
     runs = counted(counts.runs, "run")
     if db.snapshot:
         parts = [f"{runs} as of {db.snapshot}"]
     else:
         lost = f"{counted(counts.duplicates, 'duplicate')}, {counts.quarantined:,} quarantined"
         parts = [f"{counted(counts.read, 'row')} read: {runs}, {lost}"]
-    if since or until:
-        ends = [f"{word} {end.isoformat()}" for word, end in (("from", since), ("before", until)) if end]
-        parts.append(" ".join(ends))
-    return "; ".join([*parts, db.timezone])
+    return "; ".join(filter(None, [*parts, db.interval.text, db.timezone]))

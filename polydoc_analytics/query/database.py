@@ -75,8 +75,7 @@ class Database(Summarised):
         rows = f"{counted(counts.duplicates, 'duplicate')}, {counts.quarantined:,} quarantined"
         found = {"source": f"{counted(counts.runs, 'run')} as of {self.snapshot}"} if self.snapshot else {}
         found = found or {"source": f"{counted(counts.runs, 'run')}, {rows}"}
-        bounds = [(word, at) for word, at in (("from", interval.since), ("before", interval.until)) if at]
-        found["interval"] = " ".join(f"{word} {at.isoformat()}" for word, at in bounds) or "all runs"
+        found["interval"] = interval.text or "all runs"
         found["days in"] = f"{self.timezone}, by when runs were {self.date_basis}"
         for name, chosen in (("accounts", filters.accounts), ("languages", filters.languages)):
             found |= {name: ", ".join(chosen)} if chosen else {}

@@ -65,8 +65,7 @@ def test_connect_says_on_one_line_how_the_rows_are_accounted_for(
 ) -> None:
     run(shell, "%polydoc connect {sample} -o db --timezone Europe/Lisbon --period 2026-10")
     assert capsys.readouterr().out == (
-        "2,027 rows read: 2,000 runs, 27 duplicates, 0 quarantined; "
-        "from 2026-09-30T23:00:00+00:00 before 2026-11-01T00:00:00+00:00; Europe/Lisbon\n"
+        "2,027 rows read: 2,000 runs, 27 duplicates, 0 quarantined; from 2026-10-01 to 2026-10-31; Europe/Lisbon\n"
     )
     assert shell.user_ns["db"].view("usage")["runs"].to_list() == [301]
 

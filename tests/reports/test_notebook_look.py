@@ -31,6 +31,13 @@ def colours(part: Any) -> Iterator[str]:
         yield part
 
 
+def on_the_page(spec: dict[str, Any]) -> dict[str, Any]:
+    """A chart without the numbers of a heat map, which stand on cells that have paper beneath them."""
+    if "layer" not in spec or spec["layer"][0]["mark"] != {"type": "rect", "color": PAPER}:
+        return spec
+    return {**spec, "layer": spec["layer"][:-1]}
+
+
 def test_every_chart_has_a_title_and_no_paper_of_its_own(db: pda.Database) -> None:
     for make in (
         pda.charts.usage_over_time,
@@ -42,7 +49,7 @@ def test_every_chart_has_a_title_and_no_paper_of_its_own(db: pda.Database) -> No
         spec = make(db).to_dict()
         assert spec["title"]["text"], make
         assert spec["background"] == "transparent"
-        drawn = set(colours(spec)) - {PAPER}
+        drawn = set(colours(on_the_page(spec))) - {PAPER}
         assert drawn
         assert all(min(contrast(one, PAPER), contrast(one, DARK_PAPER)) >= 3 for one in drawn), drawn
 
@@ -76,3 +83,25 @@ def test_a_week_that_the_interval_cuts_is_marked(db: pda.Database) -> None:
     [rows] = spec["datasets"].values() if "datasets" in spec else [spec["data"]["values"]]
     assert [row["period"] for row in rows if row["is_partial"]] == ["2026-08-03"]
     assert "is_partial" in spec["layer"][0]["encoding"]["fillOpacity"]["condition"]["test"]
+
+
+def test_numbers_of_a_heat_map_are_legible_on_each_of_its_cells(db: pda.Database) -> None:
+    paper, cells, numbers = pda.charts.languages_by_account(db).to_dict()["layer"]
+    assert paper["mark"] == {"type": "rect", "color": PAPER}
+    low, high = cells["encoding"]["fillOpacity"]["scale"]["range"]
+    for step in range(11):
+        opacity = low + (high - low) * step / 10
+        blend = [round(255 + (int(cells["mark"]["fill"][at : at + 2], 16) - 255) * opacity) for at in (1, 3, 5)]
+        cell = "#" + "".join(f"{part:02x}" for part in blend)
+        assert contrast(numbers["encoding"]["fill"]["value"], cell) >= 3
+
+
+def test_hollow_points_show_the_page_and_notes_say_what_signs_mean(db: pda.Database) -> None:
+    rates = pda.charts.failure_rates(db).to_dict()
+    [point] = [layer for layer in rates["layer"] if layer["mark"]["type"] == "point"]
+    assert point["encoding"]["fill"]["condition"]["value"] == "transparent"
+    assert rates["title"]["subtitle"] == "hollow: a small sample; dotted: all runs"
+    weeks = pda.charts.usage_over_time(db, every="week").to_dict()
+    assert weeks["title"]["subtitle"] == "orange: failed runs; paler: a week that the interval cuts"
+    days = pda.charts.usage_over_time(db, every="day", measure="credits").to_dict()
+    assert "subtitle" not in days["title"]

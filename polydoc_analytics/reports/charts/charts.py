@@ -61,13 +61,16 @@ def usage_over_time(db: Database, *, every: str | None = None, measure: str = "r
     label = measure.replace("_", " ")
     rows = chart_rows(by_period(db, unit), *names, *(("is_partial",) if unit != "day" else ()))
     spec = vega_lite.usage_over_time(rows, every=unit, measure=measure, label=label)
-    return _chart(spec, f"{label.capitalize()} by {unit}, {db.timezone}", PERIODS[unit])
+    notes = ["orange: failed runs"] if measure == "runs" and any(row["failed_runs"] for row in rows) else []
+    notes += [f"paler: a {unit} that the interval cuts"] if any(row.get("is_partial") for row in rows) else []
+    return _chart(spec, f"{label.capitalize()} by {unit}, {db.timezone}", PERIODS[unit], "; ".join(notes))
 
 
 def failure_rates(db: Database) -> altair.TopLevelMixin:
     """Return the failure rate of each language with its 95% interval; hollow dots are small samples."""
     rows = records(db.view("usage_by_language").sort("runs", "language", descending=[True, False]))
-    return _chart(failure_chart(context(db), rows).spec, "Failure rate by language, with its 95% interval")
+    note = "hollow: a small sample; dotted: all runs"
+    return _chart(failure_chart(context(db), rows).spec, "Failure rate by language, with its 95% interval", note=note)
 
 
 def durations(db: Database) -> altair.TopLevelMixin:
@@ -104,7 +107,8 @@ def waterfall(explanation: Explanation) -> altair.TopLevelMixin:
     """
     if explanation.difference is None:
         raise PolydocError("there is no chart, for what is to be explained is unknown in one of the periods")
-    return _chart(explanation_chart(explanation), f"What moved {explanation.measure.replace('_', ' ')}")
+    measure = explanation.measure.replace("_", " ")
+    return _chart(explanation_chart(explanation), f"What moved {measure}", measure)
 
 
 def _every(db: Database, every: str | None) -> str:
@@ -114,9 +118,9 @@ def _every(db: Database, every: str | None) -> str:
     return every or (suitable(*days) if days else "day")
 
 
-def _chart(spec: Any, title: str, across: str = "") -> altair.TopLevelMixin:
+def _chart(spec: Any, title: str, across: str = "", note: str = "") -> altair.TopLevelMixin:
     require_extra("notebook", "a chart")
     import altair
 
-    made: altair.TopLevelMixin = altair.Chart.from_dict(for_notebook(spec, title=title, across=across))
+    made: altair.TopLevelMixin = altair.Chart.from_dict(for_notebook(spec, title=title, across=across, note=note))
     return made

@@ -20,17 +20,35 @@ _ON_BOTH = {
 PERIODS = {"day": "local day", "week": "week, by its Monday", "month": "month"}
 
 
-def for_notebook(spec: Mapping[str, Any], *, title: str, across: str = "") -> Spec:
-    """Put a title over a specification, name its axis of time or categories, and let the page shine through."""
-    plain = _without_paper(replaced(spec, _ON_BOTH))
+def for_notebook(spec: Mapping[str, Any], *, title: str, across: str = "", note: str = "") -> Spec:
+    """Put a title over a specification, name its axis of time or categories, and let the page shine through.
+
+    ``note`` says below the title what its colours and signs mean.
+    """
+    plain = _without_paper(_with_opaque_cells(replaced(spec, _ON_BOTH)))
     named = _named(plain, across) if across else plain
-    head = {"text": title, "anchor": "start", "color": _ON_BOTH[INK], "fontSize": 13, "fontWeight": 600, "offset": 10}
+    colour = _ON_BOTH[INK]
+    head = {"text": title, "anchor": "start", "color": colour, "fontSize": 13, "fontWeight": 600, "offset": 10}
+    if note:
+        head |= {"subtitle": note, "subtitleColor": colour, "subtitleFontSize": 11, "subtitlePadding": 5}
     return {**named, **({"title": head} if title else {}), "background": "transparent", "padding": 10}
 
 
+def _with_opaque_cells(spec: Spec) -> Spec:
+    """Put paper beneath the cells of a heat map, so that their numbers, in ink, are legible on any page."""
+    if [layer["mark"]["type"] for layer in spec.get("layer", ())] != ["rect", "text"]:
+        return spec
+    cells, numbers = spec["layer"]
+    paper = {"mark": {"type": "rect", "color": PAPER}, "encoding": {name: cells["encoding"][name] for name in "xy"}}
+    numbers = {**numbers, "encoding": {**numbers["encoding"], "fill": {"value": INK}}}
+    return {**spec, "layer": [paper, cells, numbers]}
+
+
 def _without_paper(part: Any) -> Any:
-    """Drop the white between marks and behind texts, which a dark page does not have."""
+    """Drop the white between marks, behind texts and in hollow points, which a dark page does not have."""
     if isinstance(part, Mapping):
+        if isinstance(part.get("mark"), Mapping) and part["mark"].get("type") == "point":
+            part = replaced(part, {PAPER: "transparent"})
         return {
             key: None if key in ("stroke", "fill") and value == PAPER else _without_paper(value)
             for key, value in part.items()
