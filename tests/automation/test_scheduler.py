@@ -337,7 +337,7 @@ def test_a_dry_run_says_what_would_be_and_does_nothing(
 ) -> None:
     scheduler(WEEKLY, MONDAY)
     assert run(["schedule", "due", "--dry-run", "--now", MONDAY]) == 0
-    assert capsys.readouterr().out == "weekly 2026-W10: due, due 2026-03-09 07:00:00Z\n"
+    assert capsys.readouterr().out == "weekly 2026-W10: due, due 2026-03-09 07:00:00 +00:00\n"
     assert not (folder / "lake" / "_schedule").exists()
     assert run(["schedule", "due", "--now", MONDAY, "--json"]) == 0
     assert [job["state"] for job in json.loads(capsys.readouterr().out)["data"]] == ["sent"]
