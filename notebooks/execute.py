@@ -10,6 +10,8 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +23,40 @@ _METADATA = {
 }
 
 
-def executed(path: Path, folder: Path) -> dict[str, Any]:
-    """Return a notebook with the outputs of a fresh kernel whose working folder is ``folder``."""
+_AS_NEW = """%reset -f
+get_ipython().extension_manager.loaded.clear()
+get_ipython().execution_count = 1
+"""
+
+
+@contextmanager
+def kernel(folder: Path) -> Iterator[Any]:
+    """Start a kernel whose working folder is ``folder``, for notebooks one after the other."""
+    from jupyter_client.manager import KernelManager
+
+    with tempfile.TemporaryDirectory() as home:
+        manager = KernelManager(kernel_name="python3")
+        # Neither a profile nor the history of whoever runs this.
+        manager.start_kernel(
+            cwd=str(folder),
+            env={**os.environ, "IPYTHONDIR": home},
+            extra_arguments=["--HistoryManager.enabled=False"],
+        )
+        try:
+            yield manager
+        finally:
+            manager.shutdown_kernel(now=True)
+
+
+def executed(path: Path, manager: Any) -> dict[str, Any]:
+    """Return a notebook with the outputs of a kernel that has forgotten those before."""
     import nbformat
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    with tempfile.TemporaryDirectory() as home:
-        resources = {"metadata": {"path": str(folder)}}
-        client = NotebookClient(
-            notebook, timeout=120, kernel_name="python3", record_timing=False, resources=resources
-        )
-        # Neither a profile nor the history of whoever runs this.
-        client.execute(env={**os.environ, "IPYTHONDIR": home})
+    as_new = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_AS_NEW)])
+    for one in (as_new, notebook):
+        NotebookClient(one, km=manager, timeout=120, record_timing=False).execute()
     return clean(json.loads(nbformat.writes(notebook)))
 
 
@@ -94,7 +117,8 @@ def main(names: list[str]) -> None:
     ]
     for path in paths:
         started = time.perf_counter()
-        text = written(executed(path, HERE))
+        with kernel(HERE) as manager:
+            text = written(executed(path, manager))
         path.write_text(text, "utf-8", newline="\n")
         print(f"{path.name}: {time.perf_counter() - started:.1f} s, {len(text) / 1024:.0f} KB")
 

@@ -58,10 +58,16 @@ def test_the_notebooks_are_those_that_are_tested() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
 
 
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Any]:
+    with tool().kernel(FOLDER) as manager:
+        yield manager
+
+
 @every_notebook
-def test_a_fresh_run_shows_what_is_checked_in(name: str) -> None:
+def test_a_fresh_run_shows_what_is_checked_in(name: str, kernel: Any) -> None:
     execute = tool()
-    fresh = execute.executed(FOLDER / f"{name}.ipynb", FOLDER)
+    fresh = execute.executed(FOLDER / f"{name}.ipynb", kernel)
     assert execute.comparable(fresh) == execute.comparable(read(name)), "run: python notebooks/execute.py"
 
 
