@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import LakeError, first_line
+from polydoc_analytics.lake.data_file import CHECKSUM_IN_NAME
 from polydoc_analytics.lake.merge import ORDER, merge_queries
 from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.lake.storage.interface import Storage, way_back
@@ -96,10 +97,10 @@ def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
         names = ", ".join(quoted(file) for file in files)
         file = ", filename = true" if with_file else ""
         rows = f"read_parquet([{names}], hive_partitioning = false{file})"
-        if table not in _OPTIONAL_TEXT:
+        if table not in _OPTIONAL_TEXT or all(map(CHECKSUM_IN_NAME.search, files)):
             return rows
         # DuckDB 2.0.0 takes a text column whose statistics show one value for constant, and then finds every row where
-        # it is asked for nulls. The files of other writers have such statistics.
+        # it is asked for nulls. The files of other writers have such statistics, ours of optional texts have none.
         name = _OPTIONAL_TEXT[table]
         return f"(select * replace (substr({name}, 1) as {name}) from {rows})"
     columns = [f"cast(null as {_DUCKDB_TYPES[str(field.type)]}) as {field.name}" for field in table_schema(table)]

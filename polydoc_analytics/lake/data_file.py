@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from polydoc_analytics.model.schema import MAX_INSTANT_US
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData
+
+CHECKSUM_IN_NAME = re.compile(r"-([0-9a-f]{8})\.parquet")
+"""The checksum in the name of a file that this program has written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, first_line
-from polydoc_analytics.lake.data_file import DataFile, checksum, data_file, is_readable, statistics
+from polydoc_analytics.lake.data_file import CHECKSUM_IN_NAME, DataFile, checksum, data_file, is_readable, statistics
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, table_schema
 from polydoc_analytics.lake.storage.interface import Storage, way_back
 from polydoc_analytics.model.epoch import to_us
@@ -26,7 +25,6 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "50",
 }
 LOG = "_delta_log"
-_CHECKSUM = re.compile(r"-([0-9a-f]{8})\.parquet")
 
 
 class ConflictError(Exception):
@@ -140,7 +138,7 @@ class LakeTable:
 
         All of it is read. Pages without a checksum, as some clusters write, need only be readable.
         """
-        match = _CHECKSUM.search(name)
+        match = CHECKSUM_IN_NAME.search(name)
         path = f"{self.name}/{name}"
         if match is None:
             return is_readable(self.place.open_file(path))

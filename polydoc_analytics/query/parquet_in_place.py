@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import SourceError, translated
@@ -16,6 +17,7 @@ from polydoc_analytics.query.run_relation import RunRelation, scan_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 _MANY_FILES = 200
 _SMALL_BYTES = 256 * 1024
@@ -26,8 +28,17 @@ def proven(files: Files, options: ReadOptions) -> RunRelation | None:
     """Open local Parquet files where they are, if one pass proves types, hard rules and unique ids; else None."""
     if not files or not all(_is_plain_parquet(one) for one in files) or _are_many_small_ones(files):
         return None
-    schema = _common_schema(files, options.assume_utc or files.assume_utc)
-    return None if schema is None else _proven(files, schema)
+    layout = _common_layout(files, options.assume_utc or files.assume_utc)
+    return None if layout is None else _proven(files, layout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The name and type of each of the Run's columns in files that are alike, and the columns to guard."""
+
+    columns: dict[str, tuple[str, pa.DataType]]
+    guarded: frozenset[str]
+    """Texts of which some row group's statistics show one value and do not rule out nulls."""
 
 
 def _are_many_small_ones(files: Files) -> bool:
@@ -42,16 +53,18 @@ def _is_plain_parquet(candidate: Input) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def _common_schema(files: Files, assume_utc: bool) -> dict[str, tuple[str, pa.DataType]] | None:
-    """Return name and type of each of the Run's columns where all files agree and DuckDB can read them as they are."""
+def _common_layout(files: Files, assume_utc: bool) -> _Layout | None:
+    """Return the layout of the Run's columns where all files agree and DuckDB can read them as they are."""
     import pyarrow.parquet as pq
 
     from polydoc_analytics.loaders.formats.arrow_columns import columns_of
 
     common: dict[str, tuple[str, pa.DataType]] = {}
+    guarded: set[str] = set()
     for one in files:
         with translated(SourceError, f"{one.name}: cannot be read as Parquet", (Exception,)):
-            found = pq.read_metadata(one.path).schema
+            metadata = pq.read_metadata(one.path)
+            found = metadata.schema
             schema = found.to_arrow_schema()
             old = {leaf.path for leaf in map(found.column, range(len(found.names))) if leaf.physical_type == "INT96"}
         if len({name.lower() for name in schema.names}) < len(schema.names):
@@ -63,7 +76,22 @@ def _common_schema(files: Files, assume_utc: bool) -> dict[str, tuple[str, pa.Da
                 return None
             if own in old:
                 return None  # Arrow takes it for nanoseconds, DuckDB for microseconds, and both wrap in far years
-    return common
+            if column.kind == "text" and not column.required and _looks_constant(metadata, own):
+                guarded.add(name)
+    return _Layout(common, frozenset(guarded))
+
+
+def _looks_constant(metadata: pq.FileMetaData, name: str) -> bool:
+    """Check whether the statistics of a text column show one value where nulls may stand beside it."""
+    places = [at for at in range(metadata.num_columns) if metadata.schema.column(at).path == name]
+    for group in range(metadata.num_row_groups):
+        for at in places:
+            known = metadata.row_group(group).column(at).statistics
+            if known is None or not known.has_min_max or (known.has_null_count and not known.null_count):
+                continue
+            if known.min_raw == known.max_raw:
+                return True
+    return False
 
 
 def _can_stay(column: Column, kind: pa.DataType) -> bool:
@@ -78,7 +106,7 @@ def _can_stay(column: Column, kind: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(kind))
 
 
-def _proven(files: Files, schema: dict[str, tuple[str, pa.DataType]]) -> RunRelation | None:
+def _proven(files: Files, layout: _Layout) -> RunRelation | None:
     """Prove in one pass that rows are Runs and ids unique; None where they are not, or where not all can be read.
 
     No nulls stand where none may be, texts are UTF-8, there are three statuses, and years are 1 to 9999.
@@ -89,7 +117,7 @@ def _proven(files: Files, schema: dict[str, tuple[str, pa.DataType]]) -> RunRela
 
     paths = tuple(one.path for one in files)
     relation = scan_of(paths)
-    columns = ", ".join(_column(c, schema) for c in COLUMNS)
+    columns = ", ".join(_column(c, layout) for c in COLUMNS)
     runs = f"(select {columns} from {relation})"
     required = ", ".join(f"count({name})" for name in REQUIRED)
     # To hash a text, DuckDB reads it, and raises where it is not UTF-8. Of their lengths and counts it would say
@@ -134,12 +162,12 @@ def _proven(files: Files, schema: dict[str, tuple[str, pa.DataType]]) -> RunRela
     )
 
 
-def _column(column: Column, schema: dict[str, tuple[str, pa.DataType]]) -> str:
+def _column(column: Column, layout: _Layout) -> str:
     """Return SQL for one of the Run's columns, brought to its type; nothing is done to what has it already."""
     types = SQL_TYPES["duckdb"]
-    if column.name not in schema:
+    if column.name not in layout.columns:
         return f"cast(null as {types[column.kind]}) as {column.name}"
-    own, kind = schema[column.name]
+    own, kind = layout.columns[column.name]
     name = identifier(own)
     if column.kind == "instant":
         if kind.unit == "ns":  # a cast would round, and a run would begin up to half a microsecond late
@@ -147,8 +175,9 @@ def _column(column: Column, schema: dict[str, tuple[str, pa.DataType]]) -> str:
             return f"make_timestamptz(({ns} - ({ns} % 1000 + 1000) % 1000) // 1000) as {column.name}"
         return f"{name} as {column.name}" if kind.tz else f"make_timestamptz(epoch_us({name})) as {column.name}"
     value = f"cast({name} as {types[column.kind]})"
-    if column.kind == "text" and not column.required:
+    if column.name in layout.guarded:
         # DuckDB 2.0.0 takes a text column whose statistics show one value for constant, and then finds every row where
-        # it is asked for nulls. A function around the column keeps that question away from the file's statistics.
+        # it is asked for nulls. A function around the column keeps that question away from the file's statistics. It
+        # also has every text read where only nulls are counted, and so stands nowhere else.
         value = f"substr({value}, 1)"
     return f"{value} as {column.name}"

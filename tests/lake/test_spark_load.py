@@ -174,6 +174,14 @@ def test_nulls_are_found_in_files_whose_statistics_show_one_value(tmp_path: Path
         assert "filters: output_file_id" not in " ".join(asked.replace("│", " ").split())
 
 
+def test_texts_of_a_lake_that_no_cluster_has_written_to_are_not_read_to_count_nulls(file, tmp_path: Path) -> None:
+    lake = pda.Lake(tmp_path / "lake")
+    lake.ingest(file([wire("a", output_file_id=None), wire("b"), wire("c", output_file_id=None)]))
+    with pda.connect(lake) as db:
+        assert "substr" not in db._scope.runs.relation
+        assert db.sql("select unknown_runs from coverage where field = 'output_file_id'").item() == 2
+
+
 def test_a_cluster_refuses_erased_accounts_and_counts_them(sail: str, export: Export, tmp_path: Path) -> None:
     lake = pda.Lake(tmp_path / "lake")
     uuid = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"

@@ -140,7 +140,30 @@ def test_optional_columns_may_be_missing_and_null_is_found_where_it_is(tmp_path:
         tmp_path / "b.parquet", compression="zstd", use_pyarrow=True, pyarrow_options={"use_dictionary": False}
     )
     with pda.connect(tmp_path / "b.parquet") as db:
+        assert 'substr(cast("output_file_id"' in db._scope.runs.columns
         assert db.sql("select count(*) from runs where output_file_id is null").item() == 50
+
+
+@pytest.mark.parametrize(
+    ("texts", "is_guarded"),
+    [
+        (["same", None] * 50, True),
+        (["same"] * 100, False),  # no null stands beside it
+        ([None] * 100, False),
+        (["a", "b", None, None] * 25, False),
+        ([*["a", "b"] * 25, *["c", None] * 25], True),  # in the second row group
+    ],
+)
+def test_a_text_is_kept_from_statistics_only_where_they_show_one_value(
+    texts: list[str | None], is_guarded: bool, tmp_path: Path
+) -> None:
+    one = pl.DataFrame({"output_file_id": texts})
+    table().drop("output_file_id").hstack(one).write_parquet(
+        tmp_path / "a.parquet", use_pyarrow=True, row_group_size=50
+    )
+    with pda.connect(tmp_path / "a.parquet") as db:
+        assert ("substr" in db._scope.runs.columns) == is_guarded
+        assert db.sql("select count(*) from runs where output_file_id is null").item() == texts.count(None)
 
 
 @pytest.mark.parametrize(
