@@ -323,6 +323,14 @@ def test_no_horizontal_scroll_and_no_violation_of_accessibility(opened, kind: st
     assert [one["id"] for one in found.response["violations"]] == [], found.generate_report()
 
 
+def test_on_a_phone_no_word_of_a_first_column_is_broken(opened) -> None:
+    page = opened(built(SAMPLE, **LISBON), width=390)
+    cells = page.locator("#changes tbody td:first-child bdi")
+    assert {"account", "language"} == set(cells.all_inner_texts())
+    lines = "cell => cell.offsetHeight / parseFloat(getComputedStyle(cell).lineHeight)"
+    assert all(cell.evaluate(lines) < 1.5 for cell in cells.all())
+
+
 def test_hostile_text_runs_nothing_and_the_layout_holds(opened, file) -> None:
     made = [
         wire(f"{name}-{n}", account_id=text, target_language=text) for name, text in HOSTILE.items() for n in range(2)
