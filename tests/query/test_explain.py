@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.paths import SAMPLE
+from support.paths import REAL_RUNS, SAMPLE
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -261,58 +261,84 @@ def integrated(now: dict[str, float], before: dict[str, float]) -> dict[str, flo
     return {name: mean * math.log(now[name] / before[name]) for name in now}
 
 
-def test_the_october_of_the_sample_by_another_route() -> None:
-    months: tuple[dict[Any, list[dict[str, Any]]], ...] = (defaultdict(list), defaultdict(list))
-    with pda.connect(SAMPLE, timezone="UTC", now=PRESENT) as db:
-        languages = dict(db.sql("select target_language, language from runs").rows())
-    for row in pda.load(SAMPLE).runs.iter_rows(named=True):
-        for month, found in zip((9, 10), months, strict=True):
-            if datetime(2026, month, 1, tzinfo=UTC) <= row["created_at"] < datetime(2026, month + 1, 1, tzinfo=UTC):
-                found[row["account_id"], languages[row["target_language"]]].append(row)
-    known = ("credits", "input_tokens", "output_tokens")
-    expected = dict.fromkeys(effect_names("credits"), 0.0)
+PARTS: dict[str, Any] = {
+    "credits": lambda row: (row["input_tokens"] + row["output_tokens"], row["credits"]),
+    "total_tokens": lambda row: ((row["input_tokens"] or 0) + (row["output_tokens"] or 0),) * 2,
+    "runs": lambda row: (1, 1),
+}
+LACKS: dict[str, Any] = {
+    "credits": lambda row: None in (row["credits"], row["input_tokens"], row["output_tokens"]),
+    "total_tokens": lambda row: row["input_tokens"] is row["output_tokens"] is None,
+    "runs": lambda row: False,
+}
+
+
+def by_hand(rows: list[dict[str, Any]], measure: str, starts: tuple[datetime, datetime, datetime]) -> dict[str, float]:
+    """The effects of two periods, between three instants, from the rows with plain sums and by integration."""
+    periods: tuple[dict[Any, list[dict[str, Any]]], ...] = (defaultdict(list), defaultdict(list))
+    for row in rows:
+        for start, end, found in zip(starts, starts[1:], periods, strict=False):
+            if start <= row["created_at"] < end:
+                found[row["account_id"], row["language"]].append(row)
+    expected = dict.fromkeys(effect_names(measure), 0.0)
     factors: list[dict[Any, tuple[int, int, int]]] = []
-    for found, sign in zip(months, (-1, 1), strict=True):
-        priced = {key: [r for r in rows if None not in [r[n] for n in known]] for key, rows in found.items()}
-        for rows in found.values():
-            rest = [r["credits"] or 0 for r in rows if None in [r[n] for n in known]]
-            expected["unpriced"] += sign * sum(rest)
-        factors.append(
-            {
-                key: (
-                    len(rows),
-                    sum(r["input_tokens"] + r["output_tokens"] for r in rows),
-                    sum(r["credits"] for r in rows),
-                )
-                for key, rows in priced.items()
-            }
-        )
+    for found, sign in zip(periods, (-1, 1), strict=True):
+        sums = {}
+        for key, ones in found.items():
+            parts = [PARTS[measure](row) for row in ones if not LACKS[measure](row)]
+            sums[key] = (len(parts), sum(tokens for tokens, _ in parts), sum(value for _, value in parts))
+            if measure == "credits":
+                expected["unpriced"] += sign * sum(row["credits"] or 0 for row in ones if LACKS[measure](row))
+        factors.append(sums)
     before, now = factors
     common = [key for key in before if key in now and all((*before[key], *now[key]))]
     volume = [sum(side[key][0] for key in common) for side in (before, now)]
-    accounts = [{account for account, _ in side} for side in months]
+    accounts = [{account for account, _ in side} for side in periods]
     for key in {*before, *now}:
-        if key in common:
+        if measure == "runs" and key in before and key in now:
+            expected["continuing"] += now[key][2] - before[key][2]
+        elif key in common:
             sides = [
                 {"volume": all_runs, "mix": side[key][0] / all_runs, "size": side[key][1] / side[key][0],
                  "rate": side[key][2] / side[key][1]}
                 for side, all_runs in zip((before, now), volume, strict=True)
             ]  # fmt: skip
             for name, value in integrated(sides[1], sides[0]).items():
-                expected[name] += value
+                if name in expected or value:
+                    expected[name] += value
         elif key not in before:
             expected["new_languages" if key[0] in accounts[0] else "new_accounts"] += now[key][2]
         elif key not in now:
             expected["dropped_languages" if key[0] in accounts[1] else "lost_accounts"] -= before[key][2]
         else:
             expected["not_decomposed"] += now[key][2] - before[key][2]
-    with pda.connect(SAMPLE, timezone="UTC", period="2026-10", now=PRESENT) as db:
-        found_effects = dict(db.explain().effects.rows())
-        assert found_effects == pytest.approx(expected, abs=1e-6)
-        by_account, by_language = db.explain().by_account, db.explain().by_language
-    for frame in (by_account, by_language):
+    return expected
+
+
+@pytest.mark.parametrize(
+    ("source", "measure", "period", "starts"),
+    [
+        (SAMPLE, "credits", "2026-10", ("2026-09-01", "2026-10-01", "2026-11-01")),
+        (SAMPLE, "total_tokens", "2026-10", ("2026-09-01", "2026-10-01", "2026-11-01")),
+        (SAMPLE, "runs", "2026-10", ("2026-09-01", "2026-10-01", "2026-11-01")),
+        (REAL_RUNS, "total_tokens", "2023-W52", ("2023-12-18", "2023-12-25", "2024-01-01")),
+        (REAL_RUNS, "runs", "2023-W52", ("2023-12-18", "2023-12-25", "2024-01-01")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "sample" if value == SAMPLE else "real calls",
+)
+def test_an_explanation_by_another_route(source: Path, measure: str, period: str, starts: tuple[str, str, str]) -> None:
+    with pda.connect(source, timezone="UTC", now=PRESENT) as db:
+        languages = dict(db.sql("select target_language, language from runs").rows())
+    rows = [row | {"language": languages[row["target_language"]]} for row in pda.load(source).runs.to_dicts()]
+    expected = by_hand(rows, measure, tuple(datetime.fromisoformat(f"{day}T00:00Z") for day in starts))  # type: ignore[arg-type]
+    assert sum(map(bool, expected.values())) >= 2
+    with pda.connect(source, timezone="UTC", period=period, now=PRESENT) as db:
+        found = db.explain(measure=measure)
+    assert dict(found.effects.rows()) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+    assert sum(found.whole_effects.values()) == found.difference == round(sum(expected.values()))
+    for frame in (found.by_account, found.by_language):
         for name, value in expected.items():
-            assert frame[name].sum() == pytest.approx(value, abs=1e-6)
+            assert frame[name].sum() == pytest.approx(value, rel=1e-9, abs=1e-6)
 
 
 def test_the_command_prints_the_sentence_and_whole_effects(file: Any, capsys: pytest.CaptureFixture[str]) -> None:
