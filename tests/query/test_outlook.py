@@ -215,5 +215,8 @@ def test_the_command_prints_the_outlook(file: Any, capsys: pytest.CaptureFixture
     assert [(row["account_id"], row["expected"]) for row in content["data"]] == [("acme", 237)]
     assert run([*call, "--csv", "--measure", "runs"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("10,30.0,30.0,30.0,31,")
+    budgets = file(b"account_id,credits\nacme,125\n", "budgets.csv")
+    assert run([*call, "--budget", budgets]) == 0
+    assert capsys.readouterr().out.startswith("acme is likely to use up its budget of 125 on 2026-11-16.\n")
     assert run([*call, "--period", "last-month"]) == 2
     assert run([*call, "--measure", "runs", "--budget", "none.csv"]) == 2
