@@ -11,7 +11,7 @@ from collections.abc import Collection
 _MAX_LENGTH = 64
 _SAFE = re.compile(r"[a-z0-9_-]{1,64}")
 _HASHED = re.compile(r".*_[0-9a-f]{12}", re.DOTALL)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UUID_DIGITS, _MAX_NAME = 8, 40
 _RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
 
@@ -37,6 +37,6 @@ def name_slug(text: str) -> str:
 
 def short_codes(texts: Collection[str]) -> dict[str, str]:
     """Build unique short codes of ids: the first eight digits of a UUID where no other begins so, else file_name()."""
-    codes = {text: text[:_UUID_DIGITS] if _UUID.fullmatch(text) else file_name(text) for text in texts}
+    codes = {text: text[:_UUID_DIGITS] if UUID.fullmatch(text) else file_name(text) for text in texts}
     counts = Counter(codes.values())
     return {text: file_name(text) if counts[code] > 1 else code for text, code in codes.items()}

@@ -25,6 +25,18 @@ _KEPT_FORMATS = "\u200c\u200d"
 """Zero-width joiners: some scripts and emoji need them."""
 
 
+class ShortId(str):
+    """An id, of which people read the beginning alone, ``shown``, which tells it from all others of its kind."""
+
+    shown: str
+
+    def __new__(cls, whole: str, shown: str) -> ShortId:
+        """Return the whole id with the beginning that is shown."""
+        made = super().__new__(cls, whole)
+        made.shown = shown
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Formatter:
     """Formatter of values: a Babel locale, the time zone of instants, the currency of money, the language of words.
@@ -64,13 +76,17 @@ class Formatter:
         if kind == "status":
             return self.gettext(str(value))
         if kind == "text" or isinstance(value, str):
-            return display_text(str(value))
+            return display_text(value.shown if isinstance(value, ShortId) else str(value))
         if kind == "mark":
             return "small sample" if value else ""
         if kind == "yes":
             return self.gettext(N_("yes")) if value else self.gettext(N_("no"))
         if kind == "day":
             return self.day(value)
+        if kind == "month":
+            return self.month(value)
+        if kind == "hours":
+            return _age(value, self.locale)
         if kind == "instant":
             return self.instant(value)
         if kind == "money":
@@ -85,6 +101,10 @@ class Formatter:
     def day(self, value: date) -> str:
         """Return a day."""
         return _day(value, self.dates)
+
+    def month(self, value: date) -> str:
+        """Return the month of a day, in words: October 2026."""
+        return _month(value, self.dates)
 
     def price(self, value: Decimal) -> str:
         """Write a price with all its digits, and at least the decimals of its currency."""
@@ -148,6 +168,26 @@ def _day(value: date, locale: str) -> str:
     from babel.dates import format_skeleton
 
     return str(format_skeleton("yMMMd", value, locale=locale))
+
+
+@lru_cache(maxsize=4096)
+def _month(value: date, locale: str) -> str:
+    from babel.dates import format_skeleton
+
+    return str(format_skeleton("yMMMM", value, locale=locale))
+
+
+def _age(hours: float, locale: str) -> str:
+    """Write a length of time as people say it, in its two greatest units: 26 d 17 h, 17 h 5 min, 5 min."""
+    minutes = round(abs(hours) * 60)
+    if minutes >= 24 * 60:
+        days, rest = divmod(round(abs(hours)), 24)
+        parts = [(days, "d"), (rest, "h")]
+    else:
+        whole, rest = divmod(minutes, 60)
+        parts = [(whole, "h"), (rest, "min")] if whole else [(rest, "min")]
+    text = " ".join(f"{_number(count, 'count', locale)} {unit}" for count, unit in parts)
+    return f"{MINUS}{text}" if hours < 0 else text
 
 
 @cache

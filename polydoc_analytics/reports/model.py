@@ -17,14 +17,28 @@ from polydoc_analytics.reports.formatting import Formatter
 from polydoc_analytics.reports.money import Money
 
 Kind = Literal[
-    "text", "status", "mark", "yes", "count", "rate", "change", "points", "seconds", "ratio", "money", "day", "instant"
+    "text",
+    "status",
+    "mark",
+    "yes",
+    "count",
+    "rate",
+    "change",
+    "points",
+    "seconds",
+    "hours",
+    "ratio",
+    "money",
+    "day",
+    "month",
+    "instant",
 ]
 """The unit of a value, which decides its format: ``rate`` 0.1 is 10%, ``change`` 0.1 is +10%, ``points`` 0.1 is +10
-percentage points, ``seconds`` and ``ratio`` are numbers with two digits, ``mark`` true is a small sample, ``instant``
-is UTC."""
+percentage points, ``seconds`` and ``ratio`` are numbers with two digits, ``hours`` 30.5 is 1 d 6 h, ``mark`` true is a
+small sample, ``month`` is its first day, ``instant`` is UTC."""
 
 Scalar = str | int | float | bool | Decimal | Money | date | datetime | None
-NUMBERS: tuple[Kind, ...] = ("count", "rate", "change", "points", "seconds", "ratio", "money")
+NUMBERS: tuple[Kind, ...] = ("count", "rate", "change", "points", "seconds", "hours", "ratio", "money")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,8 @@ class Table:
 
     ``others`` sums up all rows that are not shown. XLSX and JSON hold every row, and no ``others``. ``live`` names the
     breakdown of the cube that its rows are, in the cube's order: ``account`` or ``language``, or ``day``, ``week`` or
-    ``month``. ``rest`` is the note of a document that leaves rows out, and then goes together with its workbook.
+    ``month``; ``places`` are their places there where the order is another. ``rest`` is the note of a document that
+    leaves rows out, and then goes together with its workbook.
     """
 
     columns: tuple[Column, ...]
@@ -82,6 +97,7 @@ class Table:
     noun: str = "rows"
     live: str = ""
     rest: str = ""
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,11 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of a report. ``is_list`` sections have their figures one below the other, as lines of a table."""
+    """One part of a report. ``is_list`` sections have their figures one below the other, as lines of a table.
+
+    Where ``is_empty``, there is nothing to show but the text: the figures, which are 0 or unknown, are in XLSX and JSON
+    only.
+    """
 
     name: str
     title: str
@@ -123,6 +143,7 @@ class Section:
     table: Table | None = None
     notes: tuple[str, ...] = ()
     is_list: bool = False
+    is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,7 +286,7 @@ def test_a_statement_and_its_mail_are_in_the_language_of_the_account(put: Put) -
         assert name == "statement_2026-03_adler-ag_a_edition-2.json"
         content = json.loads(Path("lake/_schedule", edition.folder, name).read_bytes())
         mail = box.messages[-1]
-    assert mail["Subject"] == "Nutzungsabrechnung für Adler AG 1. März 2026 bis 31. März 2026"
+    assert mail["Subject"] == "Nutzungsnachweis für Adler AG 1. März 2026 bis 31. März 2026"
     text = mail.get_body(("plain",)).get_content()
     assert "Läufe: 2" in text
     assert f"{name}, " in text

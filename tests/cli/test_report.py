@@ -104,7 +104,7 @@ def test_branding_and_names_come_from_the_configuration(cli, tmp_path: Path) -> 
     )
     text = out.decode()
     assert code == 0
-    for said in ("# Nutzungsabrechnung für Acme Ltd", "From Polydoc", "1.290", "25,80"):
+    for said in ("# Nutzungsnachweis für Acme Ltd", "From Polydoc", "1.290", "25,80"):
         assert said in text
     (tmp_path / "polydoc-analytics.toml").write_text('[branding]\ntitel = "x"\n', "utf-8")
     code, _, err = cli(SAMPLE, "--format", "md", "--out", "-")

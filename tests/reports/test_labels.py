@@ -99,9 +99,9 @@ def test_what_changed_most_shows_no_change_of_credits_that_lack_runs(file) -> No
 
 
 def compared(file: Any, period: str, now: datetime, timezone: str = "UTC") -> str:
-    report = built(
-        file([wire("a", created_at="2020-01-01T00:00:00Z"), wire("b")]), period=period, now=now, timezone=timezone
-    )
+    days = ("2020-01-01", "2025-05-05", "2026-07-22", "2026-08-05", "2026-11-01")
+    made = [wire(f"on {day}", created_at=f"{day}T00:00:00Z") for day in days]
+    report = built(file([*made, wire("b")]), period=period, now=now, timezone=timezone)
     return str(section(report, "key_figures").text[0])
 
 

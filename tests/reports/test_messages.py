@@ -108,7 +108,7 @@ def test_each_account_is_written_to_in_its_own_language(file, tmp_path: Path) ->
         for account in "abcd"
     }
     assert titles == {
-        "a": "Nutzungsabrechnung für Ä",
+        "a": "Nutzungsnachweis für Ä",
         "b": "B 様 利用明細書",
         "c": "Usage statement for C",
         "d": "Usage statement for D",

@@ -87,7 +87,7 @@ def _rows(report: Report) -> Iterator[Row]:
 
 def _table(title: str, table: Table) -> Iterator[Row]:
     names = [column.name for column in table.columns]
-    keys = ["id"] if "id" in names else [c.name for c in table.columns if c.kind in ("text", "day")]
+    keys = ["id"] if "id" in names else [c.name for c in table.columns if c.kind in ("text", "day", "month")]
     keys = [name for name in keys if name not in _NOT_FIGURES] or keys
     seen: dict[tuple[str, ...], int] = {}
     for cells in (*table.rows, *([table.total] if table.total else [])):

@@ -71,10 +71,28 @@ class Context:
             compared if compared and first and compared.before.since and first <= compared.before.since + _DAY else None
         )
 
+    def nothing(self) -> str:
+        """Sentence of a report that has nothing to show; it says which period the data cover."""
+        first, last = self.first_run, self.last_run
+        if first is None or last is None:
+            return "There are no runs in the source."
+        filters = self.db.filters
+        whose = " of what the filters choose" if filters.accounts or filters.languages else ""
+        tz = zone(self.db.timezone)
+        days = [self.words.day(instant.astimezone(tz).date()) for instant in (first, last)]
+        covered = f"from {days[0]} to {days[1]}" if days[0] != days[1] else f"of {days[0]}"
+        return f"There are no runs{whose} in the period; those of the source are {covered}."
+
     @cached_property
     def first_run(self) -> datetime | None:
         """When the earliest run of the whole source began (or finished, by the date basis)."""
         [(us,)] = self.db.sql(f"select epoch_us(min({self.db.date_basis}_at)) from observed").rows()
+        return None if us is None else from_us(us)
+
+    @cached_property
+    def last_run(self) -> datetime | None:
+        """When the latest run of the whole source began (or finished, by the date basis)."""
+        [(us,)] = self.db.sql(f"select epoch_us(max({self.db.date_basis}_at)) from observed").rows()
         return None if us is None else from_us(us)
 
     @cached_property
@@ -83,7 +101,7 @@ class Context:
         return self.db.view("usage").row(0, named=True)
 
     def account(self, account_id: str) -> str:
-        """Label an account uniquely: its name, else its id."""
+        """Label an account uniquely: its name, else its id, of which people read the beginning."""
         return self.labels.account(account_id)
 
     def language(self, tag: str) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _MAX_CELLS = 45_000
-_TOP = 20
+IN_CUBE = 20
+"""How many accounts and languages a cube has at most, beside their others."""
 _LARGEST_EXACT = 2**53
 _SUMS = ("credits", "input_tokens", "output_tokens")
 OTHERS = "others"
@@ -40,10 +41,10 @@ def cube(context: Context, accounts: list[str], languages: list[str]) -> Cube | 
     that is still too large for a page, days become weeks or months and fewer accounts are kept. None, too, where a sum
     is beyond 2**53, the limit of exact integers in JavaScript.
     """
-    frame = _cells(context, accounts[:_TOP], languages[:_TOP])
+    frame = _cells(context, accounts[:IN_CUBE], languages[:IN_CUBE])
     if not frame.height or any(int(frame[name].abs().sum()) > _LARGEST_EXACT for name in _SUMS):
         return None
-    kept = len(accounts[:_TOP])
+    kept = len(accounts[:IN_CUBE])
     for every, max_accounts in (("day", 20), ("day", 10), ("week", 20), ("week", 10), ("month", 20), ("month", 10)):
         coarse = _coarser(frame, every, min(max_accounts, kept), kept)
         if coarse.height <= _MAX_CELLS:
@@ -105,9 +106,9 @@ def _as_cube(
     if all_accounts > len(accounts):
         names.append(f"{OTHERS} ({all_accounts - len(accounts):,})")
     has_others = ["account"] if all_accounts > len(accounts) else []
-    tongues = [context.labels.language(language, IN_CHARTS) for language in languages[:_TOP]]
-    if len(languages) > _TOP:
-        tongues.append(f"{OTHERS} ({len(languages) - _TOP:,})")
+    tongues = [context.labels.language(language, IN_CHARTS) for language in languages[:IN_CUBE]]
+    if len(languages) > IN_CUBE:
+        tongues.append(f"{OTHERS} ({len(languages) - IN_CUBE:,})")
         has_others.append("language")
     first, last = _days(context, periods[0], after(periods[-1], every) - timedelta(days=1))
     price = context.branding.price_per_credit if context.branding.currency else None

@@ -36,7 +36,7 @@ def running_too_long(context: Context) -> Section:
         Column("account", "account", "text"),
         Column("language", "language", "text"),
         Column("created_at", "created", "instant"),
-        Column("age_h", "hours", "ratio"),
+        Column("age_h", "running for", "hours"),
     )
     table = tuple(
         (

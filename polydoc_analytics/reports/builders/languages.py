@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from polydoc_analytics.reports.builders.context import NO_RUNS, Context, records
+from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.durations import duration_chart, ranges
 from polydoc_analytics.reports.builders.overview import failures_section, multiples, ranking_chart
 from polydoc_analytics.reports.builders.tables import TOP, keys, ranked, table_row
@@ -37,17 +37,17 @@ def languages(context: Context) -> Report:
     frame = db.view("usage_by_language")
     by_runs = records(frame.sort("runs", "language", descending=[True, False]))
     days = span(db)
-    every = suitable(*days) if days else "day"
+    if days is None:
+        return context.report("languages", "Languages", [Section("volume", "Volume", (context.nothing(),))])
+    every = suitable(*days)
     volume = ranked(context, "language", frame, view="usage_by_language", top=40)
     weeks = by_period(db, "week", by="language")
-    charts = [ranking_chart(context, volume, "language")] if by_runs else []
     sections = [
         Section(
             "volume",
             "Volume",
-            () if by_runs else (NO_RUNS,),
-            charts=(*charts, *multiples(context, by_runs, every)),
-            table=volume if by_runs else None,
+            charts=(ranking_chart(context, volume, "language"), *multiples(context, by_runs, every)),
+            table=volume,
         ),
         failures_section(context, by_runs, weeks),
         _durations(context, by_runs),
@@ -90,13 +90,13 @@ def _expansion(context: Context, by_runs: list[dict[str, Any]]) -> Section:
         tuple(table_row(context, columns, row) for row in rows),
         40,
         None,
-        table_row(context, columns, {**context.usage, **whole}, **{columns[0].name: "total"}) if rows else None,
+        table_row(context, columns, {**context.usage, **whole}, **{columns[0].name: "total"}),
         "languages",
     )
     text = "The expansion ratio is output ÷ input tokens, over succeeded runs that know both."
     known = [row for row in rows[:TOP] if row["expansion"] is not None]
     if not known:
-        return Section("expansion", "Expansion and price", (text,), table=table if rows else None)
+        return Section("expansion", "Expansion and price", (text,), table=table)
     known.sort(key=lambda row: (-row["expansion"], row["language"]))
     labels = [context.labels.language(row["language"], IN_CHARTS) for row in known]
     bars = [

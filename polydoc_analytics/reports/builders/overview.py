@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.reports.builders.context import NO_RUNS, Context, is_small, records
-from polydoc_analytics.reports.builders.cube import cube
+from polydoc_analytics.reports.builders.context import Context, is_small, records
+from polydoc_analytics.reports.builders.cube import IN_CUBE, cube
 from polydoc_analytics.reports.builders.data_quality import coverage, running_too_long, soft_rules
 from polydoc_analytics.reports.builders.durations import duration_chart, statuses
 from polydoc_analytics.reports.builders.failures import failure_chart, risen, worst
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _MULTIPLES = 8
 _IN_MULTIPLES = 22
 _HEAT = 8
+_MAX_OTHERS = 2
+"""How many times the runs of the first bar those of the others may have, to have a bar too."""
 
 
 def overview(context: Context) -> Report:
@@ -39,7 +41,9 @@ def overview(context: Context) -> Report:
     ids = accounts.sort("runs", "account_id", descending=[True, False])["account_id"].to_list()
     tags = languages.sort("runs", "language", descending=[True, False])["language"].to_list()
     days = span(db)
-    every = suitable(*days) if days else "day"
+    if days is None:
+        return _without_runs(context)
+    every = suitable(*days)
     periods = by_period(db, every)
     with ExitStack() as stack:
         compared = context.compared()
@@ -59,6 +63,19 @@ def overview(context: Context) -> Report:
             sections.append(changes(context, *compared))
     sections += [running_too_long(context), coverage(context), soft_rules(context, only_concerned=True)]
     return context.report("overview", "Usage overview", sections, cube=cube(context, ids, tags))
+
+
+def _without_runs(context: Context) -> Report:
+    """Return the overview of a period without runs: that it has none, and what the one before had."""
+    before = None
+    if (compared := context.compared()) is not None:
+        with compared[0] as now, compared[1] as then:
+            before = Compared.of(now, then)
+    is_empty = before is None or not before.measures["runs"][1]
+    text = () if is_empty else (context.comparison_text(),)
+    figures = tuple(replace(figure, note="") for figure in key_figures(context, None if is_empty else before))
+    section = Section("key_figures", "Key figures", (*text, context.nothing()), figures, is_empty=is_empty)
+    return context.report("overview", "Usage overview", [section])
 
 
 @dataclass(frozen=True)
@@ -116,8 +133,6 @@ def key_figures(context: Context, compared: Compared | None) -> tuple[Figure, ..
 
 
 def _over_time(context: Context, periods: list[dict[str, Any]], every: str) -> Section:
-    if not periods:
-        return Section("usage_over_time", "Usage over time", (NO_RUNS,))
     table = period_table(context, periods, every, context.usage)
     return Section("usage_over_time", "Usage over time", charts=time_charts(context, periods, every), table=table)
 
@@ -128,21 +143,24 @@ def _unknown(context: Context, name: str) -> str:
 
 
 def _accounts(context: Context, frame: pl.DataFrame) -> Section:
-    if not frame.height:
-        return Section("accounts", "Accounts", (NO_RUNS,))
     table = ranked(context, "account_id", frame, view="usage_by_account")
     chart = ranking_chart(context, table, "account")
     return Section("accounts", "Accounts", charts=(chart,), table=table)
 
 
 def ranking_chart(context: Context, table: Table, key: str) -> Chart:
-    """Return bars of runs for the rows that a table shows, and for the others; the sentence says how they share."""
+    """Return bars of runs for the rows that a table shows, and for the others; the sentence says how they share.
+
+    Others that have far more runs than any row get no bar: it would leave those of the rows no room.
+    """
     names = [column.name for column in table.columns]
     at, keyed = names.index("runs"), names.index("account_id" if key == "account" else "language")
     label = context.labels.account if key == "account" else context.labels.language
-    drawn = [*table.rows[: table.shown], *([table.others] if table.others else [])]
+    runs = [int(str(row[at])) for row in table.rows]
+    others = None if sum(runs[table.shown :]) > _MAX_OTHERS * runs[0] else table.others
+    drawn = [*table.rows[: table.shown], *([others] if others else [])]
     labels = [label(str(row[keyed]), IN_CHARTS) for row in table.rows[: table.shown]]
-    labels += [str(table.others[0])] if table.others else []
+    labels += [str(others[0])] if others else []
     rows = [
         {"label": name, "runs": row[at], "text": context.text(row[at], "count")}
         for name, row in zip(labels, drawn, strict=True)
@@ -150,17 +168,22 @@ def ranking_chart(context: Context, table: Table, key: str) -> Chart:
     return Chart(
         f"runs_by_{key}",
         f"Runs by {key}",
-        _share(context, [int(str(row[at])) for row in table.rows], labels, key),
+        _share(context, runs, labels, key) + ("" if others or not table.others else _unseen(context, runs, table, key)),
         vega_lite.bars(rows, key=key, measure="runs", label="runs"),
         live=key,
         sheet=SheetChart("bar", table.columns[0].name, ("runs",)),
     )
 
 
+def _unseen(context: Context, runs: Sequence[int], table: Table, key: str) -> str:
+    """Sentence on the others where they have no bar."""
+    rest = runs[table.shown :]
+    share = context.text(sum(rest) / sum(runs), "rate")
+    return f" The other {context.counted(len(rest), key)}, without a bar, have {share}."
+
+
 def _share(context: Context, runs: Sequence[int], labels: Sequence[str], key: str) -> str:
     total = sum(runs)
-    if not total:
-        return "There are no runs."
     if total == 1:
         return f"The one run is of the {key} {labels[0]}."
     if len(runs) == 1:
@@ -175,12 +198,11 @@ def _share(context: Context, runs: Sequence[int], labels: Sequence[str], key: st
 def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every: str) -> list[Section]:
     table = ranked(context, "language", frame, view="usage_by_language")
     by_runs = records(frame.sort("runs", "language", descending=[True, False]))
-    charts = [ranking_chart(context, table, "language")] if table.rows else []
+    charts = [ranking_chart(context, table, "language")]
     charts += heat_charts(context, accounts, [row["language"] for row in by_runs[:_HEAT]])
     charts += multiples(context, by_runs, every)
     weeks = by_period(context.db, "week", by="language")
-    text = () if table.rows else (NO_RUNS,)
-    languages = Section("languages", "Languages", text, charts=tuple(charts), table=table if table.rows else None)
+    languages = Section("languages", "Languages", charts=tuple(charts), table=table)
     return [languages, failures_section(context, by_runs, weeks)]
 
 
@@ -221,10 +243,10 @@ def failures_table(context: Context, by_runs: list[dict[str, Any]]) -> Table | N
         *measures(context, "failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample"),
         Column("credits_on_failed_runs", "credits on failed runs", "count"),
     )
-    failed = [row for row in by_runs if row["failed_runs"]]
-    failed.sort(key=lambda row: (-row["failure_rate_low"], row["language"]))
+    failed = [(place, row) for place, row in enumerate(by_runs) if row["failed_runs"]]
+    failed.sort(key=lambda one: (-one[1]["failure_rate_low"], one[1]["language"]))
     rows = []
-    for row in failed:
+    for _, row in failed:
         known = {
             **row,
             "language": context.language(row["language"]),
@@ -232,7 +254,12 @@ def failures_table(context: Context, by_runs: list[dict[str, Any]]) -> Table | N
             "is_small_sample": is_small(row["failure_rate_low"], row["failure_rate_high"]),
         }
         rows.append(tuple(known[column.name] for column in columns))
-    return plain(columns, rows, shown=TOP, noun="languages") if rows else None
+    if not rows:
+        return None
+    places = tuple(place for place, _ in failed)
+    # A language that the cube has among the others alone has no row of its own there.
+    live = {"live": "language", "places": places} if max(places) < IN_CUBE else {}
+    return plain(columns, rows, shown=TOP, noun="languages", **live)
 
 
 def _durations(context: Context) -> Section:

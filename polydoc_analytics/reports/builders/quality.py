@@ -10,6 +10,7 @@ from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.data_quality import coverage, running_too_long, soft_rules
 from polydoc_analytics.reports.builders.tables import plain
+from polydoc_analytics.reports.builders.time_series import span
 from polydoc_analytics.reports.model import Column, Report, Section
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ _MEANINGS = {
 
 def quality(context: Context) -> Report:
     """Return the report on the quality of the data."""
-    sections = [
-        _accounting(context),
-        _quarantine(context),
+    sections = [_accounting(context), _quarantine(context)]
+    if span(context.db) is None:
+        sections.append(Section("period", "The period", (context.nothing(),)))
+        return context.report("quality", "Data quality", sections)
+    sections += [
         soft_rules(context),
         coverage(context),
         running_too_long(context),

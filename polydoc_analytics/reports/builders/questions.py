@@ -106,5 +106,5 @@ def wording(context: Context) -> Wording:
         lambda number: context.text(number, "count"),
         lambda share: context.text(share, "rate"),
         context.words.day,
-        context.account,
+        lambda account: context.text(context.account(account), "text"),
     )

@@ -100,7 +100,9 @@ def statement_of(context: Context, data: AccountData, edition: int = 1) -> Repor
         words=words,
         labels=context.labels.in_language(words.language),
     )
-    sections = [_totals(context, data), _by_day(context, data), _by_language(context, data), _runs(context, data)]
+    sections = [_totals(context, data), _by_day(context, data)]
+    if data.days:
+        sections += [_by_language(context, data), _runs(context, data)]
     sections += _extra_successes(context, data)
     sections.append(Section("definitions", context.say("Definitions"), tuple(map(context.say, _DEFINITIONS))))
     account = context.say("{name}, id {account_id}", name=display_text(name), account_id=display_text(data.account_id))
@@ -235,8 +237,6 @@ def _credits(days: Sequence[Mapping[str, Any]]) -> int | None:
 
 def _by_language(context: Context, data: AccountData) -> Section:
     title = context.say("By language")
-    if not data.languages:
-        return Section("languages", title, (context.say(NO_RUNS),))
     names = ("runs", "failed_runs", "credits", "cost", "input_tokens", "output_tokens", "p50_duration_s")
     columns = (*keys(context, "language"), *measures(context, *names))
     table = _table(context, columns, data.languages, data.usage)
@@ -261,8 +261,6 @@ def _most_credits(context: Context, languages: Sequence[Mapping[str, Any]]) -> s
 
 def _runs(context: Context, data: AccountData) -> Section:
     title = context.say("Runs")
-    if not data.runs:
-        return Section("runs", title, (context.say(NO_RUNS),))
     columns = tuple(column for column in _RUN if column.kind != "money" or context.branding.currency)
     text = context.words.ngettext(
         "{count} run, in the order of creation.", "{count} runs, in the order of creation.", len(data.runs)

@@ -38,8 +38,11 @@ def _index(context: Context, files: Mapping[str, str], *more: str) -> Report:
     # What is due is what the statements say, so the whole is their sum.
     due = sum_of([context.money(credits_) for credits_ in frame["credits"]])
     total = table_row(context, columns, context.usage, **{columns[0].name: "total"}, cost=due)
+    if not rows:
+        nothing = Section("accounts", "Statements", (context.nothing(), *more))
+        return context.report("statements", "Index of statements", [nothing])
     text = f"{context.counted(len(rows), 'account has', 'accounts have')} runs in the period, and a statement each."
-    table = Table(columns, rows, 1000, None, total if rows else None, "accounts")
+    table = Table(columns, rows, 1000, None, total, "accounts")
     return context.report(
         "statements", "Index of statements", [Section("accounts", "Statements", (text, *more), table=table)]
     )

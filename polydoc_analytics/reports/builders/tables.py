@@ -56,6 +56,7 @@ _KEYS: dict[str, tuple[str, Kind]] = {
 }
 
 
+_ACCOUNTS = ("account_name", "account_id")
 _CODES = {"account_id": "account id", "language": N_("language code")}
 
 
@@ -82,8 +83,9 @@ def table_row(
 ) -> tuple[Scalar, ...]:
     """Return one row of a usage view as the columns' values."""
     known: dict[str, Scalar] = {**usage}
-    if "account_id" in usage and any(column.name == "account_name" for column in columns):
-        known["account_name"] = context.account(str(usage["account_id"]))
+    if "account_id" in usage:
+        named = [column.name for column in columns if column.name in _ACCOUNTS and not column.only_data]
+        known |= dict.fromkeys(named, context.account(str(usage["account_id"])))
     if "language" in usage:
         known["language_name"] = context.language(str(usage["language"]))
     known["is_small_sample"] = is_small(usage.get("failure_rate_low"), usage.get("failure_rate_high"))
@@ -168,7 +170,12 @@ def _sums(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def plain(
-    columns: Sequence[Column], rows: Sequence[Sequence[Scalar]], *, shown: int = 100, noun: str = "rows"
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Scalar]],
+    *,
+    shown: int = 100,
+    noun: str = "rows",
+    **more: Any,
 ) -> Table:
     """Return a table of rows as they are."""
-    return Table(tuple(columns), tuple(tuple(row) for row in rows), shown, noun=noun)
+    return Table(tuple(columns), tuple(tuple(row) for row in rows), shown, noun=noun, **more)

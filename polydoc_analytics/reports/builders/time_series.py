@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.reports.builders.context import Context, records
-from polydoc_analytics.reports.builders.tables import ADDITIVE, keys, measures, with_sums
+from polydoc_analytics.reports.builders.tables import ADDITIVE, measures, with_sums
 from polydoc_analytics.reports.charts import vega_lite
 from polydoc_analytics.reports.messages import N_
 from polydoc_analytics.reports.model import Chart, Column, SheetChart, Table
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_DAYS, _MAX_WEEKS = 62, 27
 _RATE = ("failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample")
+_COLUMN = {"day": "day", "week": "week from", "month": "month"}
 _LY = {"day": "daily", "week": "weekly", "month": "monthly"}
 
 
@@ -64,7 +65,7 @@ def period_table(
 ) -> Table:
     """Return a table with one row a period, marked where the interval cuts it, and the total."""
     columns = (
-        *keys(context, "period"),
+        Column("period", _COLUMN[every], "month" if every == "month" else "day"),
         Column("is_partial", "cut", "yes", only_data=True),
         *measures(context, "runs", "failed_runs", "credits", "cost", "input_tokens", "output_tokens"),
         *(replace(column, only_data=True) for column in measures(context, *_RATE)),
@@ -184,4 +185,4 @@ def _when(context: Context, period: date, every: str) -> str:
     day = context.words.day(period)
     if every == "day":
         return day
-    return context.say("the week of {day}", day=day) if every == "week" else context.say("the month of {day}", day=day)
+    return context.say("the week of {day}", day=day) if every == "week" else context.words.month(period)

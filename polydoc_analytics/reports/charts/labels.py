@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.model.languages import language
-from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.filenames import UUID
+from polydoc_analytics.reports.formatting import ShortId, display_text
 from polydoc_analytics.reports.messages import ENGLISH
 
 if TYPE_CHECKING:
@@ -41,8 +42,12 @@ class Labels:
         return self._others[naming]
 
     def account(self, account_id: str, max_width: int = _IN_TABLES) -> str:
-        """Label of an account: its name, else its id."""
-        return self._label("account", account_id, max_width)
+        """Label of an account: its name, else its id, of which a chart has the beginning and a table shows it."""
+        label = self._label("account", account_id, max_width)
+        if label != account_id or account_id not in self._short_ids:
+            return label
+        short = self._short_ids[account_id]
+        return ShortId(account_id, short) if max_width == _IN_TABLES else short
 
     def language(self, tag: str, max_width: int = _IN_TABLES) -> str:
         """Label of a language: its English name, else the text that was sent."""
@@ -59,6 +64,17 @@ class Labels:
     def _accounts(self) -> dict[str, str]:
         ids = self._db.sql("select distinct account_id from observed").to_series().to_list()
         return {one: self._names.get(one) or one for one in (*ids, *self._names)}
+
+    @cached_property
+    def _short_ids(self) -> dict[str, str]:
+        """The beginnings of ids that are UUIDs, as long as tells each from all others and from every name."""
+        prefixes = _prefixes(list(self._accounts))
+        names = {name for key, name in self._accounts.items() if name != key}
+        return {
+            key: short
+            for key, short in prefixes.items()
+            if UUID.fullmatch(key) and key.startswith(short) and short not in names
+        }
 
     @cached_property
     def _languages(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.reports.formatting import Formatter
 
 PERIODS = (N_("day"), N_("week"), N_("month"))
-_ENGLISH = {"MMMd": "%-d %b", "yMMM": "%b %Y", "yMMMd": "%-d %b %Y"}
+_ENGLISH = {"MMMd": "%-d %b", "yMMM": "%b %Y", "yMMMM": "%B %Y", "yMMMd": "%-d %b %Y"}
 _FIELDS = {"d": "%-d", "MMM": "%b", "MMMM": "%B", "M": "%-m", "y": "%Y"}
 _FIELD = re.compile(r"'([^']*)'|MMMM|MMM|M|d|y")
 

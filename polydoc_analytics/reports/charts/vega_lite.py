@@ -83,6 +83,13 @@ def _time(
     return {"field": "period", "type": "temporal", "scale": scale, "axis": axis}
 
 
+def _date_of(every: str, words: Formatter | None = None) -> Spec:
+    """Field of a tooltip: the day, the Monday of the week or the month that a mark is of."""
+    form = localization.date_format(words, "yMMMM" if every == "month" else "yMMMd")
+    title = words.gettext(every) if words else every
+    return {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": title, "format": form}
+
+
 def _utc(period: str, later_ms: int) -> Spec:
     """Instant as its parts: Vega's expression interpreter reads a single number as a year."""
     at = datetime.combine(date.fromisoformat(period), time()) + timedelta(milliseconds=later_ms)
@@ -121,9 +128,8 @@ def usage_over_time(
         "scale": {"nice": ticks["tickCount"], "zero": True},
     }
     x, end = _time(rows, every, are_bars=True, words=words), {"field": "end"}
-    day, title = localization.date_format(words, "yMMMd"), words.gettext(every) if words else every
     tooltip: list[Spec] = [
-        {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": title, "format": day},
+        _date_of(every, words),
         {"field": measure, "type": "quantitative", "title": label, "format": ","},
     ]
     pale = {"condition": {"test": "datum.dim || datum.is_partial", "value": 0.45}, "value": 1}
@@ -247,7 +253,7 @@ def small_multiples(rows: Rows, *, every: str, order: Sequence[str], measure: st
             },
             "tooltip": [
                 {"field": "label", "type": "nominal", "title": "language"},
-                {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every},
+                _date_of(every),
                 {"field": measure, "type": "quantitative", "title": measure, "format": ","},
             ],
         },
@@ -390,7 +396,7 @@ def cumulative(rows: Rows, *, every: str, label: str = "credits so far") -> Spec
     """Return a stepped line of a running total; rows have period and value."""
     y = {"field": "value", "type": "quantitative", "axis": {"title": label, **_counts(rows, "value")}}
     tooltip = [
-        {"field": "period", "type": "temporal", "timeUnit": "utcyearmonthdate", "title": every, "format": "%-d %b %Y"},
+        _date_of(every),
         {"field": "value", "type": "quantitative", "title": label, "format": ","},
     ]
     mark = {

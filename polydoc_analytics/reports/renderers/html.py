@@ -10,7 +10,7 @@ from typing import Any
 
 from polydoc_analytics.reports.charts import export as vega
 from polydoc_analytics.reports.charts import palette
-from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.formatting import ShortId, display_text
 from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Chart, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
@@ -37,6 +37,7 @@ def render(report: Report) -> bytes:
         "charts": charts,
         "cube": _cube(report),
         "locale": report.words.locale.replace("_", "-"),
+        "dates": report.words.dates.replace("_", "-"),
         "slug": f"{report.kind}_{report.slug}",
         "reload_s": report.reload_s,
         "words": {"all": say("Show all {count} rows", count="{count}"), "fewer": say("Show fewer rows")},
@@ -59,6 +60,7 @@ def render(report: Report) -> bytes:
         small_sample_note=small_sample_note,
         is_number=is_number,
         sort_key=_sort_key,
+        hover=_hover,
         most=_MANY_ROWS,
     )
     return str(text).encode("utf-8", "replace")
@@ -87,6 +89,12 @@ def _row_ids(table: Table) -> list[str]:
     """Ids (or tags) behind the names in a table's first column, in the order of its rows; empty where it has none."""
     at = [place for place, column in enumerate(table.columns) if column.only_data and column.name in _IDS]
     return [_sort_key(str(row[at[0]])) for row in table.rows[:_MAX_ROWS]] if at else []
+
+
+def _hover(value: Scalar, row_id: str) -> dict[str, str]:
+    """Title of a cell: the whole id of which it shows the beginning, or the id behind its name."""
+    whole = str(value) if isinstance(value, ShortId) else row_id
+    return {"title": whole} if whole else {}
 
 
 def _chart(chart: Chart) -> dict[str, Any]:

@@ -42,12 +42,12 @@ def _section(report: Report, section: Section) -> list[str]:
     parts = [f"## {_escaped(section.title)}", *map(_escaped, section.text)]
     if (figures := figure_lines(report, section)) is not None:
         parts.append(_table(figures))
-    elif section.figures:
+    elif section.figures and not section.is_empty:
         parts.append(_figures(section.figures))
     parts += [f"**{_escaped(chart.title)}.** {_escaped(chart.sentence)}" for chart in section.charts]
     notes = [*section.notes]
     if section.table is not None:
-        shown = without_empty_marks(lines(report, section.table))
+        shown = without_empty_marks(lines(report, section.table, with_whole_ids=True))
         parts.append(_table(shown))
         notes += [shown.note, small_sample_note(shown.columns)]
     parts += [f"*{_escaped(note)}*" for note in notes if note]

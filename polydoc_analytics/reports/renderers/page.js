@@ -4,8 +4,10 @@
   const cube = data.cube, $ = (id) => document.getElementById(id);
   const counts = new Intl.NumberFormat(data.locale);
   const percents = new Intl.NumberFormat(data.locale, {style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1});
-  const days = new Intl.DateTimeFormat(data.locale, {day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
-  const count = (n) => (n === null ? "–" : counts.format(n));
+  const days = new Intl.DateTimeFormat(data.dates, {day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
+  const months = new Intl.DateTimeFormat(data.dates, {month: "long", year: "numeric", timeZone: "UTC"});
+  const signed = (text) => text.replace("-", "\u2212"); // a minus sign, as everywhere else
+  const count = (n) => (n === null ? "–" : signed(counts.format(n)));
   const views = {};
   const MOST = 15, DAY = 86400000;
 
@@ -22,12 +24,16 @@
     return {
       box, body, heads, live: box.dataset.live, first: Number(box.dataset.first),
       columns: heads.map((head) => head.dataset.name), kinds: heads.map((head) => head.dataset.kind),
-      rows: [...body.rows].map((row, at) => ({row, at, cells: cells_of(row), is_chosen: true})),
+      rows: [...body.rows].map((row, at) => ({
+        row, at: Number(row.dataset.at ?? at), cells: cells_of(row), is_chosen: true,
+        ids: [row.dataset.id ?? "", ...[...row.querySelectorAll("[title]")].map((cell) => cell.title)].join(" ").toLocaleLowerCase(),
+      })),
       more: foot("more"), others: foot("others"), total: foot("total"), order: null, is_open: false, wanted: "", is_filtered: false,
     };
   });
   function in_order(table) {
-    const kept = table.rows.filter(({row, is_chosen}) => is_chosen && row.textContent.toLocaleLowerCase().includes(table.wanted));
+    const has = ({row, ids}) => row.textContent.toLocaleLowerCase().includes(table.wanted) || ids.includes(table.wanted);
+    const kept = table.rows.filter((one) => one.is_chosen && has(one));
     if (!table.order) return kept;
     const {at, falls} = table.order, value = ({cells}) => cells[at].cell.dataset.v;
     return kept.sort((a, b) => compare(value(a), value(b), falls ? -1 : 1));
@@ -132,12 +138,16 @@
     }));
   }
   function ranking(key, names) {
-    const found = [...sums((i) => cube.columns[key][i], key)].sort((a, b) => b[1].runs - a[1].runs || a[0] - b[0]);
-    const rows = found.slice(0, MOST).map(([at, sum]) => ({
+    const all = [...sums((i) => cube.columns[key][i], key)].sort((a, b) => b[1].runs - a[1].runs || a[0] - b[0]);
+    const rest_at = cube.others.includes(key) ? names.length - 1 : null;
+    const found = all.filter(([at]) => at !== rest_at).slice(0, MOST), shown = new Set(found.map(([at]) => at));
+    const rows = found.map(([at, sum]) => ({
       label: names[at], runs: sum.runs, text: count(sum.runs), dim: chosen[key] !== null && chosen[key] !== at,
     }));
-    const rest = found.slice(MOST).reduce((runs, [, sum]) => runs + sum.runs, 0);
-    return rest ? [...rows, {label: "all others", runs: rest, text: count(rest), dim: chosen[key] !== null}] : rows;
+    const rest = all.reduce((runs, [at, sum]) => runs + (shown.has(at) ? 0 : sum.runs), 0);
+    // A bar of many others would leave those that are named no room.
+    if (!rest || rest > 2 * (rows[0]?.runs ?? rest)) return rows;
+    return [...rows, {label: "all others", runs: rest, text: count(rest), dim: chosen[key] !== null && chosen[key] !== rest_at}];
   }
   function failures() {
     const found = [...sums((i) => cube.columns.language[i], "language")].map(([at, sum]) => [at, sum.failed, sum.failed + sum.succeeded]);
@@ -163,7 +173,8 @@
     const measure = name.startsWith("credits") ? "credits" : "runs", inside = rows.filter((row) => !row.dim && row[measure] !== null);
     const top = inside.reduce((best, row) => (!best || row[measure] > best[measure] ? row : best), null);
     if (!top) return `No ${measure} are known of what is chosen.`;
-    return `The most in one ${every_of(name)}: ${count(top[measure])} ${measure}, ${days.format(top.period)}.`;
+    const every = every_of(name), when = {day: "", week: "the week of ", month: ""}[every] + (every === "month" ? months : days).format(top.period);
+    return `The most in one ${every}: ${count(top[measure])} ${measure}, ${when}.`;
   }
 
   // Money, exact: credits times the price, rounded half to even; the lines of a table sum to its total.
@@ -195,7 +206,7 @@
   const finished = (sum) => sum.failed + sum.succeeded;
   const interval = (sum) => (finished(sum) ? wilson(sum.failed, finished(sum)) : [null, null]);
   const FIELDS = {
-    runs: (sum) => sum.runs, failed_runs: (sum) => sum.failed,
+    runs: (sum) => sum.runs, failed_runs: (sum) => sum.failed, finished_runs: finished,
     failure_rate: (sum) => (finished(sum) ? sum.failed / finished(sum) : null),
     failure_rate_low: (sum) => interval(sum)[0], failure_rate_high: (sum) => interval(sum)[1],
     is_small_sample: (sum) => { const [low, high] = interval(sum); return low !== null && high - low > 0.2; },
@@ -204,7 +215,7 @@
   };
   const TEXTS = {
     rate: (value) => percents.format(value), mark: (value) => (value ? "small sample" : ""),
-    money: (value) => currency.format(decimal(value)), count: (value) => counts.format(value),
+    money: (value) => signed(currency.format(decimal(value))), count,
   };
   function write(table, cells, sum) {
     cells.forEach(({cell}, at) => {
@@ -238,7 +249,7 @@
     const rest = rest_at === null ? undefined : found.get(rest_at);
     priced([...pairs.map((pair) => pair[1]), rest].filter(Boolean), whole);
     for (const [one, sum] of pairs) {
-      one.is_chosen = sum !== undefined;
+      one.is_chosen = sum !== undefined && (!table.columns.includes("finished_runs") || sum.failed > 0);
       if (sum) write(table, one.cells, sum);
     }
     if (table.total) write(table, table.total.cells, whole);
@@ -276,7 +287,7 @@
       runs: count(sum.runs),
       failure_rate: finished(sum) ? percents.format(sum.failed / finished(sum)) : "–",
       credits: count(FIELDS.credits(sum)),
-      cost: money && (sum.cost === null ? "–" : currency.format(decimal(sum.cost))),
+      cost: money && (sum.cost === null ? "–" : TEXTS.money(sum.cost)),
       input_tokens: count(FIELDS.input_tokens(sum)),
       output_tokens: count(FIELDS.output_tokens(sum)),
     };

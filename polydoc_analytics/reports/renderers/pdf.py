@@ -173,7 +173,7 @@ def _section(report: Report, section: Section, drawn: _Drawn) -> dict[str, Any]:
                 "change": figure.change.text if figure.change else "",
                 "note": figure.note,
             }
-            for figure in (() if figures else section.figures)
+            for figure in (() if figures or section.is_empty else section.figures)
         ],
         "charts": [{"name": chart.name, "title": chart.title, "text": chart.sentence} for chart in section.charts],
         "table": table,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.formatting import ShortId, display_text
 from polydoc_analytics.reports.model import NUMBERS, Column, Report, Scalar, Section, Table, Value
 
 
@@ -21,13 +21,23 @@ class Lines:
     note: str
 
 
-def lines(report: Report, table: Table, max_rows: int | None = None) -> Lines:
-    """Pick the lines that a drawn format shows of a table: as many as the table says, or ``max_rows``, and its sums."""
+def lines(report: Report, table: Table, max_rows: int | None = None, *, with_whole_ids: bool = False) -> Lines:
+    """Pick the lines that a drawn format shows of a table: as many as the table says, or ``max_rows``, and its sums.
+
+    Ids are as short as tells them apart, or whole.
+    """
     table = without_columns(table, lambda column, is_empty: column.only_data or (is_empty and report.head is not None))
     shown = table.shown if max_rows is None else max_rows
     last = [row for row in (table.others, table.total) if row is not None]
     raw = (*table.rows[:shown], *last)
-    rows = tuple(tuple(report.words.text(v, c.kind) for v, c in zip(row, table.columns, strict=True)) for row in raw)
+    text = report.words.text
+    rows = tuple(
+        tuple(
+            text(str(value) if with_whole_ids and isinstance(value, ShortId) else value, column.kind)
+            for value, column in zip(row, table.columns, strict=True)
+        )
+        for row in raw
+    )
     note = ""
     if len(table.rows) > shown:
         count = report.words.text(len(table.rows), "count")

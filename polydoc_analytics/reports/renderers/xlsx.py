@@ -31,11 +31,13 @@ _FORMATS: dict[Kind, str] = {
     "points": "0.0%",
     "seconds": "#,##0.00",
     "ratio": "#,##0.00",
+    "hours": "#,##0.00",
     "day": "yyyy-mm-dd",
+    "month": "mmmm yyyy",
     "instant": "yyyy-mm-dd hh:mm:ss",
 }
 _FIRST_YEAR = 1900
-_DAY_ON_AXIS = "d mmm yyyy"
+_ON_AXIS: dict[Kind, str] = {"day": "d mmm yyyy", "month": "mmm yyyy"}
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 
 
@@ -215,10 +217,11 @@ class _Writer:
         made.set_title({"name": native.title or chart.title, "name_font": {"size": 12, "bold": True}, "overlay": False})
         made.set_legend({"none": True} if len(native.values) == 1 else {"position": "top"})
         made.set_size({"width": 560, "height": max(300, 60 + 22 * rows) if native.form == "bar" else 300})
-        if table.columns[names.index(native.category)].kind == "day":
+        kind = table.columns[names.index(native.category)].kind
+        if kind in ("day", "month"):
             # As dates, and not as numbers; weeks and months are no days, so they stand side by side like texts.
             starts = [row[names.index(native.category)] for row in table.rows[:rows]]
-            made.set_x_axis({"num_format": _DAY_ON_AXIS, _axis_type(starts): True})
+            made.set_x_axis({"num_format": _ON_AXIS[kind], _axis_type(starts): True})
         if native.form == "column" and _are_few(table, [names.index(value) for value in native.values], rows):
             made.set_y_axis({"major_unit": 1})
         if native.form == "bar":
@@ -266,7 +269,7 @@ class _Writer:
             elif kind in _FORMATS:
                 options["num_format"] = _FORMATS[kind]
             # What stands on the right must not touch the text of the next column.
-            if kind in ("day", "instant"):
+            if kind in ("day", "month", "instant"):
                 options["align"] = "left"
             elif kind in ("mark", "yes", "note"):
                 options["indent"] = 1
@@ -316,11 +319,12 @@ def _is_exact(value: float | Decimal) -> bool:
 
 def _label(column: Column, columns: tuple[Column, ...]) -> str:
     """Return a column's label; its name where another column has the same."""
-    return column.label if sum(one.label == column.label for one in columns) == 1 else column.name
+    label = f"{column.label}, h" if column.kind == "hours" else column.label
+    return label if sum(one.label == column.label for one in columns) == 1 else column.name
 
 
 def _width(column: Column, rows: tuple[tuple[Scalar, ...], ...]) -> int:
     least = 3 + sum(2 if east_asian_width(letter) in "WF" else 1 for letter in column.label)
     if column.kind == "text":
         return max(least, 38 if "account" in column.name or column.name in ("id", "key", "example_id", "name") else 22)
-    return max(least, {"instant": 20, "day": 12}.get(column.kind, 11))
+    return max(least, {"instant": 20, "day": 12, "month": 17}.get(column.kind, 11))
