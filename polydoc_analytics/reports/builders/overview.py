@@ -59,8 +59,8 @@ def overview(context: Context) -> Report:
             *_languages(context, ids[:_HEAT], languages, every),
             _durations(context),
         ]
-        if compared is not None:
-            sections.append(changes(context, *compared))
+        if compared is not None and before is not None:
+            sections.append(changes(context, *compared, before.known))
     sections += [running_too_long(context), coverage(context), soft_rules(context, only_concerned=True)]
     return context.report("overview", "Usage overview", sections, cube=cube(context, ids, tags))
 

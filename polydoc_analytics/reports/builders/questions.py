@@ -12,7 +12,7 @@ from polydoc_analytics.query.outlook import sentence as outlook_sentence
 from polydoc_analytics.query.outlook_forecast import METHOD, has_outlook, outlook
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.explanation import explanation_chart
-from polydoc_analytics.reports.builders.missing_values import missing_counts, reason
+from polydoc_analytics.reports.builders.missing_values import Known, reason
 from polydoc_analytics.reports.builders.tables import TOP, keys, plain, table_row
 from polydoc_analytics.reports.model import Chart, Column, Section
 
@@ -71,9 +71,11 @@ def requests_sentence(context: Context, rates: dict[str, Any]) -> str:
     return f"{text}."
 
 
-def explained(context: Context, now: Database, before: Database) -> tuple[Explanation, str]:
-    """Explain credits since the period before and put it in a sentence; runs, where too many runs lack credits."""
-    known = missing_counts(now), missing_counts(before)
+def explained(context: Context, now: Database, before: Database, known: tuple[Known, Known]) -> tuple[Explanation, str]:
+    """Explain credits since the period before and put it in a sentence; runs, where too many runs lack credits.
+
+    ``known`` are the counts of missing values of the two periods.
+    """
     why = reason(context, "credits", *known)
     explanation = explain_pair(before, now, "credits")
     if why or explanation.difference is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.reports.builders.context import Context, records
-from polydoc_analytics.reports.builders.missing_values import MAX_MISSING_SHARE, misses_too_many
+from polydoc_analytics.reports.builders.missing_values import MAX_MISSING_SHARE, Known, misses_too_many
 from polydoc_analytics.reports.builders.questions import explained, explanation_charts
 from polydoc_analytics.reports.model import Column, Section, Table
 
@@ -30,7 +30,7 @@ _COLUMNS = (
 )
 
 
-def changes(context: Context, now: Database, before: Database) -> Section:
+def changes(context: Context, now: Database, before: Database, known: tuple[Known, Known]) -> Section:
     """Return the section: what moved credits, in a sentence and a chart, and the accounts and languages that moved."""
     rows = [
         *_moves(context, now, before, "account_id", "account"),
@@ -38,7 +38,7 @@ def changes(context: Context, now: Database, before: Database) -> Section:
     ]
     rows = [row for row in rows if row["difference"] or _moved_credits(row)]
     rows.sort(key=lambda row: (-_moved_credits(row), -abs(row["difference"]), row["what"], row["key"]))
-    explanation, sentence = explained(context, now, before)
+    explanation, sentence = explained(context, now, before, known)
     title = f"What moved {explanation.measure}"
     text = (context.comparison_text(), sentence)
     charts = explanation_charts(context, explanation)

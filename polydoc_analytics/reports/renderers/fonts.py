@@ -7,10 +7,12 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from polydoc_analytics.reports.renderers.kept import kept
 
 FAMILY = "Source Sans Pro"
 WEIGHTS = {400: "SourceSansPro-Regular.ttf", 600: "SourceSansPro-Semibold.ttf"}
@@ -38,7 +40,11 @@ def files() -> list[Path]:
 @cache
 def for_pages() -> tuple[tuple[int, str], ...]:
     """Weights and WOFF files as base64, Latin letters only; the reader's own fonts draw the others."""
-    return tuple((weight, _subset(file)) for weight, file in zip(WEIGHTS, files(), strict=True))
+    packages, recipe = ("font-source-sans-pro", "fonttools"), f"{_IN_PAGES} {_FEATURES}"
+    return tuple(
+        (weight, kept(f"font-{weight}", packages, recipe, partial(_subset, file)))
+        for weight, file in zip(WEIGHTS, files(), strict=True)
+    )
 
 
 def _subset(file: Path) -> str:

@@ -15,6 +15,7 @@ from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Chart, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
 from polydoc_analytics.reports.renderers import fonts
+from polydoc_analytics.reports.renderers.kept import kept
 from polydoc_analytics.reports.renderers.table_rows import Lines, figure_lines, is_number, lines, small_sample_note
 
 _MAX_ROWS = 500
@@ -159,7 +160,7 @@ def _sort_key(value: Scalar) -> str:
 @cache
 def _bundle() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script."""
-    return vega.bundle(_SNIPPET)
+    return kept("vega", ("vl-convert-python",), _SNIPPET, lambda: vega.bundle(_SNIPPET))
 
 
 @cache
