@@ -42,9 +42,13 @@ _SAME: Mapping[str, str] = {
 def hint(tried: str, arguments: Sequence[str], flags: Collection[str]) -> str | None:
     """Word the answer to a flag that a command lacks; ``flags`` are those that it has. None where nothing is known."""
     value = _value(tried, arguments)
-    if tried in ("--format", "--output-format", "-f") and "--csv" in flags:
+    if tried in ("--format", "--output-format", "-f") and "--json" in flags:
         wanted = _FORMATS.get((value or "").lower())
+        if "--csv" not in flags:
+            return "use --json"
         return f"use {wanted}" if wanted else "use --json, --csv or --markdown; without one it is a table"
+    if tried in ("--csv", "--markdown") and "--json" in flags:
+        return "use --json"
     if tried in ("--csv", "--json", "--markdown", "--html", "--pdf", "--xlsx", "--md") and "--format" in flags:
         kind = "md" if tried == "--markdown" else tried.removeprefix("--")
         return "a report is no CSV; `usage --csv` prints one" if kind == "csv" else f"use --format {kind}"
