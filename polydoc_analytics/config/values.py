@@ -133,6 +133,8 @@ def _report_period(value: Any) -> str:
 
 
 def _day(value: Any) -> date:
+    if type(value) is date:  # TOML has days of its own, without quotation marks
+        return value
     try:
         return date.fromisoformat(_text(value))
     except ValueError:

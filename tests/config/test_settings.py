@@ -287,3 +287,11 @@ def test_a_period_is_named_and_found_again_by_its_name() -> None:
 def test_a_cron_expression_that_never_comes_is_refused() -> None:
     with pytest.raises(UsageError):
         Cron.parsed("0 7 31 2 *", "UTC")
+
+
+@pytest.mark.parametrize("start", ["2026-10-01", '"2026-10-01"'])
+def test_a_day_is_taken_with_and_without_quotation_marks(tmp_path: Path, start: str) -> None:
+    report = 'name = "monthly"\nkind = "overview"\nschedule = "monthly"\nperiod = "last-month"\nformats = ["html"]\n'
+    path = tmp_path / "polydoc-analytics.toml"
+    path.write_text(f'lake = "lake"\n[[reports]]\n{report}output = "out"\nstart = {start}\n')
+    assert settings(str(path)).reports[0].start == date(2026, 10, 1)
