@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -19,7 +20,6 @@ from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import noun
 
 _MAX_NAMED = 5
-_GLOB = frozenset("*?[")
 
 Location = tuple[str | int, ...]
 
@@ -79,11 +79,15 @@ def _check_files(settings: Settings, plans: Plans, check: SettingsCheck) -> None
         if not isinstance(source, Files):
             continue
         for path in [source.path] if isinstance(source.path, str) else source.path:
-            if "://" not in path and not _GLOB.intersection(path) and not os.path.exists(path):
+            if "://" not in path and not _is_there(path):
                 check.add_doubt(("sources", name, "path"), f"[sources.{name}]: {path}: nothing is there yet")
     for name, target in plans.targets.items():
         if isinstance(target, Email) and target.ca_file and not os.path.isfile(target.ca_file):
             check.add_fault(("delivery", name, "ca_file"), f"[delivery.{name}]: {target.ca_file}: no such file")
+
+
+def _is_there(path: str) -> bool:
+    return os.path.exists(path) or any(glob.iglob(path, recursive=True))
 
 
 def _accounts_of(lake: Lake) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.output import output
@@ -46,6 +47,10 @@ def doctor(
         print_json({"schema_version": 1, "report": "doctor", "sections": sections})
         return 0 if examined.is_whole else 1
     figures = {name.replace("_", " "): value for name, value in examined.figures.items()}
+    for row in (figures, *examined.sections.get("sources", ())):
+        for name in ("created from", "created to", "last_success_at"):
+            if row.get(name):
+                row[name] = datetime.fromisoformat(row[name])
     out = replace(out, timezone=settings.timezone)
     print(two_columns("What the lake holds", figures, out.width, out.timezone))
     for name, rows in examined.sections.items():

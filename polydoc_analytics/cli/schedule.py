@@ -93,7 +93,7 @@ def run(
 
     plain = output_of(printing)
     log_format = opt.one_of("log format", log_format, LOG_FORMATS)
-    out = LogOutput(plain.format, plain.quiet, plain.color, plain.width, log_format)
+    out = LogOutput(plain.format, plain.quiet, plain.color, plain.width, log_format=log_format)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -239,7 +239,9 @@ def history(
         return
     built = tables(jobs, sent, {**target.account_names(), **account_names(settings.accounts)})
     parts = [
-        terminal_table(pl.DataFrame(rows, infer_schema_length=None), title=title, width=out.width)
+        terminal_table(
+            pl.DataFrame(rows, infer_schema_length=None), title=title, width=out.width, timezone=settings.timezone
+        )
         for title, rows in built.items()
     ]
     print("\n\n".join([*parts, *("\n".join(lines) for lines in [list(changes(jobs))] if lines)]) or "no jobs yet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from polydoc_analytics.automation.delivery.messages import Delivery
@@ -103,5 +104,5 @@ def _account(account: str, names: Mapping[str, str]) -> str:
     return names.get(account, account) or "all"
 
 
-def _time(text: str | None) -> str | None:
-    return text and f"{text[:16].replace('T', ' ')} UTC"
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -133,9 +133,19 @@ def test_the_history_is_a_table_with_names_of_accounts(
     titles = [block.splitlines()[0] for block in out.strip().split("\n\n")]
     assert [title.partition("  (")[0] for title in titles] == ["Jobs", "Deliveries", "Files"]
     rows = [line.split() for line in out.splitlines()]
-    assert ["weekly", "2026-W10", "sent", "2026-03-09", "07:00", "UTC"] in [row[:6] for row in rows]
+    assert ["weekly", "2026-W10", "sent", "2026-03-09", "07:00:00Z"] in [row[:5] for row in rows]
     assert ["weekly", "2026-W10", "1", "Acme", "output", "out/{account}", "sent", "1"] in [row[:8] for row in rows]
     assert [row[:3] for row in rows if row and row[0].endswith(".json")] == [
         ["statement_2026-03-02_2026-03-08_acme_a.json", "1", "Acme"],
         ["weekly_2026-W10.json", "1", "all"],
     ]
+
+
+def test_times_of_tables_are_local_to_the_zone_of_the_settings(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("polydoc-analytics.toml").write_text('timezone = "America/New_York"\n' + SETTINGS.partition("[schedule]")[0])
+    assert run(["doctor"]) == 0
+    assert "created from       2026-03-04 05:00:00 -05:00" in capsys.readouterr().out
+    assert run(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sections"][0]["data"][0]["created_from"] == "2026-03-04T10:00:00Z"

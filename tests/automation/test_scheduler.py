@@ -477,3 +477,14 @@ def test_an_erasure_names_the_documents_that_were_made_for_the_account(
     said = capfd.readouterr().err
     assert "1 document of this account is kept" in said
     assert "statements/2026-09/1/statement_2026-09_acme.md" in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM")
+def test_run_logs_json_on_request(folder: Path, server: Hook, started) -> None:
+    scheduler(WEEKLY, MONDAY)
+    process = started("schedule", "run", "--log-format", "json", POLYDOC_ANALYTICS_NOW=MONDAY)
+    until(lambda: len(server.requests) == 1)
+    process.send_signal(signal.SIGTERM)
+    lines = [json.loads(line) for line in process.communicate(timeout=30)[1].splitlines()]
+    assert {tuple(line) for line in lines} == {("time", "level", "message")}
+    assert lines[-1]["message"] == "ended"

@@ -143,6 +143,7 @@ attempts = 0
         "11: [delivery.mail]: contacts.csv: No such file or directory",
         "1: names.csv: No such file or directory",
         "5: [sources.exports]: exports: nothing is there yet",
+        "5: [sources.exports]: more/*.csv: nothing is there yet",
     ]
     Path("polydoc-analytics.toml").write_text(content.replace("attempts = 0", "").replace('views = "views"', ""))
     assert run(["config", "check"]) == 1
