@@ -38,8 +38,20 @@ flagged as (
         {{#texts}}
         or {{text}} like '%�%'
         {{/texts}}
-        as replaced_characters
-    from {{facts}}
+        as replaced_characters,
+        not is_known_language as unknown_language
+    from {{facts_with_language}}
+),
+
+-- Few runs are suspicious, so that they alone are counted by each rule.
+suspicious as (
+    select *
+    from flagged
+    where
+        false
+        {{#row_rules}}
+        or {{rule}}
+        {{/row_rules}}
 ),
 
 measured as (
@@ -49,15 +61,7 @@ measured as (
         min(id) filter (where {{rule}}) as {{rule}}_id,
         {{/row_rules}}
         count(*) as runs
-    from flagged
-),
-
-unknown_language as (
-    select
-        count(*) as runs,
-        min(id) as example_id
-    from {{facts_with_language}}
-    where not is_known_language
+    from suspicious
 ),
 
 -- Numbers first: the texts of all runs at once would fill the memory.
@@ -89,9 +93,7 @@ charged_twice as (
 ),
 
 counted as (
-    select 'unknown_language' as rule, runs, example_id from unknown_language
-    union all
-    select 'charged_twice', runs, example_id from charged_twice
+    select 'charged_twice' as rule, runs, example_id from charged_twice
     {{#row_rules}}
     union all
     select '{{rule}}', {{rule}}_runs, {{rule}}_id

@@ -22,7 +22,7 @@ _WHOLES = {
     "months": "usage_monthly",
 }
 """The views whose rows sum to the total, by what their rows are."""
-_RULES_OF_LANGUAGE = ("unknown_language", "charged_twice")
+_RULES_OF_SEVERAL = ("charged_twice",)
 """The soft rules that are not seen in a row alone."""
 
 
@@ -105,7 +105,7 @@ _LISTS: dict[str, Value] = {
     "integers": [{"integer": name} for name in INTEGERS],
     "most_likely_number": str(MOST_LIKELY_NUMBER),
     "rules": _listed({"rule": rule, "meaning": quoted(meaning)} for rule, meaning in SOFT_RULES.items()),
-    "row_rules": [{"rule": rule} for rule in SOFT_RULES if rule not in _RULES_OF_LANGUAGE],
+    "row_rules": [{"rule": rule} for rule in SOFT_RULES if rule not in _RULES_OF_SEVERAL],
     "fields": _listed({"field": column.name} for column in COLUMNS if not column.required),
     # Places 1 and 2 are those of the identities that are no sum over a view.
     "wholes": _listed(({"parts": parts, "view": view} for parts, view in _WHOLES.items()), first=3),
