@@ -26,23 +26,18 @@ from numpy.typing import NDArray
 from polydoc_analytics.errors import UsageError, refuse_address, translated, unwritable
 from polydoc_analytics.loaders.atomic_write import atomic_write
 from polydoc_analytics.loaders.fixed_width_text import instants, integers, uuids
+from polydoc_analytics.loaders.sample_attempts import (
+    QUANTILES,
+    RUN,
+    SPIKE_LANGUAGE,
+    Requests,
+    as_many,
+    originals,
+)
 from polydoc_analytics.model.epoch import DAY_US
 
 UNTIL = date(2026, 10, 31)
 DAYS = 400
-SPIKE_LANGUAGE = "fr"
-SPIKE_FIRST_DAY = date(2026, 10, 12)
-SPIKE_LAST_DAY = date(2026, 10, 18)
-SPIKE_FAILURE_RATE = 0.35
-FAILURE_RATE = 0.03
-RETRIED_SHARE = 2 / 3
-"""Share of failures after which the client tries again, ten seconds to ten minutes later, until the third retry."""
-RETRY_FAILURE_RATE = 0.3
-"""Share of retries that fail too: what made the first run fail is often still there."""
-DOUBLED_SHARE = 0.01
-"""Share of files that are submitted twice, within half a minute; both runs are charged."""
-REPEATED_SHARE = 0.015
-"""Share of files that were sent before, up to thirty days earlier, into the same language."""
 CLOCK_CHANGES = (date(2025, 10, 26), date(2026, 3, 29), date(2026, 10, 25))
 """Sundays on which Europe's clocks change, at 01:00 UTC; some runs were created in the hour before and after."""
 
@@ -50,11 +45,7 @@ _CHUNK_RUNS = 50_000
 _MAX_RUNS = 1_000_000_000
 _MAX_DAYS = 36_525
 _EPOCH = date(1970, 1, 1).toordinal()
-_SECOND_US = 1_000_000
 _HOUR_US = 3_600_000_000
-_RETRIES = 3
-_RUN = np.dtype([(name, "<i8") for name in ("request", "created", "finished")] + [("failed", "?"), ("running", "?")])
-_QUANTILES = 4_096
 
 # Each language: its tag, other ways in which clients write it, its weight, and output tokens for 100 input tokens.
 _LANGUAGES: tuple[tuple[str, tuple[str, ...], int, int], ...] = (
@@ -181,19 +172,21 @@ class _Service:
         number, count, total = np.arange(start, end), end - start, self.activity[-1]
         hour = np.searchsorted(self.activity, (number * total + rng.integers(0, total, count)) // self.runs, "right")
         submitted = np.sort(self.start_us + hour * _HOUR_US + rng.integers(0, _HOUR_US, count))
-        original = _originals(rng, submitted)
+        original = originals(rng, submitted)
         demand = np.searchsorted(self.demand, rng.integers(0, self.demand[-1], count), "right")[original]
         account, language = np.divmod(demand, len(_TAGS))
-        input_tokens = 3_600 * self.sizes[rng.integers(0, _QUANTILES, count)] // 1_000_000
+        input_tokens = 3_600 * self.sizes[rng.integers(0, QUANTILES, count)] // 1_000_000
         input_tokens = np.clip(input_tokens * rng.integers(900, 1_100, count) // 1_000, 20, 400_000)[original]
         input_file_id, spelling = uuids(rng, count)[original], _spelled(rng, language)
 
-        runs = _as_many(rng, self._attempts(rng, submitted, language, input_tokens), count)
+        is_french = language == _TAGS.index(SPIKE_LANGUAGE)
+        requests = Requests(submitted, is_french, input_tokens, self.times, self.end_us)
+        runs = as_many(rng, requests.attempts(rng), count)
         if end == self.runs:
             runs["failed"][-1], runs["running"][-1] = False, True
-        request, created, finished, failed, running = (runs[name] for name in _RUN.names or ())
+        request, created, finished, failed, running = (runs[name] for name in RUN.names or ())
         input_tokens = input_tokens[request]
-        expansion = np.array(_PER_100)[language[request]] * self.outputs[rng.integers(0, _QUANTILES, count)]
+        expansion = np.array(_PER_100)[language[request]] * self.outputs[rng.integers(0, QUANTILES, count)]
         output_tokens = 1 + input_tokens * expansion // 100_000_000
         charged = np.maximum(1, -(-(input_tokens + output_tokens) // 1_000))
         charged[failed & (rng.random(count) < 0.8)] = 0
@@ -226,67 +219,10 @@ class _Service:
         _set_running(lines, seen_running)
         return np.concatenate((lines, seen_again))[order].tobytes().translate(None, b"\0")
 
-    def _attempts(
-        self,
-        rng: np.random.Generator,
-        submitted: NDArray[np.int64],
-        language: NDArray[np.int64],
-        input_tokens: NDArray[np.int64],
-    ) -> NDArray[np.void]:
-        """Run each request: first, again where the client submits twice, and again after failures."""
-
-        def attempt(request: NDArray[np.int64], created: NDArray[np.int64], rate: float) -> NDArray[np.void]:
-            count, day = len(request), created // DAY_US + _EPOCH
-            is_spike = (day >= SPIKE_FIRST_DAY.toordinal()) & (day <= SPIKE_LAST_DAY.toordinal())
-            is_spike &= language[request] == _TAGS.index(SPIKE_LANGUAGE)
-            failed = rng.random(count) < np.where(is_spike, max(rate, SPIKE_FAILURE_RATE), rate)
-            milliroots = np.sqrt(input_tokens[request] * 1_000_000).astype(np.int64)
-            duration = 1_500_000 + milliroots * 320 * self.times[rng.integers(0, _QUANTILES, count)] // 1_000_000
-            finished = created + np.where(failed, duration // 3, duration) + rng.integers(0, _SECOND_US, count)
-            running = (rng.random(count) < 0.004) | (finished > self.end_us)
-            running |= created + rng.integers(0, 8 * _HOUR_US, count) > self.end_us
-            runs = np.empty(count, _RUN)
-            for name, values in zip(
-                _RUN.names or (), (request, created, finished, failed & ~running, running), strict=True
-            ):
-                runs[name] = values
-            return runs[created < self.end_us]
-
-        first = latest = attempt(np.arange(len(submitted)), submitted, FAILURE_RATE)
-        double = first[(rng.random(len(first)) < DOUBLED_SHARE) & ~first["failed"]]
-        pause = rng.integers(_SECOND_US, 30 * _SECOND_US, len(double))
-        waves = [first, attempt(double["request"], double["created"] + pause, FAILURE_RATE)]
-        for _ in range(_RETRIES):
-            latest = latest[latest["failed"] & (rng.random(len(latest)) < RETRIED_SHARE)]
-            pause = rng.integers(10 * _SECOND_US, 600 * _SECOND_US, len(latest))
-            latest = attempt(latest["request"], latest["finished"] + pause, RETRY_FAILURE_RATE)
-            waves.append(latest)
-        return np.concatenate(waves)
-
-
-def _originals(rng: np.random.Generator, submitted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each request the one whose file it sends: mostly itself, now and then one of the thirty days before."""
-    is_repeat = rng.random(len(submitted)) < REPEATED_SHARE
-    back = rng.random(len(submitted)) * np.minimum(submitted - submitted[0], 30 * DAY_US)
-    earlier = np.searchsorted(submitted, submitted - back.astype(np.int64), "right") - 1
-    return np.where(is_repeat & ~is_repeat[earlier], earlier, np.arange(len(submitted)))
-
-
-def _as_many(rng: np.random.Generator, runs: NDArray[np.void], count: int) -> NDArray[np.void]:
-    """So many of the runs, in the order of creation: requests drawn at random, whole but for the last."""
-    runs = runs[np.lexsort((runs["created"], runs["request"]))]
-    attempts = np.bincount(runs["request"])
-    nth = np.arange(len(runs)) - np.repeat(np.cumsum(attempts) - attempts, attempts)
-    drawn = np.argsort(rng.random(len(attempts)), kind="stable")
-    room = np.empty_like(attempts)
-    room[drawn] = count - (np.cumsum(attempts[drawn]) - attempts[drawn])
-    runs = runs[nth < room[runs["request"]]]
-    return runs[np.argsort(runs["created"], kind="stable")]
-
 
 def _lognormal(sigma: float) -> NDArray[np.int64]:
     """Return the quantiles of a log-normal distribution with median 1, in whole millionths."""
-    zs = (NormalDist(0, sigma).inv_cdf((at + 0.5) / _QUANTILES) for at in range(_QUANTILES))
+    zs = (NormalDist(0, sigma).inv_cdf((at + 0.5) / QUANTILES) for at in range(QUANTILES))
     return np.array([round(1_000_000 * math.exp(z)) for z in zs], np.int64)
 
 

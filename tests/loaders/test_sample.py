@@ -16,6 +16,7 @@ from support.paths import SAMPLE
 
 import polydoc_analytics.loaders.sample as sample
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.loaders import sample_attempts
 from polydoc_analytics.loaders.sample import write_sample
 from polydoc_analytics.model.languages import language
 
@@ -276,8 +277,8 @@ def test_french_fails_often_in_one_week(runs: list[Run]) -> None:
     assert finished[True, True] > 80
     assert 0.25 < rates.pop((True, True)) < 0.45
     assert all(0.01 < rate < 0.06 for rate in rates.values())
-    days = (sample.SPIKE_FIRST_DAY, sample.SPIKE_LAST_DAY)
-    assert (sample.SPIKE_LANGUAGE, *map(str, days)) == ("fr", "2026-10-12", "2026-10-18")
+    days = (sample_attempts.SPIKE_FIRST_DAY, sample_attempts.SPIKE_LAST_DAY)
+    assert (sample_attempts.SPIKE_LANGUAGE, *map(str, days)) == ("fr", "2026-10-12", "2026-10-18")
 
 
 def test_failed_runs_finish_mostly_free_and_without_a_file(runs: list[Run]) -> None:

@@ -162,8 +162,9 @@ SUBJECTS = (
             (REQUEST_FACTS, "previous_succeeded_at <= created_at", "previous_succeeded_at < created_at"),
             (REQUEST_FACTS, "where succeeded_at > next_created_at", "where succeeded_at >= next_created_at"),
             (REQUEST_FACTS, "where succeeded_at > next_created_at", "where false"),
-            (REQUEST_FACTS, "order by happened_at, is_creation, id", "order by happened_at, is_creation desc, id"),
-            (REQUEST_FACTS, "order by happened_at, is_creation, id", "order by happened_at, is_creation, id desc"),
+            (REQUEST_FACTS, "is_creation, id\n        ) as is_after", "is_creation desc, id\n        ) as is_after"),
+            (REQUEST_FACTS, "is_creation, id\n        ) as nth", "is_creation, id desc\n        ) as nth"),
+            (REQUEST_FACTS, "is_creation, id\n        ) as is_after", "is_creation, id desc\n        ) as is_after"),
             (REQUEST_FACTS, "or is_after_success = 1", ""),
             (REQUEST_FACTS, "or is_after_creation = 0", ""),
             (REQUEST_FACTS, "having count(*) > 1", "having count(*) > 2"),
@@ -195,8 +196,8 @@ SUBJECTS = (
         ),
         (
             (
-                "where succeeded_at >= next_created_at",
-                "makes no difference: at the instant of its creation the run before has started a request by itself",
+                "finished_at) end as succeeded_at",
+                "makes no difference in DuckDB, whose greatest passes over nulls; other engines have not all of them",
             ),
         ),
     ),

@@ -64,6 +64,10 @@ CHAINS: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {
         ["S0-10:3", "S5-8:4", "S20-21:5"],
         [(2, "S", False, 8, 7, 0, 1, 4), (1, "S", False, 1, 5, 0, 0, 0)],
     ),
+    "repeat, submitted twice": (
+        ["S0-5:3", "S10-20:1", "S12-15:2"],
+        [(1, "S", False, 5, 3, 0, 0, 0), (2, "S", False, 5, 3, 0, 1, 2)],
+    ),
     # The success at 30 comes between the second run and the third.
     "late success": (
         ["S0-30:3", "F5-6:1", "F40-41:1"],
