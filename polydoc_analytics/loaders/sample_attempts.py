@@ -1,4 +1,4 @@
-"""What becomes of the files of a sample: runs that fail in one week, retries, files that come twice or once more."""
+"""The attempts of a sample: runs that fail in one week, retries, and files that come twice or once more."""
 
 from __future__ import annotations
 
