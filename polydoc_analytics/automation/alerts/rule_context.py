@@ -1,4 +1,4 @@
-"""What a rule looks at, and what it answers: the views over a lake at an instant, and alerts that fire."""
+"""The input and the result of a rule: the views over a lake at an instant, and alerts that fire."""
 
 from __future__ import annotations
 
