@@ -69,6 +69,14 @@ class Peeked:
             return head + self.raw.read(size - len(head))
         return self.raw.read(size)
 
+    def readinto(self, buffer: memoryview) -> int:
+        """Take bytes to where they will stay, as many as there is room for or fewer; 0 at the end."""
+        if self.head or not hasattr(self.raw, "readinto"):
+            content = self.read(len(buffer))
+            buffer[: len(content)] = content
+            return len(content)
+        return int(self.raw.readinto(buffer))
+
     def readable(self) -> bool:
         """Return True."""
         return True

@@ -1,0 +1,30 @@
+"""Streams under the readers: what has been looked at is still there, however the rest is taken."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from polydoc_analytics.loaders.streams import Joined, peek
+
+
+@pytest.mark.parametrize("opened", [io.BytesIO, lambda content: Joined(iter([content[:700], content[700:]]))])
+@pytest.mark.parametrize("sizes", [[1], [3, 5000], [4096], [4095, 2, 10_000], [10_000]])
+def test_a_stream_that_was_looked_at_gives_each_byte_once(opened: Any, sizes: list[int]) -> None:
+    content = bytes(range(256)) * 40
+    head, stream = peek(opened(content))
+    again, stream = peek(stream)
+    assert head == again == content[:4096]
+    taken = bytearray()
+    buffer = bytearray(10_000)
+    while True:
+        with memoryview(buffer) as view:
+            room = view[: sizes.pop(0) if len(sizes) > 1 else sizes[0]]
+            count = stream.readinto(room)  # type: ignore[attr-defined]
+            assert count <= len(room)
+            taken += room[:count]
+        if not count:
+            break
+    assert bytes(taken) == content
