@@ -73,7 +73,11 @@ def stage(
     parts = PartWriter(folder, load=load, joins_few=joins_few)
     read = refused = 0
     try:
-        with in_background(parts.write) as write:
+        # Merging and writing have a thread each, so that reading, the longest of the three, waits for neither.
+        with (
+            in_background(parts.write) as write,
+            in_background(lambda runs: write(runs, merge.add(runs)), max_waiting=0) as merge_and_write,
+        ):
             for group in validate_batches(read_batches(readable, options, work)):
                 read += group.read
                 runs, rejected = group.runs, group.rejected
@@ -81,7 +85,7 @@ def stage(
                     runs, rejected = refusing.runs(runs), refusing.rejected(rejected)
                     refused += group.read - runs.num_rows - len(rejected)
                 quarantine.add(rejected)
-                write(runs, merge.add(runs))
+                merge_and_write(runs)
     except BaseException:
         parts.abandon()
         raise

@@ -12,7 +12,6 @@ from typing import NamedTuple, ParamSpec
 from polydoc_analytics.loaders.validation import Batch
 
 P = ParamSpec("P")
-_MAX_WAITING = 1
 _EXTRA_AT_START = 3
 _MAX_BYTES_IN_FLIGHT = 58 * 1024 * 1024
 """Pieces are of 7 MiB and fewer than nine, but one that holds a single long row can be much longer."""
@@ -83,19 +82,19 @@ def run_ordered(work: Iterable[Work], is_ready: Callable[[], bool] = lambda: Tru
 
 
 @contextmanager
-def in_background(do: Callable[P, object]) -> Iterator[Callable[P, None]]:
-    """Yield a function that calls ``do`` on one background thread, in order; at most a few calls are queued.
+def in_background(do: Callable[P, object], *, max_waiting: int = 1) -> Iterator[Callable[P, None]]:
+    """Yield a function that calls ``do`` on one background thread, in order; so many calls may wait behind another.
 
     What a call raises is raised by a later one, or at the end.
     """
     in_flight: deque[Future[object]] = deque()
 
     def later(*args: P.args, **kwargs: P.kwargs) -> None:
-        while len(in_flight) > _MAX_WAITING:
+        while len(in_flight) > max_waiting:
             in_flight.popleft().result()
         in_flight.append(pool.submit(do, *args, **kwargs))
 
-    with ThreadPoolExecutor(1, thread_name_prefix="polydoc-write") as pool:
+    with ThreadPoolExecutor(1, thread_name_prefix="polydoc-background") as pool:
         try:
             yield later
             while in_flight:
