@@ -73,7 +73,7 @@ def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
 def _issuer(table: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the lines on the issuer of statements, its name first; none where no key speaks of it."""
     address = table.get("address", ())
-    lines = address.splitlines() if isinstance(address, str) else address
+    lines = [line for part in ([address] if isinstance(address, str) else address) for line in part.splitlines()]
     own = (table.get("name", ""), *lines, table.get("contact", ""), table.get("tax", ""))
     given = tuple(filter(None, (line.strip() for line in own)))
     return given if table.get("name") or not given else tuple(filter(None, (table.get("title"), *given)))

@@ -387,3 +387,33 @@ def test_many_accounts_are_filtered_with_the_others_taken_together(opened, accou
     page.select_option("#account", index=len(options) - 1)
     settled(page)
     assert tiles(page)["Runs"] == f"{2 * accounts - 2 * (len(options) - 2):,}"
+
+
+def test_a_figure_of_a_page_stands_beside_what_it_is_of(opened) -> None:
+    page = opened(built(SAMPLE, **LISBON))
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.table table')].map((one) => [one.offsetWidth, one.parentNode.offsetWidth])"
+    )
+    assert min(width for width, _ in widths) < 500
+    assert all(width <= room for width, room in widths)
+    # The days, whose figures are short, take far less than the page.
+    assert page.locator("#usage_over_time table").bounding_box()["width"] < 650
+
+
+def test_a_first_column_of_a_phone_is_not_as_narrow_as_a_letter(opened, file) -> None:
+    names = {"acme": "株式会社山田製作所", "zeta": "Zeta"}
+    made = [wire(f"{n}", account_id=one) for n, one in enumerate(names)]
+    page = opened(built(file(made), accounts=names, now=NOW), width=390)
+    name = page.locator("#accounts tbody td bdi", has_text="山田").first.bounding_box()
+    assert name["height"] < 30
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_chart_of_failures_is_of_the_chosen_language(opened) -> None:
+    page = opened(built(SAMPLE, **LISBON))
+    page.select_option("#language", label="French")
+    settled(page)
+    page.wait_for_function("document.querySelectorAll('#chart-failure_rates .role-axis-label text').length < 12")
+    labels = page.locator("#chart-failure_rates .role-axis-label text").all_text_contents()
+    assert "French" in labels
+    assert "German" not in labels

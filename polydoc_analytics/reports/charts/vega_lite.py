@@ -417,7 +417,7 @@ def waterfall(rows: Rows) -> Spec:
     y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": _LABEL_WIDTH}}
     ends = [row[name] for row in rows for name in ("start", "end")]
     low, high = min(0, *ends), max(0, *ends)
-    room = 0.12 * ((high - low) or 1)
+    room = 0.25 * ((high - low) or 1)  # for the text of a bar that ends there, on a narrow screen too
     x: Spec = {
         "field": "start",
         "type": "quantitative",

@@ -150,7 +150,7 @@
     return [...rows, {label: "all others", runs: rest, text: count(rest), dim: chosen[key] !== null && chosen[key] !== rest_at}];
   }
   function failures() {
-    const found = [...sums((i) => cube.columns.language[i], "language")].map(([at, sum]) => [at, sum.failed, sum.failed + sum.succeeded]);
+    const found = [...sums((i) => cube.columns.language[i])].map(([at, sum]) => [at, sum.failed, sum.failed + sum.succeeded]);
     const rated = found.filter(([, , n]) => n).sort((a, b) => b[2] - a[2]).slice(0, MOST);
     return rated.sort((a, b) => b[1] / b[2] - a[1] / a[2] || a[0] - b[0]).map(([at, k, n]) => {
       const [low, high] = wilson(k, n);
