@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.repetitions import examples
 from support.run_laws import bad_rows, load, merged_by_hand, quiet, runs
@@ -95,7 +95,7 @@ def test_parts_sum_to_the_whole_and_percentiles_are_numpys(some: list[Any], zone
     assert total["credits"] == (sum(known) if known else (None if frame.height else 0))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(400, 50)
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.sampled_from(ZONES))
 def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: datetime, zone: str) -> None:
     from polydoc_analytics.model.timezones import offsets

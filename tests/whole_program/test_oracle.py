@@ -7,9 +7,10 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import SHARED
+from support.repetitions import examples
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -178,7 +179,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(2000, 100)
 @given(json_values, st.booleans(), st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", " :\r\n")]), st.data())
 def test_the_deep_parser_agrees_with_pythons(value: object, ascii_only: bool, marks: tuple, data) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, separators=marks).encode("utf-8", "surrogatepass")
