@@ -25,7 +25,10 @@ _OF_THE_SAMPLE: dict[str, Report] = {}
 
 
 def built(source: Any, kind: str = "overview", *, now: datetime = NOW, **choices: Any) -> Report:
-    """A report; it is frozen, so that one of the sample is built once for all tests that ask for the same."""
+    """A report; it is frozen, so that one of the sample is built once for all tests that ask for the same.
+
+    A test in which something else is built than elsewhere gives the sample's path as a text.
+    """
     if not isinstance(source, Path) or source != SAMPLE:
         return _built(source, kind, now, choices)
     key = repr((kind, now, sorted(choices.items())))

@@ -55,6 +55,8 @@ def _parquet_file(source: str | bytes | RangeFile) -> pq.ParquetFile:
             # INT96, the old form of Spark and Hive, holds any year; in nanoseconds those outside of 1677 to 2262 wrap.
             coerce_int96_timestamp_unit="us",
             page_checksum_verification=True,
+            # Older releases than 25 would ask a server for each column by itself, and for more than that has.
+            pre_buffer=True,
         )
 
     file = opened()
