@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from polydoc_analytics.cli import options as opt
-from polydoc_analytics.cli.output import output, output_of
+from polydoc_analytics.cli.output import output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
 from polydoc_analytics.errors import require_extra
@@ -90,7 +90,7 @@ def check(
 def list_(
     *,
     where: opt.LakeChoice,
-    json: opt.Json = False,
+    printing: opt.JsonPrinting,
 ) -> None:
     """List the alerts of the settings, and since when they fire, as of the last check.
 
@@ -102,7 +102,7 @@ def list_(
     from polydoc_analytics.automation.alerts import evaluate
 
     require_extra("schedule", "an alert")
-    out = output(json=json)
+    out = output_of(printing)
     settings = opt.configured(where.config)
     target, plan = opened_lake(where.lake, settings, out, must_exist=True), plans(settings)
     firing = evaluate.firing(target).values()

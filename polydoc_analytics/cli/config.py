@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from polydoc_analytics.cli import options as opt
-from polydoc_analytics.cli.output import output
+from polydoc_analytics.cli.output import output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted
@@ -19,8 +19,9 @@ config_app = group("config", "Begin a configuration, see what is in force, check
 
 @command(config_app)
 def init(
+    *,
+    printing: opt.Noticing,
     out_folder: Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write to.")] = ".",
-    quiet: opt.Quiet = False,
 ) -> None:
     """Write a polydoc-analytics.toml to start from, and beside it the JSON Schema that editors complete it by.
 
@@ -33,7 +34,7 @@ def init(
     from polydoc_analytics.config.settings import FILE_NAME
     from polydoc_analytics.errors import unwritable
 
-    out = output(quiet=quiet)
+    out = output_of(printing)
     for name, content in ((FILE_NAME, EXAMPLE), (FILE, shipped())):
         path = Path(out_folder) / name
         if name == FILE_NAME and path.exists():
@@ -47,7 +48,7 @@ def init(
 
 
 @command(config_app)
-def show(config: opt.Config = None, json: opt.Json = False) -> None:
+def show(*, printing: opt.JsonPrinting, config: opt.Config = None) -> None:
     """Show the settings in force, defaults and environment included; of secrets the variables' names alone.
 
     Example: polydoc-analytics config show
@@ -55,7 +56,7 @@ def show(config: opt.Config = None, json: opt.Json = False) -> None:
     Example: polydoc-analytics config show --json
     """
     content = _in_force(config)
-    if json:
+    if output_of(printing).format == "json":
         from polydoc_analytics.cli.shared import print_json
 
         print_json({"schema_version": 1, "report": "config", "data": content})
@@ -65,7 +66,7 @@ def show(config: opt.Config = None, json: opt.Json = False) -> None:
 
 
 @command(config_app)
-def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
+def check(*, printing: opt.Noticing, config: opt.Config = None) -> int:
     """Check the whole configuration and list everything that is wrong with it, with its line; exit 2 for mistakes.
 
     Exit 1 where what it names is not there: a secret in the environment, contacts, names of accounts. Accounts without
@@ -83,7 +84,7 @@ def check(config: opt.Config = None, quiet: opt.Quiet = False) -> int:
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.safe_text import on_one_line
 
-    out = output(quiet=quiet)
+    out = output_of(printing)
     settings, problems = examined(config)
     plans, more = checked_plans(settings)
     problems += more

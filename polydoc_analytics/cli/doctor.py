@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from polydoc_analytics.cli import options as opt
-from polydoc_analytics.cli.output import output
+from polydoc_analytics.cli.output import output_of
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import opened_lake, print_json
 
@@ -15,9 +15,8 @@ from polydoc_analytics.cli.shared import opened_lake, print_json
 def doctor(
     *,
     where: opt.LakeChoice,
-    json: opt.Json = False,
+    printing: opt.JsonPrinting,
     now: opt.Now = None,
-    no_color: opt.NoColor = False,
 ) -> int:
     """Examine the lake, its sources and its schedule: what is in doubt, and what to do. Exits with 1 on damage.
 
@@ -30,7 +29,7 @@ def doctor(
     from polydoc_analytics.cli.tables import json_value, two_columns
     from polydoc_analytics.lake.doctor import examine
 
-    out = output(json=json, no_color=no_color)
+    out = output_of(printing)
     settings = opt.configured(where.config)
     kinds = {name: source.kind for name, source in settings.sources.items()}
     target, at = opened_lake(where.lake, settings, out), opt.parsed_now(now)

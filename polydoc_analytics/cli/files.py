@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polydoc_analytics.cli import options as opt
-from polydoc_analytics.cli.output import Output, output, output_of, progress
+from polydoc_analytics.cli.output import Output, output_of, progress
 from polydoc_analytics.cli.root import command
 from polydoc_analytics.cli.shared import (
     as_of_text,
@@ -204,7 +204,8 @@ def sample(
     runs: Annotated[int, typer.Option("--runs", metavar="N", help="How many runs.")] = 2_000,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same runs.")] = 0,
     broken: Annotated[int, typer.Option("--broken", metavar="N", help="How many lines that break a rule to add.")] = 0,
-    quiet: opt.Quiet = False,
+    *,
+    printing: opt.Noticing,
 ) -> None:
     """Write realistic synthetic runs as NDJSON.
 
@@ -217,7 +218,7 @@ def sample(
     """
     from polydoc_analytics.loaders.sample import write_sample
 
-    out = output(quiet=quiet)
+    out = output_of(printing)
     with progress(out) as update:
         report = (lambda done: update(done, runs)) if update else None
         target = sys.stdout.buffer if file == "-" else file

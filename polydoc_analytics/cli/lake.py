@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polydoc_analytics.cli import options as opt
-from polydoc_analytics.cli.output import output, output_of
+from polydoc_analytics.cli.output import output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_frame, print_json, short_accounts
 from polydoc_analytics.model.plurals import counted, noun
@@ -31,7 +31,7 @@ Run = Annotated[bool, typer.Option("--run", help="Do it; without this flag only 
 def history(
     *,
     where: opt.LakeChoice,
-    printing: opt.TablePrinting,
+    printing: opt.Printing,
     top: opt.Top = None,
 ) -> None:
     """List the loads, the newest first: what each brought, and what was known as of it (--as-of NUMBER).
@@ -61,7 +61,7 @@ def diff(
     ] = None,
     *,
     where: opt.LakeChoice,
-    printing: opt.TablePrinting,
+    printing: opt.Printing,
     timezone: opt.Timezone = None,
     top: opt.Top = None,
 ) -> None:
@@ -117,7 +117,7 @@ def _load_text(snapshot: str) -> str:
 def quarantine(
     *,
     where: opt.LakeChoice,
-    printing: opt.TablePrinting,
+    printing: opt.Printing,
     file: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Write the rows as NDJSON, to mend and ingest.")
     ] = None,
@@ -149,11 +149,11 @@ def quarantine(
 def compact(
     *,
     where: opt.LakeChoice,
+    printing: opt.Noticing,
     run: Run = False,
     retention: Annotated[
         int, typer.Option("--retention", metavar="DAYS", help="Keep files that older snapshots need for so many days.")
     ] = 7,
-    no_color: opt.NoColor = False,
 ) -> None:
     """Put small files together, sorted by created_at, and remove what no snapshot needs. No figure changes.
 
@@ -161,7 +161,7 @@ def compact(
 
     Example: polydoc-analytics lake compact --run --retention 30
     """
-    out = output(no_color=no_color)
+    out = output_of(printing)
     target = opened_lake(where.lake, opt.configured(where.config), out)
     plan = target.compact(retention) if run else target.plan_compaction(retention)
     verb = "" if run else "would be "
@@ -181,12 +181,12 @@ def compact(
 def erase(
     *,
     where: opt.LakeChoice,
+    printing: opt.Noticing,
     account: Annotated[str, typer.Option("--account", metavar="ID", help="The account id.", show_default=False)],
     run: Run = False,
     keep_documents: Annotated[
         bool, typer.Option("--keep-documents", help="Keep the documents that schedules made for this account alone.")
     ] = False,
-    no_color: opt.NoColor = False,
 ) -> None:
     """Remove an account everywhere in the lake's folder, and refuse its rows from then on.
 
@@ -200,7 +200,7 @@ def erase(
     from polydoc_analytics.automation.schedule.jobs import documents_of
     from polydoc_analytics.query.connect import connect
 
-    out = output(no_color=no_color)
+    out = output_of(printing)
     target = opened_lake(where.lake, opt.configured(where.config), out)
     if not run:
         with connect(target, account=account) as db:
@@ -225,8 +225,8 @@ def erase(
 def readmit(
     *,
     where: opt.LakeChoice,
+    printing: opt.Noticing,
     account: Annotated[str, typer.Option("--account", metavar="ID", help="The account id.", show_default=False)],
-    no_color: opt.NoColor = False,
 ) -> None:
     """Let an erased account in again: from the next load on its rows are no longer refused. `doctor` lists them.
 
@@ -234,7 +234,7 @@ def readmit(
 
     Example: polydoc-analytics lake readmit --account acme
     """
-    out = output(no_color=no_color)
+    out = output_of(printing)
     row = opened_lake(where.lake, opt.configured(where.config), out).readmit(account)
     if row is None:
         print("this account is not refused")
@@ -246,8 +246,8 @@ def readmit(
 def repair(
     *,
     where: opt.LakeChoice,
+    printing: opt.Noticing,
     run: Run = False,
-    no_color: opt.NoColor = False,
 ) -> None:
     """Go back from damage to what is whole, and say what was lost. Damaged log entries are put aside, not deleted.
 
@@ -255,7 +255,7 @@ def repair(
 
     Example: polydoc-analytics lake repair --run
     """
-    out = output(no_color=no_color)
+    out = output_of(printing)
     target = opened_lake(where.lake, opt.configured(where.config), out)
     damage = target.repair() if run else target.damage()
     for name in (*damage.entries, *damage.files):

@@ -230,16 +230,6 @@ class Printing:
 
 
 @dataclass(frozen=True)
-class TablePrinting:
-    """The format of a table on standard output, without notices."""
-
-    json: Json = False
-    csv: Csv = False
-    markdown: Markdown = False
-    no_color: NoColor = False
-
-
-@dataclass(frozen=True)
 class JsonPrinting:
     """Lines or JSON on standard output, and the notices beside them."""
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.cli.options import JsonPrinting, Noticing, Printing, TablePrinting
+from polydoc_analytics.cli.options import JsonPrinting, Noticing, Printing
 from polydoc_analytics.cli.terminal import unguarded, write_styled
 from polydoc_analytics.errors import UsageError
 
@@ -57,19 +57,13 @@ class Output:
             sys.stdout.write("\n")
 
 
-def output(
-    *, json: bool = False, csv: bool = False, markdown: bool = False, quiet: bool = False, no_color: bool = False
-) -> Output:
-    """Build the output that flags ask for; raises UsageError where two formats are asked for."""
-    formats = [name for name, wanted in (("json", json), ("csv", csv), ("markdown", markdown)) if wanted]
+def output_of(flags: Printing | JsonPrinting | Noticing) -> Output:
+    """Build the output that a command's flags ask for; raises UsageError where two formats are asked for."""
+    formats = [name for name in ("json", "csv", "markdown") if getattr(flags, name, False)]
     if len(formats) > 1:
         raise UsageError(f"--{' and --'.join(formats)} contradict each other; give one of them")
-    return Output(formats[0] if formats else "table", quiet, not no_color and not os.environ.get("NO_COLOR"), width())
-
-
-def output_of(flags: Printing | TablePrinting | JsonPrinting | Noticing) -> Output:
-    """Build the output that a command's flags ask for."""
-    return output(**vars(flags))
+    is_plain = flags.no_color or os.environ.get("NO_COLOR")
+    return Output(formats[0] if formats else "table", flags.quiet, not is_plain, width())
 
 
 def width() -> int:

@@ -111,7 +111,7 @@ def _answer(db: Database, sql: str, timeout: float) -> pl.DataFrame:
 @command()
 def views(
     *,
-    printing: opt.TablePrinting,
+    printing: opt.Printing,
     name: Annotated[
         str | None,
         typer.Argument(

@@ -10,7 +10,7 @@ import typer
 from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.alerts import DryRun
 from polydoc_analytics.cli.completion import of_settings
-from polydoc_analytics.cli.output import Output, output, output_of
+from polydoc_analytics.cli.output import Output, output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
 from polydoc_analytics.errors import require_extra
@@ -115,7 +115,7 @@ def run(
 def list_(
     *,
     where: opt.LakeChoice,
-    json: opt.Json = False,
+    printing: opt.JsonPrinting,
     now: opt.Now = None,
 ) -> None:
     """List the reports of the settings: when they are next due, and how their last job ended.
@@ -124,7 +124,7 @@ def list_(
 
     Example: polydoc-analytics schedule list --json
     """
-    out = output(json=json)
+    out = output_of(printing)
     scheduler = _scheduler(where.lake, where.config, now, out)
     rows: list[dict[str, Any]] = []
     for plan in scheduler.plans.reports.values():
@@ -144,7 +144,7 @@ def list_(
                 "open": sum(job.is_open for job in jobs),
             }
         )
-    if json:
+    if out.format == "json":
         _print(scheduler, "schedule list", rows)
         return
     for row in rows:
@@ -164,8 +164,8 @@ def _local(at: str, timezone: str) -> str:
 def show(
     *,
     where: opt.LakeChoice,
+    printing: opt.JsonPrinting,
     name: Name,
-    json: opt.Json = False,
     now: opt.Now = None,
 ) -> None:
     """Show one report: its next times, its last jobs, their states and tries.
@@ -176,12 +176,12 @@ def show(
     """
     from itertools import islice
 
-    out = output(json=json)
+    out = output_of(printing)
     scheduler = _scheduler(where.lake, where.config, now, out)
     plan = scheduler.plans.report(name)
     upcoming = [due.isoformat() for due in islice(plan.cron.after(scheduler.clock()), _MAX_JOBS)]
     jobs = scheduler.job_store.jobs(name)[-_MAX_JOBS:]
-    if json:
+    if out.format == "json":
         tries = [{**_row(job), "tries": [_attempt(attempt) for attempt in job.tries]} for job in jobs]
         _print(scheduler, "schedule show", [{"report": name, "next": upcoming, "jobs": tries}])
         return
@@ -200,6 +200,7 @@ def show(
 def history(
     *,
     where: opt.LakeChoice,
+    printing: opt.JsonPrinting,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -207,7 +208,6 @@ def history(
         ),
     ] = None,
     top: opt.Top = None,
-    json: opt.Json = False,
 ) -> None:
     """List the jobs, the newest first: editions, their files, their receivers and what they answered; notices too.
 
@@ -226,13 +226,13 @@ def history(
     from polydoc_analytics.cli.tables import terminal_table
     from polydoc_analytics.config.settings import account_names
 
-    out = output(json=json)
+    out = output_of(printing)
     settings = opt.configured(where.config)
     target = opened_lake(where.lake, settings, out, must_exist=True)
     store = StateStore(target)
     jobs = list(reversed(JobStore(store).jobs(name)))[:top]
     sent = [] if name else list(reversed(notices(store)))[:top]
-    if json:
+    if out.format == "json":
         sections = [{"name": "jobs", "data": [_row(job) for job in jobs]}, {"name": "notices", "data": sent}]
         head = {"schema_version": 1, "report": "schedule history", "lake": target.place.shown}
         print_json(head | {"sections": sections})
