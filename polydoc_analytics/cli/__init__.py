@@ -66,16 +66,23 @@ def run(arguments: list[str]) -> int:
         return _run(arguments)
 
 
-def application(arguments: Sequence[str] = ()) -> Any:
-    """Build the application, as click has it: of the command that the arguments begin with, or of all."""
+def application(arguments: Sequence[str] | None = None) -> Any:
+    """Build the application, as click has it: of all commands, or for some arguments.
+
+    Then it has the command that these begin with; where that is none, all of them are listed and none is imported.
+    """
     import typer
 
+    from polydoc_analytics.cli.listed import listed
     from polydoc_analytics.cli.root import MODULES, app
 
-    first = arguments[0] if arguments else ""
-    for name in dict.fromkeys([MODULES[first]] if first in MODULES else MODULES.values()):
+    first = None if arguments is None else "".join(arguments[:1])
+    for name in dict.fromkeys(module for command, module in MODULES.items() if first in (None, command)):
         import_module(f"polydoc_analytics.cli.{name}")  # each puts its commands on the app
-    return typer.main.get_command(app)
+    made: Any = typer.main.get_command(app)
+    if first is not None and first not in MODULES:
+        made.commands = listed(lambda name: application([name]).commands[name])
+    return made
 
 
 def _words_to_complete() -> list[str]:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from polydoc_analytics.cli.flag_values import take_texts_as_they_come
+from polydoc_analytics.cli.listed import COMMANDS, Listed
 from polydoc_analytics.errors import UsageError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -21,24 +22,7 @@ RUNS, TIME, OUTPUT, READING, ENGINE = "Which runs", "Which time", "Output", "Rea
 _TYPE = re.compile(r" <[^>]*>$")
 """Python's name of a type, which click writes behind an argument."""
 _PANELS = (RUNS, TIME, OUTPUT, READING, ENGINE)
-MODULES = {
-    "usage": "usage",
-    "explain": "explain",
-    "outlook": "outlook",
-    "query": "query",
-    "views": "query",
-    "check": "files",
-    "export": "files",
-    "sample": "files",
-    "ingest": "ingest",
-    "doctor": "doctor",
-    "report": "report",
-    "sync": "ingest",
-    "config": "config",
-    "lake": "lake",
-    "alerts": "alerts",
-    "schedule": "schedule",
-}
+MODULES = {name: module for name, (module, _) in COMMANDS.items()}
 """The module of each command, in the order of the help."""
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 1000}
 """Help is as wide as the terminal; click's own limit is 80 columns."""
@@ -106,6 +90,11 @@ class _Group(_Quick, TyperGroup):
         super().__init__(**arguments)
         known = [name for name in MODULES if name in self.commands]
         self.commands = {name: self.commands[name] for name in [*known, *self.commands]}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command that is called; one that is only listed is imported."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found.load() if isinstance(found, Listed) else found, rest
 
 
 app = typer.Typer(

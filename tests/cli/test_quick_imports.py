@@ -10,6 +10,8 @@ import pytest
 from support.paths import SAMPLE
 
 import polydoc_analytics as pda
+from polydoc_analytics.cli import application
+from polydoc_analytics.cli.listed import COMMANDS
 
 _ARRAYS = {"numpy", "pandas", "polars", "pyarrow"}
 _CHECKS = {"hypothesis", "pandera", "pydantic"}
@@ -70,3 +72,30 @@ def test_usage_of_an_export_is_answered_by_duckdb_alone(export: Path, arguments:
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_usage_of_a_lake_is_answered_without_polars(lake: Path, arguments: tuple[str, ...]) -> None:
     assert not _imported("usage", str(lake), *arguments) & {*_CHECKS, "pandas", "polars", "langcodes", "sqlglot"}
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    for arguments in (("--help",), ("--version",)):
+        found = _imported(*arguments)
+        own = [name.split(".")[1:] for name in found if name.startswith("polydoc_analytics.")]
+        assert {name for room, *name in own if room == "cli" for name in name} == {
+            *("flag_values", "listed", "quick_imports", "root", "terminal"),
+        }
+        assert {room for room, *_ in own} <= {"_version", "cli", "errors", "model", "safe_text"}
+        assert not found & {*_ARRAYS, *_CHECKS, "duckdb", "rich"}
+
+
+def test_commands_are_listed_as_they_describe_themselves() -> None:
+    whole, listed = application(), application(["--help"])
+    texts = [one.get_help(one.context_class(one, info_name="polydoc-analytics")) for one in (whole, listed)]
+    assert texts[0] == texts[1]
+    summaries = {name: command.get_short_help_str(1000) for name, command in whole.commands.items()}
+    assert {name: summary for name, (_, summary) in COMMANDS.items()} == summaries
+    assert list(listed.commands) == list(whole.commands)
+
+
+@pytest.mark.parametrize("arguments", [["--", "views", "usage"], ["views", "usage"]])
+def test_a_command_that_is_only_listed_is_imported_when_it_is_called(cli, arguments: list[str]) -> None:
+    done = cli(*arguments)
+    assert (done.code, done.err) == (0, "")
+    assert "failure_rate" in done.out
