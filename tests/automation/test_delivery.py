@@ -25,6 +25,7 @@ from aiosmtpd.smtp import AuthResult
 from support.deliveries import HOOK, NOW, PARCEL, PDF
 from support.deliveries import sending as sending  # a fixture
 from support.receivers import DROP, LATER, NO, OK, SILENT, hook, mailbox
+from support.runs import wire
 
 from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
 from polydoc_analytics.automation.delivery.send import deliveries_to
@@ -558,3 +559,24 @@ def test_a_copy_that_is_refused_holds_up_no_mail_and_is_recorded(sending) -> Non
         one = sending(MAIL.format(port=box.controller.port) + 'cc = ["gone@example.com"]\n').at(0)
     assert (one.state, box.receivers) == ("sent", ["ops@example.com"])
     assert one.tries[0].answer == "250 taken; no copy to gone@example.com: 550"
+
+
+def test_a_picture_of_a_mail_has_no_empty_boxes_for_characters_that_no_font_has(
+    file, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from support.reports import built
+
+    from polydoc_analytics.automation.delivery.pictures import pictures
+    from polydoc_analytics.reports.charts import export
+    from polydoc_analytics.reports.renderers import drawn, fonts
+
+    monkeypatch.setattr(fonts, "_of_the_extra", list)
+    monkeypatch.setattr(export, "as_png", lambda spec, _: json.dumps(spec, ensure_ascii=False).encode())
+    drawn._characters.cache_clear()
+    try:
+        report = built(file([wire("a"), wire("b", account_id="zeta")]), accounts={"acme": "日本 Ωmega"})
+        texts = b" ".join(pictures(report, 9).values()).decode()
+    finally:
+        drawn._characters.cache_clear()
+    assert "U+65E5U+672C Ωmega" in texts
+    assert "日" not in texts

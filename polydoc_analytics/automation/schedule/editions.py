@@ -251,7 +251,7 @@ def _marked(report: Report, number: int, missing_sources: Sequence[str], changes
 
 def _message(report: Report, plan: tables.Report, job: Job, number: int, charts: Mapping[str, str]) -> Message:
     figures = []
-    for figure in (figure for section in report.sections for figure in section.figures):
+    for figure in (figure for section in report.sections if not section.is_empty for figure in section.figures):
         notes = []
         if figure.change and figure.before:
             change, before = figure.change.text, figure.before.text
@@ -273,12 +273,19 @@ def _message(report: Report, plan: tables.Report, job: Job, number: int, charts:
         "report",
         report.title,
         report.period,
-        tuple(filter(None, (report.subtitle, *next((s.text for s in report.sections if s.name == "editions"), ())))),
+        tuple(filter(None, (report.subtitle, *_said(report)))),
         tuple(figures[:_FIGURES]),
         tuple((drawn[name].title, drawn[name].sentence, name) for name in charts if name in drawn),
         data,
         locale=report.words.locale if report.words.language != ENGLISH else "",
     )
+
+
+def _said(report: Report) -> Iterator[str]:
+    """Yield the sentences of a report that a message has too: what changed, and that there is nothing to show."""
+    for section in report.sections:
+        if section.name == "editions" or section.is_empty:
+            yield from section.text
 
 
 def package_of(store: StateStore, job: Job, edition: Edition, document: Document) -> Package:

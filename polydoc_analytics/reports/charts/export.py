@@ -68,5 +68,6 @@ def _alone(draw: Callable[[Any], T]) -> T:
 def _drawer() -> Any:
     import vl_convert
 
-    vl_convert.register_font_directory(str(fonts.files()[0].parent))
+    for folder in (str(fonts.files()[0].parent), *fonts.extra_folders()):
+        vl_convert.register_font_directory(folder)
     return vl_convert

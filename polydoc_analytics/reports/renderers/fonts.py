@@ -75,6 +75,11 @@ def print_files(folders: Iterable[str]) -> list[Path]:
     return [*files(), *given, *_of_the_extra()]
 
 
+def extra_folders() -> tuple[str, ...]:
+    """Return the folders of the fonts of the extra ``[fonts]``; none where it is not installed."""
+    return tuple(dict.fromkeys(str(file.parent) for file in _of_the_extra()))
+
+
 def _of_the_extra() -> list[Path]:
     found = (find_spec(name) for name in EXTRA)
     folders = [Path(spec.origin).parent for spec in found if spec is not None and spec.origin]

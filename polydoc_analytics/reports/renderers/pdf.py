@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -12,9 +11,9 @@ from typing import Any
 
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.reports.charts import export, palette
-from polydoc_analytics.reports.formatting import code_point
 from polydoc_analytics.reports.model import Chart, Report, Section, Theme
 from polydoc_analytics.reports.renderers import fonts
+from polydoc_analytics.reports.renderers.drawn import Drawn, DrawnInCharts
 from polydoc_analytics.reports.renderers.pdf_columns import ROOM, grid
 from polydoc_analytics.reports.renderers.table_rows import (
     Lines,
@@ -40,16 +39,13 @@ _MIN_BESIDE, _MAX_BESIDE = 14, 45
 _BREAK = "\u200b"
 _LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]{17,}")
 """Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
-_MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
-"""Combining marks. In a picture Typst sets one that is not part of a composed character as a glyph without a code
-point, which makes the whole PDF an error."""
 
 
 def render(report: Report) -> bytes:
     """Return the PDF; the same report and the same fonts give the same bytes."""
     import typst
 
-    drawn = _Drawn(report.look.fonts)
+    drawn = Drawn(report.look.fonts)
     content = _breakable(_content(report, drawn))
     logo = report.look.logo
     try:
@@ -75,7 +71,7 @@ def render(report: Report) -> bytes:
 
 def missing_characters(report: Report) -> set[str]:
     """Find the characters of a report that no font has, and that its PDF writes as U+XXXX."""
-    drawn = _Drawn(report.look.fonts)
+    drawn = Drawn(report.look.fonts)
     _content(report, drawn)
     return drawn.missing
 
@@ -89,41 +85,7 @@ def _breakable(part: Any) -> Any:
     return [_breakable(value) for value in part] if isinstance(part, list | tuple) else part
 
 
-class _Drawn:
-    """Replacement of characters that no font has by U+XXXX."""
-
-    def __init__(self, folders: tuple[str, ...]) -> None:
-        self._known = _characters(folders)
-        self.missing: set[str] = set()
-
-    def text(self, text: str) -> str:
-        """Return a text without characters that no font has."""
-        if text.isascii():
-            return text
-        missing = {c for c in text if ord(c) not in self._known and c != "\n"}
-        self.missing |= missing
-        return "".join(code_point(c) if c in missing else c for c in text) if missing else text
-
-    def all(self, part: Any) -> Any:
-        """Return nested values with the replacement in every text."""
-        if isinstance(part, str):
-            return self.text(part)
-        if isinstance(part, Mapping):
-            return {key: self.all(value) for key, value in part.items()}
-        return [self.all(value) for value in part] if isinstance(part, list | tuple) else part
-
-
-class _DrawnInCharts(_Drawn):
-    """The same in pictures, where combining marks are composed with their letters, or written as U+XXXX too."""
-
-    def text(self, text: str) -> str:
-        """Return a text that can stand in a picture."""
-        if text.isascii():
-            return text
-        return _MARK.sub(lambda mark: code_point(mark.group()), super().text(unicodedata.normalize("NFC", text)))
-
-
-def _content(report: Report, drawn: _Drawn) -> Any:
+def _content(report: Report, drawn: Drawn) -> Any:
     """Return all texts and measures of a report; tables are measured as they are drawn."""
     say = report.words.gettext
     content = {
@@ -151,7 +113,7 @@ def _content(report: Report, drawn: _Drawn) -> Any:
     return drawn.all(content)
 
 
-def _section(report: Report, section: Section, drawn: _Drawn) -> dict[str, Any]:
+def _section(report: Report, section: Section, drawn: Drawn) -> dict[str, Any]:
     table, notes = None, list(section.notes)
     if section.table is not None:
         shown = without_empty_marks(lines(report, section.table))
@@ -209,7 +171,7 @@ def _head(report: Report) -> dict[str, Any] | None:
     return {"issuer": head.issuer, "facts": facts, "notice": head.notice}
 
 
-def _table(shown: Lines, drawn: _Drawn) -> dict[str, Any]:
+def _table(shown: Lines, drawn: Drawn) -> dict[str, Any]:
     labels, rows = drawn.all([column.label for column in shown.columns]), drawn.all(shown.rows)
     numbers = [is_number(column) for column in shown.columns]
     return {
@@ -222,7 +184,7 @@ def _table(shown: Lines, drawn: _Drawn) -> dict[str, Any]:
 
 
 def _charts(report: Report, content: Mapping[str, Any]) -> dict[str, str]:
-    drawn = _DrawnInCharts(report.look.fonts)
+    drawn = DrawnInCharts(report.look.fonts)
     rooms = [section["room"] for section in content["sections"]]
     return {
         chart.name: export.as_svg(drawn.all(_printed(chart, report.look, room)))
@@ -257,8 +219,3 @@ def _fonts(folders: tuple[str, ...]) -> Any:
     known = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
     assert fonts.FAMILY in known.families()
     return known
-
-
-@cache
-def _characters(folders: tuple[str, ...]) -> frozenset[int]:
-    return frozenset().union(*(fonts.characters(file) for file in fonts.print_files(folders)))

@@ -1,0 +1,55 @@
+"""Texts as fonts can draw them: characters that none has are written as U+XXXX."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from polydoc_analytics.reports.formatting import code_point
+from polydoc_analytics.reports.renderers import fonts
+
+_MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+"""Combining marks. In a picture Typst sets one that is not part of a composed character as a glyph without a code
+point, which makes the whole PDF an error."""
+
+
+class Drawn:
+    """Replacement of characters that no font has by U+XXXX."""
+
+    def __init__(self, folders: tuple[str, ...]) -> None:
+        self._known = _characters(folders)
+        self.missing: set[str] = set()
+
+    def text(self, text: str) -> str:
+        """Return a text without characters that no font has."""
+        if text.isascii():
+            return text
+        missing = {c for c in text if ord(c) not in self._known and c != "\n"}
+        self.missing |= missing
+        return "".join(code_point(c) if c in missing else c for c in text) if missing else text
+
+    def all(self, part: Any) -> Any:
+        """Return nested values with the replacement in every text."""
+        if isinstance(part, str):
+            return self.text(part)
+        if isinstance(part, Mapping):
+            return {key: self.all(value) for key, value in part.items()}
+        return [self.all(value) for value in part] if isinstance(part, list | tuple) else part
+
+
+class DrawnInCharts(Drawn):
+    """The same in pictures, where combining marks are composed with their letters, or written as U+XXXX too."""
+
+    def text(self, text: str) -> str:
+        """Return a text that can stand in a picture."""
+        if text.isascii():
+            return text
+        return _MARK.sub(lambda mark: code_point(mark.group()), super().text(unicodedata.normalize("NFC", text)))
+
+
+@cache
+def _characters(folders: tuple[str, ...]) -> frozenset[int]:
+    return frozenset().union(*(fonts.characters(file) for file in fonts.print_files(folders)))
