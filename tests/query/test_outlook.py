@@ -74,6 +74,37 @@ def test_a_day_ahead_brings_the_mean_of_its_weekday_over_eight_weeks() -> None:
     assert unknown.days == (4,)  # the mean of the weeks 1 to 7, which are known
 
 
+def test_eight_weeks_are_enough_and_a_weekday_of_which_nothing_is_known_is_not_guessed() -> None:
+    past: list[float | None] = [float(day % 7) for day in range(HISTORY_DAYS)]
+    found = forecast(past, 3)
+    assert found is not None
+    assert found.days == (0, 1, 2)
+    without_thursdays = [None if day % 7 == 3 else value for day, value in enumerate(past)]
+    known = forecast(without_thursdays, 3)
+    assert known is not None
+    assert known.days == (0, 1, 2)
+    assert forecast(without_thursdays, 4) is None
+
+
+def test_an_interval_needs_twice_as_many_errors_as_days_ahead() -> None:
+    """Of n days there are n - 60 errors over five days; ten are needed."""
+    short, long = forecast([100.0] * 69, 5), forecast([100.0] * 70, 5)
+    assert short is not None
+    assert long is not None
+    assert (short.low, short.high) == (None, None)
+    assert (long.low, long.high) == (500, 500)
+
+
+def test_an_error_is_of_days_that_are_known_and_of_something_that_was_expected() -> None:
+    past: list[float | None] = [100.0] * HISTORY_DAYS
+    found = forecast([*past, *(None if day % 5 == 0 else 100.0 for day in range(30))], 1)
+    assert found is not None
+    assert (found.low, found.total, found.high) == (100, 100, 100)
+    nothing = forecast([0.0] * 80, 2)
+    assert nothing is not None
+    assert (nothing.days, nothing.low) == ((0, 0), None)
+
+
 def test_the_interval_is_that_of_the_rules_own_errors() -> None:
     """One day ahead, a steady 100 a day, then 40 days that bring 1 % to 40 % more than the mean of their weekday."""
     past = [100.0] * HISTORY_DAYS

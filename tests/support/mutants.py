@@ -353,9 +353,11 @@ def _is_noticed(subject: Subject, change: tuple[str, str, str]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         changed = _changed(Path(folder), *change)
         tests = [str(path) for name in subject.tests if (path := ROOT / "tests" / name).exists()]
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
+        command += ["-p", "support.without_shrinking", *tests]
         # Without the safe path, -m puts the current folder first, and the tests would import the package unchanged.
-        environ = os.environ | {"PYTHONPATH": str(changed), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        path = os.pathsep.join([str(changed), str(ROOT / "tests")])
+        environ = os.environ | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
         if done.returncode not in (0, 1):
             raise SystemExit(f"{change}: the tests did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
