@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from polydoc_analytics.ingest.masks import Mask, chosen
 from polydoc_analytics.ingest.merge_rule import WINNER_ORDER, winner_key
 from polydoc_analytics.model.schema import INSTANTS, NAMES, arrow_schema
 
@@ -34,7 +35,6 @@ _FEW, _FEW_BYTES = 2_000, 4 * 1024 * 1024
 """Rows that Python decides between in less time than a database takes to start."""
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 class SeenHashes:
@@ -105,8 +105,7 @@ class Merge:
         is_new = is_finished.copy()
         is_new[is_finished] = self._seen.add(hashes[is_finished])
         if not is_new.all():
-            # By Polars, for Arrow looks at an array of NumPy's with numpy.ma, which takes long to import.
-            self._hold(runs.take(pl.Series(np.flatnonzero(~is_new)).to_arrow()))
+            self._hold(chosen(runs, ~is_new))
         return is_new
 
     def _hold(self, rows: pa.Table) -> None:

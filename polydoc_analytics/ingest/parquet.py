@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polydoc_analytics.errors import FULL_OR_FAILED, UsageError, refuse_address, unwritable
 from polydoc_analytics.ingest.manifest import FILE_ROWS, ROW_GROUP_ROWS, Manifest, Part
+from polydoc_analytics.ingest.masks import Mask, chosen, distinct
 from polydoc_analytics.loaders.input_file import MANIFEST
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, NAMES, arrow_schema, described_schema
-
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 LOAD_FIELD = pa.field("load", pa.string(), nullable=False)
 _MOST_OPEN_FILES = 48
@@ -244,23 +242,23 @@ def _by_month(runs: pa.Table, which: Mask) -> Iterator[tuple[str, pa.Table]]:
     """Part some of the runs by the UTC month of created_at, named YYYY-MM."""
     created = runs["created_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
     months = created.astype("datetime64[M]").astype(np.int64)
-    for month in np.unique(months[which]):
+    for month in distinct(months[which]):
         yield _month_name(month), _only(runs, which & (months == month))
 
 
 def _only(runs: pa.Table, which: Mask) -> pa.Table:
     """Return some of the runs; a few of them do not keep all in memory."""
-    chosen = np.flatnonzero(which)
-    if not len(chosen):
+    places = np.flatnonzero(which)
+    if not len(places):
         return runs.slice(0, 0)
-    start, end = int(chosen[0]), int(chosen[-1]) + 1
+    start, end = int(places[0]), int(places[-1]) + 1
     part = runs.slice(start, end - start)
-    is_most = 2 * len(chosen) > runs.num_rows
-    return part if is_most and len(chosen) == len(part) else part.filter(pl.Series(which[start:end]).to_arrow())
+    is_most = 2 * len(places) > runs.num_rows
+    return part if is_most and len(places) == len(part) else chosen(part, which[start:end])
 
 
-def _month_name(month: np.int64) -> str:
-    year, index = divmod(int(month), 12)
+def _month_name(month: int) -> str:
+    year, index = divmod(month, 12)
     return f"{1970 + year:04}-{index + 1:02}"
 
 

@@ -41,7 +41,11 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_loading_imports_neither_pandas_nor_what_pandera_brings_with_it() -> None:
     found = _imported("usage", str(SAMPLE), "--json")
     assert "pandera" in found, "it judges every run"
-    assert not found & {"pandas", "pyspark", "hypothesis"}
+    assert not found & {"pandas", "pyspark", "hypothesis", "numpy.ma"}
+
+
+def test_an_export_is_written_without_pandas_and_masked_arrays(tmp_path: Path) -> None:
+    assert not _imported("export", str(SAMPLE), str(tmp_path / "runs")) & {"pandas", "hypothesis", "numpy.ma"}
 
 
 def test_a_flag_that_takes_a_number_is_still_checked(export: Path) -> None:

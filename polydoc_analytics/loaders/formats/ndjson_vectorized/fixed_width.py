@@ -160,7 +160,9 @@ class _Column:
     def array(self, kind: pa.DataType) -> pa.Array:
         """Return the column."""
         if not self.is_text:
-            return pa.array(np.concatenate(self.values)).view(kind)
+            values = np.concatenate(self.values, dtype=np.int64)
+            # By its buffer, for Arrow looks at an array of NumPy's with numpy.ma, which takes long to import.
+            return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
         if self.fixed is not None:
             offsets = np.arange(self.rows + 1, dtype=np.int32) * np.int32(self.width)
             data: Octets = self.fixed[: self.rows].reshape(-1)

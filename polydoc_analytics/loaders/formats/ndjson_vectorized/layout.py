@@ -331,8 +331,12 @@ def _quotes_pair_up(octets: Octets, starts: Ints, ends: Ints, needed: Ints, fits
 def _array(block: bytes | bytearray, column: Column, parts: list[Any]) -> pa.Array:
     if column.kind != "text":
         known = np.concatenate([part.known for part in parts])
-        values = pa.array(np.concatenate([part.values for part in parts]), mask=None if known.all() else ~known)
-        return values.view(loose_schema().field(column.name).type)
+        values = np.concatenate([part.values for part in parts], dtype=np.int64)
+        bitmap = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+        # By its buffers, for Arrow looks at an array of NumPy's with numpy.ma, which takes long to import.
+        return pa.Array.from_buffers(
+            loose_schema().field(column.name).type, len(values), [bitmap, pa.py_buffer(values)]
+        )
     lengths = np.concatenate([part.lengths for part in parts])
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(np.maximum(lengths, 0), out=offsets[1:])
