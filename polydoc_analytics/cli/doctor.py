@@ -55,7 +55,8 @@ def doctor(
     for name, rows in examined.sections.items():
         if rows:
             print()
-            out.table(pl.DataFrame(rows, infer_schema_length=None), title=name.replace("_", " ").capitalize())
+            title = name.replace("_", " ").capitalize()
+            out.table(pl.DataFrame(rows, infer_schema_length=None), title=title, more="--json")
     print()
     marks = {"good": ("ok   ", ""), "doubt": ("look ", "warning"), "bad": ("BAD  ", "error")}
     for finding in examined.findings:

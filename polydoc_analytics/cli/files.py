@@ -99,7 +99,7 @@ def _print_check(
     tables["Valid, but suspicious"] = rules.filter(pl.col("runs") > 0)
     for at, (title, frame) in enumerate(tables.items()):
         print(end="\n" if at else "")
-        out.table(frame, title=title)
+        out.table(frame, title=title, more="--json")
     if identities is None:
         print(f"\nNo identity is worked out: {overflow}.")
     else:

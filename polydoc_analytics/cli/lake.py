@@ -95,7 +95,7 @@ def diff(
     print_frame(shown(figures), out, f"Changed figures from {_load_text(found.before)} to {_load_text(found.after)}")
     print()
     rows = runs if top else runs.head(_MAX_RUNS)
-    print_frame(shown(rows), out, f"{counted(found.runs.height, 'run')} behind them")
+    print_frame(shown(rows), out, f"{counted(found.runs.height, 'run')} behind them", more="--json")
     if more := found.runs.height - rows.height:
         out.say(f"{counted(more, 'more run')}; --top N or --json have them")
 

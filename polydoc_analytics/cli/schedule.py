@@ -240,7 +240,11 @@ def history(
     built = tables(jobs, sent, {**target.account_names(), **account_names(settings.accounts)})
     parts = [
         terminal_table(
-            pl.DataFrame(rows, infer_schema_length=None), title=title, width=out.width, timezone=settings.timezone
+            pl.DataFrame(rows, infer_schema_length=None),
+            title=title,
+            width=out.width,
+            timezone=settings.timezone,
+            more="--json",
         )
         for title, rows in built.items()
     ]

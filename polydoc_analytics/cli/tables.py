@@ -108,12 +108,14 @@ def table_lines(
     labels: Mapping[str, str] = MappingProxyType({}),
     timezone: str = "UTC",
     is_wrapped: bool = False,
+    more: str = "--json or --csv",
 ) -> list[Line]:
     """Format a frame as a table that fits ``width`` columns, with rows such as "others" and "total" under a rule.
 
     Numbers are grouped by thousands and aligned, rates are in percent, instants are local to ``timezone``, unknown
     values are an en dash. Unless ``columns`` names them, columns are left out where the width does not suffice, and
-    of usage the measures of lesser interest; the title says so. With ``is_wrapped`` long texts go on in further lines.
+    of usage the measures of lesser interest; the title says so, and that the flags ``more`` show them. With
+    ``is_wrapped`` long texts go on in further lines.
     """
     frame = RowTable.of(frame)
     priority = [*keys, *(name for name in _USAGE_PRIORITY if name in frame.columns)]
@@ -123,7 +125,7 @@ def table_lines(
     made = [_column(frame, name, last, name in keys, labels, timezone) for name in names]
     kept = made if columns else _fitting(made, width)
     left_out = len(frame.columns) - len(kept)
-    note = f"  ({left_out} more {noun(left_out, 'column')} with {_more(is_usage)})" if left_out and not columns else ""
+    note = f"  ({left_out} more {noun(left_out, 'column')} with {more})" if left_out and not columns else ""
     kept = kept if is_wrapped else _narrowed(kept, width)
     widths = _wrapped_widths(kept, width) if is_wrapped else [column.width for column in kept]
     rule: Line = [("─" * min(width, sum(widths) + _GAP * (len(kept) - 1)), "")]
@@ -144,10 +146,6 @@ def table_lines(
     if not last and not frame.height:
         lines.append([("no rows", "")])
     return lines
-
-
-def _more(is_usage: bool) -> str:
-    return "--wide, --json or --csv" if is_usage else "--json or --csv"
 
 
 def _wrapped_widths(columns: Sequence[_Column], width: int) -> list[int]:

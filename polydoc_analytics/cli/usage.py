@@ -175,7 +175,9 @@ def _print_usage(db: Database, table: UsageTable, out: Output, look: _Look) -> N
     rows = table.rows if look.is_wide else with_short_accounts(table.rows, db)
     keys = _key_columns(rows, table.keys)
     columns = look.columns or (tuple(rows.columns) if look.is_wide else ())
-    out.table(rows, title=title, keys=keys, last=last, is_usage=True, columns=columns, labels=labels(look.price))
+    more = "--wide, --json or --csv"
+    shown = {"is_usage": True, "columns": columns, "labels": labels(look.price), "more": more}
+    out.table(rows, title=title, keys=keys, last=last, **shown)
 
 
 def _key_columns(rows: RowTable, keys: Sequence[str]) -> list[str]:

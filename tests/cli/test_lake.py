@@ -359,3 +359,13 @@ def test_diff_shows_accounts_by_name_or_the_beginning_of_their_ids(cli, file) ->
     runs = json.loads(cli("lake", "diff", "1", "2", "--json").out)["sections"][1]["data"]
     assert [run["account_id"] for run in runs] == ids
     assert ids[0] in cli("lake", "diff", "1", "2", "--markdown").out
+
+
+def test_a_narrow_table_names_the_flags_that_show_the_rest(cli, file, monkeypatch) -> None:
+    for rows in ([wire("a")], [wire("b")]):
+        pda.Lake("lake").ingest(file(rows))
+    monkeypatch.setenv("COLUMNS", "90")
+    figures, runs = cli("lake", "diff", "1", "2", "--lake", "lake").out.split("\n\n")
+    assert "more column" not in figures
+    assert re.search(r"1 run behind them  \(\d more columns with --json\)", runs)
+    assert "with --json or --csv)" in cli("lake", "history", "--lake", "lake").out
