@@ -417,3 +417,11 @@ def test_the_chart_of_failures_is_of_the_chosen_language(opened) -> None:
     labels = page.locator("#chart-failure_rates .role-axis-label text").all_text_contents()
     assert "French" in labels
     assert "German" not in labels
+
+
+def test_a_page_rounds_as_the_other_formats_do(opened, file) -> None:
+    made = [wire(f"{n}", status="Failed" if n == 0 else "Succeeded", target_language="de") for n in range(16)]
+    page = opened(built(file([*made, wire("other", target_language="fr")]), now=NOW))
+    page.select_option("#language", label="German")
+    settled(page)
+    assert tiles(page)["Failure rate"] == built(file(made), now=NOW).sections[0].figures[1].value.text == "6.2%"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from polydoc_analytics.reports.model import Report
 
-_SCALE = 1.5
+_SCALE = 2.0
+_WIDTH = 460
+"""Pixels: on a phone, where a picture is 340 wide, its texts can still be read."""
 
 
 def pictures(report: Report, max_pictures: int) -> dict[str, bytes]:
@@ -14,7 +16,8 @@ def pictures(report: Report, max_pictures: int) -> dict[str, bytes]:
 
     drawn = DrawnInCharts(())
     charts = [chart for section in report.sections for chart in section.charts][:max_pictures]
-    return {
-        chart.name: export.as_png(drawn.all(palette.branded(chart.spec, report.look.accent, report.look.warm)), _SCALE)
-        for chart in charts
-    }
+    made = {}
+    for chart in charts:
+        spec = drawn.all(palette.branded(chart.spec, report.look.accent, report.look.warm))
+        made[chart.name] = export.as_png(spec | ({"width": _WIDTH} if chart.is_fluid else {}), _SCALE)
+    return made

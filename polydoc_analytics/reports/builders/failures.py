@@ -27,6 +27,9 @@ def failure_chart(context: Context, languages: Sequence[Mapping[str, Any]]) -> C
             "rate": row["failure_rate"],
             "low": row["failure_rate_low"],
             "high": row["failure_rate_high"],
+            "rate_text": context.text(row["failure_rate"], "rate"),
+            "low_text": context.text(row["failure_rate_low"], "rate"),
+            "high_text": context.text(row["failure_rate_high"], "rate"),
             "text": f"{_count(context, row['failed_runs'])} of {_count(context, _finished(row))} failed",
             "small": is_small(row["failure_rate_low"], row["failure_rate_high"]),
         }

@@ -199,9 +199,10 @@ def bars(rows: Rows, *, key: str, measure: str, label: str) -> Spec:
 
 
 def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of finished runs") -> Spec:
-    """Return a point and its 95% interval for each row: label, rate, low, high, text, small (a small sample).
+    """Return a point and its 95% interval for each row: label, rate, low, high, the texts of these, text, small.
 
-    Small samples are hollow; a line marks the overall rate.
+    The texts are rate_text, low_text and high_text, as a tooltip has them; a ``small`` sample is hollow.
+    A line marks the overall rate.
     """
     y = {
         "field": "label",
@@ -217,9 +218,9 @@ def failure_rates(rows: Rows, *, overall: float | None, label: str = "failed of 
     }
     tooltip = [
         {"field": "label", "type": "nominal", "title": "language"},
-        {"field": "rate", "type": "quantitative", "format": ".1%", "title": "failure rate"},
-        {"field": "low", "type": "quantitative", "format": ".1%", "title": "95% from"},
-        {"field": "high", "type": "quantitative", "format": ".1%", "title": "to"},
+        {"field": "rate_text", "type": "nominal", "title": "failure rate"},
+        {"field": "low_text", "type": "nominal", "title": "95% from"},
+        {"field": "high_text", "type": "nominal", "title": "to"},
         {"field": "text", "type": "nominal", "title": "runs"},
     ]
     hollow = {"condition": {"test": "datum.small", "value": PAPER}, "value": WARM}

@@ -3,7 +3,10 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const cube = data.cube, $ = (id) => document.getElementById(id);
   const counts = new Intl.NumberFormat(data.locale);
-  const percents = new Intl.NumberFormat(data.locale, {style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1});
+  // Halves to the even digit, as in the other formats.
+  const percents = new Intl.NumberFormat(data.locale, {
+    style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "halfEven",
+  });
   const days = new Intl.DateTimeFormat(data.dates, {day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
   const months = new Intl.DateTimeFormat(data.dates, {month: "long", year: "numeric", timeZone: "UTC"});
   const signed = (text) => text.replace("-", "\u2212"); // a minus sign, as everywhere else
@@ -154,7 +157,9 @@
     const rated = found.filter(([, , n]) => n).sort((a, b) => b[2] - a[2]).slice(0, MOST);
     return rated.sort((a, b) => b[1] / b[2] - a[1] / a[2] || a[0] - b[0]).map(([at, k, n]) => {
       const [low, high] = wilson(k, n);
-      return {label: cube.languages[at], rate: k / n, low, high, small: high - low > 0.2, text: `${count(k)} of ${count(n)} failed`};
+      const [rate_text, low_text, high_text] = [k / n, low, high].map((share) => percents.format(share));
+      const text = `${count(k)} of ${count(n)} failed`, small = high - low > 0.2;
+      return {label: cube.languages[at], rate: k / n, low, high, rate_text, low_text, high_text, small, text};
     });
   }
   const LIVE = {
