@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from polars.testing import assert_frame_equal
 from support.paths import SAMPLE
+from support.repetitions import slow
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
@@ -26,7 +27,7 @@ CHOICES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=CHOICES)
+@pytest.fixture(params=["everything", "some languages", slow("a month by finish")])
 def choices(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {**CHOICES[request.param], "now": NOW, "accounts": ACCOUNTS}
 
