@@ -34,7 +34,7 @@ _WORKERS = 8
 
 def pytest_configure(config: pytest.Config) -> None:
     """Note whether the long checks are asked for, before the tests are imported."""
-    Soak.is_on = config.option.markexpr.startswith("slow")
+    Soak.is_on = Soak.is_on or config.option.markexpr.startswith("slow")
 
 
 @pytest.hookimpl(optionalhook=True)
