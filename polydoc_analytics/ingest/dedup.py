@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _SPILL_BYTES = 64 * 1024 * 1024
 _MAX_LOAD = 0.75
 _FIRST_SLOTS = 1 << 21
+_FEW_SLOTS = 1 << 16
+"""Enough for a load of few runs, for which the memory of many slots takes up to 30 ms to get."""
 _SLOTS_AT_ONCE = 1 << 17
 _RESOLVED_AT_ONCE = 200_000
 _FEW, _FEW_BYTES = 2_000, 4 * 1024 * 1024
@@ -45,11 +47,14 @@ class SeenHashes:
     """
 
     def __init__(self) -> None:
-        self._slots: Hashes = np.zeros(_FIRST_SLOTS, np.uint64)
+        self._slots: Hashes = np.zeros(0, np.uint64)
         self._count = 0
 
     def add(self, hashes: Hashes) -> Mask:
         """Add hashes; return a mask of the new ones, of which equal ones in the array count once."""
+        if not len(self._slots):
+            has_few = len(hashes) < _FEW_SLOTS // 2
+            self._slots = np.zeros(min(_FIRST_SLOTS, _FEW_SLOTS) if has_few else _FIRST_SLOTS, np.uint64)
         while (self._count + len(hashes)) > _MAX_LOAD * len(self._slots):
             self._grow()
         order = np.argsort(hashes)
