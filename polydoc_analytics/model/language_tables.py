@@ -24,8 +24,8 @@ _MAX_SEARCHES = 64
 class KeyedTable:
     """Values by key: searched as a text at first, which is quicker for a few keys, then as a dictionary."""
 
-    def __init__(self, text: str) -> None:
-        self._text = f"\n{text}\n".encode()
+    def __init__(self, text: bytes) -> None:
+        self._text = b"\n%b\n" % text
         self._lookups = 0
         self._values: dict[str, str] | None = None
 
@@ -60,7 +60,7 @@ class KeyedTable:
 @lru_cache(maxsize=len(TABLES))
 def table(name: str) -> KeyedTable:
     """Read one of TABLES, once; names are keys in the form of ``name_key``."""
-    return KeyedTable(gzip.decompress((FOLDER / f"{name}.tsv.gz").read_bytes()).decode("utf-8"))
+    return KeyedTable(gzip.decompress((FOLDER / f"{name}.tsv.gz").read_bytes()))
 
 
 def name_key(name: str) -> str:

@@ -27,7 +27,7 @@ def test_a_table_is_what_it_was_made_from(name: str) -> None:
 def test_a_key_is_found_whether_it_is_searched_for_or_looked_up(name: str) -> None:
     made = MADE[name]
     keys = [*list(made)[:: len(made) // 40 + 1], *list(made)[-2:], "no such", "", "\n", "a\tb", "\ud800"]
-    searched, looked_up = KeyedTable("\n".join(map("\t".join, made.items()))), table(name)
+    searched, looked_up = KeyedTable("\n".join(map("\t".join, made.items())).encode()), table(name)
     for _ in range(100):
         looked_up.get("no such")
     for key in keys:
