@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from datetime import UTC
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.paths import SHARED
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -20,6 +22,7 @@ from polydoc_analytics.loaders import run_parser as judge
 from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import ndjson as reader
 from polydoc_analytics.loaders.formats.ndjson_vectorized import fixed_width, layout
+from polydoc_analytics.loaders.validation import validate_together
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, NAMES
 
 texts = st.one_of(
@@ -211,6 +214,128 @@ def test_one_byte_that_is_wrong_takes_a_line_out_of_the_shape_unless_it_is_right
         assert [value for value, name in zip(row, NAMES, strict=True) if name not in refused] == [
             fields[name] for name in NAMES if name not in refused
         ]
+
+
+Outcome = tuple[list[str], dict[int, str]]
+
+
+def outcome_of(made: list[bytes]) -> Outcome:
+    """The runs that a block of lines gives, and by its number (from 0) why a line is rejected."""
+    batches = reader.read_block(b"\n".join(made) + b"\n", "x", 0, False)
+    validate_together(batches)
+    runs: list[str] = []
+    for batch in batches:
+        frame = pl.DataFrame(batch.runs).with_columns(pl.col(name).dt.epoch("us") for name in INSTANTS)
+        runs += map(str, frame.rows())
+    return sorted(runs), {row.line: row.reason for batch in batches for row in batch.rejected}
+
+
+def judged_alone(made: list[bytes]) -> Outcome:
+    """The same, each line by the exact judge."""
+    runs, reasons = [], {}
+    for number, line in enumerate(made):
+        if not line.strip(b" \t\r"):
+            continue
+        try:
+            fields, refused = judge.run_fields(line)
+        except judge.Refusal as refusal:
+            reasons[number] = str(refusal)
+            continue
+        if refused:
+            reasons[number] = "; ".join(f"{name}: {refused[name]}" for name in NAMES if name in refused)
+        else:
+            runs.append(str(tuple(fields[name] for name in NAMES)))
+    return sorted(runs), reasons
+
+
+def test_any_byte_that_is_changed_gives_what_the_judge_says() -> None:
+    line = of_one_shape(3)[2]
+    others = [bytes([byte]) for byte in b'"\\{}[],: \t\x00\x010159-+.eETZnx\xff'] + [
+        b"",
+        b'""',
+        b'",',
+        b"00",
+        b"\xc3\xa9",
+    ]
+    changed = [line[:at] + other + line[at + 1 :] for at in range(len(line)) for other in others]
+    assert outcome_of(of_one_shape(40) + changed) == judged_alone(of_one_shape(40) + changed)
+
+
+def forms_of_the_oracle() -> tuple[list[bytes], list[bytes]]:
+    """The lines of the oracle, and those of them that show a layout, one of each."""
+    lines = (SHARED / "oracle" / "cases.ndjson").read_bytes().removesuffix(b"\n").split(b"\n")
+    layouts: dict[object, bytes] = {}
+    for line in lines:
+        if fields := layout.learn(line):
+            layouts.setdefault(tuple((f.literal, f.guess, f.form and f.form.length) for f in fields), line)
+    return lines, list(layouts.values())
+
+
+def check_each_as_the_form(step: int) -> None:
+    lines, forms = forms_of_the_oracle()
+    runs, reasons = judged_alone(lines)
+    assert len(forms) > 20
+    for line in forms[::step]:
+        form_runs, form_reasons = judged_alone([line])
+        got = outcome_of([line] * 40 + lines)
+        assert got[0] == sorted(runs + form_runs * 40), line
+        wanted = {n: form_reasons[0] for n in range(40) if form_reasons} | {n + 40: r for n, r in reasons.items()}
+        assert got[1] == wanted, line
+
+
+needs_oracle = pytest.mark.skipif(
+    not (SHARED / "oracle").exists(), reason="the oracle of the service's SDK is not beside this checkout"
+)
+
+
+@needs_oracle
+def test_whichever_line_of_the_oracle_shows_the_layout_all_are_read_the_same() -> None:
+    check_each_as_the_form(step=10)
+
+
+@needs_oracle
+@pytest.mark.slow
+def test_all_layouts_of_the_oracle_are_tried() -> None:
+    check_each_as_the_form(step=1)
+
+
+TIMES = (
+    "2026-03-01T10:00:00.123456Z", "2026-03-01T10:00:00.123Z", "2026-03-01T10:00:00Z", "2026-12-31T23:59:59.5+00:00",
+    "2024-02-29T00:00:00.123456+00:00", "0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z",
+)  # fmt: skip
+
+
+def mutated(rng: random.Random, text: str) -> str:
+    characters = list(text)
+    for _ in range(rng.choice([1, 1, 1, 2, 2, 3, 4])):
+        at, one = rng.randrange(len(characters)), rng.choice("0123456789-+:.TZtz 0123456789,/_eU\u0661é")
+        step = rng.randrange(5)
+        if step <= 2:
+            characters[at] = one
+        elif step == 3:
+            del characters[at]
+        else:
+            characters.insert(at, one)
+    return "".join(characters)
+
+
+def check_mutated_times(count: int, seed: int = 5) -> None:
+    rng = random.Random(seed)
+    for text in TIMES:
+        times = [text] * 40 + [mutated(rng, text) for _ in range(count)]
+        rows = [wire(f"{n:06}", created_at=one, finished_at=text) for n, one in enumerate(times)]
+        made = [json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() for row in rows]
+        assert outcome_of(made) == judged_alone(made)
+
+
+def test_times_that_are_slightly_wrong_are_judged_exactly() -> None:
+    check_mutated_times(1_000)
+
+
+@pytest.mark.slow
+def test_half_a_million_times_that_are_slightly_wrong_are_judged_exactly() -> None:
+    for seed in range(8):
+        check_mutated_times(9_000, seed)
 
 
 def test_rows_are_judged_first_of_all_without_a_warning_of_what_pandera_imports(tmp_path) -> None:
