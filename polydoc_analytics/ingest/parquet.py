@@ -23,8 +23,12 @@ from polydoc_analytics.ingest.masks import Mask, chosen, distinct
 from polydoc_analytics.loaders.input_file import MANIFEST
 from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, NAMES, arrow_schema, described_schema
 
+Divided = list[tuple[str, pa.Table]]
+"""Runs by the month of their files, YYYY-MM, or _ANY_MONTH."""
+
 LOAD_FIELD = pa.field("load", pa.string(), nullable=False)
 _MOST_OPEN_FILES = 48
+_ANY_MONTH = ""
 
 WRITE_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -60,13 +64,27 @@ class PartWriter:
         self.created_us: tuple[int, int] | None = None
         self.finished_us: tuple[int, int] | None = None
 
-    def write(self, runs: pa.Table, which: Mask | None = None) -> None:
-        """Take runs in, all or some of them; a month's rows are written when they fill a row group.
+    def write(self, runs: pa.Table) -> None:
+        """Take runs in; see ``write_divided``."""
+        self.write_divided(self.divide(runs))
+
+    def divide(self, runs: pa.Table, which: Mask | None = None) -> Divided:
+        """Divide runs, all or some of them, by what goes into files of its own; another thread may write meanwhile."""
+        if which is None:
+            which = np.ones(runs.num_rows, bool)
+        if self._load is not None and runs.num_columns < len(self._schema):
+            runs = runs.append_column(LOAD_FIELD, pa.repeat(pa.scalar(self._load), runs.num_rows))
+        if self._load is not None or self._joins_few:
+            return [(_ANY_MONTH, _only(runs, which))]
+        return list(_by_month(runs, which))
+
+    def write_divided(self, divided: Divided) -> None:
+        """Take divided runs in; a month's rows are written when they fill a row group.
 
         Raises OSError, with the folder as its file name, where there is no space.
         """
         with self._named():
-            self._write(runs, which)
+            self._write(divided)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -78,12 +96,8 @@ class PartWriter:
                 raise
             raise OSError(error.errno, os.strerror(error.errno), str(self._folder)) from None
 
-    def _write(self, runs: pa.Table, which: Mask | None) -> None:
-        if which is None:
-            which = np.ones(runs.num_rows, bool)
-        if self._load is not None and runs.num_columns < len(self._schema):
-            runs = runs.append_column(LOAD_FIELD, pa.repeat(pa.scalar(self._load), runs.num_rows))
-        for month, rows in self._parted(runs, which):
+    def _write(self, divided: Divided) -> None:
+        for month, rows in self._parted(divided):
             if not rows.num_rows:
                 continue
             self.languages.update(pc.unique(rows["target_language"]).to_pylist())
@@ -96,17 +110,21 @@ class PartWriter:
         while sum(self._held_rows.values()) > 8 * ROW_GROUP_ROWS:
             self._flush(max(self._held_rows, key=lambda month: self._held_rows[month]))
 
-    def _parted(self, runs: pa.Table, which: Mask) -> Iterator[tuple[str, pa.Table]]:
-        """Part runs by what goes into files of its own: a month, or nothing."""
-        if self._load is None and self._joins_few and self.held_rows + runs.num_rows > ROW_GROUP_ROWS:
-            self._joins_few = False
-            self._held_rows.pop("", None)
-            for table in self._held.pop("", []):
-                yield from _by_month(table, np.ones(table.num_rows, bool))
-        if self._load is not None or self._joins_few:
-            yield "", _only(runs, which)
-        else:
-            yield from _by_month(runs, which)
+    def _parted(self, divided: Divided) -> Iterator[tuple[str, pa.Table]]:
+        """Part by month what was to be joined, once there is more than that."""
+        for month, rows in divided:
+            if month != _ANY_MONTH or self._load is not None:
+                yield month, rows
+                continue
+            if self._joins_few and self.held_rows + rows.num_rows > ROW_GROUP_ROWS:
+                self._joins_few = False
+                self._held_rows.pop(_ANY_MONTH, None)
+                for table in self._held.pop(_ANY_MONTH, []):
+                    yield from _by_month(table)
+            if self._joins_few:
+                yield _ANY_MONTH, rows
+            else:
+                yield from _by_month(rows)
 
     @property
     def are_all_held(self) -> bool:
@@ -161,7 +179,7 @@ class PartWriter:
         self._parts += 1
         if self._load is not None:
             return f"part-{self._load}-{number}.parquet"
-        if not month:
+        if month == _ANY_MONTH:
             return f"part-{number}.parquet"
         folder = f"created_month={month}"
         (self._folder / folder).mkdir(exist_ok=True)
@@ -238,8 +256,10 @@ def _wider(seen: tuple[int, int] | None, instants: pa.ChunkedArray) -> tuple[int
     return (low, high) if seen is None else (min(low, seen[0]), max(high, seen[1]))
 
 
-def _by_month(runs: pa.Table, which: Mask) -> Iterator[tuple[str, pa.Table]]:
-    """Part some of the runs by the UTC month of created_at, named YYYY-MM."""
+def _by_month(runs: pa.Table, which: Mask | None = None) -> Iterator[tuple[str, pa.Table]]:
+    """Part runs, all or some of them, by the UTC month of created_at, named YYYY-MM."""
+    if which is None:
+        which = np.ones(runs.num_rows, bool)
     created = runs["created_at"].cast(pa.int64()).to_numpy().view("datetime64[us]")
     months = created.astype("datetime64[M]").astype(np.int64)
     for month in distinct(months[which]):

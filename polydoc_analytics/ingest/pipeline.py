@@ -73,10 +73,10 @@ def stage(
     parts = PartWriter(folder, load=load, joins_few=joins_few)
     read = refused = 0
     try:
-        # Merging and writing have a thread each, so that reading, the longest of the three, waits for neither.
+        # Merging and writing have a thread each, so that reading waits for neither.
         with (
-            in_background(parts.write) as write,
-            in_background(lambda runs: write(runs, merge.add(runs)), max_waiting=0) as merge_and_write,
+            in_background(parts.write_divided) as write,
+            in_background(lambda runs: write(parts.divide(runs, merge.add(runs))), max_waiting=0) as merge_and_write,
         ):
             for group in validate_batches(read_batches(readable, options, work)):
                 read += group.read
