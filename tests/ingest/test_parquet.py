@@ -105,6 +105,19 @@ def test_few_runs_of_many_months_are_joined_and_more_than_a_row_group_are_not(
     assert (manifest.created_us, manifest.rows) == ((DAY, 9 * 31 * DAY + 7), 13)
 
 
+def test_runs_divided_while_few_were_known_are_parted_when_they_are_written_among_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 3)
+    parts = PartWriter(tmp_path, joins_few=True)
+    first, second = (parts.divide(runs(month, 31 * DAY + month)) for month in (1, 2))
+    parts.write(runs(3, 4, 5, 6))
+    parts.write_divided(first)
+    parts.write_divided(second)
+    found = {part.path.split("/")[0]: part.rows for part in parts.manifest({}).parts}
+    assert found == {"created_month=1970-01": 6, "created_month=1970-02": 2}
+
+
 @pytest.mark.parametrize("joins_few", [False, True])
 def test_runs_that_are_held_are_found_and_let_go_by_their_ids(tmp_path: Path, joins_few: bool) -> None:
     parts = PartWriter(tmp_path, joins_few=joins_few)
