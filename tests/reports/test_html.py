@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.paths import SAMPLE
 from support.repetitions import slow
-from support.reports import HOSTILE, NOW, built, many_accounts
+from support.reports import HOSTILE, NOW, built, many_accounts, squeezed
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -425,3 +425,33 @@ def test_a_page_rounds_as_the_other_formats_do(opened, file) -> None:
     page.select_option("#language", label="German")
     settled(page)
     assert tiles(page)["Failure rate"] == built(file(made), now=NOW).sections[0].figures[1].value.text == "6.2%"
+
+
+@pytest.mark.parametrize("kind", ["overview", "statement"])
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_printing_cuts_nothing(opened, tmp_path: Path, kind: str, paper: str) -> None:
+    import pypdf
+
+    from polydoc_analytics.reports.renderers.pdf_columns import points
+
+    page = opened(built(SAMPLE, kind, **LISBON, **({"account": ACCOUNT} if kind == "statement" else {})))
+    page.emulate_media(media="print")
+    texts = page.evaluate(
+        """() => [...document.querySelectorAll("h1, h2, p, td, th, figcaption, dt, dd")]
+          .filter((one) => one.checkVisibility()).map((one) => one.innerText)"""
+    )
+    page.pdf(path=tmp_path / "printed.pdf", format=paper)
+    letters, edges = [], []
+    for sheet in pypdf.PdfReader(tmp_path / "printed.pdf").pages:
+
+        def take(text: str, cm: Any, tm: Any, _: Any, size: float) -> None:
+            if text.strip():
+                scale = abs(tm[0] * cm[0]) or abs(tm[1] * cm[1])
+                edges.append(tm[4] * cm[0] + tm[5] * cm[2] + cm[4] + points(text.strip(), size * scale, False))
+
+        letters.append(sheet.extract_text(visitor_text=take))
+        assert max(edges) < float(sheet.mediabox.width) - 25
+    printed = squeezed("".join(letters))
+    missing = [text for text in texts if text.strip() and squeezed(text) not in printed]
+    assert len(texts) > 200
+    assert not missing

@@ -14,7 +14,7 @@ from polydoc_analytics.reports.charts import export, palette
 from polydoc_analytics.reports.model import Chart, Report, Section, Theme
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.drawn import Drawn, DrawnInCharts
-from polydoc_analytics.reports.renderers.pdf_columns import ROOM, grid
+from polydoc_analytics.reports.renderers.pdf_columns import MAX_GAP, ROOM, grid
 from polydoc_analytics.reports.renderers.table_rows import (
     Lines,
     figure_lines,
@@ -32,6 +32,8 @@ _PACKED = 0.8
 _BESIDE = 340.0
 """Points that the table beside a chart is wide at most."""
 _BETWEEN = 16.0
+_MIN_GAP = 6.0
+"""Points between the columns of a table that is to stand beside a chart, at least."""
 _AXIS = 50
 """Pixels beside a narrow chart's bars, for its labels."""
 _MIN_BESIDE, _MAX_BESIDE = 14, 45
@@ -119,6 +121,9 @@ def _section(report: Report, section: Section, drawn: Drawn) -> dict[str, Any]:
         shown = without_empty_marks(lines(report, section.table))
         notes += [shown.note, small_sample_note(shown.columns)]
         table = _table(shown, drawn)
+        if _is_over_time(section) and table["width"] > _BESIDE and _is_as_high(table):
+            closer = _table(shown, drawn, _MIN_GAP)
+            table = closer if 0 < closer["width"] <= _BESIDE else table
     figures = figure_lines(report, section)
     arranged = _arranged(section, table)
     return {
@@ -148,14 +153,22 @@ def _arranged(section: Section, table: Mapping[str, Any] | None) -> dict[str, An
 
     ``room`` is the width of a chart, in points.
     """
-    are_over_time = bool(section.charts) and all(chart.name.endswith("_over_time") for chart in section.charts)
-    if not are_over_time or len(section.charts) > 2:
+    if not _is_over_time(section):
         return {"layout": "", "room": ROOM}
-    if table and 0 < table["width"] <= _BESIDE and _MIN_BESIDE <= len(table["rows"]) <= _MAX_BESIDE:
+    if table and 0 < table["width"] <= _BESIDE and _is_as_high(table):
         return {"layout": "beside", "room": ROOM - table["width"] - _BETWEEN}
     if len(section.charts) == 2:
         return {"layout": "pairs", "room": (ROOM - _BETWEEN) / 2}
     return {"layout": "", "room": ROOM}
+
+
+def _is_over_time(section: Section) -> bool:
+    """Check whether a section has one or two charts over time, and no other."""
+    return 0 < len(section.charts) <= 2 and all(chart.name.endswith("_over_time") for chart in section.charts)
+
+
+def _is_as_high(table: Mapping[str, Any]) -> bool:
+    return _MIN_BESIDE <= len(table["rows"]) <= _MAX_BESIDE
 
 
 def author(report: Report) -> str:
@@ -171,11 +184,11 @@ def _head(report: Report) -> dict[str, Any] | None:
     return {"issuer": head.issuer, "facts": facts, "notice": head.notice}
 
 
-def _table(shown: Lines, drawn: Drawn) -> dict[str, Any]:
+def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, Any]:
     labels, rows = drawn.all([column.label for column in shown.columns]), drawn.all(shown.rows)
     numbers = [is_number(column) for column in shown.columns]
     return {
-        **grid(labels, rows, numbers, shown.sums),
+        **grid(labels, rows, numbers, shown.sums, max_gap),
         "labels": labels,
         "numbers": numbers,
         "rows": rows,

@@ -19,7 +19,7 @@ from polydoc_analytics.reports.renderers import fonts
 ROOM = 493.2
 """Points between the margins of the page: A4 less 18 mm on either side."""
 _ABOVE = 3.0
-_MAX_GAP = 12.0
+MAX_GAP = 12.0
 _LONG = 24
 _SIZES = (8.4, 8.0, 7.6, 7.2, 6.7, 6.3)
 _MAX_ON_ONE_LINE = 40
@@ -27,13 +27,20 @@ _UNIT = 0.001
 """Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
 
 
-def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[bool], sums: int) -> dict[str, Any]:
+def grid(
+    labels: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    numbers: Sequence[bool],
+    sums: int,
+    max_gap: float = MAX_GAP,
+) -> dict[str, Any]:
     """Return the measures, in points, of a table whose last ``sums`` rows are bold.
 
     They are the ``size`` of its letters and the room ``above`` and below a line; for each column its ``insets``, left
     and right, its share of the room that the others leave, and else its width; for each row its height; and the
     ``width`` of the whole. A width or a height of 0 is for Typst to find. A table is as wide as its texts, so that
-    figures stand beside what they are of; only where those are too long for the page, columns share what is left.
+    figures stand beside what they are of, ``max_gap`` apart at most; only where the texts are too long for the page,
+    columns share what is left.
     """
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
     gaps = len(labels) - 1
@@ -42,7 +49,7 @@ def grid(labels: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence
     own = [max(column) for column in zip([points(label, size, True) for label in labels], *texts, strict=True)]
     is_fitting = sum(own) + gap * gaps <= ROOM
     if is_fitting and gaps:
-        gap = min(_MAX_GAP, (ROOM - sum(own)) / gaps)
+        gap = min(max_gap, (ROOM - sum(own)) / gaps)
     insets = _insets(numbers, gap)
     measured = [[width + sum(inset) for width, inset in zip(row, insets, strict=True)] for row in texts]
     widths = [width + sum(inset) for width, inset in zip(own, insets, strict=True)]
