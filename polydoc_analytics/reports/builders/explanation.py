@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polydoc_analytics.query.explanation import Explanation
-from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.charts import category_charts, vega_lite
 
 LABELS = {
     "volume": "number of runs",
@@ -35,7 +35,7 @@ def explanation_chart(of: Explanation, count: Callable[[int], str] = "{:,}".form
             rows.append(_row(LABELS[effect], at, at + value, f"{sign}{count(abs(value))}", kind))
             at += value
     rows.append(_row("this period", 0, at, count(at), "total"))
-    return vega_lite.waterfall(rows)
+    return category_charts.waterfall(rows)
 
 
 def _row(label: str, start: int, end: int, text: str, kind: str) -> dict[str, Any]:

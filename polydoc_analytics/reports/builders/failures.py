@@ -8,7 +8,7 @@ from typing import Any
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.reports.builders.context import Context, is_small
 from polydoc_analytics.reports.builders.tables import TOP
-from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.charts import category_charts
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Chart
 
@@ -35,7 +35,7 @@ def failure_chart(context: Context, languages: Sequence[Mapping[str, Any]]) -> C
         }
         for label, row in zip(labels, rated, strict=True)
     ]
-    spec = vega_lite.failure_rates(rows, overall=context.usage["failure_rate"])
+    spec = category_charts.failure_rates(rows, overall=context.usage["failure_rate"])
     about = "The dashed line is the rate of all runs; hollow dots are small samples."
     title = "Failure rate with its 95% interval, by language"
     return Chart("failure_rates", title, f"{worst(context, rated)} {about}", spec, live="failures")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from polydoc_analytics.reports.builders.context import Context, texts
-from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.charts import category_charts
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Chart
 
@@ -28,5 +28,5 @@ def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> 
     ]
     (account, language), most = max(grid.items(), key=lambda cell: cell[1])
     about = f"The busiest pair is {lines[account]} into {columns[language]}, with {context.counted(most, 'run')}."
-    spec = vega_lite.heat_map(cells, columns=list(columns.values()), lines=list(lines.values()), label="runs")
+    spec = category_charts.heat_map(cells, columns=list(columns.values()), lines=list(lines.values()), label="runs")
     return [Chart("languages_by_account", "Runs by account and language", about, spec)]

@@ -9,7 +9,7 @@ from polydoc_analytics.reports.builders.durations import duration_chart, ranges
 from polydoc_analytics.reports.builders.overview import failures_section, multiples, ranking_chart
 from polydoc_analytics.reports.builders.tables import TOP, keys, ranked, table_row
 from polydoc_analytics.reports.builders.time_series import by_period, span, suitable
-from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.charts import category_charts
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Chart, Column, Report, Section, Table
 
@@ -68,7 +68,9 @@ def _durations(context: Context, by_runs: list[dict[str, Any]]) -> Section:
     slowest, fastest = (context.text(row["p50"], "seconds") for row in (slow, fast))
     about = f"Among the languages with most runs {slow['label']} is slowest by the median, {slowest} s"
     about += f"; {fast['label']} is fastest, {fastest} s." if len(drawn) > 1 else "."
-    chart = Chart("duration_ranges", "Median and 95th percentile, by language", about, vega_lite.duration_ranges(drawn))
+    chart = Chart(
+        "duration_ranges", "Median and 95th percentile, by language", about, category_charts.duration_ranges(drawn)
+    )
     table = Table(columns, rows, 40, None, total, "languages")
     return Section("durations", "Durations", charts=(duration_chart(context), chart), table=table)
 
@@ -105,6 +107,6 @@ def _expansion(context: Context, by_runs: list[dict[str, Any]]) -> Section:
     ]
     about = f"Text grows most in {labels[0]} ({bars[0]['text']} tokens out for each token in)"
     about += f" and least in {labels[-1]} ({bars[-1]['text']})." if len(bars) > 1 else "."
-    spec = vega_lite.bars(bars, key="language", measure="expansion", label="output ÷ input")
+    spec = category_charts.bars(bars, key="language", measure="expansion", label="output ÷ input")
     chart = Chart("expansion", "Expansion ratio of the languages with most runs", about, spec)
     return Section("expansion", "Expansion and price", (text,), charts=(chart,), table=table)

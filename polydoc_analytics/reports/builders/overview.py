@@ -18,7 +18,7 @@ from polydoc_analytics.reports.builders.questions import outlook_section, reques
 from polydoc_analytics.reports.builders.tables import TOP, measures, plain, ranked
 from polydoc_analytics.reports.builders.time_series import by_period, period_table, span, suitable, time_charts
 from polydoc_analytics.reports.builders.top_changes import changes
-from polydoc_analytics.reports.charts import vega_lite
+from polydoc_analytics.reports.charts import category_charts, vega_lite
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Chart, Column, Figure, Report, Section, SheetChart, Table
 
@@ -169,7 +169,7 @@ def ranking_chart(context: Context, table: Table, key: str) -> Chart:
         f"runs_by_{key}",
         f"Runs by {key}",
         _share(context, runs, labels, key) + ("" if others or not table.others else _unseen(context, runs, table, key)),
-        vega_lite.bars(rows, key=key, measure="runs", label="runs"),
+        category_charts.bars(rows, key=key, measure="runs", label="runs"),
         live=key,
         sheet=SheetChart("bar", table.columns[0].name, ("runs",)),
     )
