@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from polydoc_analytics.errors import SourceError, UsageError, first_line, nearest, refuse_blank
-from polydoc_analytics.loaders import https, object_store
+from polydoc_analytics.loaders import object_store
 from polydoc_analytics.loaders.input_file import (
     BY_SUFFIX,
     FORMATS,
@@ -24,7 +24,8 @@ from polydoc_analytics.loaders.input_file import (
 from polydoc_analytics.loaders.recognition import PassedOver, recognised
 from polydoc_analytics.safe_text import display_address, on_one_line
 
-_SCHEMES = (*object_store.SCHEMES, *https.SCHEMES, "file")
+_HTTP_SCHEMES = ("http", "https")
+_SCHEMES = (*object_store.SCHEMES, *_HTTP_SCHEMES, "file")
 _MAX_NAMED = 20
 _SEPARATORS = re.escape(os.sep + (os.altsep or ""))
 _ANY_FOLDERS = re.compile(rf"(?:^|(?<=[{_SEPARATORS}]))\*\*(?:[{_SEPARATORS}]+|$)")
@@ -241,8 +242,10 @@ def _remote(url: str) -> Files:
     scheme, _, rest = url.partition("://")
     if scheme == "file":
         return _local(rest.removeprefix("localhost"))
-    if scheme in https.SCHEMES:
-        return Files((Input(display_address(url), url, format_of(urlsplit(url).path), remote=https.HttpFile(url)),))
+    if scheme in _HTTP_SCHEMES:
+        from polydoc_analytics.loaders.https import HttpFile
+
+        return Files((Input(display_address(url), url, format_of(urlsplit(url).path), remote=HttpFile(url)),))
     if scheme not in object_store.SCHEMES:
         raise SourceError(f"{display_address(url)}: unknown scheme {scheme}://; expected {', '.join(_SCHEMES)}")
     try:

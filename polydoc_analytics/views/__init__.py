@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.sql_template import fill, with_partials
@@ -112,7 +112,8 @@ def parse_header(text: str, name: str) -> tuple[str, str, dict[str, str], str]:
 
 
 def _read(name: str) -> str:
-    return resources.files(__name__).joinpath(f"{name}.sql").read_text("utf-8")
+    # By its path, for importlib.resources imports what opens archives.
+    return (Path(__file__).parent / f"{name}.sql").read_text("utf-8")
 
 
 def _single(name: str) -> View:
