@@ -455,3 +455,30 @@ def test_printing_cuts_nothing(opened, tmp_path: Path, kind: str, paper: str) ->
     missing = [text for text in texts if text.strip() and squeezed(text) not in printed]
     assert len(texts) > 200
     assert not missing
+
+
+def test_the_filters_work_by_the_keyboard_alone(opened) -> None:
+    page = opened(built(SAMPLE, **LISBON))
+    whole = tiles(page)
+    page.focus("#account")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "language"
+    page.keyboard.press("G")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.locator("#language option:checked").inner_text() == "German"
+    assert {name: tiles(page)[name] for name in expected()} == expected(language="de")
+    page.focus("#from")
+    page.keyboard.press("Enter")  # no form is sent, nothing is loaded anew
+    assert page.locator("#language option:checked").inner_text() == "German"
+    page.focus("#reset")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert tiles(page) == whole
+    page.locator("#languages .find").fill("ger")
+    assert len(table(page, "languages")) == 1
+    page.keyboard.press("Escape")
+    assert len(table(page, "languages")) == 15
+    page.locator("#languages tr.more button").focus()
+    page.keyboard.press("Enter")
+    assert len(table(page, "languages")) > 15
