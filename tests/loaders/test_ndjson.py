@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Any, BinaryIO, cast
 
+import numpy as np
 import pytest
 from support.runs import wire
 
 from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import ndjson
+from polydoc_analytics.loaders.formats.ndjson_vectorized import fixed_width, layout
 from polydoc_analytics.loaders.validation import validate_together
 
 TEXTS = ("id", "account_id", "status", "target_language", "input_file_id", "output_file_id")
@@ -173,6 +175,12 @@ def fuzzed(seed: int, files: int) -> None:
 
 def test_any_file_is_read_as_the_hard_rules_say() -> None:
     fuzzed(1, 150)
+
+
+def test_any_file_is_read_the_same_without_the_decoders_by_array_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (fixed_width, layout):
+        monkeypatch.setattr(module, "decode", lambda *_: (None, np.empty(0, np.int64)))
+    fuzzed(3, 80)
 
 
 @pytest.mark.slow
