@@ -165,6 +165,35 @@ def test_what_is_unknown_stays_unknown_and_is_said() -> None:
     assert partly.sentence.endswith("the credits of 1 finished run of the period before.")
 
 
+def test_from_a_period_without_runs_everything_is_new() -> None:
+    found = explained(runs(3, NOW))
+    assert (found.before.total, found.difference) == (0, 30)
+    assert found.sentence == "Credits rose by 30: one new account brought 30."
+
+
+def test_causes_of_one_direction_go_by_their_size() -> None:
+    now = [*runs(5, NOW), *runs(2, NOW, account="zeta", language="fr"), *runs(9, NOW, account="new")]
+    assert explained([*BASE, *now]).sentence == "Credits rose by 100 (167 %): one new account brought 90, more runs 10."
+
+
+def test_a_run_in_progress_is_not_said_to_be_unknown() -> None:
+    running = runs(1, NOW, status="Running", credits=None, output_tokens=None)
+    found = explained([*BASE, *runs(4, NOW), *runs(2, NOW, account="zeta", language="fr"), *running])
+    assert found.now.unknown_runs == 0
+    assert found.sentence == "Credits stayed at 60."
+
+
+def test_an_account_one_language_of_which_is_unknown_has_the_sum_of_the_others() -> None:
+    rows = [*BASE, *runs(2, BEFORE, language="fr", credits=None), *runs(4, NOW)]
+    [acme] = explained(rows).by_account.filter(account_id="acme").rows(named=True)
+    assert (acme["before"], acme["now"]) == (40, 40)
+
+
+def test_tokens_are_known_where_either_count_is() -> None:
+    now = [*runs(4, NOW, input_tokens=None, output_tokens=500), *runs(2, NOW, account="zeta", language="fr")]
+    assert moved(explained([*BASE, *now], "total_tokens")) == pytest.approx({"size": -2000})
+
+
 def test_a_period_in_progress_is_compared_with_the_same_days_of_the_one_before() -> None:
     rows = [
         *runs(1, "2026-09-05T00:00:00Z"),

@@ -191,6 +191,33 @@ def test_a_budget_is_used_up_on_the_day_that_reaches_it(tmp_path: Path) -> None:
             db.outlook(budget=budgets)
 
 
+def test_a_budget_that_is_reached_exactly_is_used_up() -> None:
+    with pda.connect(made("2026-11-10"), now="2026-11-11T08:00:00Z") as db:
+        assert db.outlook(budget={"acme": 79}).sentence == "acme used up its budget of 79 on 2026-11-10."
+        assert db.outlook(budget={"acme": 238}).sentence == "No budget is likely to be used up."
+
+
+def test_the_period_before_is_compared_only_where_the_source_has_it_and_it_is_not_nothing() -> None:
+    with pda.connect(made("2026-11-29", first="2026-10-04"), now="2026-11-30T08:00:00Z") as db:
+        [row] = db.outlook().frame.rows(named=True)
+        assert (row["expected"], row["before"], row["change"]) == (237, None, None)
+        assert db.outlook().sentence.endswith("the past is too short for an interval).")
+    rows = [*made("2026-07-31", account="back"), *made("2026-11-10", first="2026-11-01", account="back")]
+    with pda.connect(rows, now="2026-11-11T08:00:00Z") as db:
+        [row] = db.outlook().frame.rows(named=True)
+        assert (row["so_far"], row["before"], row["change"]) == (79, 0, None)
+        assert row["expected"] > 79
+
+
+def test_a_period_that_has_not_begun_and_a_negative_budget_are_refused(file: Any) -> None:
+    budgets = file(b"account_id,credits\nacme,-1\n", "budgets.csv")
+    with pda.connect(made("2026-11-10"), now="2026-11-11T08:00:00Z") as db:
+        with pytest.raises(pda.UsageError, match="not in progress"):
+            db.outlook(period="2026-12")
+        with pytest.raises(pda.UsageError, match=":2: expected an account_id and its credits, a number from 0"):
+            db.outlook(budget=budgets)
+
+
 def test_too_little_history_and_unknown_credits_give_no_number() -> None:
     with pda.connect(made("2026-11-10", first="2026-10-01"), now="2026-11-11T08:00:00Z") as db:
         found = db.outlook()
