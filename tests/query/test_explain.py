@@ -279,6 +279,16 @@ def test_the_largest_remainders_are_rounded_up() -> None:
     assert whole([2.6, -1.6], 1) == [3, -2]
 
 
+def test_whole_effects_sum_to_the_total_also_where_an_effect_has_no_digits_for_it() -> None:
+    assert sum(whole([2.0**60, 1.0], 2**60 + 10)) == 2**60 + 10
+
+
+def test_effects_are_summed_exactly_in_any_order() -> None:
+    parts = [1e16, 1.0, -1e16, 1.0]
+    cells = [Cell(str(at), "de", Amounts(), Amounts(), effects={"volume": part}) for at, part in enumerate(parts)]
+    assert totals(cells, "credits")["volume"] == totals(cells[::-1], "credits")["volume"] == 2
+
+
 def integrated(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
     """The effects of one cell by integration: each factor grows at a steady rate from the one value to the other.
 
