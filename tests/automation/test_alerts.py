@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from support.paths import SAMPLE
+from support.probability import exact
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -19,10 +19,8 @@ from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.alerts.evaluate import CheckResult, check, evaluate, firing
 from polydoc_analytics.automation.alerts.rule_context import AlertContext
 from polydoc_analytics.automation.alerts.rules import evaluate_rule
-from polydoc_analytics.automation.alerts.thresholds import is_beyond, tail
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
-from polydoc_analytics.model.plurals import duration
 
 FRENCH = """
 [[alerts]]
@@ -168,44 +166,6 @@ def by_hand(runs: pl.DataFrame, end: date) -> bool:
     z, p = 1.959963984540054, k / n
     low = (p + z * z / (2 * n) - z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5) / (1 + z * z / n)
     return low > 0.1 and exact(k, n, 0.1) < 0.025
-
-
-def exact(k: int, n: int, p: float) -> float:
-    from math import comb
-
-    return sum(comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1))
-
-
-@pytest.mark.parametrize(("k", "n", "p"), [(0, 5, 0.2), (6, 16, 0.1), (11, 30, 0.2), (7, 100, 0.03), (90, 100, 0.8)])
-def test_the_tail_is_the_sum_of_its_probabilities(k: int, n: int, p: float) -> None:
-    assert tail(k, n, p) == pytest.approx(exact(k, n, p), rel=1e-10)
-
-
-def row_of(failed: int, finished: int) -> dict[str, Any]:
-    """A row of a usage view with so many failures, its interval by Wilson's formula."""
-    z, p, n = 1.959963984540054, failed / finished, finished
-    middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
-    low, high = ((middle + side * half) / (1 + z * z / n) for side in (-1, 1))
-    return {
-        "runs": n,
-        "failed_runs": failed,
-        "succeeded_runs": n - failed,
-        "failure_rate_low": low if failed else 0.0,
-        "failure_rate_high": high if failed < n else 1.0,
-    }
-
-
-@pytest.mark.parametrize("limit", [0.01, 0.03, 0.1, 0.2, 0.5, 0.9])
-@pytest.mark.parametrize("side", ["above", "below"])
-def test_of_windows_whose_true_rate_is_the_limit_fewer_than_one_in_forty_fire(limit: float, side: str) -> None:
-    random = np.random.default_rng(20261031)
-    sizes = random.integers(30, 400, 100_000)
-    failed = random.binomial(sizes, limit)
-    seen, counts = np.unique(np.stack([failed, sizes]), axis=1, return_counts=True)
-    limits: dict[str, Any] = {"above": None, "below": None, "least_runs": 30} | {side: limit}
-    fired = [is_beyond("failure_rate", row_of(int(k), int(n)), **limits) for k, n in seen.T]
-    assert int(counts[fired].sum()) > 0 or (limit, side) in ((0.01, "below"), (0.9, "above"))
-    assert int(counts[fired].sum()) < 2_500
 
 
 def test_a_rate_of_too_few_runs_and_one_that_may_be_chance_say_nothing(lake_of, configured) -> None:
@@ -501,24 +461,6 @@ def test_a_notice_says_whose_figures_it_holds_and_the_subject_what_is_wrong(lake
     assert "acme: credits so far: 130: b" in lines
     assert "b: credits so far: 60: b" in lines
     assert len(lines) == len(set(lines)) + lines.count("") - 1
-
-
-@pytest.mark.parametrize(
-    ("length", "words"),
-    [
-        (timedelta(days=1), "a day"),
-        (timedelta(hours=24), "a day"),
-        (timedelta(hours=36), "36 hours"),
-        (timedelta(hours=1), "an hour"),
-        (timedelta(minutes=90), "90 minutes"),
-        (timedelta(minutes=1), "a minute"),
-        (timedelta(weeks=2), "14 days"),
-        (timedelta(days=1200), "1,200 days"),
-        (timedelta(seconds=30), "30 seconds"),
-    ],
-)
-def test_a_length_of_time_in_words(length: timedelta, words: str) -> None:
-    assert duration(length) == words
 
 
 # Requests, and where the month will end

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 import polydoc_analytics
 from polydoc_analytics.errors import first_line
-from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.model.plurals import counted, duration
 
 
 def test_one_is_one_and_all_else_is_many() -> None:
@@ -38,3 +41,21 @@ def test_no_message_puts_a_counted_thing_into_a_fixed_plural() -> None:
         if not any(one in match for one in known)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(days=1), "a day"),
+        (timedelta(hours=24), "a day"),
+        (timedelta(hours=36), "36 hours"),
+        (timedelta(hours=1), "an hour"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(minutes=1), "a minute"),
+        (timedelta(weeks=2), "14 days"),
+        (timedelta(days=1200), "1,200 days"),
+        (timedelta(seconds=30), "30 seconds"),
+    ],
+)
+def test_a_length_of_time_in_words(length: timedelta, words: str) -> None:
+    assert duration(length) == words

@@ -276,7 +276,7 @@ SUBJECTS = (
     ),
     Subject(
         "thresholds",
-        ("automation/test_alerts.py",),
+        ("automation/test_thresholds.py", "automation/test_alerts.py"),
         (
             (JUDGING, "value > above if above", "value >= above if above"),
             (JUDGING, "else value < below", "else value <= below"),
