@@ -91,7 +91,7 @@ def report(
     from polydoc_analytics.loaders.options import ReadOptions
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
-    from polydoc_analytics.reports.renderers import missing_characters, render
+    from polydoc_analytics.reports.renderers import render
     from polydoc_analytics.reports.write import checked_all, checked_formats, context, hashed, statements, write
 
     out = output_of(printing)
@@ -141,8 +141,8 @@ def report(
                 return paths
             content = replace(build(report_context), reload_s=watch or 0)
         if out_folder == "-":
-            print_bytes(render(content, wanted[0]))
-            _say_missing(missing_characters(content) if wanted == ("pdf",) else set(), out)
+            print_bytes(render(content, wanted[0], missing))
+            _say_missing(missing, out)
             return []
         paths = write(content, wanted, Path(out_folder), missing=missing)
         for path in paths:

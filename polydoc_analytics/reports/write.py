@@ -21,7 +21,7 @@ from polydoc_analytics.model.periods import instant_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.model import Report
-from polydoc_analytics.reports.renderers import missing_characters, render, with_workbook
+from polydoc_analytics.reports.renderers import render, with_workbook
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
@@ -220,11 +220,9 @@ def write(
     takes the characters that no font of a PDF has.
     """
     name, formats = f"{report.kind}_{report.slug}", with_workbook(report, formats)
-    if missing is not None and "pdf" in formats:
-        missing |= missing_characters(report)
 
     def written(form: str) -> Path:
-        return _write(folder / f"{name}.{form}", render(report, form))
+        return _write(folder / f"{name}.{form}", render(report, form, missing))
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

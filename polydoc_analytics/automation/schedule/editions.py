@@ -23,7 +23,7 @@ from polydoc_analytics.reports.filenames import file_name
 from polydoc_analytics.reports.formatting import ENGLISH_LOCALE, display_text
 from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Report, Section
-from polydoc_analytics.reports.renderers import missing_characters, missing_fonts, render, with_workbook
+from polydoc_analytics.reports.renderers import missing_fonts, render, with_workbook
 
 if TYPE_CHECKING:
     from polydoc_analytics.config.choices import DateBasis
@@ -97,9 +97,7 @@ class Maker:
         """Write the edition's files to the store, and return it. What was made before of its number is replaced."""
         edition, missing = self._edition(), set[str]()
         for made in self.documents(edition):
-            edition.documents.append(self._written(made, edition))
-            if "pdf" in self.plan.formats:
-                missing |= missing_characters(made.report)
+            edition.documents.append(self._written(made, edition, missing))
         if missing:
             self.notify(missing_fonts(missing))
         return edition
@@ -171,11 +169,11 @@ class Maker:
             date_basis=self.settings.date_basis,
         )
 
-    def _written(self, draft: Draft, edition: Edition) -> Document:
+    def _written(self, draft: Draft, edition: Edition, missing: set[str]) -> Document:
         store, folder = self.store, edition.folder
         files = {}
         for form in with_workbook(draft.report, self.plan.formats):
-            file = Attachment(f"{draft.stem}.{form}", render(draft.report, form))
+            file = Attachment(f"{draft.stem}.{form}", render(draft.report, form, missing))
             store.write_bytes(f"{folder}/{file.name}", file.content)
             files[file.name] = {"sha256": file.sha256, "bytes": len(file.content)}
         charts = {}

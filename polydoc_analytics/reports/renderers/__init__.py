@@ -17,15 +17,16 @@ _NAMED = 12
 _MODULES = {"html": "html", "pdf": "pdf", "xlsx": "xlsx", "md": "markdown", "json": "json"}
 
 
-def render(report: Report, form: str) -> bytes:
+def render(report: Report, form: str, missing: set[str] | None = None) -> bytes:
     """Return a report in one of FORMATS; the same report gives the same bytes.
 
-    Raises UsageError for an unknown format.
+    ``missing`` takes the characters that no font of a PDF has. Raises UsageError for an unknown format.
     """
     if form not in FORMATS:
         raise UsageError(f"unknown format '{form}'{nearest(form, FORMATS)}; expected {', '.join(FORMATS)}")
     require_extra("reports", "a report")
-    content: bytes = import_module(f"{__name__}.{_MODULES[form]}").render(report)
+    draw = import_module(f"{__name__}.{_MODULES[form]}").render
+    content: bytes = draw(report, missing) if form == "pdf" else draw(report)
     return content
 
 
@@ -34,13 +35,6 @@ def with_workbook(report: Report, formats: Sequence[str]) -> tuple[str, ...]:
     tables = [section.table for section in report.sections if section.table is not None]
     is_needed = any(table.rest and len(table.rows) > table.shown for table in tables)
     return (*formats, "xlsx") if is_needed and "xlsx" not in formats else tuple(formats)
-
-
-def missing_characters(report: Report) -> set[str]:
-    """Find the characters of a report that no font has, and that its PDF writes as U+XXXX."""
-    from polydoc_analytics.reports.renderers import pdf
-
-    return pdf.missing_characters(report)
 
 
 def missing_fonts(missing: set[str]) -> str:

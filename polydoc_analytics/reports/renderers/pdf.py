@@ -43,12 +43,17 @@ _LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\u
 """Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
 
 
-def render(report: Report) -> bytes:
-    """Return the PDF; the same report and the same fonts give the same bytes."""
+def render(report: Report, missing: set[str] | None = None) -> bytes:
+    """Return the PDF; the same report and the same fonts give the same bytes.
+
+    ``missing`` takes the characters that no font has, and that the PDF writes as U+XXXX.
+    """
     import typst
 
     drawn = Drawn(report.look.fonts)
     content = _breakable(_content(report, drawn))
+    if missing is not None:
+        missing |= drawn.missing
     logo = report.look.logo
     try:
         made = typst.compile(
@@ -69,13 +74,6 @@ def render(report: Report) -> bytes:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error.message}") from None
     assert isinstance(made, bytes)
     return made
-
-
-def missing_characters(report: Report) -> set[str]:
-    """Find the characters of a report that no font has, and that its PDF writes as U+XXXX."""
-    drawn = Drawn(report.look.fonts)
-    _content(report, drawn)
-    return drawn.missing
 
 
 def _breakable(part: Any) -> Any:
