@@ -56,7 +56,11 @@ def executed(path: Path, manager: Any) -> dict[str, Any]:
     notebook = nbformat.read(path, as_version=4)
     as_new = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_AS_NEW)])
     for one in (as_new, notebook):
-        NotebookClient(one, km=manager, timeout=120, record_timing=False).execute()
+        client = NotebookClient(one, km=manager, timeout=120, record_timing=False)
+        try:
+            client.execute()
+        finally:
+            client.kc.stop_channels()
     return clean(json.loads(nbformat.writes(notebook)))
 
 
