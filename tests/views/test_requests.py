@@ -77,6 +77,10 @@ CHAINS: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {
         ["S0-30:3", "F5-6:1", "S35-36:1", "S50-51:1"],
         [(2, "S", False, 30, 4, 1, 0, 0), (1, "S", False, 1, 1, 0, 0, 0), (1, "S", False, 1, 1, 0, 0, 0)],
     ),
+    "late success when another is created": (
+        ["S0-10:3", "F5-6:1", "F10-11:1"],
+        [(2, "S", False, 10, 4, 1, 0, 0), (1, "F", False, None, 1, 1, 0, 0)],
+    ),
     # It counts once: not again for the run at 50.
     "late success counts once": (
         ["S0-30:3", "F5-6:1", "F35-36:1", "F50-51:1"],
