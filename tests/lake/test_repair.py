@@ -28,8 +28,11 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.fixture(scope="module")
 def five_loads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("five")
-    for number in range(1, 6):
-        Lake(folder / "lake").ingest(write_load(folder, number))
+    with pytest.MonkeyPatch.context() as patched:
+        # Rows that are held back get a file of their own, so that files of a load outlive the next one.
+        patched.setattr("polydoc_analytics.ingest.dedup._FEW", -1)
+        for number in range(1, 6):
+            Lake(folder / "lake").ingest(write_load(folder, number))
     return folder
 
 
@@ -241,7 +244,12 @@ class TestDataFiles:
             Lake(lake).ingest(write_load(tmp_path, number))
         assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
 
-    def test_a_lake_whose_only_load_is_damaged_keeps_the_rows_of_its_other_files(self, tmp_path: Path) -> None:
+    def test_a_lake_whose_only_load_is_damaged_keeps_the_rows_of_its_other_files(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            "polydoc_analytics.ingest.dedup._FEW", -1
+        )  # rows that are held back get a file of their own
         lake = tmp_path / "lake"
         Lake(lake).ingest(write_load(tmp_path, 1))
         _loaded_file(lake, 1).unlink()
