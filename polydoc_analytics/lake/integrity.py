@@ -18,15 +18,17 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
 _PART = re.compile(r"(?:part|past)-(\d{8}-\d{6}-[0-9a-f]{6})(?:-\d+|-ledger)?(?:-[0-9a-f]{8})?\.parquet(?:#\d+)?")
 _HALF_WRITTEN = re.compile(r"_commit_.*\.tmp|.*#\d+")
 _NEWEST = 3
-"""So many of the newest log entries are read to see that they are whole; what is older was on the disk long ago."""
+"""Log entries that are read to see that they are whole, the newest; of the older, which were on the disk long ago, the
+sizes alone are seen.
+"""
 PINNED = ("runs", "history", "quarantine")
 
 
 def whole_ledger(place: Storage) -> Ledger:
     """Return the ledger of a lake whose newest log entries are whole.
 
-    Raises LakeError where one that the lake needs is empty or cut off, as after a loss of power. What lies beyond the
-    versions that the ledger pins is needed by nobody, and the next writer clears it away.
+    Raises LakeError where one that the lake needs is gone, empty or cut off, as after a loss of power. What lies beyond
+    the versions that the ledger pins is needed by nobody, and the next writer clears it away.
     """
     _raise_if_damaged(place, "loads", None)
     ledger = Ledger(place)
@@ -38,7 +40,8 @@ def whole_ledger(place: Storage) -> Ledger:
 def _raise_if_damaged(place: Storage, table: str, up_to: int | None) -> None:
     for version in damaged_entries(place, table, up_to):
         name = entry_name(table, version)
-        raise LakeError(f"{place.shown}/{name}: is damaged: empty or cut off; {way_back(place)}")
+        what = "is damaged: empty or cut off" if place.exists(name) else "is gone"
+        raise LakeError(f"{place.shown}/{name}: {what}; {way_back(place)}")
 
 
 def raise_if_files_damaged(place: Storage, table: LakeTable, rows: int | None = None) -> None:
@@ -60,11 +63,22 @@ def versions_of(place: Storage, table: str, name: re.Pattern[str] = _ENTRY) -> l
 
 
 def damaged_entries(place: Storage, table: str, up_to: int | None = None) -> list[int]:
-    """Return the versions among the newest log entries of a table, up to one of them, that are not whole."""
+    """Return the versions of a table's log, up to one of them, that are gone or empty, or the newest not whole.
+
+    An entry older than the newest checkpoint is not looked at: nobody reads it.
+    """
     if not place.is_local:  # an object store shows an object when all of it is there
         return []
-    versions = [version for version in versions_of(place, table) if up_to is None or version <= up_to]
-    return [version for version in versions[-_NEWEST:] if not is_whole(place.read(entry_name(table, version)))]
+    files = list(place.files(f"{table}/{LOG}"))
+    sizes = {int(match.group(1)): file.size for file in files if (match := _ENTRY.fullmatch(file.name))}
+    checkpoints = [int(match.group(1)) for file in files if (match := _CHECKPOINT.fullmatch(file.name))]
+    last = max(sizes, default=-1) if up_to is None else up_to
+    since = max((version for version in checkpoints if version <= last), default=-1)
+    return [
+        version
+        for version in range(since + 1, last + 1)
+        if not sizes.get(version) or (version > last - _NEWEST and not is_whole(place.read(entry_name(table, version))))
+    ]
 
 
 def damaged_log(place: Storage, table: str) -> tuple[list[str], int | None]:

@@ -12,6 +12,7 @@ import pytest
 from support.lake_loads import child, command, expected, glimpsed, left_overs, observed, write_load
 from support.repetitions import slow
 
+import polydoc_analytics as pda
 from polydoc_analytics import Lake
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import delta_table
@@ -150,6 +151,24 @@ class TestLogEntries:
         for number in range(2, 7):
             Lake(lake).ingest(write_load(tmp_path, number))
         assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+
+    @pytest.mark.parametrize("damage", ["gone", "empty"])
+    @pytest.mark.parametrize("table", ["loads", "history", "quarantine"])
+    def test_an_older_entry_of_any_table_is_told(self, lake: Path, table: str, damage: str) -> None:
+        as_of = {number: pda.connect(lake, as_of=number).view("usage") for number in (1, 5)}
+        entry = lake / table / "_delta_log" / f"{1:020}.json"
+        entry.unlink() if damage == "gone" else entry.write_bytes(b"")
+        for use in (Lake(lake).snapshot, lambda: Lake(lake).snapshot(1)):
+            with pytest.raises(LakeError) as told:
+                use()
+            _is_one_line_with_the_way_back(str(told.value), f"{table}/_delta_log/{1:020}.json")
+        done = Lake(lake).repair()
+        if table == "loads":  # the files of the ledger say all that its log said
+            assert done.good is not None
+            assert (done.good.number, done.lost) == (5, [])
+            for number, usage in as_of.items():
+                assert pda.connect(lake, as_of=number).view("usage").equals(usage)
+        assert not Lake(lake).damage().is_needed
 
     def test_a_log_that_is_damaged_from_its_start_cannot_be_repaired(self, lake: Path) -> None:
         (lake / "runs" / "_delta_log" / f"{0:020}.json").write_bytes(b"")
