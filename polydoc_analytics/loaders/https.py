@@ -19,7 +19,7 @@ from polydoc_analytics.safe_text import display_address, scrubbed, secrets_of
 if TYPE_CHECKING:
     import httpx
 
-_PIECE_BYTES = 256 * 1024
+_PIECE_BYTES = 1024 * 1024
 _CONNECT_S, _READ_S = 10, 60
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)", re.ASCII)
 

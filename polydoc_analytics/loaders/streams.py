@@ -113,6 +113,16 @@ class Joined:
         self._held = content[size:] if size >= 0 else b""
         return content[:size] if size >= 0 else content
 
+    def readinto(self, buffer: memoryview) -> int:
+        """Take bytes to where they will stay, piece by piece, until there is no more room; fewer at the end."""
+        filled = 0
+        while filled < len(buffer) and (piece := self._held or next(self._pieces, None)) is not None:
+            taken = min(len(piece), len(buffer) - filled)
+            buffer[filled : filled + taken] = piece[:taken] if taken < len(piece) else piece
+            self._held = piece[taken:]
+            filled += taken
+        return filled
+
 
 def decompressed(raw: BinaryIO) -> BinaryIO:
     """Return a stream of what a stream unpacks to; one that is not compressed is returned as it is."""

@@ -216,10 +216,10 @@ def peak(address: str, out: Path) -> int:
 
 @pytest.fixture(scope="module")
 def lines_and_peak(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """A large file of lines on this machine, and the most memory that reading it takes."""
+    """A large file of lines on this machine, and the most memory that reading it takes; it is not always the same."""
     folder = tmp_path_factory.mktemp("large")
     pda.write_sample(folder / "runs.ndjson", runs=300_000)
-    return folder / "runs.ndjson", peak(str(folder / "runs.ndjson"), folder / "local")
+    return folder / "runs.ndjson", max(peak(str(folder / "runs.ndjson"), folder / f"local{turn}") for turn in range(3))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory there")

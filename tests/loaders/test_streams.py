@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +12,12 @@ import pytest
 from polydoc_analytics.loaders.streams import Joined, peek
 
 
-@pytest.mark.parametrize("opened", [io.BytesIO, lambda content: Joined(iter([content[:700], content[700:]]))])
+def joined(*ends: int) -> Callable[[bytes], Joined]:
+    """Make a stream of pieces that end there, the empty ones among them."""
+    return lambda content: Joined(content[start:end] for start, end in pairwise((0, *ends, len(content))))
+
+
+@pytest.mark.parametrize("opened", [io.BytesIO, joined(700), joined(0, 1, 5000, 5000, 9_000)])
 @pytest.mark.parametrize("sizes", [[1], [3, 5000], [4096], [4095, 2, 10_000], [10_000]])
 def test_a_stream_that_was_looked_at_gives_each_byte_once(opened: Any, sizes: list[int]) -> None:
     content = bytes(range(256)) * 40
