@@ -49,6 +49,7 @@ REQUESTS, REQUEST_FACTS, REQUEST_RATES = (
     "views/base/all_request_facts.sql",
     "views/request_rates.sql",
 )
+LATE_SUCCESSES = "from late_neighbours\n    where succeeded_at > next_created_at"
 DECOMPOSITION, EXPLAIN, EXPLANATION = "query/decomposition.py", "query/explain.py", "query/explanation.py"
 FORECAST, OUTLOOK, OUTLOOK_WORDS = "query/forecast.py", "query/outlook_forecast.py", "query/outlook.py"
 PLANNING, LEDGER = "automation/schedule/due.py", "lake/ledger.py"
@@ -160,8 +161,12 @@ SUBJECTS = (
                 "finished_at) end as succeeded_at",
             ),
             (REQUEST_FACTS, "previous_succeeded_at <= created_at", "previous_succeeded_at < created_at"),
-            (REQUEST_FACTS, "where succeeded_at > next_created_at", "where succeeded_at >= next_created_at"),
             (REQUEST_FACTS, "where succeeded_at > next_created_at", "where false"),
+            (REQUEST_FACTS, LATE_SUCCESSES, LATE_SUCCESSES.replace(">", ">=")),
+            (REQUEST_FACTS, LATE_SUCCESSES, "from late_neighbours\n    where false"),
+            (REQUEST_FACTS, "        earlier_successes + 1,", "        1,"),
+            (REQUEST_FACTS, "when nth_run = 1 or previous_succeeded_at is not null then", "when nth_run = 1 then"),
+            (REQUEST_FACTS, "        nth_run,\n        earlier", "        1,\n        earlier"),
             (REQUEST_FACTS, "is_creation, id\n        ) as is_after", "is_creation desc, id\n        ) as is_after"),
             (REQUEST_FACTS, "is_creation, id\n        ) as nth", "is_creation, id desc\n        ) as nth"),
             (REQUEST_FACTS, "is_creation, id\n        ) as is_after", "is_creation, id desc\n        ) as is_after"),

@@ -24,22 +24,46 @@ chained as (
     where hash(account_id, input_file_id, language) in (select place from several)
 ),
 
+-- The id of the file comes first, since it tells kinds apart soonest.
 neighbours as (
     select
         *,
+        row_number() over (
+            partition by input_file_id, language, account_id
+            order by created_at, id
+        ) as nth_run,
+        count(succeeded_at) over (
+            partition by input_file_id, language, account_id
+            order by created_at, id
+            rows between unbounded preceding and 1 preceding
+        ) as earlier_successes,
         lag(succeeded_at) over (
-            partition by account_id, input_file_id, language
+            partition by input_file_id, language, account_id
             order by created_at, id
         ) as previous_succeeded_at,
         lead(created_at) over (
-            partition by account_id, input_file_id, language
+            partition by input_file_id, language, account_id
             order by created_at, id
         ) as next_created_at
     from chained
 ),
 
--- A success that comes after the next run was created starts a request later: it stands between the runs, in the order
--- of instants, and at one instant before the runs that are created then.
+-- Few successes come after the next run of their kind was created. In all other kinds, the run after a success starts
+-- a request, so that successes are counted and nothing more is put in order.
+late as (
+    select distinct hash(account_id, input_file_id, language) as place
+    from neighbours
+    where succeeded_at > next_created_at
+),
+
+late_neighbours as (
+    select *
+    from neighbours
+    where hash(account_id, input_file_id, language) in (select place from late)
+),
+
+-- A success that comes late starts a request later: it stands between the runs, in the order of instants, and at one
+-- instant before the runs that are created then.
 events as (
     select
         created_at as happened_at,
@@ -56,7 +80,7 @@ events as (
         day,
         week,
         month
-    from neighbours
+    from late_neighbours
     union all
     select
         succeeded_at,
@@ -73,7 +97,7 @@ events as (
         day,
         week,
         month
-    from neighbours
+    from late_neighbours
     where succeeded_at > next_created_at
 ),
 
@@ -81,11 +105,11 @@ ordered as (
     select
         *,
         row_number() over (
-            partition by account_id, input_file_id, language
+            partition by input_file_id, language, account_id
             order by happened_at, is_creation, id
         ) as nth,
         lag(is_creation) over (
-            partition by account_id, input_file_id, language
+            partition by input_file_id, language, account_id
             order by happened_at, is_creation, id
         ) as is_after_creation
     from events
@@ -102,21 +126,61 @@ numbered as (
     select
         *,
         sum(is_start) over (
-            partition by account_id, input_file_id, language
+            partition by input_file_id, language, account_id
             order by nth
             rows between unbounded preceding and current row
         ) as request,
         max(case when is_start = 1 then nth end) over (
-            partition by account_id, input_file_id, language
+            partition by input_file_id, language, account_id
             order by nth
             rows between unbounded preceding and current row
         ) as start_nth,
         max(case when is_creation = 1 and status = 'Succeeded' then nth end) over (
-            partition by account_id, input_file_id, language
+            partition by input_file_id, language, account_id
             order by nth
             rows between unbounded preceding and 1 preceding
         ) as earlier_success_nth
     from started
+),
+
+attempted as (
+    select
+        id,
+        account_id,
+        input_file_id,
+        language,
+        status,
+        created_at,
+        succeeded_at,
+        credits,
+        day,
+        week,
+        month,
+        nth,
+        request,
+        is_start,
+        case when status = 'Succeeded' and earlier_success_nth >= start_nth then 1 else 0 end as is_extra
+    from numbered
+    where is_creation = 1
+    union all
+    select
+        id,
+        account_id,
+        input_file_id,
+        language,
+        status,
+        created_at,
+        succeeded_at,
+        credits,
+        day,
+        week,
+        month,
+        nth_run,
+        earlier_successes + 1,
+        case when nth_run = 1 or previous_succeeded_at is not null then 1 else 0 end,
+        0
+    from neighbours
+    where hash(account_id, input_file_id, language) not in (select place from late)
 ),
 
 grouped as (
@@ -140,9 +204,8 @@ grouped as (
         min(succeeded_at) as succeeded_at,
         sum(credits) as credits,
         sum(credits) filter (where status = 'Failed') as failed_credits,
-        sum(credits) filter (where status = 'Succeeded' and earlier_success_nth >= start_nth) as extra_credits
-    from numbered
-    where is_creation = 1
+        sum(credits) filter (where is_extra = 1) as extra_credits
+    from attempted
     group by account_id, language, input_file_id, request
 )
 
