@@ -455,6 +455,24 @@ def test_printing_cuts_nothing(opened, tmp_path: Path, kind: str, paper: str) ->
     missing = [text for text in texts if text.strip() and squeezed(text) not in printed]
     assert len(texts) > 200
     assert not missing
+    if kind == "statement":  # all runs, not only those that are seen before "Show all" is pressed
+        with pda.connect(SAMPLE, **LISBON, account=ACCOUNT) as db:
+            ids = db.sql("select id from runs")["id"].to_list()
+        assert len(ids) > 90
+        assert all(squeezed(one) in printed for one in ids)
+
+
+def test_on_paper_rows_that_nothing_sums_up_are_not_left_out(opened) -> None:
+    page = opened(built(SAMPLE, **LISBON))
+    page.emulate_media(media="print")
+    with pda.connect(SAMPLE, **LISBON) as db:
+        languages = db.view("usage_by_language").height
+    shown = page.locator("#languages tbody tr").filter(visible=True)
+    assert shown.count() == 15  # and the others in one line
+    page.emulate_media(media="screen")
+    page.locator("#languages th button").first.click()
+    page.emulate_media(media="print")
+    assert shown.count() == languages > 15
 
 
 def test_the_filters_work_by_the_keyboard_alone(opened) -> None:

@@ -14,8 +14,9 @@ from support.reports import NOW, as_json, built, everything, figures, page_text,
 from support.runs import wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.reports.renderers import FORMATS
+from polydoc_analytics.reports.renderers import FORMATS, render
 
+SAMPLE_ACCOUNT = "6ee0e0f4-dde6-490a-a281-43896feb4891"
 ACCOUNTS = {f"account-{n:02}-{'xyzw'[n % 4]}": f"Customer No. {n:02} Ltd" for n in range(12)}
 
 
@@ -327,3 +328,47 @@ def test_requests_that_succeeded_more_than_once_are_listed(file) -> None:
     assert row["created_at"] == datetime(2026, 10, 5, 9, tzinfo=UTC)
     once = built(file(made[2:3]), "statement", period="2026-10", account="acme", now=NOW)
     assert "extra_successes" not in [one.name for one in once.sections]
+
+
+def test_a_sum_has_nothing_where_no_text_or_day_can_be_summed(file) -> None:
+    again = [
+        wire(f"{n}", created_at=f"2026-10-05T09:0{n}:00Z", finished_at="2026-10-05T10:00:00Z", input_file_id="file")
+        for n in range(2)
+    ]
+    report = built(file(again), "statement", now=NOW, period="2026-10", account=again[0]["account_id"])
+    total = section(report, "extra_successes").table.total
+    assert total is not None
+    assert total[1] is None
+    made = everything(report)
+    [whole] = [line for line in made["md"].decode().splitlines() if line.startswith("| total") and "–" not in line][-1:]
+    assert [cell.strip() for cell in whole.strip("|").split("|")][:3] == ["total", "", ""]
+    assert sheets(made["xlsx"])["Extra successes"][-1][:3] == ["total", None, None]
+
+
+def test_the_workbook_prints_large_enough_to_be_read() -> None:
+    import openpyxl
+
+    report = built(
+        SAMPLE,
+        "statement",
+        period="2026-10",
+        account=SAMPLE_ACCOUNT,
+        branding={"currency": "EUR", "price_per_credit": "0.0125"},
+    )
+    book = openpyxl.load_workbook(io.BytesIO(everything(report)["xlsx"]))
+    # The list of runs fills its pages; the table of days has room for its note and its chart beside it.
+    assert book["Runs"].print_area == f"'Runs'!$A$1:$M${book['Runs'].max_row + 1}"
+    assert not book["Credits by day"].print_area
+    basis = book["Basis"]
+    amounts = next(row for row in basis.iter_rows() if row[0].value == "Amounts")
+    assert amounts[1].alignment.wrap_text
+    lines = basis.row_dimensions[amounts[1].row].height / 15
+    assert lines * 100 >= len(amounts[1].value) > (lines - 1) * 100
+
+
+def test_a_page_says_a_heading_once_and_has_no_bar_of_sections_for_one() -> None:
+    statement = render(built(SAMPLE, "statement", period="2026-10", account=SAMPLE_ACCOUNT), "html").decode()
+    assert statement.count(">Credits by day</") == 2  # in the bar of sections, and above the chart and its table
+    assert '<div class="bar">' in statement
+    empty = render(built(SAMPLE, "statement", period="2020-10", account=SAMPLE_ACCOUNT), "html").decode()
+    assert ('<div class="bar">' in empty) == ("<nav" in empty)

@@ -43,7 +43,7 @@
   }
   function arrange(table) {
     const kept = in_order(table), is_cut = !table.is_open && kept.length > table.first;
-    for (const {row} of table.rows) row.hidden = true;
+    for (const {row} of table.rows) { row.hidden = true; row.classList.remove("printed"); }
     kept.forEach(({row}, place) => { table.body.append(row); row.hidden = is_cut && place >= table.first; });
     if (table.more) {
       table.more.row.hidden = kept.length <= table.first;
@@ -53,6 +53,9 @@
     }
     const is_plain = is_cut && !table.order && !table.wanted;
     if (table.others) table.others.row.hidden = table.is_filtered ? !table.others.has_runs : !is_plain;
+    // On paper there is no button: rows that no line sums up are printed.
+    const is_summed = table.others && is_plain && !table.is_filtered;
+    kept.forEach(({row}) => row.classList.toggle("printed", row.hidden && !is_summed));
   }
   function sort(table, at) {
     const head = table.heads[at], now = head.getAttribute("aria-sort");

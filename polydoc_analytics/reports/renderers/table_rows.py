@@ -30,13 +30,15 @@ def lines(report: Report, table: Table, max_rows: int | None = None, *, with_who
     shown = table.shown if max_rows is None else max_rows
     last = [row for row in (table.others, table.total) if row is not None]
     raw = (*table.rows[:shown], *last)
-    text = report.words.text
+    first_sum, text = len(raw) - len(last), report.words.text
     rows = tuple(
         tuple(
-            text(str(value) if with_whole_ids and isinstance(value, ShortId) else value, column.kind)
+            ""
+            if place >= first_sum and not is_summed(value, column)
+            else text(str(value) if with_whole_ids and isinstance(value, ShortId) else value, column.kind)
             for value, column in zip(row, table.columns, strict=True)
         )
-        for row in raw
+        for place, row in enumerate(raw)
     )
     note = ""
     if len(table.rows) > shown:
@@ -45,6 +47,11 @@ def lines(report: Report, table: Table, max_rows: int | None = None, *, with_who
             f"The first {shown} of {count} {table.noun}; all of them are in the XLSX and JSON forms of this report."
         )
     return Lines(table.columns, rows, raw, len(last), note)
+
+
+def is_summed(value: Scalar, column: Column) -> bool:
+    """Check whether a cell of a sum is one: a text or day that it lacks is not unknown, there is none to know."""
+    return value is not None or is_number(column)
 
 
 def without_empty_marks(shown: Lines) -> Lines:

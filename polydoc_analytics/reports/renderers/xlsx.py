@@ -16,7 +16,7 @@ from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import UNKNOWN, display_text
 from polydoc_analytics.reports.model import Chart, Column, Head, Kind, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
-from polydoc_analytics.reports.renderers.table_rows import small_sample_note, without_columns
+from polydoc_analytics.reports.renderers.table_rows import is_summed, small_sample_note, without_columns
 
 MAX_ROWS = 1_048_576
 MAX_CHARACTERS = 32_767
@@ -24,6 +24,8 @@ _A4 = 9
 _LARGEST_EXACT = 2**53
 _DIGITS = 15
 _FEW = 5
+_ROWS_OF_PAGE, _PAGE_WIDTH = 45, 150
+_BASIS_WIDTH, _LINE_HEIGHT = 100, 15
 _FORMATS: dict[Kind, str] = {
     "count": "#,##0",
     "rate": "0.0%",
@@ -90,13 +92,15 @@ class _Writer:
         say = self._report.words.gettext
         sheet = self._sheet(say("Basis"))
         sheet.set_column(0, 0, 18)
-        sheet.set_column(1, 1, 110)
+        sheet.set_column(1, 1, _BASIS_WIDTH)
         report = self._report
         for at, (label, text) in enumerate(
             ((say("Report"), report.title), (say("Made for"), report.subtitle or UNKNOWN), *report.facts)
         ):
-            self._write(sheet, at, 0, label, "text")
-            self._write(sheet, at, 1, text, "text")
+            said = display_text(text, MAX_CHARACTERS)
+            sheet.set_row(at, _LINE_HEIGHT * -(-_cells(said) // _BASIS_WIDTH))
+            sheet.write_string(at, 0, label, self._format("wrapped", False))
+            sheet.write_string(at, 1, said, self._format("wrapped", False))
 
     def _summary(self, section: Section) -> None:
         """Write the first sheet of a document that is signed off: its head, and its figures line by line."""
@@ -176,9 +180,15 @@ class _Writer:
             for at, (value, column) in enumerate(zip(row, columns, strict=True)):
                 self._write(sheet, place, at, value, column.kind)
         sheet.autofilter(0, 0, max(len(rows), 1), len(columns) - 1)
+        # Beside a table that fills the page, notes and charts would make its print too small to read.
+        if len(rows) > _ROWS_OF_PAGE or sum(_width(column, rows[:200]) for column in columns) > _PAGE_WIDTH:
+            sheet.print_area(0, 0, len(rows) + 1, len(columns) - 1)
         if with_total and table.total is not None:
             for at, (value, column) in enumerate(zip(table.total, columns, strict=True)):
-                self._write(sheet, len(rows) + 1, at, value, column.kind, is_bold=True)
+                if is_summed(value, column):
+                    self._write(sheet, len(rows) + 1, at, value, column.kind, is_bold=True)
+                else:
+                    sheet.write_blank(len(rows) + 1, at, None, self._format(column.kind, True))
 
     def _notes(self, sheet: Any, section: Section, table: Table) -> None:
         said = [*section.text, *(chart.sentence for chart in section.charts), *section.notes]
@@ -273,6 +283,8 @@ class _Writer:
                 options["align"] = "left"
             elif kind in ("mark", "yes", "note"):
                 options["indent"] = 1
+            elif kind == "wrapped":
+                options |= {"text_wrap": True, "valign": "top"}
             self._formats[key] = self._book.add_format(options)
         return self._formats[key]
 
@@ -323,8 +335,13 @@ def _label(column: Column, columns: tuple[Column, ...]) -> str:
     return label if sum(one.label == column.label for one in columns) == 1 else column.name
 
 
+def _cells(text: str) -> int:
+    """Count a text's letters, wide ones twice."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 def _width(column: Column, rows: tuple[tuple[Scalar, ...], ...]) -> int:
-    least = 3 + sum(2 if east_asian_width(letter) in "WF" else 1 for letter in column.label)
+    least = 3 + _cells(column.label)
     if column.kind == "text":
         return max(least, 38 if "account" in column.name or column.name in ("id", "key", "example_id", "name") else 22)
     return max(least, {"instant": 20, "day": 12, "month": 17}.get(column.kind, 11))
