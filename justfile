@@ -28,10 +28,10 @@ lint:
     mypy
     lint-imports
 
-# Extract the messages of statements, and bring them into the catalog of a language, where its translator goes on.
-messages language="de":
+# Extract the messages of statements, and bring them into the catalogs of some languages or all, where translators go on.
+messages *languages:
     python -m babel.messages.frontend extract --mapping-file babel.cfg --keywords say --no-location --sort-output --omit-header --no-wrap --output {{ messages }}/statement.pot polydoc_analytics/reports polydoc_analytics/automation
-    python -m babel.messages.frontend update --no-fuzzy-matching --no-wrap --ignore-obsolete --locale {{ language }} --input-file {{ messages }}/statement.pot --output-file {{ messages }}/{{ language }}.po
+    python tests/support/message_catalogs.py {{ languages }}
 
 # Measure speed, on a million runs unless another number is given.
 bench runs="1000000":

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from support.message_catalogs import updated
 from support.paths import ROOT, SAMPLE
 from support.reports import NOW, built, everything, page_text, section, sheets
 from support.runs import wire
@@ -63,6 +64,15 @@ def test_a_catalog_is_whole_and_fills_in_what_the_message_does(language: str) ->
         places = {place for text in forms(message) for place in re.findall(r"\{\w+\}", text)}
         for text in forms(string):
             assert set(re.findall(r"\{\w+\}", text)) == places, message
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_a_catalog_takes_new_messages_and_keeps_its_own_header(language: str) -> None:
+    catalog = (FILES / f"{language}.po").read_text("utf-8")
+    template = (FILES / "statement.pot").read_text("utf-8")
+    assert updated(catalog, template, language) == catalog
+    grown = updated(catalog, template + '\nmsgid "~ a new message"\nmsgstr ""\n', language)
+    assert grown == catalog + '\nmsgid "~ a new message"\nmsgstr ""\n'
 
 
 SAID = {
