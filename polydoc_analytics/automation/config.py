@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.config.settings import Settings, SettingsError, problem_text
@@ -23,12 +24,13 @@ _NOT_MEASURES = ("account_id", "account_name", "language", "language_name", "per
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """All that the settings ask for, by name; what the tables refer to exists."""
+    """All that the settings ask for, by name; what the tables refer to exists. ``logo`` is the file of the branding."""
 
     schedule: Schedule
     reports: Mapping[str, Report]
     alerts: Mapping[str, AnyAlert]
     targets: Mapping[str, AnyTarget]
+    logo: Path | None = None
 
     def report(self, name: str) -> Report:
         """Return a report by name; raises UsageError with the nearest one where there is none."""
@@ -76,6 +78,7 @@ def checked_plans(settings: Settings) -> tuple[Plans, list[str]]:
         reports,
         {alert.name: alert for alert in settings.alerts},
         settings.delivery,
+        settings.folder / settings.branding["logo"] if settings.branding.get("logo") else None,
     )
     return made, problems
 

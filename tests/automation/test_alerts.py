@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from support.paths import SAMPLE
 from support.probability import exact
+from support.receivers import mailbox
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -31,6 +32,21 @@ above = 0.1
 min_runs = 10
 deliver = ["folder"]
 """
+MAILED = (
+    FRENCH.replace('"folder"', '"mail"')
+    + """
+[branding]
+title = "Acme"
+logo = "logo.png"
+[delivery.mail]
+kind = "email"
+host = "127.0.0.1"
+port = {port}
+security = "none"
+from = "reports@example.com"
+to = ["operations@example.com"]
+"""
+)
 FOLDER = """
 [delivery.folder]
 kind = "folder"
@@ -461,6 +477,28 @@ def test_a_notice_says_whose_figures_it_holds_and_the_subject_what_is_wrong(lake
     assert "acme: credits so far: 130: b" in lines
     assert "b: credits so far: 60: b" in lines
     assert len(lines) == len(set(lines)) + lines.count("") - 1
+
+
+@pytest.mark.parametrize("logo", [b"\x89PNG picture", None])
+def test_the_mail_of_an_alert_has_the_logo_or_else_the_name_of_the_sender(
+    lake_of, configured, logo: bytes | None
+) -> None:
+    lake = lake_of(*runs_of("2026-10-13", 9, 7, target_language="fr"))
+    with mailbox() as box:
+        found, wanted = configured(MAILED.format(port=box.controller.port))
+        if logo is not None:
+            (found.folder / "logo.png").write_bytes(logo)
+        result = check(lake, found, wanted, lambda: datetime(2026, 10, 19, 8, tzinfo=UTC))
+    assert len(result.started) == len(box.messages) == 1
+    [message] = box.messages
+    assert message["Subject"] == "French fails: 43.8 % in the week of 12 October, limit 10 %"
+    page = message.get_body(("html",)).get_content()
+    pictures = [part.get_content() for part in message.walk() if part["Content-ID"] == "<logo@polydoc-analytics>"]
+    assert pictures == ([] if logo is None else [logo])
+    assert ("<b>Acme</b>" in page) == (logo is None)
+    # One line between the figures and the contact, and no second one below the last figure.
+    assert page.count("border-bottom: 1px") == 0
+    assert page.count("border-top: 1px") == 1
 
 
 # Requests, and where the month will end

@@ -13,6 +13,7 @@ from polydoc_analytics.automation.delivery.send import Clock, deliveries_to
 from polydoc_analytics.automation.state_store import StateStore
 
 _OPEN, _DONE = "outbox", "notices"
+_MAIL_LOGOS = (".png", ".jpg", ".jpeg")
 
 
 def enqueue(
@@ -61,7 +62,7 @@ class _Notice:
         def save() -> None:
             self._save(_OPEN)
 
-        package = Package(Message.of(self._notice["letter"]), made_at, places=places)
+        package = Package(Message.of(self._notice["letter"]), made_at, charts=_logo(plans), places=places)
         return [Task(one, plans.targets.get(one.target), lambda: package, save) for one in self._to if one.is_open]
 
     def close_if_done(self) -> dict[str, Any] | None:
@@ -76,6 +77,16 @@ class _Notice:
         content = self._notice | {"deliveries": [one.stored() for one in self._to]}
         self._store.write(f"{folder}/{self._name}.json", content)
         return content
+
+
+def _logo(plans: Plans) -> dict[str, bytes]:
+    """Read the logo for mails; none where mail programs show no such file, or it cannot be read."""
+    if plans.logo is None or plans.logo.suffix.lower() not in _MAIL_LOGOS:
+        return {}
+    try:
+        return {"logo": plans.logo.read_bytes()}
+    except OSError:
+        return {}
 
 
 def notices(store: StateStore) -> list[dict[str, Any]]:
