@@ -460,6 +460,10 @@ def test_printing_cuts_nothing(opened, tmp_path: Path, kind: str, paper: str) ->
             ids = db.sql("select id from runs")["id"].to_list()
         assert len(ids) > 90
         assert all(squeezed(one) in printed for one in ids)
+        pages = [squeezed(sheet) for sheet in letters]
+        listed = [sheet for sheet in pages if any(squeezed(one) in sheet for one in ids)]
+        assert len(listed) > 2
+        assert all("createdrunlanguagestatus" in sheet for sheet in listed)  # the head of their columns on each
 
 
 def test_on_paper_rows_that_nothing_sums_up_are_not_left_out(opened) -> None:
