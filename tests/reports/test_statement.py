@@ -359,6 +359,9 @@ def test_the_workbook_prints_large_enough_to_be_read() -> None:
     # The list of runs fills its pages; the table of days has room for its note and its chart beside it.
     assert book["Runs"].print_area == f"'Runs'!$A$1:$M${book['Runs'].max_row + 1}"
     assert not book["Credits by day"].print_area
+    # A heading stands over its figures, as far from the right end as the button of the filter is wide.
+    head = {cell.value: cell.alignment.horizontal for cell in book["By language"][1]}
+    assert (head["credits"], head["language"]) == ("right", None)
     basis = book["Basis"]
     amounts = next(row for row in basis.iter_rows() if row[0].value == "Amounts")
     assert amounts[1].alignment.wrap_text

@@ -14,7 +14,7 @@ from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import UNKNOWN, display_text
-from polydoc_analytics.reports.model import Chart, Column, Head, Kind, Report, Scalar, Section, Table
+from polydoc_analytics.reports.model import NUMBERS, Chart, Column, Head, Kind, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
 from polydoc_analytics.reports.renderers.table_rows import is_summed, small_sample_note, without_columns
 
@@ -72,6 +72,8 @@ class _Writer:
         head = {"bold": True, "bottom": 1, "font_color": palette.MUTED}
         self._head = book.add_format(head)
         self._head_of_fact = book.add_format({"font_color": palette.MUTED})
+        # Beside the button of a filter, which covers the right end of a heading.
+        self._head_with_button = book.add_format({**head, "align": "right", "indent": 2})
         self._head_of_numbers = book.add_format({**head, "align": "right"})
 
     def section(self, section: Section) -> None:
@@ -173,7 +175,8 @@ class _Writer:
         columns = table.columns
         for at, column in enumerate(columns):
             sheet.set_column(at, at, _width(column, rows[:200]))
-            sheet.write_string(0, at, _label(column, columns), self._head)
+            form = self._head_with_button if column.kind in NUMBERS else self._head
+            sheet.write_string(0, at, _label(column, columns), form)
         sheet.freeze_panes(1, 1)
         sheet.repeat_rows(0)
         for place, row in enumerate(rows, start=1):
