@@ -235,7 +235,8 @@ def test_a_large_file_takes_no_more_memory_than_one_on_this_machine(
     else:
         os.link(path, tmp_path / path.name)
         address = f"{request.getfixturevalue('web').url}/{path.name}"
-    assert peak(address, tmp_path / "remote") < here + 50
+    # A busy machine adds some tens of MB to one reading or another; a file that is held would add its 119 to each.
+    assert min(peak(address, tmp_path / f"remote{turn}") for turn in range(3)) < here + 50
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory there")

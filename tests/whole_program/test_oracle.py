@@ -193,6 +193,24 @@ def test_the_deep_parser_agrees_with_pythons(value: object, ascii_only: bool, ma
         assert (deep(one) is ValueError) == (shallow_json(one) is ValueError)
 
 
+@pytest.mark.parametrize(
+    "broken", [r'"\u"', r'"\u12"', r'"\x"', r'"a\"', "1.", "1.e5", "1e", "1e+", "-", "01", "nul", "[1,]", '{"a":1,}']
+)
+@pytest.mark.parametrize("around", ["[%s]", "[%s,1]", "[1,%s,2]", "[[%s],1]", '{"a":[%s]}', '[{"a":%s}]'])
+def test_the_deep_parser_refuses_what_pythons_does(around: str, broken: str) -> None:
+    """Before Python 3.11.5 a possessive repetition that fails half-way goes on behind what it has passed over."""
+    text = (around % broken).encode()
+    assert shallow_json(text) is ValueError
+    assert deep(text) is ValueError
+
+
+@pytest.mark.parametrize("count", [4095, 4096, 4097, 10_000])
+def test_the_deep_parser_passes_over_long_values_in_stretches(count: int) -> None:
+    inner = "[" + ", ".join(["[1, [2]]"] * count) + "]"
+    members = "{" + ", ".join('"a": {"b": 1}' for _ in range(count)) + "}"
+    assert deep(f"[{inner}, {members}, {inner}]".encode()) == []
+
+
 def test_the_deep_parser_keeps_the_keys_that_it_is_asked_for() -> None:
     text = b'{"x": 1, "id": "a", "deep": ' + b"[" * 5000 + b"]" * 5000 + b', "\\u0069d": "b", "y": [{"id": 1}]}'
     assert deep_json.parse(text, keys={"id", "y"}) == {"id": "b", "y": []}

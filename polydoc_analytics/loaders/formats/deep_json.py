@@ -1,7 +1,9 @@
 """JSON parsed without recursion and in little memory: for texts that are long or deeply nested.
 
 Of the outermost value alone something is kept. What stands inside is checked against the grammar and passed over in
-long stretches by regular expressions whose quantifiers never give back, so the time is linear in the bytes.
+long stretches by regular expressions whose quantifiers never give back, so the time is linear in the bytes. Groups are
+repeated inside of atomic ones, since before Python 3.11.5 possessive repetitions of groups that can fail half-way match
+wrongly.
 """
 
 from __future__ import annotations
@@ -25,9 +27,17 @@ class Number(str):
 
 _DEPTH = 4
 """So deep are values passed over in one stretch; the pattern's size doubles with each level."""
+_STRETCH = 4096
+"""So many values are passed over at once, for a repetition of groups takes memory for each."""
 _S = rb"[ \t\n\r]*+"
-_STRING = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"'
-_SCALAR = _STRING + rb"|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+|true|false|null"
+_HEX = rb"[0-9a-fA-F]"
+_STRING = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u%b))*+"' % (4 * _HEX)
+_SCALAR = _STRING + rb"|-?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][+-]?[0-9]++)?)|true|false|null"
+
+
+def _stretch(pattern: bytes, least: int = 0) -> bytes:
+    """Return the pattern of as many matches of one as there are, up to a stretch, none of which is given back."""
+    return rb"(?>(?:%b){%d,%d})" % (pattern, least, _STRETCH)
 
 
 def _value(depth: int) -> bytes:
@@ -35,8 +45,8 @@ def _value(depth: int) -> bytes:
     if not depth:
         return rb"(?:%b)" % _SCALAR
     inner = _value(depth - 1) + _S
-    array = rb"\[%b(?:%b(?:,%b(?!\])|(?=\])))*+\]" % (_S, inner, _S)
-    members = rb"\{%b(?:%b%b:%b%b(?:,%b(?!\})|(?=\})))*+\}" % (_S, _STRING, _S, _S, inner, _S)
+    array = rb"\[%b%b\]" % (_S, _stretch(rb"%b(?:,%b(?!\])|(?=\]))" % (inner, _S)))
+    members = rb"\{%b%b\}" % (_S, _stretch(rb"%b%b:%b%b(?:,%b(?!\})|(?=\}))" % (_STRING, _S, _S, inner, _S)))
     return rb"(?:%b|%b|%b)" % (_SCALAR, array, members)
 
 
@@ -50,7 +60,7 @@ _WORDS = {b"true": True, b"false": False, b"null": None}
 
 @cache
 def _items() -> re.Pattern[bytes]:
-    return re.compile(rb"(?:%b%b,%b)++" % (_value(_DEPTH), _S, _S))
+    return re.compile(_stretch(rb"%b%b,%b" % (_value(_DEPTH), _S, _S), 1))
 
 
 @cache
@@ -59,13 +69,12 @@ def _members(but: frozenset[str] = frozenset()) -> re.Pattern[bytes]:
     name = _STRING
     if but:
         name = rb'"(?!(?:%b)")[^"\\\x00-\x1f]*+"' % "|".join(map(re.escape, sorted(but))).encode()
-    return re.compile(rb"(?:%b%b:%b%b%b,%b)++" % (name, _S, _S, _value(_DEPTH), _S, _S))
+    return re.compile(_stretch(rb"%b%b:%b%b%b,%b" % (name, _S, _S, _value(_DEPTH), _S, _S), 1))
 
 
 @cache
 def _openings() -> re.Pattern[bytes]:
-    # So many at once that finding their brackets takes little memory.
-    return re.compile(rb"(?:\[%b|\{%b%b%b:%b){1,4096}+" % (_S, _S, _STRING, _S, _S))
+    return re.compile(_stretch(rb"\[%b|\{%b%b%b:%b" % (_S, _S, _STRING, _S, _S), 1))
 
 
 def parse(raw: bytes, errors: str = "replace", keys: Collection[str] | None = None) -> Any:
