@@ -56,10 +56,10 @@ def raise_if_files_damaged(place: Storage, table: LakeTable, rows: int | None = 
         raise LakeError(f"{place.shown}/{table.name}: holds {counted(found, 'row')}, not {rows:,}; {way_back(place)}")
 
 
-def versions_of(place: Storage, table: str, name: re.Pattern[str] = _ENTRY) -> list[int]:
-    """Return the versions that have an entry in a table's log (or a checkpoint), in their order."""
-    matches = (name.fullmatch(file.name) for file in place.files(f"{table}/{LOG}"))
-    return sorted({int(match.group(1)) for match in matches if match})
+def entry_sizes(place: Storage, table: str, name: re.Pattern[str] = _ENTRY) -> dict[int, int]:
+    """Return the bytes of the entries of a table's log (or of its checkpoints) by version."""
+    files = ((name.fullmatch(file.name), file.size) for file in place.files(f"{table}/{LOG}"))
+    return {int(match.group(1)): size for match, size in files if match}
 
 
 def damaged_entries(place: Storage, table: str, up_to: int | None = None) -> list[int]:
@@ -69,11 +69,9 @@ def damaged_entries(place: Storage, table: str, up_to: int | None = None) -> lis
     """
     if not place.is_local:  # an object store shows an object when all of it is there
         return []
-    files = list(place.files(f"{table}/{LOG}"))
-    sizes = {int(match.group(1)): file.size for file in files if (match := _ENTRY.fullmatch(file.name))}
-    checkpoints = [int(match.group(1)) for file in files if (match := _CHECKPOINT.fullmatch(file.name))]
+    sizes = entry_sizes(place, table)
     last = max(sizes, default=-1) if up_to is None else up_to
-    since = max((version for version in checkpoints if version <= last), default=-1)
+    since = max((version for version in entry_sizes(place, table, _CHECKPOINT) if version <= last), default=-1)
     return [
         version
         for version in range(since + 1, last + 1)
@@ -99,7 +97,7 @@ def damaged_log(place: Storage, table: str) -> tuple[list[str], int | None]:
             since = max(since, int(match.group(1)))
         elif match:
             names.append(f"{table}/{LOG}/{file}")
-    there = set(versions_of(place, table))
+    there = entry_sizes(place, table)
     bad = [
         version
         for version in range(since, max(there, default=-1) + 1)
@@ -209,9 +207,9 @@ def _names(table: LakeTable) -> set[str]:
 def fsync_newest(place: Storage) -> None:
     """Make the newest commit of every table durable; whoever made it may have been killed before it could do so."""
     for name in ("loads", *PINNED):
-        versions = versions_of(place, name) if place.is_local else []
+        versions = entry_sizes(place, name) if place.is_local else {}
         if versions:
-            LakeTable(place, name).fsync(versions[-1])
+            LakeTable(place, name).fsync(max(versions))
 
 
 def left_overs(place: Storage, table: LakeTable, known: Iterable[str]) -> list[str]:

@@ -169,7 +169,7 @@ def _plan(place: Storage) -> _Plan:
         since = logs["loads"][1]
         if since is not None:
             rows += _saved(place, used, last_number)
-            missed = max(integrity.versions_of(place, "loads"), default=since) - since + 1
+            missed = max(integrity.entry_sizes(place, "loads"), default=since) - since + 1
             last_number = max(rows[-1].number if rows else 0, last_number + missed)
         state = _State(place, readable, rows)
         good, lost, files = state.to_go_back_to()
