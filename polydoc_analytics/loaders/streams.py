@@ -118,7 +118,7 @@ class Joined:
         filled = 0
         while filled < len(buffer) and (piece := self._held or next(self._pieces, None)) is not None:
             taken = min(len(piece), len(buffer) - filled)
-            buffer[filled : filled + taken] = piece[:taken] if taken < len(piece) else piece
+            buffer[filled : filled + taken] = piece[:taken]
             self._held = piece[taken:]
             filled += taken
         return filled
