@@ -1,4 +1,4 @@
-"""What the page takes from results.json: rows by size and contestant, medians, and how figures are written."""
+"""Look-ups in results.json for the page, by size and contestant or by name; medians; and the format of figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has no contestant: broken lines against clean ones, and connecting."""
+"""Timings of this package alone: a file with broken lines against a clean one, and connecting to many runs."""
 
 from __future__ import annotations
 
