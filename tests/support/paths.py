@@ -13,6 +13,11 @@ REAL_FIGURES = ROOT / "data" / "_real" / "llmperf_expected.json.gz"
 SHARED = ROOT.parent / "shared"
 
 
+def last_line_first(path: Path) -> bytes:
+    """The lines of a file in another order, on which no figure and no shown order of rows may depend."""
+    return b"".join(reversed(path.read_bytes().splitlines(keepends=True)))
+
+
 def with_support(**variables: str) -> dict[str, str]:
     """The environment of a process of its own that imports `support`, with further variables."""
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.documents import ROOT, RUNNERS, Session, blocks, generator, pages
-from support.paths import REAL_RUNS, SAMPLE
+from support.paths import REAL_RUNS, SAMPLE, last_line_first
 
 from polydoc_analytics.cli import run
 
@@ -20,11 +20,11 @@ SECRETS = ("POLYDOC_BEARER_AUTH", "POLYDOC_DSN", "SMTP_PASSWORD", "SLACK_URL", "
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a reader has who has just copied the repository: the sample and the real calls."""
+    """What a reader has who has just copied the repository: the sample, in another order, and the real calls."""
     (tmp_path / "data" / REAL_RUNS.parent.name).mkdir(parents=True)
     for path in REAL_RUNS.parent.iterdir():
         (tmp_path / "data" / path.parent.name / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "data" / SAMPLE.name).write_bytes(SAMPLE.read_bytes())
+    (tmp_path / "data" / SAMPLE.name).write_bytes(last_line_first(SAMPLE))
     monkeypatch.chdir(tmp_path)
     for name in SECRETS:
         monkeypatch.setenv(name, "canary")

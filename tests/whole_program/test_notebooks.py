@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.paths import ROOT, SAMPLE
+from support.paths import ROOT, SAMPLE, last_line_first
 
 import polydoc_analytics as pda
 
@@ -59,14 +59,27 @@ def test_the_notebooks_are_those_that_are_tested() -> None:
 
 
 @pytest.fixture(scope="module")
-def kernel() -> Iterator[Any]:
-    with tool().kernel(FOLDER) as manager:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder beside which the notebooks find their data."""
+    root = tmp_path_factory.mktemp("clone")
+    for folder in (FOLDER.name, SAMPLE.parent.name):
+        (root / folder).mkdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def kernel(clone: Path) -> Iterator[Any]:
+    with tool().kernel(clone / FOLDER.name) as manager:
         yield manager
 
 
 @every_notebook
-def test_a_fresh_run_shows_what_is_checked_in(name: str, kernel: Any) -> None:
+def test_a_fresh_run_shows_what_is_checked_in(name: str, clone: Path, kernel: Any) -> None:
     execute = tool()
+    # The fifth loads the first lines of the file before the whole.
+    in_order = name == "05_lake_and_time_travel"
+    lines = SAMPLE.read_bytes() if in_order else last_line_first(SAMPLE)
+    (clone / SAMPLE.parent.name / SAMPLE.name).write_bytes(lines)
     fresh = execute.executed(FOLDER / f"{name}.ipynb", kernel)
     assert execute.comparable(fresh) == execute.comparable(read(name)), "run: python notebooks/execute.py"
 
