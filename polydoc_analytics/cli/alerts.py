@@ -70,7 +70,7 @@ def check(
         print_json(head | {"data": rows})
     else:
         for alert in result.firing:
-            print(f"{alert.alert}: {alert.what}{' (no data now)' if alert.identity in result.without_data else ''}")
+            print(f"{alert.alert}: {alert.sentence}{' (no data now)' if alert.identity in result.without_data else ''}")
             for label, value in alert.figures:
                 print(f"    {label}: {value}")
             if alert.examples:

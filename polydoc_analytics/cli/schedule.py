@@ -272,7 +272,7 @@ def _say_summary(summary: RunSummary, out: Output) -> None:
     for job in summary.jobs:
         out.say(f"{job.report} {job.period}: {job.state}{f' ({job.note})' if job.note else ''}")
     for alert in summary.alerts.started if summary.alerts else ():
-        out.warn(f"{alert.alert}: {alert.what}")
+        out.warn(f"{alert.alert}: {alert.sentence}")
     for name in summary.alerts.recovered if summary.alerts else ():
         out.say(f"over: {name}")
     for notice in summary.lost:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation import Plans
+from polydoc_analytics.automation.alerts.evidence import words
 from polydoc_analytics.automation.alerts.rule_context import AlertContext, FiringAlert, RuleResult
 from polydoc_analytics.automation.alerts.rules import evaluate_rule
 from polydoc_analytics.automation.delivery.messages import Message, brand_of, key_of
@@ -120,7 +121,7 @@ class _Step:
             wait = getattr(plans.alerts[one["alert"]], "no_data_after", None)
             if not one["is_told"] and wait is not None and now - datetime.fromisoformat(one["since"]) >= wait:
                 no_data[name] = {**one, "is_told": True}
-                told.append({**no_data[name], "what": firing.get(name, {}).get("what", "")})
+                told.append({**no_data[name], "what": _finding(firing[name]).sentence if name in firing else ""})
         over = {name: one for name, one in before.items() if name not in firing}
         return cls(firing, no_data, [one for name, one in fresh.items() if name not in before], over, told)
 
@@ -181,13 +182,15 @@ def _message(
     figures: list[tuple[str, str, str]] = []
     for one in begun:
         runs = f" Runs to look at: {', '.join(one.examples)}." if one.examples else ""
-        text.append(f"{one.alert}: {one.what}.{runs}")
-        figures += [(f"{one.who}: {label}" if one.who else label, value, one.alert) for label, value in one.figures]
-    text += [f"{one['alert']}: over ({one['what']}, since {_instant(one['since'])})." for one in ended]
+        text.append(f"{one.alert}: {one.sentence}.{runs}")
+        labels = [f"{one.who}: {words(label)}" if one.who else words(label) for label, _ in one.figures]
+        figures += [(label, value, one.alert) for label, (_, value) in zip(labels, one.figures, strict=True)]
+    over = [(_finding(one), _instant(one["since"])) for one in ended]
+    text += [f"{one.alert}: over ({one.sentence}, since {since})." for one, since in over]
     for no_data in silent:
         stays = f"; it stays as it was: {no_data['what']}" if no_data["what"] else ""
         text.append(f"{no_data['alert']}: no data since {_instant(no_data['since'])}{stays}.")
-    heads = [one.headline or one.what for one in begun] + [f"Over: {one['what']}" for one in ended]
+    heads = [one.sentence for one in begun] + [f"Over: {one.sentence}" for one, _ in over]
     heads += [f"No data: {one['what'] or one['alert']}" for one in silent]
     more = f", and {len(heads) - 1} more" if len(heads) > 1 else ""
     data = {

@@ -21,18 +21,18 @@ def headline(plan: tables.Limit, who: str, every: str | None, window: Interval, 
     """Word a finding for a subject: ``French fails: 37.5 % in the week of 12 October, limit 10 %``."""
     limit = plan.above if plan.above is not None else plan.below
     assert limit is not None
-    figure, bound = (
-        (_percent(value), _percent(limit)) if plan.measure.endswith("_rate") else map(number, (value, limit))
-    )
+    figure, bound = (percent(value), percent(limit)) if plan.measure.endswith("_rate") else map(number, (value, limit))
     if plan.measure == "failure_rate" and plan.above is not None:
         what = f"{who} fails:" if who else "All runs fail:"
     else:
-        what = f"{who or 'All runs'}: {plan.measure.replace('_', ' ')}"
+        what = f"{who or 'All runs'}: {words(plan.measure)}"
     return f"{what} {figure} {_when(every, window)}, limit {bound}"
 
 
-def _percent(share: float) -> str:
-    return f"{round(100 * share, 1):g} %"
+def percent(share: float) -> str:
+    """Format a share as a percentage: whole, or with one digit that is not 0."""
+    figure = 100 * share
+    return f"{round(figure, 1):g} %" if abs(figure) >= 0.1 else f"{figure:.1g} %"
 
 
 def _when(every: str | None, window: Interval) -> str:
@@ -58,6 +58,11 @@ def expectation(measure: str, ending: Ending) -> tuple[tuple[str, str], ...]:
     return tuple(figures)
 
 
+def words(measure: str) -> str:
+    """Name a measure as people say it: ``failure rate``."""
+    return measure.replace("_", " ")
+
+
 def number(value: float) -> str:
     """Format a figure: whole, or with four digits."""
     return f"{value:,.4g}" if isinstance(value, float) and not value.is_integer() else f"{value:,.0f}"
@@ -67,17 +72,17 @@ def evidence(measure: str, row: Mapping[str, Any]) -> str:
     """Word a measure with what it is over, and a rate with its interval."""
     if measure == "success_rate":
         finished = row["failed_requests"] + row["succeeded_requests"]
-        bounds = f"{row['success_rate_low']:.1%} to {row['success_rate_high']:.1%}"
-        return (
-            f"{row['succeeded_requests']:,} of {counted(finished, 'request')} succeeded: {row['success_rate']:.1%}, "
-            f"95 % interval {bounds}"
-        )
+        return f"{row['succeeded_requests']:,} of {counted(finished, 'request')} succeeded: {_rate(measure, row)}"
     if measure != "failure_rate":
         unit = counted_by(row)
         return f"{number(row[measure])} over {counted(row[unit], unit.removesuffix('s'))}"
     finished = row["failed_runs"] + row["succeeded_runs"]
-    bounds = f"{row['failure_rate_low']:.1%} to {row['failure_rate_high']:.1%}"
-    return f"{row['failed_runs']:,} of {finished:,} failed: {row['failure_rate']:.1%}, 95 % interval {bounds}"
+    return f"{row['failed_runs']:,} of {finished:,} failed: {_rate(measure, row)}"
+
+
+def _rate(measure: str, row: Mapping[str, Any]) -> str:
+    rate, low, high = (percent(row[f"{measure}{end}"]) for end in ("", "_low", "_high"))
+    return f"{rate}, 95 % interval {low} to {high}"
 
 
 def window_text(window: Interval) -> str:

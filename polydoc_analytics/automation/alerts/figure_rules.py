@@ -8,7 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 from polydoc_analytics import views
-from polydoc_analytics.automation.alerts.evidence import evidence, expectation, headline, number, window_text
+from polydoc_analytics.automation.alerts.evidence import (
+    evidence,
+    expectation,
+    headline,
+    number,
+    percent,
+    window_text,
+    words,
+)
 from polydoc_analytics.automation.alerts.rule_context import AlertContext, FiringAlert, RuleResult, view_keys
 from polydoc_analytics.automation.alerts.thresholds import is_beyond
 from polydoc_analytics.automation.config import OUTLOOKS, as_day
@@ -75,7 +83,7 @@ def _outlook(plan: tables.Limit, context: AlertContext) -> RuleResult:
             unknown.add(identity)
         elif ending.expected > plan.above:
             who = context.text(views.view("usage_by_account" if key else "usage"), key)
-            what = f"{who}: {plan.measure} of {month} are expected to end at {number(round(ending.expected))}"
+            what = f"{who}: {words(plan.measure)} of {month} are expected to end at {number(round(ending.expected))}"
             what += f", above {plan.above:g}"
             until = found.interval.until.isoformat()
             firing.append(FiringAlert(plan.name, identity, what, expectation(plan.measure, ending), (), who, until))
@@ -159,7 +167,7 @@ def change_of_day(plan: tables.Change, context: AlertContext) -> RuleResult:
             within.add(name)
             continue
         who = context.text(view, key)
-        what = f"{who}: {measure} {side} by {abs(change):.0%} on {day}"
+        what = f"{who}: {words(measure)} {side} by {percent(round(abs(change), 2))} on {day}"
         figures = ((measure, number(now)), (f"median of {len(known)} {day:%A}s before", number(median)))
         examples = context.failed(view, key, context.days(day, day)) if "fail" in measure else ()
         firing.append(FiringAlert(plan.name, name, what, figures, examples, who))
@@ -206,7 +214,7 @@ def budget_used(plan: tables.Budget, context: AlertContext) -> RuleResult:
             **{
                 f"{share * 100:g}%": (
                     used is not None and used >= share * budget,
-                    f"{who} has used at least {share * 100:g}% of its budget of {name}",
+                    f"{who} has used at least {percent(share)} of its budget of {name}",
                 )
                 for share in shares
             },

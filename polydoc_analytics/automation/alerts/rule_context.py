@@ -39,6 +39,11 @@ class FiringAlert:
     headline: str = ""
 
     @property
+    def sentence(self) -> str:
+        """The finding in words: its headline, or what was found."""
+        return self.headline or self.what
+
+    @property
     def identity(self) -> str:
         """The identity, constant while it fires."""
         return f"{self.alert}: {self.key}"

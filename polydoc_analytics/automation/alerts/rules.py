@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from polydoc_analytics.automation.alerts.evidence import percent
 from polydoc_analytics.automation.alerts.figure_rules import budget_used, change_of_day, limit
 from polydoc_analytics.automation.alerts.rule_context import AlertContext, FiringAlert, RuleResult
 from polydoc_analytics.config import tables
@@ -72,7 +73,7 @@ def _quarantine(plan: tables.Quarantine, context: AlertContext) -> RuleResult:
         return RuleResult(without_data=frozenset({"quarantine"}))
     if bad / read <= plan.above:
         return RuleResult()
-    what = f"{bad / read:.1%} of the rows read were quarantined"
+    what = f"{percent(bad / read)} of the rows read were quarantined"
     figures = (("rows read", f"{read:,}"), ("quarantined", f"{bad:,}"))
     return RuleResult((FiringAlert(plan.name, "quarantine", what, figures),))
 
