@@ -15,7 +15,7 @@ from support.reports import NOW, built
 from support.runs import wire
 
 from polydoc_analytics.reports.charts import export
-from polydoc_analytics.reports.renderers import fonts, pdf
+from polydoc_analytics.reports.renderers import fonts, missing_fonts, pdf
 from polydoc_analytics.reports.renderers.pdf_columns import grid, points
 
 LETTERS = sorted(fonts.characters(fonts.files()[0]) & {*range(0x20, 0x250), *range(0x2010, 0x2040), 0x20AC} - {0xAD})
@@ -162,3 +162,28 @@ def test_days_are_dates_on_the_axis_of_a_workbook(file) -> None:
         [chart] = [archive.read(name).decode() for name in archive.namelist() if "/charts/chart" in name]
     assert "<c:dateAx>" in chart
     assert 'formatCode="d mmm yyyy"' in chart
+
+
+@pytest.mark.parametrize(
+    ("missing", "advice"),
+    [
+        ({"日", "𓀀"}, "for no font has 日 𓀀; pip install 'polydoc-analytics[fonts]', or name a folder of fonts"),
+        ({"ー", "㈱"}, "pip install 'polydoc-analytics[fonts]'"),
+        ({"한"}, "pip install 'polydoc-analytics[fonts]'"),
+        ({"ع"}, "pip install 'polydoc-analytics[fonts]'"),
+        ({"א"}, "pip install 'polydoc-analytics[fonts]'"),
+        ({"द"}, "pip install 'polydoc-analytics[fonts]'"),
+        ({"ไ"}, "pip install 'polydoc-analytics[fonts]'"),
+        ({"𓀀", "😀"}, "nor does the extra [fonts]; name a folder of fonts"),
+    ],
+)
+def test_the_extra_is_advised_where_it_brings_a_character(
+    missing: set[str], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, "find_spec", lambda _: None)
+    assert advice in missing_fonts(missing)
+
+
+def test_the_extra_is_not_advised_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "find_spec", lambda name: name)
+    assert "pip install" not in missing_fonts({"日"})

@@ -38,10 +38,14 @@ def with_workbook(report: Report, formats: Sequence[str]) -> tuple[str, ...]:
 
 
 def missing_fonts(missing: set[str]) -> str:
-    """Build the line on characters that no font has; it names the extra that brings fonts."""
+    """Build the line on characters that no font has; it says whether the extra brings one of them."""
+    from polydoc_analytics.reports.renderers.fonts import is_in_the_extra
+
     shown = " ".join(sorted(missing)[:_NAMED])
     more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
-    return (
-        f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; "
-        "pip install 'polydoc-analytics[fonts]', or name a folder of fonts in [branding]"
+    folder = "name a folder of fonts that have them as `fonts` of [branding]"
+    brings = any(map(is_in_the_extra, missing))
+    advice = (
+        f"pip install 'polydoc-analytics[fonts]', or {folder}" if brings else f"nor does the extra [fonts]; {folder}"
     )
+    return f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; {advice}"

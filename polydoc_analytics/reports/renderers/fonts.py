@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -24,6 +25,8 @@ EXTRA = {
     "fontpkg_noto_sans_thai": "Thai",
 }
 """The packages of the extra ``[fonts]``, and the scripts that each has."""
+_SCRIPTS = {"CJK", "IDEOGRAPHIC", "IDEOGRAPH", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL"}
+_SCRIPTS |= {"ARABIC", "HEBREW", "DEVANAGARI", "THAI"}
 _SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
 _IN_PAGES = (*range(0x20, 0x180), *range(0x2010, 0x2040), 0x20AC, 0x2191, 0x2193, 0x2212)
 _FEATURES = ["kern", "mark", "tnum", "lnum"]
@@ -84,6 +87,12 @@ def _of_the_extra() -> list[Path]:
     found = (find_spec(name) for name in EXTRA)
     folders = [Path(spec.origin).parent for spec in found if spec is not None and spec.origin]
     return [file for folder in folders for file in sorted(folder.rglob("*.?tf"))]
+
+
+def is_in_the_extra(character: str) -> bool:
+    """Check whether a character is of a script that the extra ``[fonts]``, not installed here, has."""
+    is_of_a_script = not _SCRIPTS.isdisjoint(unicodedata.name(character, "").split())
+    return is_of_a_script and any(find_spec(name) is None for name in EXTRA)
 
 
 @cache
