@@ -48,4 +48,4 @@ def missing_fonts(missing: set[str]) -> str:
     advice = (
         f"pip install 'polydoc-analytics[fonts]', or {folder}" if brings else f"nor does the extra [fonts]; {folder}"
     )
-    return f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; {advice}"
+    return f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; {advice} {folder}"
