@@ -43,9 +43,9 @@ def missing_fonts(missing: set[str]) -> str:
 
     shown = " ".join(sorted(missing)[:_NAMED])
     more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
-    folder = "name a folder of fonts that have them as `fonts` of [branding]"
-    brings = any(map(is_in_the_extra, missing))
-    advice = (
-        f"pip install 'polydoc-analytics[fonts]', or {folder}" if brings else f"nor does the extra [fonts]; {folder}"
+    is_helped = any(map(is_in_the_extra, missing))
+    extra = "pip install 'polydoc-analytics[fonts]', or" if is_helped else "nor does the extra [fonts];"
+    return (
+        f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; "
+        f"{extra} name a folder of fonts that have them as `fonts` of [branding]"
     )
-    return f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; {advice} {folder}"
