@@ -184,6 +184,20 @@ class Database(Summarised):
         sql = self._whole_view(name)
         return self._fetched(lambda: self._engine.fetch(sql))
 
+    def with_total(self, name: str) -> tuple[pl.DataFrame, dict[str, Any]]:
+        """Return a view of usage or request_rates by keys, ordered by them, and the row of that view without keys.
+
+        Both come from one pass over the runs, with the figures that each view has by itself.
+        """
+        import polars as pl
+
+        view = catalog.view(name)
+        sql = catalog.render(view, self._scope.render_context, with_total=True)
+        both = self._fetched(lambda: self._engine.fetch(sql))
+        is_total = pl.all_horizontal(pl.col(view.keys).is_null())
+        total = both.filter(is_total).drop(*view.keys, *catalog.NAME_COLUMNS.values(), "is_partial", strict=False)
+        return both.filter(~is_total).sort(view.ordered_by), total.row(0, named=True)
+
     def rows(self, name: str) -> RowTable:
         """Return the whole view ``name`` as :meth:`view` does, as Python's own values, without importing Polars."""
         sql = self._whole_view(name)

@@ -51,11 +51,15 @@ class RenderContext:
     request_facts: str = "request_facts"
 
 
-def render(view: View, context: RenderContext) -> str:
-    """Return a view's SQL in DuckDB's dialect; a user's own is what its file says."""
+def render(view: View, context: RenderContext, *, with_total: bool = False) -> str:
+    """Return a view's SQL in DuckDB's dialect; a user's own is what its file says.
+
+    ``with_total`` adds one row over all, whose keys are null, to a view of usage or request_rates.
+    """
     if view.file is not None:
         return view.template.strip()
     values = {**_of_view(view, context), **_of_context(context), **_LISTS}
+    values["groups"] = f"grouping sets ((), ({values['key_names']}))" if with_total else values["key_names"]
     return "\n".join(line.rstrip() for line in fill(view.template.strip(), values).splitlines() if line.strip())
 
 

@@ -50,7 +50,7 @@ measured as (
         quantile_cont(wait_us, [0.5, 0.95]) as quantiles_us
     from {{request_facts}}
     {{#is_grouped}}
-    group by {{key_names}}
+    group by {{groups}}
     {{/is_grouped}}
 ),
 

@@ -58,7 +58,7 @@ measured as (
         quantile_cont(succeeded_us, [0.5, 0.9, 0.95, 0.99]) as quantiles_us
     from facts
     {{#is_grouped}}
-    group by {{key_names}}
+    group by {{groups}}
     {{/is_grouped}}
 ),
 

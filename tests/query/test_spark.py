@@ -211,6 +211,13 @@ def test_the_rest_of_a_table_is_summed_from_the_runs(exported: str, cluster: str
             assert tables[1].others == pytest.approx(tables[0].others, rel=FLOATS)
 
 
+def test_a_view_with_its_total_comes_from_one_query(exported: str, cluster: str) -> None:
+    for here, there in both(exported, cluster):
+        (rows, total), (rows_there, total_there) = (db.with_total("request_rates_by_account") for db in (here, there))
+        assert_frame_equal(rows, rows_there, rel_tol=FLOATS, abs_tol=1e-12)
+        assert total_there == pytest.approx(total, rel=FLOATS)
+
+
 def test_a_description_is_the_same_and_each_engine_has_its_own_connection(exported: str, sail: str) -> None:
     for here, there in both(exported, sail):
         for name in views.catalog():

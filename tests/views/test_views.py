@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from sqlglot import exp
 from support.paths import SAMPLE
 from support.runs import wire
@@ -252,6 +253,17 @@ def test_filters_confine_every_view(connect) -> None:
     assert db.view("usage_by_account")["account_id"].to_list() == ["zeta"]
     assert only(connect(language="nope").view("usage"))["runs"] == 0
     assert only(connect(account="it's").view("usage"))["runs"] == 0
+
+
+@pytest.mark.parametrize("choice", [{}, {"period": "2026-10"}, {"period": "2031-01"}, {"account": "ghost"}])
+def test_a_view_with_its_total_is_what_both_views_say(choice: dict[str, str]) -> None:
+    with pda.connect(SAMPLE, now=datetime(2026, 11, 1, tzinfo=UTC), **choice) as db:
+        for family in ("usage", "request_rates"):
+            [whole] = db.view(family).rows(named=True)
+            for name in (name for name in views.catalog() if name.startswith(f"{family}_")):
+                rows, total = db.with_total(name)
+                assert_frame_equal(rows, db.view(name))
+                assert total == whole
 
 
 def test_durations_keep_succeeded_and_failed_apart(connect) -> None:

@@ -46,7 +46,7 @@ def languages(context: Context) -> Report:
         Section(
             "volume",
             "Volume",
-            charts=(ranking_chart(context, volume, "language"), *multiples(context, by_runs, every)),
+            charts=(ranking_chart(context, volume, "language"), *multiples(context, by_runs, weeks, every)),
             table=volume,
         ),
         failures_section(context, by_runs, weeks),

@@ -200,8 +200,8 @@ def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every
     by_runs = records(frame.sort("runs", "language", descending=[True, False]))
     charts = [ranking_chart(context, table, "language")]
     charts += heat_charts(context, accounts, [row["language"] for row in by_runs[:_HEAT]])
-    charts += multiples(context, by_runs, every)
     weeks = by_period(context.db, "week", by="language")
+    charts += multiples(context, by_runs, weeks, every)
     languages = Section("languages", "Languages", charts=tuple(charts), table=table)
     return [languages, failures_section(context, by_runs, weeks)]
 
@@ -215,10 +215,11 @@ def failures_section(context: Context, by_runs: list[dict[str, Any]], weeks: lis
     return Section("failures", "Failures", text, charts=charts, table=failures_table(context, by_runs))
 
 
-def multiples(context: Context, by_runs: list[dict[str, Any]], every: str) -> list[Chart]:
+def multiples(context: Context, by_runs: list[dict[str, Any]], weeks: list[dict[str, Any]], every: str) -> list[Chart]:
     """Return small multiples of runs over time for the languages with most runs, where there are several of both."""
     chosen = [row["language"] for row in by_runs[:_MULTIPLES]]
-    rows = [row for row in by_period(context.db, every, by="language") if row["language"] in chosen]
+    counted = weeks if every == "week" else by_period(context.db, every, by="language")
+    rows = [row for row in counted if row["language"] in chosen]
     periods = sorted({row["period"] for row in rows})
     if len(chosen) < 2 or len(periods) < 3:
         return []

@@ -36,12 +36,12 @@ _REQUESTS = (
 
 def requests_section(context: Context) -> list[Section]:
     """Return the section on requests, by account; none where there are none."""
-    whole = context.db.view("request_rates").row(0, named=True)
+    by_account, whole = context.db.with_total("request_rates_by_account")
     if not whole["requests"]:
         return []
     columns = (*keys(context, "account_id"), *_REQUESTS)
-    by_account = context.db.view("request_rates_by_account").sort("requests", "account_id", descending=[True, False])
-    rows = [table_row(context, columns, row) for row in records(by_account)]
+    ordered = by_account.sort("requests", "account_id", descending=[True, False])
+    rows = [table_row(context, columns, row) for row in records(ordered)]
     note = (
         "A request is a chain of runs of one account, input file and language until one has succeeded; it belongs to "
         "the period in which its first run was created."
