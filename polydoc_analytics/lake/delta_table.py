@@ -16,6 +16,7 @@ from polydoc_analytics.lake.storage.interface import Storage, way_back
 from polydoc_analytics.model.epoch import to_us
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 _DESCRIPTION = f"polydoc-analytics lake, format {FORMAT_VERSION}"
@@ -42,6 +43,7 @@ class LakeTable:
         self.place = place
         self.name = name
         self._delta: DeltaTable | None = None
+        self._files: tuple[int, list[DataFile]] | None = None
 
     def create(self) -> None:
         """Create the table, empty, where there is none."""
@@ -66,6 +68,7 @@ class LakeTable:
         from deltalake import DeltaTable
 
         uri = f"{self.place.uri}/{self.name}"
+        self._files = None
         try:
             self._delta = DeltaTable(uri, version=version, storage_options=self.place.storage_options)
             protocol, metadata = self._delta.protocol(), self._delta.metadata()
@@ -106,13 +109,17 @@ class LakeTable:
         """Return the files of the open version, in the order of their names."""
         import pyarrow as pa
 
+        if self._files is not None and self._files[0] == self.version:
+            return list(self._files[1])
         rows = pa.table(self.delta.get_add_actions(flatten=True)).to_pylist()
         found = []
         for row in rows:
             low, high = row.get("min.created_at"), row.get("max.created_at")
             created = (to_us(low), to_us(high)) if low is not None and high is not None else None
             found.append(DataFile(unquote(row["path"]), row["num_records"] or 0, row["size_bytes"], created))
-        return sorted(found, key=lambda file: file.name)
+        found.sort(key=lambda file: file.name)
+        self._files = self.version, found
+        return list(found)
 
     def paths(self) -> list[str]:
         """List the paths that DuckDB reads of the open version."""
@@ -211,6 +218,30 @@ class LakeTable:
         if self.place.is_local and self.place.exists(checkpoint):
             names += [checkpoint, f"{self.name}/{LOG}/_last_checkpoint"]
         self.place.fsync(names)
+
+
+def rows_of_files(place: Storage, table: str, names: Iterable[str]) -> pa.Table:
+    """Read all rows of files of a table; raises LakeError where one is missing or cannot be read.
+
+    For tables that are read as a whole: a database takes longer to start than so few rows to read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = table_schema(table)
+    found = [schema.empty_table()]
+    for name in names:
+        where = f"{place.shown}/{table}/{name}"
+        content = place.read(f"{table}/{name}")
+        if content is None:
+            raise LakeError(f"{where}: is missing; {way_back(place)}")
+        try:
+            with pq.ParquetFile(pa.BufferReader(content)) as file:
+                rows = file.read(use_threads=False)
+            found.append(rows if rows.schema.equals(schema) else rows.select(schema.names).cast(schema))
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            raise LakeError(f"{where}: cannot be read: {first_line(error, 200)}; {way_back(place)}") from None
+    return pa.concat_tables(found)
 
 
 def not_as_written(place: Storage, name: str) -> LakeError:

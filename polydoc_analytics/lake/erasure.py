@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
@@ -21,6 +21,9 @@ from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
 
+if TYPE_CHECKING:
+    import duckdb
+
 _QUARANTINE_TEXTS = ("raw", "reason", "source", "header")
 _EDITIONS = "editions/"
 _FIGURES = ".figures.json"
@@ -32,6 +35,11 @@ def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | 
     Returns the row that the ledger gets, whose ``source`` is the account's keyed hash; None where the lake holds
     nothing of the account. From then on its rows are refused.
     """
+    with reading(place, Path()) as con:
+        return _erased(con, place, account, folder, load)
+
+
+def _erased(con: duckdb.DuckDBPyConnection, place: Storage, account: str, folder: Path, load: str) -> LedgerRow | None:
     ledger = Ledger(place)
     last = ledger.last
     if last is None:
@@ -44,8 +52,8 @@ def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | 
         "history": spelling.is_account_sql("account_id"),
         "quarantine": " or ".join(spelling.is_named_sql(column) for column in _QUARANTINE_TEXTS),
     }
-    erased = _states_by_load(place, of_account["runs"])
-    renamed = _renamed_sources(place, spelling)
+    erased = _states_by_load(con, place, of_account["runs"])
+    renamed = _renamed_sources(con, place, spelling)
     versions, removed = {}, {}
     for name, condition in of_account.items():
         table = LakeTable(place, name).open()
@@ -54,9 +62,9 @@ def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | 
             cases = " ".join(f"when {quoted(old)} then {quoted(new)}" for old, new in renamed.items())
             columns = f"* replace (case source {cases} else source end as source)"
             touched = f"({condition}) or source in ({', '.join(map(quoted, renamed))})"
-        files, removed[name] = _files_with(table, condition)
+        files, removed[name] = _files_with(con, table, condition)
         if touched != condition:
-            files, _ = _files_with(table, touched)
+            files, _ = _files_with(con, table, touched)
         if files:
             rewrite(table, files, f"not coalesce({condition}, false)", folder, load, columns)
         versions[f"{name}_version"] = table.version
@@ -73,7 +81,7 @@ def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | 
         content_hash=key_checksum(place),
         **versions,  # type: ignore[arg-type]
     )
-    languages = _languages_left(place)
+    languages = _languages_left(con, place)
     number = {one.load: one.number for one in ledger.rows}
     left = []
     for one in (*rows, row):
@@ -226,38 +234,34 @@ def _log_names(place: Storage, name: str, spelling: Spelling) -> bool:
     return name.endswith(".json") and spelling.is_in((place.read(name) or b"").decode("utf-8", "replace"))
 
 
-def _renamed_sources(place: Storage, spelling: Spelling) -> dict[str, str]:
+def _renamed_sources(con: duckdb.DuckDBPyConnection, place: Storage, spelling: Spelling) -> dict[str, str]:
     """Return the sources of quarantined rows whose names hold the id, with the names that they are to have."""
     rows = scan(LakeTable(place, "quarantine").open().paths(), "quarantine")
-    with reading(place, Path()) as con:
-        names = [row[0] for row in con.sql(f"select distinct source from {rows}").fetchall()]
+    names = [row[0] for row in con.sql(f"select distinct source from {rows}").fetchall()]
     return {name: spelling.strike(name) for name in names if spelling.is_in(name)}
 
 
-def _states_by_load(place: Storage, condition: str) -> list[tuple[str, str | None, int]]:
+def _states_by_load(
+    con: duckdb.DuckDBPyConnection, place: Storage, condition: str
+) -> list[tuple[str, str | None, int]]:
     """Return how many states that meet a condition came with which load and were superseded by which."""
     runs, history = (scan(LakeTable(place, name).open().paths(), name) for name in ("runs", "history"))
-    with reading(place, Path()) as con:
-        return con.sql(f"""
-            select load, null, count(*) from {runs} where {condition} group by all
-            union all
-            select load, superseded_by, count(*) from {history} where {condition} group by all""").fetchall()
+    return con.sql(f"""
+        select load, null, count(*) from {runs} where {condition} group by all
+        union all
+        select load, superseded_by, count(*) from {history} where {condition} group by all""").fetchall()
 
 
-def _files_with(table: LakeTable, condition: str) -> tuple[list[str], int]:
+def _files_with(con: duckdb.DuckDBPyConnection, table: LakeTable, condition: str) -> tuple[list[str], int]:
     """Return the files with rows that meet a condition, and how many rows those are."""
-    paths = table.paths()
-    with reading(table.place, Path()) as con:
-        found = con.sql(
-            f"select filename, count(*) from {scan(paths, table.name, with_file=True)} where {condition} group by all"
-        ).fetchall()
+    rows = scan(table.paths(), table.name, with_file=True)
+    found = con.sql(f"select filename, count(*) from {rows} where {condition} group by all").fetchall()
     return [base_name(path) for path, _ in found], sum(count for _, count in found)
 
 
-def _languages_left(place: Storage) -> set[str]:
+def _languages_left(con: duckdb.DuckDBPyConnection, place: Storage) -> set[str]:
     left: set[str] = set()
-    with reading(place, Path()) as con:
-        for name in ("runs", "history"):
-            rows = scan(LakeTable(place, name).open().paths(), name)
-            left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())
+    for name in ("runs", "history"):
+        rows = scan(LakeTable(place, name).open().paths(), name)
+        left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())
     return left

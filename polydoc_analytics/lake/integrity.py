@@ -184,9 +184,11 @@ def undo_unfinished(place: Storage) -> None:
     fsync_newest(place)
     tables = []
     for name in PINNED:
-        pinned = LakeTable(place, name).open(last.version_of(name) if last else 0)
+        newest = LakeTable(place, name).open()
+        version = last.version_of(name) if last else 0
+        pinned = newest if newest.version == version else LakeTable(place, name).open(version)
         raise_if_files_damaged(place, pinned, (last.runs if last else 0) if name == "runs" else None)
-        tables.append((LakeTable(place, name).open(), pinned))
+        tables.append((newest, pinned))
     reverted = [(table, pinned) for table, pinned in tables if _names(table) != _names(pinned)]
     left = {table.name: left_overs(place, table, known) for table in (*(table for table, _ in tables), ledger.table)}
     if not place.is_local and (reverted or any(left.values())):

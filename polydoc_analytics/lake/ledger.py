@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from polydoc_analytics.errors import LakeError, UsageError, first_line
-from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.delta_table import LakeTable
+from polydoc_analytics.errors import UsageError
+from polydoc_analytics.lake.delta_table import LakeTable, rows_of_files
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
-from polydoc_analytics.lake.storage.interface import Storage, way_back
+from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.timezones import start_of_day, zone
 
@@ -24,7 +23,7 @@ class Ledger:
 
     def __init__(self, place: Storage, rows: tuple[LedgerRow, ...] | None = None) -> None:
         self.table = LakeTable(place, "loads").open()
-        self.rows = rows_of_ledger(place, self.table.paths()) if rows is None else rows
+        self.rows = rows_of_ledger(place, [one.name for one in self.table.files()]) if rows is None else rows
 
     @property
     def last(self) -> LedgerRow | None:
@@ -93,18 +92,9 @@ def _instant(moment: str | date | datetime, timezone: str) -> datetime:
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
 
 
-def rows_of_ledger(place: Storage, paths: Sequence[str]) -> tuple[LedgerRow, ...]:
-    """Return the rows of files of the ledger, in the order of their numbers."""
-    import duckdb
-
-    if not paths:
-        return ()
-    try:
-        with reading(place, Path()) as con:
-            found = con.sql(f"select * from {scan(paths, 'loads')}").to_arrow_table()
-    except (duckdb.Error, OSError) as error:
-        raise LakeError(f"{place.shown}/loads: cannot be read: {first_line(error, 200)}; {way_back(place)}") from None
-    rows = [LedgerRow(**row) for row in found.to_pylist()]
+def rows_of_ledger(place: Storage, names: Iterable[str]) -> tuple[LedgerRow, ...]:
+    """Read the rows of files of the ledger, in the order of their numbers."""
+    rows = (LedgerRow(**row) for row in rows_of_files(place, "loads", names).to_pylist())
     return tuple(sorted(rows, key=lambda row: row.number))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -101,17 +102,20 @@ class Load(Origin):
         refusing = RefusedAccounts(place, ledger.rows)
         staged = self.staged if refusing.erasures.keys() <= self.refused else _without(refusing, self.staged, self.work)
         counted, manifest = staged.counts, staged.manifest
-        with reading(place, self.work) as con:
-            runs, history, quarantine = (LakeTable(place, name).open() for name in ("runs", "history", "quarantine"))
-            stored = runs.paths()
-            staged_files = [str(staged.folder / part.path) for part in manifest.parts]
+        runs, history, quarantine = (LakeTable(place, name).open() for name in ("runs", "history", "quarantine"))
+        stored = runs.paths()
+        staged_files = [str(staged.folder / part.path) for part in manifest.parts]
+        is_compared = bool(stored and staged_files)
+        known_rejected = quarantine.paths() if counted.quarantined else []
+        database: Any = reading(place, self.work) if is_compared or known_rejected else nullcontext()
+        with database as con:
             compared, changes = None, Changes(counted.runs, 0, 0, (), ())
-            if stored and staged_files:
+            if is_compared:
                 compared = LoadComparison(
                     con, staged_files, stored, history.paths(), load=self.name, is_authority=self.is_authority
                 )
                 changes = compared.changes()
-            rejected = _new_rejected(con, staged, quarantine) if counted.quarantined else []
+            rejected = _new_rejected(con, staged, known_rejected) if counted.quarantined else []
             conflicts = tuple(sorted({*staged.conflicts, *changes.conflicts}))
             result = LoadResult(
                 counted.read,
@@ -241,13 +245,14 @@ def _sha256(file: Input) -> str:
         raise SourceError(f"{file.name}: cannot be read: {error.strerror}") from None
 
 
-def _new_rejected(con: Any, staged: Staged, quarantine: LakeTable) -> list[Rejected]:
-    """Return the rejected rows that are not in the lake's quarantine yet."""
+def _new_rejected(con: Any, staged: Staged, known: list[str]) -> list[Rejected]:
+    """Select the rejected rows that are not in the files of the lake's quarantine yet."""
     rows = list(staged.quarantine)
-    known = scan(quarantine.paths(), "quarantine")
-    sources = sorted({row.source for row in rows})
-    names = ", ".join(quoted(source) for source in sources)
-    seen = set(con.sql(f"select source, line, reason, raw from {known} where source in ({names})").fetchall())
+    seen: set[tuple[Any, ...]] = set()
+    if known:
+        names = ", ".join(quoted(source) for source in sorted({row.source for row in rows}))
+        stored = f"select source, line, reason, raw from {scan(known, 'quarantine')} where source in ({names})"
+        seen.update(con.sql(stored).fetchall())
     new = []
     for row in rows:
         key = (row.source, row.line, row.reason, row.raw)

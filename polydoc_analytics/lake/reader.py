@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import LakeError, require_extra, translating
 from polydoc_analytics.lake import integrity
-from polydoc_analytics.lake.changes import reading, scan
-from polydoc_analytics.lake.delta_table import LakeTable
+from polydoc_analytics.lake.changes import reading
+from polydoc_analytics.lake.delta_table import LakeTable, rows_of_files
 from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.location import is_lake, raise_if_file
 from polydoc_analytics.lake.snapshot import Snapshot, open_snapshot
@@ -143,21 +143,19 @@ class LakeReader:
 
     def history(self) -> pl.DataFrame:
         """Return the states that were superseded: the Run's columns, load, superseded_by and is_corrected."""
-        return self._frame("history", "id, load")
+        return self._frame("history", "id", "load")
 
     def quarantine(self) -> pl.DataFrame:
         """Return the quarantined rows: load, source, line, reason, raw and, for CSV, header."""
-        return self._frame("quarantine", "load, source, line")
+        return self._frame("quarantine", "load", "source", "line")
 
-    def _frame(self, name: str, order: str) -> pl.DataFrame:
+    def _frame(self, name: str, *order: str) -> pl.DataFrame:
         import polars as pl
 
         snapshot = self.snapshot()
         version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
         table = LakeTable(self.place, name).open(version)
         integrity.raise_if_files_damaged(self.place, table)
-        with reading(self.place, Path()) as con:
-            found = con.sql(f"select * from {scan(table.paths(), name)} order by {order}").to_arrow_table()
-        frame = pl.from_arrow(found)
+        frame = pl.from_arrow(rows_of_files(self.place, name, [file.name for file in table.files()]))
         assert isinstance(frame, pl.DataFrame)
-        return frame
+        return frame.sort(order, nulls_last=True, maintain_order=True)

@@ -164,7 +164,7 @@ def _plan(place: Storage) -> _Plan:
         ledger = LakeTable(readable, "loads").open()
         bad = {*integrity.damaged_files(place, ledger), *integrity.changed_files(place, ledger)}
         used = {file.name for file in ledger.files()}
-        rows = list(rows_of_ledger(place, [place.path(f"loads/{name}") for name in sorted(used - bad)]))
+        rows = list(rows_of_ledger(place, sorted(used - bad)))
         last_number = max((row.number for row in rows), default=0)
         since = logs["loads"][1]
         if since is not None:
@@ -201,7 +201,7 @@ def _saved(place: Storage, used: set[str], after: int) -> list[LedgerRow]:
     for file in place.files("loads"):
         if _LEDGER_FILE.fullmatch(file.name) and file.name not in used:
             try:
-                rows = rows_of_ledger(place, [place.path(f"loads/{file.name}")])
+                rows = rows_of_ledger(place, [file.name])
             except LakeError:
                 continue
             found.update({row.number: row for row in rows if row.number > after})
