@@ -25,6 +25,7 @@ from polydoc_analytics.model.plurals import counted
 if TYPE_CHECKING:
     from polydoc_analytics.automation.schedule.jobs import Edition
     from polydoc_analytics.automation.schedule.scheduler import Scheduler
+    from polydoc_analytics.reports.renderers import MissingLetters
 
 _KIND = "overview, statement (of one --account, or --all-accounts), languages, quality, or one of your own."
 
@@ -91,7 +92,7 @@ def report(
     from polydoc_analytics.loaders.options import ReadOptions
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
-    from polydoc_analytics.reports.renderers import render
+    from polydoc_analytics.reports.renderers import MissingLetters, render
     from polydoc_analytics.reports.write import checked_all, checked_formats, context, hashed, statements, write
 
     out = output_of(printing)
@@ -132,7 +133,7 @@ def report(
             ) as db,
         ):
             report_context = context(db, branding=brand, accounts=settings.accounts, files=files.result())
-            missing: set[str] = set()
+            missing = MissingLetters()
             if all_accounts:
                 with progress(out) as update:
                     paths = statements(report_context, wanted, Path(out_folder), update, missing)
@@ -158,11 +159,9 @@ def report(
     return 0
 
 
-def _say_missing(characters: set[str], out: Output) -> None:
-    from polydoc_analytics.reports.renderers import missing_fonts
-
-    if characters:
-        out.say(missing_fonts(characters))
+def _say_missing(missing: MissingLetters, out: Output) -> None:
+    for line in missing.lines():
+        out.say(line)
 
 
 def _repeat(write: Callable[[], object], seconds: int, out: Output) -> None:

@@ -201,7 +201,8 @@ class Report:
     """A whole report. ``since`` and ``until`` are half-open in UTC, open where None; ``made_at`` is UTC.
 
     ``facts`` say where the figures come from: label and text. ``cube`` is None where a page has no filters. An open
-    page loads itself anew after ``reload_s`` seconds; never where that is 0.
+    page loads itself anew after ``reload_s`` seconds; never where that is 0. ``in_english`` is the same report for the
+    PDF, where no font has the letters of its language.
     """
 
     kind: str
@@ -226,6 +227,7 @@ class Report:
     cube: Cube | None = None
     reload_s: int = 0
     head: Head | None = None
+    in_english: Report | None = None
 
     @property
     def sender(self) -> str:

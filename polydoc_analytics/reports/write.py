@@ -21,7 +21,7 @@ from polydoc_analytics.model.periods import instant_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.model import Report
-from polydoc_analytics.reports.renderers import render, with_workbook
+from polydoc_analytics.reports.renderers import MissingLetters, render, with_workbook
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
@@ -161,11 +161,11 @@ def statements(
     formats: Sequence[str],
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
-    missing: set[str] | None = None,
+    missing: MissingLetters | None = None,
 ) -> list[Path]:
     """Write one statement for each account of a context, in parallel, and then an index of them; return the paths.
 
-    The paths of the index are the first. ``missing`` takes the characters that no font of a PDF has. Memory holds the
+    The paths of the index are the first. ``missing`` takes what no font of a PDF has. Memory holds the
     runs of a few accounts at a time. Raises SumError where a sum of some accounts does not fit, once the statements of
     the others and the index are written.
     """
@@ -204,7 +204,7 @@ def statements(
 
 
 def _one(
-    context: Context, data: AccountData, formats: Sequence[str], folder: Path, missing: set[str] | None
+    context: Context, data: AccountData, formats: Sequence[str], folder: Path, missing: MissingLetters | None
 ) -> list[Path]:
     from polydoc_analytics.reports.builders.statement import statement_of
 
@@ -212,12 +212,16 @@ def _one(
 
 
 def write(
-    report: Report, formats: Sequence[str], folder: Path, workers: int | None = None, missing: set[str] | None = None
+    report: Report,
+    formats: Sequence[str],
+    folder: Path,
+    workers: int | None = None,
+    missing: MissingLetters | None = None,
 ) -> list[Path]:
     """Write a report in some formats into a folder, which is made where it is missing; return the paths.
 
     The formats are drawn side by side, by as many ``workers`` as there are formats where none are given. ``missing``
-    takes the characters that no font of a PDF has.
+    takes what no font of a PDF has.
     """
     name, formats = f"{report.kind}_{report.slug}", with_workbook(report, formats)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.receivers import Hook, hook, mailbox
+from support.reports import pdf_text
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -17,6 +18,7 @@ from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.schedule.scheduler import Scheduler
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
+from polydoc_analytics.reports.builders import statement
 
 WEEKLY = """
 lake = "lake"
@@ -303,6 +305,30 @@ def test_a_statement_and_its_mail_are_in_the_language_of_the_account(put: Put) -
     assert late == [
         {"table": "Läufe", "what": "late", "measure": "Zeile", "before": "nicht vorhanden", "now": "vorhanden"}
     ]
+
+
+def test_the_pdf_of_an_edition_whose_letters_no_font_has_is_in_english(
+    put: Put, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(statement, "can_draw", lambda language, _: language == "en")
+    with mailbox() as box:
+        wanted = STATEMENTS.format(port=box.controller.port).replace('["json"]', '["json", "pdf"]')
+        configure(f'accounts = "accounts.csv"{wanted}')
+        Path("contacts.csv").write_text("account_id,email\na,a@x.org\n")
+        Path("accounts.csv").write_text("account_id,name,language\na,Adler AG,de\n")
+        put(run_on("2026-03-04", "first", account_id="a"))
+        assert due(APRIL) == 0
+        put(run_on("2026-03-09", "late", account_id="a"))
+        assert rerun("statements", "2026-03", "--send") == 0
+    assert "PDFs that would be in German are in English, for no font has its letters" in capsys.readouterr().err
+    kept = Path("lake/_schedule", jobs("statements")["2026-03"].editions[1].folder)
+    printed = pdf_text((kept / "statement_2026-03_adler-ag_a_edition-2.pdf").read_bytes())
+    assert "Usage statement for Adler AG" in printed
+    assert "2, replaces edition 1" in printed
+    assert "What changed since the edition before" in printed
+    assert "runs: 2, before 1." in printed
+    content = json.loads((kept / "statement_2026-03_adler-ag_a_edition-2.json").read_bytes())
+    assert content["title"] == "Nutzungsnachweis für Adler AG"
 
 
 def test_an_account_that_has_no_statement_for_its_sum_does_not_fit_is_told_of_and_gets_it_later(

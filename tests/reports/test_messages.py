@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gettext
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from support.message_catalogs import updated
 from support.paths import ROOT, SAMPLE
-from support.reports import NOW, built, everything, page_text, section, sheets
+from support.reports import NOW, built, everything, page_text, pdf_text, section, sheets
 from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports import formatting, messages
 from polydoc_analytics.reports.formatting import Formatter
-from polydoc_analytics.reports.renderers import render
+from polydoc_analytics.reports.renderers import MissingLetters, drawn, fonts, pdf, render
 
 PACKAGE = ROOT / "polydoc_analytics"
 FILES = PACKAGE / "reports" / "messages"
@@ -162,6 +163,34 @@ class Unreadable(gettext.NullTranslations):
     def ngettext(self, singular: str, plural: str, n: int) -> str:
         """Return a message with a count likewise."""
         return self.gettext(plural)
+
+
+@pytest.fixture
+def no_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine without the fonts of the extra."""
+    cached = (fonts.families, pdf._fonts, drawn._characters, drawn.can_draw)
+    monkeypatch.setattr(fonts, "_of_the_extra", list)
+    for one in cached:
+        one.cache_clear()
+    yield
+    for one in cached:
+        one.cache_clear()
+
+
+@pytest.mark.usefixtures("no_font")
+def test_a_pdf_whose_fonts_lack_the_letters_of_its_language_is_in_english() -> None:
+    choices: dict[str, Any] = {"now": NOW, **OCTOBER}
+    report = built(str(SAMPLE), "statement", branding={"locale": "ja"}, **choices)
+    english = built(str(SAMPLE), "statement", **choices)
+    missing = MissingLetters()
+    assert pdf_text(render(report, "pdf", missing)) == pdf_text(render(english, "pdf"))
+    assert (missing.characters, missing.languages) == (set(), {"ja"})
+    [line] = missing.lines()
+    assert line.startswith("PDFs that would be in Japanese are in English, for no font has its letters; pip install ")
+    # The reader's own fonts draw the others.
+    assert "利用明細書" in page_text(render(report, "html"))
+    assert "利用明細書" in str(sheets(render(report, "xlsx")))
+    assert built(str(SAMPLE), "statement", branding={"locale": "de"}, **choices).in_english is None
 
 
 def test_no_page_of_a_statement_is_half_translated(monkeypatch: pytest.MonkeyPatch) -> None:

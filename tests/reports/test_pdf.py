@@ -15,7 +15,7 @@ from support.reports import NOW, built
 from support.runs import wire
 
 from polydoc_analytics.reports.charts import export
-from polydoc_analytics.reports.renderers import fonts, missing_fonts, pdf
+from polydoc_analytics.reports.renderers import MissingLetters, fonts, pdf
 from polydoc_analytics.reports.renderers.pdf_columns import grid, points
 
 LETTERS = sorted(fonts.characters(fonts.files()[0]) & {*range(0x20, 0x250), *range(0x2010, 0x2040), 0x20AC} - {0xAD})
@@ -181,9 +181,10 @@ def test_the_extra_is_advised_where_it_brings_a_character(
     missing: set[str], advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fonts, "find_spec", lambda _: None)
-    assert advice in missing_fonts(missing)
+    assert advice in "\n".join(MissingLetters(missing).lines())
 
 
 def test_the_extra_is_not_advised_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "find_spec", lambda name: name)
-    assert "pip install" not in missing_fonts({"日"})
+    [line] = MissingLetters({"日"}).lines()
+    assert "pip install" not in line

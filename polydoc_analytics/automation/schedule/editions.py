@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from polydoc_analytics.automation.delivery.messages import Attachment, Message, Package, brand_of
-from polydoc_analytics.automation.schedule.edition_diff import ChangeWording, EditionComparison
+from polydoc_analytics.automation.schedule.edition_diff import Change, ChangeWording, EditionComparison
 from polydoc_analytics.automation.schedule.figures import BY_ACCOUNT, HEADLINE, Row, figures_of, headlines, stored
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job
 from polydoc_analytics.automation.state_store import StateStore
@@ -23,7 +23,7 @@ from polydoc_analytics.reports.filenames import file_name
 from polydoc_analytics.reports.formatting import ENGLISH_LOCALE, display_text
 from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Report, Section
-from polydoc_analytics.reports.renderers import missing_fonts, render, with_workbook
+from polydoc_analytics.reports.renderers import MissingLetters, render, with_workbook
 
 if TYPE_CHECKING:
     from polydoc_analytics.config.choices import DateBasis
@@ -95,11 +95,11 @@ class Maker:
 
     def make(self) -> Edition:
         """Write the edition's files to the store, and return it. What was made before of its number is replaced."""
-        edition, missing = self._edition(), set[str]()
+        edition, missing = self._edition(), MissingLetters()
         for made in self.documents(edition):
             edition.documents.append(self._written(made, edition, missing))
-        if missing:
-            self.notify(missing_fonts(missing))
+        for line in missing.lines():
+            self.notify(line)
         return edition
 
     def preview(self, write: Callable[[str, bytes], None]) -> Edition:
@@ -133,13 +133,19 @@ class Maker:
                 if not made.account and not names_accounts:
                     own = list(totals.values())
                 figures = figures_of(made.english or made.report, own)
-                section = None
+                changes: list[Change] = []
                 if compared:
                     if not made.account:
                         compared.gone(one for one in totals if one)
                     changes = compared.of(made.account, figures)
-                    section = compared.section(made.account, changes, ChangeWording(made.report, made.english))
-                report = _marked(made.report, edition.number, self.missing_sources, section)
+                printed = made.report.in_english
+                versions = []
+                for version, english in ((made.report, made.english), *([(printed, None)] if printed else [])):
+                    section = None
+                    if compared:
+                        section = compared.section(made.account, changes, ChangeWording(version, english))
+                    versions.append(_marked(version, edition.number, self.missing_sources, section))
+                report = replace(versions[0], in_english=versions[-1] if printed else None)
                 yield replace(made, report=report, figures=figures)
         edition.changes = compared.sentences() if compared else []
 
@@ -169,7 +175,7 @@ class Maker:
             date_basis=self.settings.date_basis,
         )
 
-    def _written(self, draft: Draft, edition: Edition, missing: set[str]) -> Document:
+    def _written(self, draft: Draft, edition: Edition, missing: MissingLetters) -> Document:
         store, folder = self.store, edition.folder
         files = {}
         for form in with_workbook(draft.report, self.plan.formats):

@@ -15,7 +15,7 @@ from polydoc_analytics.reports.builders.tables import ADDITIVE, keys, measures, 
 from polydoc_analytics.reports.builders.time_series import after, chart_rows, peak, suitable
 from polydoc_analytics.reports.charts import vega_lite
 from polydoc_analytics.reports.customers import Customer
-from polydoc_analytics.reports.formatting import display_text
+from polydoc_analytics.reports.formatting import ENGLISH_LOCALE, Formatter, display_text
 from polydoc_analytics.reports.messages import N_
 from polydoc_analytics.reports.model import (
     Chart,
@@ -29,6 +29,7 @@ from polydoc_analytics.reports.model import (
     SheetChart,
     Table,
 )
+from polydoc_analytics.reports.renderers.drawn import can_draw
 
 LISTED = 5000
 """Number of runs that a statement lists; those of longer ones are in the workbook that comes with it."""
@@ -90,10 +91,17 @@ def statement(context: Context) -> Report:
 
 def statement_of(context: Context, data: AccountData, edition: int = 1) -> Report:
     """Return the statement of an account from its own data alone, in the language of its reader."""
-    # Its plain name: what tells it from other accounts' names is nothing to its reader.
-    name = context.names.get(data.account_id) or data.account_id
     customer = context.customers.get(data.account_id, Customer())
     words = context.words.in_language_of(customer.locale or context.branding.locale)
+    report = _statement(context, data, edition, words)
+    if can_draw(words.language, context.branding.look.fonts):
+        return report
+    return replace(report, in_english=_statement(context, data, edition, words.in_language_of(ENGLISH_LOCALE)))
+
+
+def _statement(context: Context, data: AccountData, edition: int, words: Formatter) -> Report:
+    # Its plain name: what tells it from other accounts' names is nothing to its reader.
+    name = context.names.get(data.account_id) or data.account_id
     context = replace(
         context,
         names={data.account_id: name} if name != data.account_id else {},
@@ -113,16 +121,16 @@ def statement_of(context: Context, data: AccountData, edition: int = 1) -> Repor
         facts=[] if name == data.account_id else [(context.say("Account"), account)],
         only_account=data.account_id,
         slug=data.slug,
-        head=_head(context, data, name, customer, edition),
+        head=_head(context, data, name, edition),
     )
 
 
-def _head(context: Context, data: AccountData, name: str, customer: Customer, edition: int) -> Head:
+def _head(context: Context, data: AccountData, name: str, edition: int) -> Head:
     brand, say = context.branding, context.say
     number = brand.number
     for place, value in (("period", context.slug), ("account", data.code), ("edition", str(edition))):
         number = number.replace(f"{{{place}}}", value)
-    account = [display_text(name), *customer.lines]
+    account = [display_text(name), *context.customers.get(data.account_id, Customer()).lines]
     if name != data.account_id:
         account.insert(1, display_text(data.account_id))
     facts = (

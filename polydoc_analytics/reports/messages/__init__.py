@@ -49,6 +49,13 @@ def languages() -> tuple[str, ...]:
     return (ENGLISH, *sorted(name.removesuffix(".po") for name in names if name.endswith(".po")))
 
 
+@cache
+def letters(language: str) -> frozenset[str]:
+    """Return the characters of the messages in a language."""
+    texts = (message.string for message in _read(f"{language}.po") if message.id)
+    return frozenset("".join("".join(text) for text in texts)) - {"\n"}
+
+
 def _is_complete(language: str) -> bool:
     if language not in languages():
         return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,51 @@ _NAMED = 12
 _MODULES = {"html": "html", "pdf": "pdf", "xlsx": "xlsx", "md": "markdown", "json": "json"}
 
 
-def render(report: Report, form: str, missing: set[str] | None = None) -> bytes:
+@dataclass
+class MissingLetters:
+    """What no font of a PDF has: characters, which are written as U+XXXX, and all letters of languages.
+
+    Documents in such a language are in English as PDF.
+    """
+
+    characters: set[str] = field(default_factory=set)
+    languages: set[str] = field(default_factory=set)
+
+    def lines(self) -> Iterator[str]:
+        """Word it in one line each, which says whether the extra ``[fonts]`` brings what is missing."""
+        from babel import Locale
+
+        from polydoc_analytics.reports.messages import letters
+        from polydoc_analytics.reports.renderers.fonts import is_in_the_extra
+
+        for language in sorted(self.languages):
+            advice = _advice(any(map(is_in_the_extra, letters(language))))
+            name = Locale.parse(language).english_name
+            yield f"PDFs that would be in {name} are in English, for no font has its letters; {advice}"
+        if self.characters:
+            shown = " ".join(sorted(self.characters)[:_NAMED])
+            more = f" and {len(self.characters) - _NAMED:,} more" if len(self.characters) > _NAMED else ""
+            said = f"{counted(len(self.characters), 'character')} written as U+XXXX in PDF"
+            yield f"{said}, for no font has {shown}{more}; {_advice(any(map(is_in_the_extra, self.characters)))}"
+
+
+def render(report: Report, form: str, missing: MissingLetters | None = None) -> bytes:
     """Return a report in one of FORMATS; the same report gives the same bytes.
 
-    ``missing`` takes the characters that no font of a PDF has. Raises UsageError for an unknown format.
+    ``missing`` takes what no font of a PDF has. Raises UsageError for an unknown format.
     """
     if form not in FORMATS:
         raise UsageError(f"unknown format '{form}'{nearest(form, FORMATS)}; expected {', '.join(FORMATS)}")
     require_extra("reports", "a report")
     draw = import_module(f"{__name__}.{_MODULES[form]}").render
-    content: bytes = draw(report, missing) if form == "pdf" else draw(report)
-    return content
+    if form != "pdf":
+        content: bytes = draw(report)
+        return content
+    missing = missing or MissingLetters()
+    if report.in_english is not None:
+        missing.languages.add(report.words.language)
+    printed: bytes = draw(report.in_english or report, missing.characters)
+    return printed
 
 
 def with_workbook(report: Report, formats: Sequence[str]) -> tuple[str, ...]:
@@ -37,15 +72,6 @@ def with_workbook(report: Report, formats: Sequence[str]) -> tuple[str, ...]:
     return (*formats, "xlsx") if is_needed and "xlsx" not in formats else tuple(formats)
 
 
-def missing_fonts(missing: set[str]) -> str:
-    """Build the line on characters that no font has; it says whether the extra brings one of them."""
-    from polydoc_analytics.reports.renderers.fonts import is_in_the_extra
-
-    shown = " ".join(sorted(missing)[:_NAMED])
-    more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
-    is_helped = any(map(is_in_the_extra, missing))
+def _advice(is_helped: bool) -> str:
     extra = "pip install 'polydoc-analytics[fonts]', or" if is_helped else "nor does the extra [fonts];"
-    return (
-        f"{counted(len(missing), 'character')} written as U+XXXX in PDF, for no font has {shown}{more}; "
-        f"{extra} name a folder of fonts that have them as `fonts` of [branding]"
-    )
+    return f"{extra} name a folder of fonts that have them as `fonts` of [branding]"

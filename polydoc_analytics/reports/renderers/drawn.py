@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from polydoc_analytics.reports.formatting import code_point
+from polydoc_analytics.reports.messages import ENGLISH, letters
 from polydoc_analytics.reports.renderers import fonts
 
 _MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
@@ -48,6 +49,12 @@ class DrawnInCharts(Drawn):
         if text.isascii():
             return text
         return _MARK.sub(lambda mark: code_point(mark.group()), super().text(unicodedata.normalize("NFC", text)))
+
+
+@cache
+def can_draw(language: str, folders: tuple[str, ...]) -> bool:
+    """Check whether the fonts of print have the letters of a catalog of messages."""
+    return language == ENGLISH or {ord(c) for c in letters(language)} <= _characters(folders)
 
 
 @cache

@@ -43,7 +43,7 @@ _LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\u
 """Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
 
 
-def render(report: Report, missing: set[str] | None = None) -> bytes:
+def render(report: Report, missing: set[str]) -> bytes:
     """Return the PDF; the same report and the same fonts give the same bytes.
 
     ``missing`` takes the characters that no font has, and that the PDF writes as U+XXXX.
@@ -52,8 +52,7 @@ def render(report: Report, missing: set[str] | None = None) -> bytes:
 
     drawn = Drawn(report.look.fonts)
     content = _breakable(_content(report, drawn))
-    if missing is not None:
-        missing |= drawn.missing
+    missing |= drawn.missing
     logo = report.look.logo
     try:
         made = typst.compile(
