@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import re
@@ -211,6 +210,8 @@ def first_line(error: BaseException, max_width: int | None = None) -> str:
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:
     """Return ``; did you mean X?`` for the valid name most like ``wrong``, else an empty text."""
+    import difflib
+
     folded = {name.lower(): name for name in valid}
     close = difflib.get_close_matches(wrong.lower(), folded, n=1)
     return f"; did you mean {folded[close[0]]}?" if close else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -113,6 +112,8 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _variants(part: str) -> Iterator[str]:
+    import html
+
     for plain in {part, unquote(part), unquote_plus(part)}:
         once = quote(plain, safe="")
         yield from (plain, once, quote(plain), quote_plus(plain), quote(once, safe=""), html.escape(plain))

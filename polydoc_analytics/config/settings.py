@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -112,6 +111,8 @@ def problem_text(file: Path, location: tuple[str | int, ...], text: str) -> str:
 
 
 def _of_file(path: Path) -> tuple[Settings, list[str]]:
+    import tomllib
+
     from polydoc_analytics.config.validation import validate
 
     try:

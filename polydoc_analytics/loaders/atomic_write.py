@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,8 @@ def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> I
 
     With ``is_durable`` its bytes are on the disk before it gets its name, and its folder after that.
     """
+    import secrets
+
     target = Path(path)
     half = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.half")
     try:

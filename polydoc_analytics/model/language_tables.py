@@ -18,6 +18,8 @@ TABLES = (
 tag and name of each text that is sent often.
 """
 
+PLAIN = ("frequent", "en_language", "en_territory", "und_language")
+"""Where a text that is no usual name is looked for: to unpack them would take ten times as long as to search them."""
 _MAX_SEARCHES = 64
 
 
@@ -60,6 +62,8 @@ class KeyedTable:
 @lru_cache(maxsize=len(TABLES))
 def table(name: str) -> KeyedTable:
     """Read one of TABLES, once; names are keys in the form of ``name_key``."""
+    if name in PLAIN:
+        return KeyedTable((FOLDER / f"{name}.tsv").read_bytes())
     return KeyedTable(gzip.decompress((FOLDER / f"{name}.tsv.gz").read_bytes()))
 
 

@@ -9,8 +9,8 @@ import bisect
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import cache, lru_cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from importlib import import_module
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from polydoc_analytics.errors import UsageError, nearest
@@ -53,8 +53,8 @@ def _zone(name: str) -> ZoneInfo:
     raise UsageError(f"unknown time zone {name!r}{nearest(name, _names())}")
 
 
-def _file(name: str) -> Traversable | None:
-    at: Traversable = resources.files("tzdata").joinpath("zoneinfo")
+def _file(name: str) -> Path | None:
+    at = _package() / "zoneinfo"
     for part in name.split("/"):
         # Compared, not opened: a file system that ignores case would accept names that others do not know.
         entries = at.iterdir() if at.is_dir() else iter(())
@@ -67,7 +67,12 @@ def _file(name: str) -> Traversable | None:
 
 @cache
 def _names() -> frozenset[str]:
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())
+    return frozenset((_package() / "zones").read_text("utf-8").split())
+
+
+def _package() -> Path:
+    # By its path, for importlib.resources imports what opens archives.
+    return Path(import_module("tzdata").__path__[0])
 
 
 def _offset(tz: ZoneInfo, second: int) -> timedelta:

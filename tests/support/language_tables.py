@@ -13,7 +13,7 @@ from language_data.registry_parser import parse_registry
 from language_data.util import data_filename
 
 from polydoc_analytics.model.language_synonyms import LANGUAGE_SYNONYMS
-from polydoc_analytics.model.language_tables import FOLDER, TABLES
+from polydoc_analytics.model.language_tables import FOLDER, PLAIN, TABLES
 from polydoc_analytics.model.languages import by_rules, frequent_key
 
 _SCRIPTS = (
@@ -74,8 +74,11 @@ def main() -> None:
     """Write the tables."""
     FOLDER.mkdir(exist_ok=True)
     for name, table in tables().items():
-        text = "".join(f"{key}\t{value}\n" for key, value in sorted(table.items()))
-        (FOLDER / f"{name}.tsv.gz").write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+        text = "".join(f"{key}\t{value}\n" for key, value in sorted(table.items())).encode()
+        if name in PLAIN:
+            (FOLDER / f"{name}.tsv").write_bytes(text)
+        else:
+            (FOLDER / f"{name}.tsv.gz").write_bytes(gzip.compress(text, mtime=0))
 
 
 if __name__ == "__main__":
