@@ -192,6 +192,7 @@ def _key_columns(rows: RowTable, keys: Sequence[str]) -> list[str]:
 
 def _print_overview(db: Database, out: Output, look: _Look, rows: int, order: str | None) -> None:
     is_table = out.format == "table"
+    total = None
     for by in ((), ("account",), ("language",)):
         table = _table(
             db,
@@ -200,7 +201,9 @@ def _print_overview(db: Database, out: Output, look: _Look, rows: int, order: st
             order=order if by else None,
             top=rows if by and is_table else None,
             with_others=is_table,
+            total=total,
         )
+        total = table.total
         print(end="\n" if by else "")
         if is_table:
             _print_usage(db, table, out, look)
@@ -210,7 +213,8 @@ def _print_overview(db: Database, out: Output, look: _Look, rows: int, order: st
 
 def _print_overview_json(db: Database, look: _Look, order: str | None, top: int | None) -> None:
     total = _table(db, look)
-    sections = {f"{key}s": _table(db, look, by=(key,), order=order, top=top) for key in ("account", "language")}
+    keys = ("account", "language")
+    sections = {f"{key}s": _table(db, look, by=(key,), order=order, top=top, total=total.total) for key in keys}
     is_truncated = any(table.truncated for table in sections.values())
     shown = {name: look.of(as_text(table.rows), table.keys) for name, table in sections.items()}
     rows = look.of(as_text(total.rows), ())

@@ -43,16 +43,19 @@ def usage_table(
     order: str | None = None,
     top: int | None = None,
     with_others: bool = False,
+    total: dict[str, Any] | None = None,
 ) -> UsageTable:
     """Return the usage by some of account and language, every day, week or month.
 
     ``order`` is a column, or ``column:asc`` / ``column:desc``; measures descend by default. ``top`` keeps the first
     rows of that order, by default those with most runs, or the latest periods. Figures of ``others`` and ``total`` are
-    computed from the runs, never from the rows: percentiles do not add up. Raises UsageError for an unknown column.
+    computed from the runs, never from the rows: percentiles do not add up. ``total`` is that of another table of the
+    same database, where there is one. Raises UsageError for an unknown column.
     """
     view = check_arguments(by, every, order)
     rows = db.rows(view.name)
-    total = next((db.rows("usage") if view.keys else rows).named())
+    if total is None:
+        total = next((db.rows("usage") if view.keys else rows).named())
     column, descending = _order(order, view)
     shown = rows
     if order is not None or top is not None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from polars.testing import assert_frame_equal
 from support.paths import SAMPLE
 
 import polydoc_analytics as pda
@@ -30,13 +31,19 @@ def test_each_view_brings_those_that_it_is_built_on(export: Path, name: str) -> 
     with pda.connect(export) as db:
         frame = db.view(name)
         assert frame.columns == list(db.catalog[name].columns)
+        assert name not in _created(db)
+        assert db.sql(f"select count(*) from {name}").item() == frame.height
+        assert name in _created(db)
         assert len(_created(db)) < len(catalog())
+        assert_frame_equal(db.view(name), frame, check_row_order=bool(db.catalog[name].ordered_by))
 
 
 def test_what_is_named_is_created_and_nothing_else(export: Path) -> None:
     with pda.connect(export) as db:
         assert _created(db) == {"observed"}
         db.view("usage")
+        assert _created(db) == {"observed", "run_facts"}, "what is read whole is a part of the query"
+        db.sql("select failed_runs from usage")
         assert _created(db) == {"observed", "run_facts", "usage"}
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -84,14 +85,12 @@ class DuckEngine:
     def fetch(self, sql: str) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
         with self._errors():
-            self._create_named_in(sql)
-            return own_frame_of(self._con.sql(sql))
+            return own_frame_of(self._con.sql(self._with_views(sql)))
 
     def rows(self, sql: str) -> RowTable:
         """Return the result of a SELECT of the package's own as Python's values; raises QueryError where it fails."""
         with self._errors():
-            self._create_named_in(sql)
-            found = own_rows_of(self._con.execute(sql))
+            found = own_rows_of(self._con.execute(self._with_views(sql)))
         return RowTable.of(self.fetch(sql)) if found is None else found
 
     def query(self, sql: str, timeout_s: float | None = None, max_bytes: int | None = None) -> pl.DataFrame:
@@ -121,6 +120,18 @@ class DuckEngine:
             with suppress(duckdb.Error):
                 self._con.execute("rollback")
 
+    def _with_views(self, sql: str) -> str:
+        """Put the views that a SELECT of the package's own reads before it, and create what those are built on.
+
+        A view is planned when it is created and once more when it is read, and most are read once.
+        """
+        with self._creating:
+            below = [name for name in self._below(sql) if name not in self._created]
+            bodies = {name: self._body(name) for name in below if name in self._scope.view.views}
+            self._create([*(name for name in below if name not in bodies), *chain(*map(self._below, bodies.values()))])
+        views = ", ".join(f"{name} as not materialized ({body})" for name, body in bodies.items())
+        return f"with {views} {sql}" if bodies else sql
+
     def _create_named_in(self, sql: str) -> None:
         """Create the views and tables that a text names; all of them where it may list what there is."""
         with self._creating:
@@ -143,7 +154,7 @@ class DuckEngine:
                     self._restrict()
                 custom.create(self._con, view)
             else:
-                body = self._base(name) if view is None else catalog.render(view, self._scope.render_context)
+                body = self._body(name)
                 self._create(self._below(body))
                 self._con.execute(f"create view {name} as {body}")
             self._created.add(name)
@@ -179,6 +190,11 @@ class DuckEngine:
         # No view of the user's, whose name a CTE may have.
         views = {name for name, view in self._scope.view.views.items() if view.file is None}
         return sorted(views.union(BASE_TABLES, _BASE_VIEWS).intersection(_FROM.findall(sql)))
+
+    def _body(self, name: str) -> str:
+        """Build the SQL of a view of the package's own, or of a base view."""
+        view = self._scope.view.views.get(name)
+        return self._base(name) if view is None else catalog.render(view, self._scope.render_context)
 
     def _base(self, name: str) -> str:
         """Build the SQL of a base view."""
