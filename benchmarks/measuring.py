@@ -17,8 +17,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 WORK = HERE / "work"
 PYTHON = sys.executable
-FOREIGN = ("dlt", "pandas", "pysail", "pyspark")
-"""What the other contestants need. pandera imports pandas and pyspark wherever it finds them, for seconds."""
+FOREIGN = ("dlt", "hypothesis", "pandas", "pysail", "pyspark")
+"""What other contestants and the tests need. pandera imports three of these wherever it finds them, for seconds."""
 
 _LOOK_EVERY_S = 0.05
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -50,11 +50,12 @@ def stage(
     load: str | None = None,
     refusing: Refusing | None = None,
     joins_few: bool = False,
+    also_import: Sequence[str] = (),
 ) -> Staged:
     """Read, check and merge a source into Parquet files below ``folder``; scratch files go to ``work``.
 
     The files are by month, or with ``load`` those of a lake; with ``joins_few`` few runs are in one file (see
-    PartWriter). ``refusing`` keeps rows out.
+    PartWriter). ``refusing`` keeps rows out. ``also_import`` names modules to import beside the reading.
 
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
@@ -78,7 +79,7 @@ def stage(
             in_background(parts.write_divided) as write,
             in_background(lambda runs: write(parts.divide(runs, merge.add(runs))), max_waiting=0) as merge_and_write,
         ):
-            for group in validate_batches(read_batches(readable, options, work)):
+            for group in validate_batches(read_batches(readable, options, work, also_import=also_import)):
                 read += group.read
                 runs, rejected = group.runs, group.rejected
                 if refusing is not None:
@@ -93,10 +94,12 @@ def stage(
         quarantine.write(os.fspath(options.quarantine_to))
     if options.strict and quarantine.rows:
         raise RejectedRowsError(rejection(quarantine, read))
-    if parts.are_all_held and merge.has_few:
+    merge.end()
+    if merge.has_few and (parts.are_all_held or not merge.may_be_written):
         resolved = merge.resolve_few(parts.held_of)
-        expected = parts.held_rows - sum(resolved.files.values()) + resolved.late.num_rows
-        parts.drop(resolved.late["id"].combine_chunks())
+        expected = parts.rows + parts.held_rows - sum(resolved.files.values()) + resolved.late.num_rows
+        if resolved.files:
+            parts.drop(resolved.late["id"].combine_chunks())
     else:
         written = parts.flush()
         resolved = _resolved(merge, written, work)
@@ -125,7 +128,7 @@ def stage(
 
 def _resolved(merge: Merge, written: list[str], work: Path) -> Resolved:
     """Decide between the rows held back and those in files, in a database of its own."""
-    import duckdb  # by now another thread has done it
+    import duckdb
 
     with duckdb.connect(config={"memory_limit": "500MB", "temp_directory": str(work)}) as con:
         con.execute("set enable_external_file_cache = false")  # each file is read once

@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
-
-import polars as pl
+from typing import IO, TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import refuse_address, unwritable
 from polydoc_analytics.loaders.atomic_write import atomic_write
@@ -18,16 +16,28 @@ from polydoc_analytics.loaders.formats.quarantine_file import quarantine_line
 from polydoc_analytics.loaders.run_parser import well_formed
 from polydoc_analytics.loaders.validation import Rejected
 
-SCHEMA = {"source": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String}
+if TYPE_CHECKING:
+    import polars as pl
+
+COLUMNS = ("source", "line", "reason", "raw")
 _SPILL_BYTES = 16 * 1024 * 1024
 _MOST_KINDS = 1_000
 _QUOTED = re.compile(r"'[^']*'")
 _AT = re.compile(r" at character \d+")
 
 
+def schema() -> dict[str, type[pl.DataType]]:
+    """Build the schema of a frame of rejected rows."""
+    import polars as pl
+
+    return {name: pl.Int64 if name == "line" else pl.String for name in COLUMNS}
+
+
 def empty_frame() -> pl.DataFrame:
     """Build the frame of rejected rows of a source that has none."""
-    return pl.DataFrame(schema=SCHEMA)
+    import polars as pl
+
+    return pl.DataFrame(schema=schema())
 
 
 class Quarantine:
@@ -84,15 +94,17 @@ class Quarantine:
 
     def frame(self) -> pl.DataFrame:
         """Return the rows as a frame of source, line (1-based), reason and raw."""
+        import polars as pl
+
         held = [{"source": r.source, "line": r.line, "reason": r.reason, "raw": r.raw} for r in self._held]
-        frame = pl.DataFrame(held, schema=SCHEMA)
+        frame = pl.DataFrame(held, schema=schema())
         if self._file is None:
             return frame
         self._flush()
         frames = []
         with open(self._path, "rb") as file:
             while some := file.readlines(_SPILL_BYTES):  # the whole text and its rows at once take much memory
-                frames.append(pl.read_ndjson(b"".join(some), schema=SCHEMA))
+                frames.append(pl.read_ndjson(b"".join(some), schema=schema()))
         return pl.concat([*frames, frame])
 
     def _flush(self) -> None:

@@ -118,7 +118,7 @@ class Lake(LakeReader):
             runs.mkdir()
             work.mkdir()
             refusing = self.refused_accounts()
-            staged = stage(readable, runs, work, options, load=load, refusing=refusing or None)
+            staged = stage(readable, runs, work, options, load=load, refusing=refusing or None, also_import=("duckdb",))
             refused = frozenset(refusing.erasures)
             ours = Load(load, kind, name, correct, started, content, staged, runs, work, refused)
             result: LoadResult = self._exclusively(lambda: ours.take(self.place))

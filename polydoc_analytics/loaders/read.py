@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
@@ -19,37 +19,39 @@ from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.streams import as_utf8, peek
 from polydoc_analytics.loaders.tables import Rows, Table
 from polydoc_analytics.model.pyspark_notice import suppress_pyspark_notice
-from polydoc_analytics.model.schema import pandera_schema
 
 if TYPE_CHECKING:
     from polydoc_analytics.loaders.executor import Work
 
 
-def read_batches(source: Table | Files | Service, options: ReadOptions, folder: Path) -> Iterator[Any]:
+def read_batches(
+    source: Table | Files | Service, options: ReadOptions, folder: Path, *, also_import: Sequence[str] = ()
+) -> Iterator[Any]:
     """Yield batches of checked runs and rejected rows from any source, in the order of its files and rows.
 
-    What a service gives may go through files in ``folder``. Raises SourceError where a file is missing, empty,
+    What a service gives may go through files in ``folder``. ``also_import`` names modules that the caller needs later,
+    which are imported beside the reading of files and services. Raises SourceError where a file is missing, empty,
     unreadable or cut off; rows already yielded are then not to be kept.
     """
     from polydoc_analytics.loaders.executor import run_ordered
 
     if isinstance(source, Files):
-        yield from _batches_of_files(source, options)
+        yield from _batches_of_files(source, options, also_import)
     elif isinstance(source, Service):
         work = source.fetch(folder, options)
-        with _importing_meanwhile() as is_ready:
+        with _importing_meanwhile(also_import) as is_ready:
             for batches, _ in run_ordered(work, is_ready):
                 yield from batches
     else:
         for part in source.parts:
             if isinstance(part, Files):
-                yield from _batches_of_files(part, replace(options, progress=None))
+                yield from _batches_of_files(part, replace(options, progress=None), also_import)
                 continue
             for batches, _ in run_ordered(_work_of_table(part, options.assume_utc)):
                 yield from batches
 
 
-def _batches_of_files(files: Files, options: ReadOptions) -> Iterator[Any]:
+def _batches_of_files(files: Files, options: ReadOptions, also_import: Sequence[str]) -> Iterator[Any]:
     from polydoc_analytics.loaders.executor import run_ordered
 
     total = sum(file.size for file in files)
@@ -58,7 +60,7 @@ def _batches_of_files(files: Files, options: ReadOptions) -> Iterator[Any]:
         raise SourceError(f"{files.files[0].name}: is empty{more}")
     done = 0
     work = _work_of_files(files, options.assume_utc or files.assume_utc, options.partial)
-    with _importing_meanwhile() as is_ready:
+    with _importing_meanwhile(also_import) as is_ready:
         for batches, size in run_ordered(work, is_ready):
             yield from batches
             done += size
@@ -67,30 +69,31 @@ def _batches_of_files(files: Files, options: ReadOptions) -> Iterator[Any]:
 
 
 @contextmanager
-def _importing_meanwhile() -> Iterator[Callable[[], bool]]:
-    """Import what is needed later beside the reading of the first blocks; yield what tells whether that is done.
+def _importing_meanwhile(also_import: Sequence[str]) -> Iterator[Callable[[], bool]]:
+    """Import what is needed later beside the reading of the first blocks; yield what tells if batches can be judged.
 
     Python waits for the thread before it ends, for one that still imports then would abort the process; so what is not
     needed any more, for the reading has failed, is not begun.
     """
-    is_over = Event()
+    is_over, is_ready = Event(), Event()
 
     def load() -> None:
         suppress_pyspark_notice()
-        # duckdb is for the merging at the end; pandera takes a good part of a second.
-        for name in ("duckdb", "polars", "pandera.polars"):
+        from polydoc_analytics.loaders.validation import judge_nothing
+
+        for name in ("polars", "pandera.polars", "", *also_import):
             if is_over.is_set():
                 return
             # Whoever needs what cannot be imported here is told by importing it.
             with suppress(Exception):
-                import_module(name)
-        with suppress(Exception):
-            pandera_schema()
+                import_module(name) if name else judge_nothing()
+            if not name:
+                is_ready.set()
 
     thread = Thread(target=load, name="polydoc-import")
     thread.start()
     try:
-        yield lambda: not thread.is_alive()
+        yield is_ready.is_set
     finally:
         is_over.set()
 
@@ -154,7 +157,7 @@ def _work(file: Input, content: bytes | None, assume_utc: bool, partial: bool) -
 
 
 def _work_of_stream(file: Input, kind: str, stream: BinaryIO, assume_utc: bool, partial: bool) -> Iterator[Work]:
-    from polydoc_analytics.loaders.formats import csv, json_recognition, ndjson, quarantine_file
+    from polydoc_analytics.loaders.formats import json_recognition, quarantine_file
     from polydoc_analytics.loaders.streams import begins_with_separator, without_separators
 
     if kind in ("parquet", "arrow"):
@@ -174,12 +177,16 @@ def _work_of_stream(file: Input, kind: str, stream: BinaryIO, assume_utc: bool, 
     if kind in ("ndjson", "json") and quarantine_file.is_quarantine_file(head):
         yield from quarantine_file.read(stream, file.name, assume_utc=assume_utc)
     elif kind == "ndjson":
+        from polydoc_analytics.loaders.formats import ndjson
+
         yield from ndjson.read(stream, file.name, assume_utc=assume_utc)
     elif kind == "json":
         from polydoc_analytics.loaders.formats import json
 
         yield from json.read(stream, file.name, assume_utc=assume_utc, is_partial=partial)
     else:
+        from polydoc_analytics.loaders.formats import csv
+
         reopen = functools.partial(_opened_as_utf8, file) if file.is_local else None
         yield from csv.read(stream, file.name, assume_utc=assume_utc, reopen=reopen)
 

@@ -6,15 +6,24 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate, chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import polars as pl
 import pyarrow as pa
 
 from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.run_parser import MISSING
-from polydoc_analytics.loaders.timestamps import instants
-from polydoc_analytics.model.schema import INSTANTS, NAMES, REQUIRED, STATUSES, arrow_schema, pandera_schema
+from polydoc_analytics.model.schema import (
+    INSTANTS,
+    NAMES,
+    REQUIRED,
+    STATUSES,
+    arrow_schema,
+    pandera_schema,
+    polars_schema,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_RAW_BYTES = 64 * 1024
 _ROWS_AT_ONCE = 100_000
@@ -128,6 +137,8 @@ class Batch:
             if text is None:
                 text = texts[id(reasons[row])] = reason_of_row(reasons[row])
             rejected.append(self._place.rejected(row, text))
+        import polars as pl
+
         keep = pl.repeat(True, self._table.num_rows, eager=True).scatter(bad, False)
         runs = _as_runs(self._table.filter(keep.to_arrow()))
         self._verdict = runs, self._in_order([*rejected, *self.unreadable])
@@ -140,16 +151,23 @@ class Batch:
 
 def validate_together(batches: Sequence[Batch]) -> None:
     """Validate the rows of several batches in one call of pandera, each of which costs some milliseconds."""
+    import polars as pl
+
     starts = [0, *accumulate(batch._table.num_rows for batch in batches)]
     by_batch: list[list[tuple[int, str, str]]] = [[] for _ in batches]
     table = pa.concat_tables([batch._table for batch in batches])
     if table.nbytes > _BYTES_AT_ONCE:
         table = _with_short_texts(table)
-    for row, column, reason in _failures(pl.DataFrame(table)):
+    for row, column, reason in _failures(cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))):
         at = bisect_right(starts, row) - 1
         by_batch[at].append((row - starts[at], column, reason))
     for batch, failures in zip(batches, by_batch, strict=True):
         batch._separate(failures)
+
+
+def judge_nothing() -> None:
+    """Let pandera judge no rows, for it imports more when it judges for the first time."""
+    pandera_schema().validate(polars_schema().to_frame())
 
 
 def _with_short_texts(table: pa.Table) -> pa.Table:
@@ -214,6 +232,10 @@ def with_instants(
     table: pa.Table, *, assume_utc: bool = False, forms_of_tables: bool = False
 ) -> tuple[pa.Table, dict[int, dict[str, str]]]:
     """Convert text columns of datetimes to instants; also returns the reasons of refused values, by row and column."""
+    import polars as pl
+
+    from polydoc_analytics.loaders.timestamps import instants
+
     errors: dict[int, dict[str, str]] = {}
     for name in INSTANTS:
         at = table.schema.get_field_index(name)
@@ -237,6 +259,7 @@ def _failures(frame: pl.DataFrame) -> Iterable[tuple[int, str, str]]:
     """
     schema = pandera_schema()  # before pandera's own import below, which would not be quiet
     import pandera.errors
+    import polars as pl
 
     for name in REQUIRED:
         if frame[name].null_count():

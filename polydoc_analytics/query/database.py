@@ -133,11 +133,11 @@ class Database(Summarised):
     @cached_property
     def quarantine(self) -> pl.DataFrame:
         """The rejected rows: source, line, reason and raw; of a lake those of all its loads up to the snapshot."""
-        from polydoc_analytics.ingest.quarantine import SCHEMA, empty_frame
+        from polydoc_analytics.ingest.quarantine import COLUMNS, empty_frame
 
         if self.loads is None or self._runs.lake is None:
             return empty_frame() if self._runs.quarantine is None else self._runs.quarantine
-        return self._runs.lake.quarantine().join(self.loads, on="load", how="semi").select(*SCHEMA)
+        return self._runs.lake.quarantine().join(self.loads, on="load", how="semi").select(*COLUMNS)
 
     @property
     def timezone(self) -> str:

@@ -52,7 +52,7 @@ def open_relation(
     with scratch() as work:
         folder = work / "runs"
         folder.mkdir()
-        staged = stage(source, folder, work, options, joins_few=True)
+        staged = stage(source, folder, work, options, joins_few=True, also_import=("duckdb",))
         found = _of_manifest(folder, staged.manifest, staged.counts, staged.quarantine.frame(), staged.conflicts)
         yield replace(found, rejection=staged.rejection, passed_over=staged.passed_over)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +20,9 @@ from support.run_laws import load, merged_by_hand, quiet, runs
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.ingest import dedup
+from polydoc_analytics.ingest import dedup, nearby, pipeline
 from polydoc_analytics.ingest.dedup import SeenHashes
+from polydoc_analytics.loaders import validation
 
 TIES: list[tuple[str, Any, Any]] = [
     ("finished_at", "2026-03-02T10:00:10Z", "2026-03-02T10:00:11Z"),
@@ -120,6 +123,76 @@ def test_few_rows_are_merged_as_many_are(files: list[list[Any]]) -> None:
     assert (one.counts, one.conflicts) == (other.counts, other.conflicts)
 
 
+def in_groups(patch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let rows be merged in groups of so many."""
+    real = validation.validate_batches
+
+    def parted(batches: Any) -> Iterator[validation.ValidatedRows]:
+        for group in real(batches):
+            for at in range(0, group.runs.num_rows, rows):
+                runs = group.runs.slice(at, rows)
+                others = group.read - group.runs.num_rows
+                yield (
+                    group._replace(runs=runs, read=runs.num_rows)
+                    if at
+                    else group._replace(runs=runs, read=runs.num_rows + others)
+                )
+
+    patch.setattr(validation, "validate_batches", parted)
+
+
+def conflicts_by_hand(some: list[dict[str, Any]]) -> list[str]:
+    """Ids of runs that were seen finished in more than one way."""
+    ways: dict[str, set[str]] = {}
+    for row in some:
+        if row["status"] != "Running":
+            ways.setdefault(row["id"], set()).add(json.dumps(instants(row), default=str, sort_keys=True))
+    return sorted(id for id, found in ways.items() if len(found) > 1)
+
+
+@quiet
+@given(
+    st.lists(st.one_of(runs(), tied_runs()), min_size=1, max_size=24),
+    st.lists(st.integers(0, 23), max_size=12),
+    st.integers(1, 9),
+    st.sampled_from([1, 3, 4_096]),
+    st.sampled_from([None, 1, 2]),
+)
+def test_rows_near_by_are_merged_as_any_others(
+    some: list[Any], again: list[int], group: int, remembered: int, different_hashes: int | None
+) -> None:
+    """Rows come again, the groups are small, and where hashes are few, those of different ids are equal."""
+    some = some + [some[at % len(some)] for at in again]
+    wanted = {id: instants(row) for id, row in merged_by_hand(some).items()}
+    real = dedup._hashes
+    for few in FEW:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dedup, "_FEW", few)
+            patch.setattr(nearby, "_REMEMBERED", remembered)
+            in_groups(patch, group)
+            if different_hashes:
+                patch.setattr(dedup, "_hashes", lambda ids: real(ids) % np.uint64(different_hashes))
+            found = load(ndjson(some))
+        assert wired(found.runs) == wanted
+        assert list(found.conflicts) == conflicts_by_hand(some)
+        assert found.counts.duplicates == len(some) - len(wanted)
+
+
+def test_files_are_not_read_again_where_rows_near_by_have_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 6,000 runs each fifth is seen Running before, each seventh comes twice, and each eleventh stays Running."""
+    monkeypatch.setattr(pipeline, "_resolved", None)
+    in_groups(monkeypatch, 1_000)
+    rows = []
+    for n in range(6_000):
+        states = ["Running"] if n % 11 == 0 else ["Running"] * (n % 5 == 0) + ["Succeeded"] * (2 if n % 7 == 0 else 1)
+        rows += [wire(f"run-{n}", status=status, finished_at=None) for status in states]
+    loaded = pda.load([json_file(tmp_path / "runs.ndjson", *rows)])
+    assert loaded.counts.runs == 6_000
+    assert loaded.runs.filter(pl.col("status") == "Running").height == len(range(0, 6_000, 11))
+
+
 @thorough
 @given(st.lists(st.lists(tied_runs(), min_size=1, max_size=4), min_size=2, max_size=4))
 def test_loads_of_rows_that_tie_leave_the_winner_of_the_rule(loads: list[list[Any]]) -> None:
@@ -154,6 +227,8 @@ class TestSeenHashes:
             assert len(added) == len(set(added))
             assert set(added) == set(fresh.tolist()) - known
             known |= set(added)
+            assert seen.has(hashes).all()
+            assert not seen.has(np.setdiff1d(chance.integers(0, 2**64, 1_000, np.uint64), hashes)).any()
         assert seen._slots.size > 1 << 17
         assert not seen.add(np.array(sorted(known), np.uint64)).any()
 

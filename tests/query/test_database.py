@@ -142,4 +142,4 @@ for thread in threading.enumerate():
 print(begun)
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "SourceError\n['duckdb']\n", "")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "SourceError\n['polars']\n", "")

@@ -36,6 +36,7 @@ class Subject:
 
 ZONES, PERIODS = "model/timezones.py", "model/periods.py"
 MERGING, RULE, WHOLES = "ingest/dedup.py", "ingest/merge_rule.py", "views/render.py"
+NEARBY = "ingest/nearby.py"
 USAGE, CONSERVATION, QUALITY = "views/usage.sql", "views/conservation.sql", "views/data_quality.sql"
 COVERAGE, DURATIONS, LAKE_MERGE = "views/coverage.sql", "views/durations.sql", "lake/merge.sql"
 WILSON = "views/base/wilson_interval.sql"
@@ -116,6 +117,15 @@ SUBJECTS = (
             (MERGING, "filter (where status <> 'Running') > 1", "> 1"),
             (MERGING, "hash(id) % {passes} = {part}", "hash(id) % {passes} >= {part}"),
             (MERGING, "where place = 1 and (is_held or is_conflict)", "where is_held or is_conflict"),
+            (MERGING, "~is_here & (slots[at] != 0)", "~is_here & (slots[at] == 0)"),
+            (MERGING, "bool(is_seen.any())", "False"),
+            (MERGING, "~(is_seen | is_repeat)", "~is_seen"),
+            (MERGING, "is_repeat[order[:-1]] |=", "is_repeat[order[1:]] |="),
+            (NEARBY, 'is_same["id"] & (', "("),
+            (NEARBY, "(is_state | np.logical_and.reduce(list(is_same.values())))", "True"),
+            (NEARBY, "which & is_wanted[", "is_wanted["),
+            (NEARBY, "[self._end_is_passed_on, is_passed_on]", "[self._end_is_passed_on | True, is_passed_on]"),
+            (NEARBY, ", both_null)", ", pc.invert(both_null))"),
         ),
     ),
     Subject(

@@ -13,7 +13,6 @@ from functools import cache, partial
 from typing import Any, BinaryIO
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.json
 
@@ -273,6 +272,8 @@ def _plain_form() -> str:
 
 def _has_plain_form(block: bytes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Match each line of a block of UTF-8 against the plain form."""
+    import polars as pl
+
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + 1
     bounds = np.concatenate(([0], ends, [len(block)] if block and not block.endswith(b"\n") else [])).astype(np.int64)
     lines = pa.Array.from_buffers(pa.large_string(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(block)])

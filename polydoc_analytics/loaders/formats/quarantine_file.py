@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from polydoc_analytics.loaders.executor import Work
-from polydoc_analytics.loaders.formats import csv, ndjson
 from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, empty_batch
 
@@ -43,6 +42,8 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator
 
 
 def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) -> list[Batch]:
+    from polydoc_analytics.loaders.formats import csv, ndjson
+
     batches: list[Batch] = []
     lines: list[bytes] = []
     for number, line in enumerate(block.split(b"\n")):
