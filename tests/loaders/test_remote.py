@@ -214,17 +214,19 @@ def peak(address: str, out: Path) -> int:
     return int(done.stdout)
 
 
-def least_peak(address: str, out: Path) -> int:
-    """The least peak of three readings, for a busy machine adds tens of MB to one or another of them."""
-    return min(peak(address, out.with_name(f"{out.name}{turn}")) for turn in range(3))
+READINGS = 3
+"""A busy machine adds tens of MB to one peak or another, so the least of as many counts."""
 
 
 @pytest.fixture(scope="module")
 def lines_and_peak(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """A large file of lines on this machine, and the memory that reading it takes, as :func:`least_peak` has it."""
+    """A large file of lines on this machine, and the least memory that reading it takes."""
     folder = tmp_path_factory.mktemp("large")
-    pda.write_sample(folder / "runs.ndjson", runs=300_000)
-    return folder / "runs.ndjson", least_peak(str(folder / "runs.ndjson"), folder / "local")
+    path = folder / "runs.ndjson"
+    with open(path, "wb") as lines:
+        for number in range(40):
+            lines.write(ndjson(wire(f"{number}-{row}", note="n" * 3_000) for row in range(1_000)))
+    return path, min(peak(str(path), folder / f"local{turn}") for turn in range(READINGS))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory there")
@@ -240,7 +242,7 @@ def test_a_large_file_takes_no_more_memory_than_one_on_this_machine(
     else:
         os.link(path, tmp_path / path.name)
         address = f"{request.getfixturevalue('web').url}/{path.name}"
-    assert least_peak(address, tmp_path / "remote") < here + 50
+    assert any(peak(address, tmp_path / f"remote{turn}") < here + 50 for turn in range(READINGS))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory there")

@@ -35,6 +35,7 @@ def sail() -> Iterator[str]:
         yield named
         return
     os.environ.setdefault("RUST_LOG", "off")
+    os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "1")  # of a few rows, more parts cost more to plan
     pysail = pytest.importorskip("pysail.spark", reason="Sail has no wheel for this platform")
     server = pysail.SparkConnectServer()
     server.start()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views as catalog
@@ -32,10 +33,10 @@ _TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE"}
 
 
 _BELOW = {
-    "run_facts_with_language": ["run_facts"],
-    "all_run_facts_with_language": ["all_run_facts"],
-    "all_request_facts": ["all_run_facts_with_language"],
-    "request_facts": ["all_request_facts"],
+    "run_facts_with_language": ("run_facts",),
+    "all_run_facts_with_language": ("all_run_facts",),
+    "all_request_facts": ("all_run_facts_with_language",),
+    "request_facts": ("all_request_facts",),
 }
 """The base views that base views are built on."""
 
@@ -137,24 +138,22 @@ class SparkEngine:
 
     def _create(self, names: Iterable[str]) -> None:
         """Create the views of these names that are not there yet, and those that they are built on."""
-        known: dict[str, str | catalog.View] = {**base_views(self._scope), **self._scope.view.views}
         for name in sorted(names):
             if name in self._made:
                 continue
-            if name not in known:
-                catalog.view(name, self._scope.view.views)
-            view = known[name]
-            if isinstance(view, str):
-                below, sql = _BELOW.get(name, []), view
+            view, below = None, _BELOW.get(name, ())
+            if name in _BASE_VIEWS:
+                sql = _BASE_VIEWS[name](self._scope)
             else:
-                tree = parsed(catalog.render(view, self._scope.render_context))
+                view = catalog.view(name, self._scope.view.views)
+                text = catalog.render(view, self._scope.render_context)
                 if view.file is not None:
-                    check(tree, f"{view.file}: ")
-                below, sql = list(tables(tree)), to_spark(tree)
+                    check(parsed(text), f"{view.file}: ")
+                below, sql = _carried(text)
             self._create(below)
             with self._session.asking(QueryError) as spark:
                 spark.sql(f"create or replace temporary view {name} as {sql}").toArrow()
-                if isinstance(view, catalog.View) and view.file is not None:
+                if view is not None and view.file is not None:
                     custom.check_columns(view, spark.table(name).columns)
             self._made.add(name)
 
@@ -184,17 +183,23 @@ def _there(file: str) -> str:
     return file if "://" in file else os.path.abspath(file)
 
 
-def base_views(scope: Scope) -> dict[str, str]:
-    """Return the SQL of the base views by name: the runs that count and all of them, and the requests over these."""
-    return {
-        "run_facts": _run_facts(scope),
-        "run_facts_with_language": with_language("run_facts"),
-        "all_run_facts": _run_facts(scope.over_all_time),
-        "all_run_facts_with_language": with_language("all_run_facts"),
-        "run_history": to_spark(parsed(scope.history)),
-        "all_request_facts": to_spark(parsed(catalog.all_request_facts(scope.render_context))),
-        "request_facts": to_spark(parsed(scope.request_facts)),
-    }
+@lru_cache(maxsize=256)
+def _carried(sql: str) -> tuple[tuple[str, ...], str]:
+    """Return the tables that a query in DuckDB's dialect reads, and the query in Spark's."""
+    tree = parsed(sql)
+    return tuple(tables(tree)), to_spark(tree)
+
+
+_BASE_VIEWS: dict[str, Callable[[Scope], str]] = {
+    "run_facts": lambda scope: _run_facts(scope),
+    "run_facts_with_language": lambda _: with_language("run_facts"),
+    "all_run_facts": lambda scope: _run_facts(scope.over_all_time),
+    "all_run_facts_with_language": lambda _: with_language("all_run_facts"),
+    "run_history": lambda scope: _carried(scope.history)[1],
+    "all_request_facts": lambda scope: _carried(catalog.all_request_facts(scope.render_context))[1],
+    "request_facts": lambda scope: _carried(scope.request_facts)[1],
+}
+"""The SQL of the base views by name: the runs that count and all of them, and the requests over these."""
 
 
 def _run_facts(scope: Scope) -> str:

@@ -46,7 +46,7 @@ def to_spark(tree: exp.Expr, *, pretty: bool = False) -> str:
             return exp.cast(node, "double", copy=True)
         return None
 
-    return _carried(tree, carried).sql("spark", pretty=pretty)
+    return _carried(tree, carried).sql("spark", pretty=pretty, copy=False)
 
 
 _BY_NAME = {"epoch_us": "UNIX_MICROS", "hash": "XXHASH64"}
@@ -80,7 +80,7 @@ def to_postgres(tree: exp.Expr) -> str:
     postgres = _carried(tree, carried)
     for select in list(postgres.find_all(exp.Select)):
         select.set("expressions", [new for one in select.expressions for new in _each_percentile(one)])
-    return postgres.sql("postgres", pretty=True)
+    return postgres.sql("postgres", pretty=True, copy=False)
 
 
 def _each_percentile(column: exp.Expr) -> list[exp.Expr]:
