@@ -141,7 +141,8 @@ class SparkEngine:
         for name in sorted(names):
             if name in self._made:
                 continue
-            view, below = None, _BELOW.get(name, ())
+            view: catalog.View | None = None
+            below: tuple[str, ...] = _BELOW.get(name, ())
             if name in _BASE_VIEWS:
                 sql = _BASE_VIEWS[name](self._scope)
             else:
