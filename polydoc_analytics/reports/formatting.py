@@ -208,7 +208,9 @@ def checked_locale(name: str) -> str:
 def display_text(text: str, max_length: int = _MAX_CHARACTERS) -> str:
     """Return a text on one line: control characters as U+XXXX, cut to ``max_length`` characters."""
     cut = len(text) > max_length
-    clean = "".join(_drawn(character) for character in (text[: max_length - 1] if cut else text))
+    clean = text[: max_length - 1] if cut else text
+    if not (clean.isascii() and clean.isprintable()):
+        clean = "".join(map(_drawn, clean))
     if not clean.strip():
         return "(blank)" if clean else "(empty)"
     return clean + "…" if cut else clean

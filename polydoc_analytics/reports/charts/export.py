@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from threading import Lock
 from typing import Any, TypeVar
 
+from polydoc_analytics.reports.charts import bars
 from polydoc_analytics.reports.renderers import fonts
 
 _VEGA_LITE = "6.4"
@@ -31,6 +32,12 @@ def as_svg(spec: Mapping[str, Any]) -> str:
 
     Its marks have no descriptions: the caption beside it says what it shows.
     """
+    return bars.as_svg(spec, lambda one: _drawn(json.dumps(one)))
+
+
+@lru_cache(maxsize=512)
+def _drawn(text: str) -> str:
+    spec = json.loads(text)
     quiet = {**spec, "config": {**spec.get("config", {}), "aria": False}}
     data = spec.get("data", {})
     if not isinstance(data.get("values"), list):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -36,7 +35,7 @@ class Drawn:
         """Return nested values with the replacement in every text."""
         if isinstance(part, str):
             return self.text(part)
-        if isinstance(part, Mapping):
+        if isinstance(part, dict):
             return {key: self.all(value) for key, value in part.items()}
         return [self.all(value) for value in part] if isinstance(part, list | tuple) else part
 

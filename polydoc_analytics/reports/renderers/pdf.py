@@ -39,7 +39,10 @@ _AXIS = 50
 _MIN_BESIDE, _MAX_BESIDE = 14, 45
 """Rows of a table that are about as high as the charts beside it, and fit on a page."""
 _BREAK = "\u200b"
-_LONG_WORD = re.compile(r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]{17,}")
+_MAX_WORD = 16
+_LONG_WORD = re.compile(
+    rf"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]{{{_MAX_WORD + 1},}}"
+)
 """Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
 
 
@@ -78,10 +81,14 @@ def render(report: Report, missing: set[str]) -> bytes:
 def _breakable(part: Any) -> Any:
     """Return nested values with possible line breaks in every long word."""
     if isinstance(part, str):
-        return _LONG_WORD.sub(lambda word: _BREAK.join(re.findall(".{1,4}", word.group(), re.DOTALL)), part)
-    if isinstance(part, Mapping):
+        return _LONG_WORD.sub(_broken, part) if len(part) > _MAX_WORD else part
+    if isinstance(part, dict):
         return {key: value if key in _NO_TEXTS else _breakable(value) for key, value in part.items()}
     return [_breakable(value) for value in part] if isinstance(part, list | tuple) else part
+
+
+def _broken(word: re.Match[str]) -> str:
+    return _BREAK.join(re.findall(".{1,4}", word.group(), re.DOTALL))
 
 
 def _content(report: Report, drawn: Drawn) -> Any:

@@ -101,23 +101,30 @@ def _shares(rows: Sequence[Sequence[str]], numbers: Sequence[bool]) -> list[int]
     ]
 
 
-@lru_cache(maxsize=65536)
 def points(text: str, size: float, is_bold: bool) -> float:
     """Width of a text of a size in the typeface; infinite where a character is in no font of a known width.
 
     Wide characters of East Asia are as wide as they are high in every font that has them.
     """
-    advances = _advances(is_bold)
-    return size * sum((advances.get(character) or _wide(character)) + _UNIT for character in text)
+    return size * _ems(text, is_bold)
 
 
-def _wide(character: str) -> float:
-    return 1.0 if east_asian_width(character) in "WF" else inf
+@lru_cache(maxsize=65536)
+def _ems(text: str, is_bold: bool) -> float:
+    return sum(map(_advances(is_bold).__getitem__, text))
+
+
+class _Advances(dict[str, float]):
+    """The room that each character takes, in ems."""
+
+    def __missing__(self, character: str) -> float:
+        return (1.0 if east_asian_width(character) in "WF" else inf) + _UNIT
 
 
 @cache
-def _advances(is_bold: bool) -> dict[str, float]:
-    return fonts.advances(fonts.files()[int(is_bold)])
+def _advances(is_bold: bool) -> _Advances:
+    known = fonts.advances(fonts.files()[int(is_bold)])
+    return _Advances({character: advance + _UNIT for character, advance in known.items() if advance})
 
 
 @cache
