@@ -38,6 +38,8 @@ def blocks(stream: BinaryIO, block_bytes: int, *, return_ends: bool = False) -> 
             filled = len(rest) + _read_into(stream, free)
         if filled == len(rest):
             break
+        # Room is filled with zeros: a short stream needs no more of it, nor does one that comes in small pieces.
+        size = min(block_bytes, size * 4 if filled == len(block) else size)
         end = _last_end(block, searched, filled, return_ends)
         rest = block[end:filled]
         searched = len(rest)
@@ -50,7 +52,6 @@ def blocks(stream: BinaryIO, block_bytes: int, *, return_ends: bool = False) -> 
                 yield LongLine(rest[:MAX_RAW_BYTES])
                 rest = _behind_the_line(stream, rest[-1:], block_bytes, return_ends)
                 searched = 0
-        size = min(block_bytes, size * 4)
         if longest is not None:  # in ever larger pieces, or what has been read would be copied once for each of them
             size = max(size, min(len(rest), longest - len(rest)))
     if rest:
