@@ -6,12 +6,14 @@ import io
 from collections import defaultdict
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pypdf
 import pytest
 from support.paths import SAMPLE
-from support.reports import built
+from support.reports import built, pdf_text
+from support.runs import ndjson, wire
 
 from polydoc_analytics.reports.model import Report
 from polydoc_analytics.reports.renderers import render
@@ -139,3 +141,22 @@ def test_charts_over_few_periods_stand_side_by_side() -> None:
             assert charged.x - runs.x > 200
             return
     raise AssertionError("there are no charts by month")
+
+
+@pytest.mark.parametrize("locale", ["en_GB", "de", "fr", "es", "it", "nl", "pt_BR"])
+@pytest.mark.parametrize("run", ["e697d77d-189d-410c-3982-405c09f200da", "-".join(["1234"] * 13), "9" * 64])
+def test_no_text_of_a_table_runs_into_the_next(locale: str, run: str, tmp_path: Path) -> None:
+    """With a price a statement's table of runs is as wide as any; a hyphen before a digit breaks no line by itself."""
+    languages = ("zh-Hant", "pt-BR", "de")
+    rows = [wire(id=run[:-1] + str(at), account_id="a", target_language=tag) for at, tag in enumerate(languages)]
+    (tmp_path / "runs.ndjson").write_bytes(ndjson(rows))
+    money = {"locale": locale, "currency": "EUR", "price_per_credit": "0.0125"}
+    report = built(str(tmp_path / "runs.ndjson"), "statement", period="2026-03", account="a", branding=money)
+    content, checked = render(report, "pdf"), 0
+    assert rows[0]["id"] in pdf_text(content) or len(run) > 36  # whole, to be found and copied
+    for words in pages(content):
+        for row in (row for row in rows_of(words) if row[0].text[0].isdigit() and len(row) >= 7):
+            for left, right in pairwise(row):
+                assert left.x + points(left.text.replace("\u200b", ""), left.size, False) < right.x + 0.1, (left, right)
+                checked += 1
+    assert checked > 200

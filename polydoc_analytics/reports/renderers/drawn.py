@@ -15,6 +15,9 @@ _MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-
 """Combining marks. In a picture Typst sets one that is not part of a composed character as a glyph without a code
 point, which makes the whole PDF an error."""
 
+_BREAKS = "\n\u200b"
+"""Line breaks, and the zero-width space, at which a line can break."""
+
 
 class Drawn:
     """Replacement of characters that no font has by U+XXXX."""
@@ -27,7 +30,7 @@ class Drawn:
         """Return a text without characters that no font has."""
         if text.isascii():
             return text
-        missing = {c for c in text if ord(c) not in self._known and c != "\n"}
+        missing = {c for c in text if ord(c) not in self._known and c not in _BREAKS}
         self.missing |= missing
         return "".join(code_point(c) if c in missing else c for c in text) if missing else text
 

@@ -24,7 +24,7 @@ from polydoc_analytics.reports.renderers.table_rows import (
     without_empty_marks,
 )
 
-_NO_TEXTS = ("author", "name", "family", "accent", "ink", "muted", "grid", "language")
+_NO_TEXTS = ("author", "name", "family", "accent", "ink", "muted", "grid", "language", "rows")
 _SCALE = 0.77
 """Points that a pixel of a chart takes: of the 640 of a chart that is as wide as the page."""
 _PACKED = 0.8
@@ -44,6 +44,8 @@ _LONG_WORD = re.compile(
     rf"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]{{{_MAX_WORD + 1},}}"
 )
 """Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
+_WORD, _HYPHEN = re.compile(rf"\S{{{_MAX_WORD + 1},}}"), re.compile(r"-(?=\d)")
+"""A hyphen before a digit, as most ids have, is none of those hyphens (rule LB25 of Unicode's line breaking)."""
 
 
 def render(report: Report, missing: set[str]) -> bytes:
@@ -79,9 +81,9 @@ def render(report: Report, missing: set[str]) -> bytes:
 
 
 def _breakable(part: Any) -> Any:
-    """Return nested values with possible line breaks in every long word."""
+    """Return nested values with possible line breaks in every long word; rows of tables have theirs."""
     if isinstance(part, str):
-        return _LONG_WORD.sub(_broken, part) if len(part) > _MAX_WORD else part
+        return _LONG_WORD.sub(_broken, _WORD.sub(_before_digits, part)) if len(part) > _MAX_WORD else part
     if isinstance(part, dict):
         return {key: value if key in _NO_TEXTS else _breakable(value) for key, value in part.items()}
     return [_breakable(value) for value in part] if isinstance(part, list | tuple) else part
@@ -89,6 +91,10 @@ def _breakable(part: Any) -> Any:
 
 def _broken(word: re.Match[str]) -> str:
     return _BREAK.join(re.findall(".{1,4}", word.group(), re.DOTALL))
+
+
+def _before_digits(word: re.Match[str]) -> str:
+    return _HYPHEN.sub(f"-{_BREAK}", word.group())
 
 
 def _content(report: Report, drawn: Drawn) -> Any:
@@ -191,11 +197,17 @@ def _head(report: Report) -> dict[str, Any] | None:
 def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, Any]:
     labels, rows = drawn.all([column.label for column in shown.columns]), drawn.all(shown.rows)
     numbers = [is_number(column) for column in shown.columns]
+    measures = grid(labels, rows, numbers, shown.sums, max_gap)
+    fitting = measures.pop("fitting")
     return {
-        **grid(labels, rows, numbers, shown.sums, max_gap),
+        **measures,
         "labels": labels,
         "numbers": numbers,
-        "rows": rows,
+        # A text that is known to fit stays as it is, to be found and copied.
+        "rows": [
+            [cell if fits else _breakable(cell) for cell, fits in zip(row, of_row, strict=True)]
+            for row, of_row in zip(rows, fitting, strict=True)
+        ],
         "sums": shown.sums,
     }
 

@@ -38,13 +38,13 @@ def grid(
 
     They are the ``size`` of its letters and the room ``above`` and below a line; for each column its ``insets``, left
     and right, its share of the room that the others leave, and else its width; for each row its height; and the
-    ``width`` of the whole. A width or a height of 0 is for Typst to find. A table is as wide as its texts, so that
-    figures stand beside what they are of, ``max_gap`` apart at most; only where the texts are too long for the page,
-    columns share what is left.
+    ``width`` of the whole. A width or a height of 0 is for Typst to find. ``fitting`` says of each cell whether its
+    text is known to stand on one line. A table is as wide as its texts, so that figures stand beside what they are of,
+    ``max_gap`` apart at most; only where the texts are too long for the page, columns share what is left.
     """
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
     gaps = len(labels) - 1
-    size = _fitting(labels, rows, size, gap * gaps)
+    size, labels = _fitting(labels, rows, size, gap * gaps)
     texts = [[points(cell, size, at >= len(rows) - sums) for cell in row] for at, row in enumerate(rows)]
     own = [max(column) for column in zip([points(label, size, True) for label in labels], *texts, strict=True)]
     is_fitting = sum(own) + gap * gaps <= ROOM
@@ -58,23 +58,36 @@ def grid(
         shares = _shares(rows, numbers)
         widths = _shared(widths, shares)
     line = size * _cap_height() + 2 * _ABOVE
+    fitting = [list(map(le, row, widths)) for row in measured]
     return {
         "size": size,
         "above": _ABOVE,
         "insets": insets,
         "shares": shares,
         "widths": [0.0 if share else width for width, share in zip(widths, shares, strict=True)],
-        "heights": [line if all(map(le, row, widths)) else 0.0 for row in measured],
+        "heights": [line if all(row) else 0.0 for row in fitting],
         "width": ROOM if any(shares) else sum(widths),
+        "fitting": fitting,
     }
 
 
-def _fitting(labels: Sequence[str], rows: Sequence[Sequence[str]], size: float, gaps: float) -> float:
-    """Choose the greatest size that lets every text of a table stand on one line; very long ones break instead."""
+def _fitting(
+    labels: Sequence[str], rows: Sequence[Sequence[str]], size: float, gaps: float
+) -> tuple[float, Sequence[str]]:
+    """Choose the greatest size that lets every text of a table stand on one line; very long ones break instead.
+
+    Where a small size would be needed, the heads of the columns break at their blanks: of each the longest word is
+    returned, as wide as it has to be.
+    """
     if any(len(cell) > _MAX_ON_ONE_LINE for row in rows for cell in row):
-        return size
-    ems = sum(max(points(text, 1, True) for text in column) for column in zip(labels, *rows, strict=True))
-    return next((one for one in _SIZES if one * ems + gaps <= ROOM), size)
+        return size, labels
+    words = [max(label.split(), key=lambda word: points(word, 1, True), default="") for label in labels]
+    for one in _SIZES:
+        for heads in (labels, words) if one <= size else (labels,):
+            ems = sum(max(points(text, 1, True) for text in column) for column in zip(heads, *rows, strict=True))
+            if one * ems + gaps <= ROOM:
+                return one, heads
+    return size, labels
 
 
 def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
