@@ -572,11 +572,17 @@ def test_a_picture_of_a_mail_has_no_empty_boxes_for_characters_that_no_font_has(
 
     monkeypatch.setattr(fonts, "_of_the_extra", list)
     monkeypatch.setattr(export, "as_png", lambda spec, _: json.dumps(spec, ensure_ascii=False).encode())
-    drawn._characters.cache_clear()
+    runs, one = file([wire("a"), wire("b", account_id="zeta")]), {"period": "2026-03", "account": "acme"}
+    for cached in (drawn._characters, drawn.can_draw):
+        cached.cache_clear()
     try:
-        report = built(file([wire("a"), wire("b", account_id="zeta")]), accounts={"acme": "日本 Ωmega"})
-        texts = b" ".join(pictures(report, 9).values()).decode()
+        report = built(runs, accounts={"acme": "日本 Ωmega"})
+        texts = b" ".join(pictures(report, None, 9).values()).decode()
+        english = built(runs, "statement", **one)
+        in_japanese = pictures(built(runs, "statement", branding={"locale": "ja"}, **one), english, 9)
+        assert in_japanese == pictures(english, None, 9) != {}
     finally:
-        drawn._characters.cache_clear()
+        for cached in (drawn._characters, drawn.can_draw):
+            cached.cache_clear()
     assert "U+65E5U+672C Ωmega" in texts
     assert "日" not in texts

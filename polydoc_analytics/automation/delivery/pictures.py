@@ -9,11 +9,16 @@ _WIDTH = 460
 """Pixels: on a phone, where a picture is 340 wide, its texts can still be read."""
 
 
-def pictures(report: Report, max_pictures: int) -> dict[str, bytes]:
-    """Return the first charts of a report by name, as PNG; characters that no font has are written as U+XXXX."""
-    from polydoc_analytics.reports.charts import export, palette
-    from polydoc_analytics.reports.renderers.drawn import DrawnInCharts
+def pictures(report: Report, english: Report | None, max_pictures: int) -> dict[str, bytes]:
+    """Return the first charts of a report by name, as PNG; those of ``english`` where no font has its letters.
 
+    Other characters that no font has are written as U+XXXX.
+    """
+    from polydoc_analytics.reports.charts import export, palette
+    from polydoc_analytics.reports.renderers.drawn import DrawnInCharts, can_draw
+
+    if english is not None and not can_draw(report.words.language, ()):
+        report = english
     drawn = DrawnInCharts(())
     charts = [chart for section in report.sections for chart in section.charts][:max_pictures]
     made = {}

@@ -186,7 +186,8 @@ class Maker:
         if self.pictures:
             from polydoc_analytics.automation.delivery.pictures import pictures
 
-            for name, picture in pictures(draft.report, _CHARTS).items():
+            english = draft.english or draft.report.in_english
+            for name, picture in pictures(draft.report, english, _CHARTS).items():
                 charts[name] = f"{folder}/{draft.stem}.{name}.png"
                 store.write_bytes(charts[name], picture)
             if draft.report.look.logo_type in _MAIL_LOGOS:
