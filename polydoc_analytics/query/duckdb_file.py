@@ -119,7 +119,7 @@ def _base_views(scope: Scope) -> dict[str, str]:
         **({"all_run_facts": "select * from run_facts"} if is_everything else {}),
         **({"run_history": "select account_id, created_at as dated_at from run_facts"} if is_everything else {}),
         **{f"{name}_with_language": with_language(name) for name in ("run_facts", "all_run_facts")},
-        "request_facts": scope.request_facts,
+        "request_facts": scope.stored_request_facts,
     }
 
 

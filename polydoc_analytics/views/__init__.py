@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from polydoc_analytics.errors import UsageError, nearest
-from polydoc_analytics.model.sql_template import fill, with_partials
+from polydoc_analytics.model.sql_template import Value, fill, with_partials
 from polydoc_analytics.views.render import NAME_COLUMNS, RenderContext, is_unlikely, render
 from polydoc_analytics.views.view import View
 
@@ -157,9 +157,19 @@ def _request_rates(by: tuple[str, ...], every: str | None = None) -> View:
     return _family("request_rates", name, header, (*keys, "period") if every else keys, left_out, every)
 
 
-def all_request_facts(context: RenderContext) -> str:
-    """Return the SQL of the base view of all requests, one a row, over all runs whatever the interval."""
-    return fill(_read("base/all_request_facts").strip(), {"all_runs": context.all_runs})
+def all_request_facts(context: RenderContext, interval: str = "") -> str:
+    """Return the SQL of the base view of all requests, one a row, over all runs whatever the interval.
+
+    With ``interval``, a condition on ``created_at``, they are those whose first run it holds for: only chains that have
+    a run in the interval are put in order then.
+    """
+    values: dict[str, Value] = {
+        "all_runs": context.all_runs,
+        "is_bounded": bool(interval),
+        "is_created_in_interval": interval,
+        "is_first_in_interval": interval.replace("created_at", "first_created_at"),
+    }
+    return fill(_read("base/all_request_facts").strip(), values)
 
 
 def _family(

@@ -330,6 +330,23 @@ def test_requests_that_succeeded_more_than_once_are_listed(file) -> None:
     assert "extra_successes" not in [one.name for one in once.sections]
 
 
+def test_accounts_read_in_batches_have_the_data_of_each_alone_and_requests_are_followed_once(monkeypatch) -> None:
+    from polydoc_analytics.query.database import Database
+    from polydoc_analytics.reports.builders import statement_data
+    from polydoc_analytics.reports.write import context
+
+    asked: list[str] = []
+    sql = Database.sql
+    with pda.connect(SAMPLE, period="2026-10", now=NOW) as db:
+        chosen, ids = context(db), db.account_ids()
+        alone = [one for account in ids for one in statement_data.account_data(chosen, [account])]
+        assert sum(bool(one.extra) for one in alone) > 1
+        monkeypatch.setattr(statement_data, "_BATCH_RUNS", 40)
+        monkeypatch.setattr(Database, "sql", lambda self, text: asked.append(text) or sql(self, text))
+        assert list(statement_data.account_data(chosen, ids)) == alone
+    assert sum("from requests" in text for text in asked) == 1 < sum("from runs" in text for text in asked)
+
+
 def test_a_sum_has_nothing_where_no_text_or_day_can_be_summed(file) -> None:
     again = [
         wire(f"{n}", created_at=f"2026-10-05T09:0{n}:00Z", finished_at="2026-10-05T10:00:00Z", input_file_id="file")

@@ -173,13 +173,15 @@ class DuckEngine:
             # Views over requests are bound to their columns alone, for to plan this long query with each takes time.
             requests = self._base("all_request_facts")
             self._create(self._below(requests))
-            self._con.execute(f"create or replace view all_request_facts as {_columns_of(self._con.sql(requests))}")
-            self._created.add("all_request_facts")
+            columns = _columns_of(self._con.sql(requests))
+            for name in _REQUESTS:
+                self._con.execute(f"create or replace view {name} as {columns}")
+            self._created.update(_REQUESTS)
             views = sorted(
                 self._scope.view.views.values(), key=lambda view: view.file is not None
             )  # one's own are last
             self._create((*BASE_TABLES, *_BASE_VIEWS, *(view.name for view in views)))
-            for name in (*_FACTS, "all_request_facts"):
+            for name in (*_FACTS, *_REQUESTS):
                 self._con.execute(f"create or replace view {name} as {self._base(name)}")
             with self._errors():
                 self._observe()

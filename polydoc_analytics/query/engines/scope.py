@@ -62,11 +62,22 @@ class Scope:
     @property
     def request_facts(self) -> str:
         """SQL for the requests of the interval: those whose first run was created in it, whatever the date basis."""
+        interval = self._created_in_interval
+        return catalog.all_request_facts(self.render_context, interval) if interval else self.stored_request_facts
+
+    @property
+    def stored_request_facts(self) -> str:
+        """SQL for the same requests, chosen from all, where these are stored."""
+        interval = self._created_in_interval.replace("created_at", "first_created_at")
+        return f"select * from all_request_facts{f' where {interval}' if interval else ''}"
+
+    @property
+    def _created_in_interval(self) -> str:
+        """The condition on ``created_at`` to be in the interval; empty where that has no bounds."""
         since, until = self.view.interval.since, self.view.interval.until
-        conditions = [f"first_created_at >= {instant(since)}"] if since else []
-        conditions += [f"first_created_at < {instant(until)}"] if until else []
-        where = f" where {' and '.join(conditions)}" if conditions else ""
-        return f"select * from all_request_facts{where}"
+        conditions = [f"created_at >= {instant(since)}"] if since else []
+        conditions += [f"created_at < {instant(until)}"] if until else []
+        return " and ".join(conditions)
 
     def _where(self, since: datetime | None) -> str:
         basis = self.dated_by

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from polydoc_analytics.query.database import Database
 
+    _Parts = dict[str, pl.DataFrame]
+
 _BATCH_RUNS = 100_000
 _TOTALS = (*ADDITIVE, "credits_on_failed_runs")
 _OF_RUNS = (
@@ -74,12 +76,18 @@ def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountD
         batches[-1].append(account_id)
         size += runs
     failed: list[tuple[str, SumError]] = []
+    # Requests are chains over all of time, which to follow takes long: once for all batches.
+    extra: _Parts | None
+    try:
+        extra = _extra_successes(context, accounts)
+    except SumError:
+        extra = None
     with _compared(context) as others:
         for batch in filter(None, batches):
             try:
-                yield from _batch(context, batch, others)
+                yield from _batch(context, batch, others, extra)
             except SumError:
-                yield from _each(context, batch, others, failed)
+                yield from _each(context, batch, others, extra, failed)
     if failed:
         raise SumError(str(failed[0][1]), tuple(account for account, _ in failed))
 
@@ -128,17 +136,34 @@ def _totals(others: Mapping[str, Database], accounts: Sequence[str]) -> dict[str
 
 
 def _each(
-    context: Context, accounts: Sequence[str], others: Mapping[str, Database], failed: list[tuple[str, SumError]]
+    context: Context,
+    accounts: Sequence[str],
+    others: Mapping[str, Database],
+    extra: _Parts | None,
+    failed: list[tuple[str, SumError]],
 ) -> Iterator[AccountData]:
     """Yield the data of accounts one by one; those with a sum that does not fit are added to ``failed``."""
     for account in accounts:
         try:
-            yield from list(_batch(context, [account], others))
+            yield from list(_batch(context, [account], others, extra))
         except SumError as error:
             failed.append((account, error))
 
 
-def _batch(context: Context, accounts: Sequence[str], others: Mapping[str, Database]) -> Iterator[AccountData]:
+def _extra_successes(context: Context, accounts: Sequence[str]) -> _Parts:
+    """Read the requests of accounts that succeeded more than once."""
+    return _parts(
+        context.db.sql(
+            "select account_id, first_created_at as created_at, language, input_file_id, extra_successes, "
+            f"credits_on_extra_successes as credits from requests where account_id in ({texts(accounts)}) "
+            "and extra_successes > 0 order by first_created_at, first_run_id"
+        )
+    )
+
+
+def _batch(
+    context: Context, accounts: Sequence[str], others: Mapping[str, Database], extra: _Parts | None
+) -> Iterator[AccountData]:
     where = f"where account_id in ({texts(accounts)})"
     select = context.db.sql
     additive = ", ".join(ADDITIVE)
@@ -150,13 +175,7 @@ def _batch(context: Context, accounts: Sequence[str], others: Mapping[str, Datab
         select(f"select * from usage_by_account_language {where} order by credits desc nulls last, runs desc, language")
     )
     runs = _parts(select(f"select account_id, {', '.join(_OF_RUNS)} from runs {where} order by created_at, id"))
-    extra = _parts(
-        select(
-            "select account_id, first_created_at as created_at, language, input_file_id, extra_successes, "
-            f"credits_on_extra_successes as credits from requests {where} and extra_successes > 0 "
-            "order by first_created_at, first_run_id"
-        )
-    )
+    extra = _extra_successes(context, accounts) if extra is None else extra
     totals = _totals(others, accounts)
     return (
         _data(
@@ -187,7 +206,7 @@ def _data(
     )
 
 
-def _parts(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _parts(frame: pl.DataFrame) -> _Parts:
     """Return a frame's rows by account, in their order."""
     parts = frame.partition_by("account_id", as_dict=True, include_key=False)
     return {str(key[0]): part for key, part in parts.items()}

@@ -3,6 +3,14 @@ with
 several as (
     select hash(account_id, input_file_id, language) as place
     from {{all_runs}}
+    {{#is_bounded}}
+    where
+        hash(account_id, input_file_id, language) in (
+            select hash(account_id, input_file_id, language)
+            from {{all_runs}}
+            where {{is_created_in_interval}}
+        )
+    {{/is_bounded}}
     group by place
     having count(*) > 1
 ),
@@ -231,6 +239,9 @@ select
     failed_credits,
     extra_credits
 from grouped
+{{#is_bounded}}
+where {{is_first_in_interval}}
+{{/is_bounded}}
 union all
 select
     account_id,
@@ -254,4 +265,8 @@ select
     case when status = 'Failed' then credits end,
     null
 from {{all_runs}}
-where hash(account_id, input_file_id, language) not in (select place from several)
+where
+    hash(account_id, input_file_id, language) not in (select place from several)
+    {{#is_bounded}}
+    and {{is_created_in_interval}}
+    {{/is_bounded}}
