@@ -29,6 +29,8 @@ Divided = list[tuple[str, pa.Table]]
 LOAD_FIELD = pa.field("load", pa.string(), nullable=False)
 _MOST_OPEN_FILES = 48
 _ANY_MONTH = ""
+_WORTH_WRITING = ROW_GROUP_ROWS // 8
+"""Rows of a month that are written before its row group is full, once rows of other months alone come."""
 
 WRITE_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -97,9 +99,11 @@ class PartWriter:
             raise OSError(error.errno, os.strerror(error.errno), str(self._folder)) from None
 
     def _write(self, divided: Divided) -> None:
+        present = set()
         for month, rows in self._parted(divided):
             if not rows.num_rows:
                 continue
+            present.add(month)
             self.languages.update(pc.unique(rows["target_language"]).to_pylist())
             self.created_us = _wider(self.created_us, rows["created_at"])
             self.finished_us = _wider(self.finished_us, rows["finished_at"])
@@ -109,6 +113,14 @@ class PartWriter:
                 self._flush(month)
         while sum(self._held_rows.values()) > 8 * ROW_GROUP_ROWS:
             self._flush(max(self._held_rows, key=lambda month: self._held_rows[month]))
+        if not self.are_all_held:
+            self._write_months_gone_by(present)
+
+    def _write_months_gone_by(self, present: set[str]) -> None:
+        """Write what is held of months whose rows seem to be over, so that less is left for the end."""
+        for month in [month for month, rows in self._held_rows.items() if rows >= _WORTH_WRITING]:
+            if month not in present:
+                self._flush(month)
 
     def _parted(self, divided: Divided) -> Iterator[tuple[str, pa.Table]]:
         """Part by month what was to be joined, once there is more than that."""

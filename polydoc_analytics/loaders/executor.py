@@ -21,13 +21,15 @@ class Work(NamedTuple):
     """A piece of reading: call ``run`` for its batches; ``size`` is its share of the source in bytes, or 0.
 
     Where the lines of its batches are counted from 1, what stands before them in the file is known once that has been
-    read; ``is_first`` marks the first piece of a file.
+    read; ``is_first`` marks the first piece of a file. ``takes_turns`` marks short steps, for each of which a thread
+    needs Python's lock; beside merging and writing, as many of these at once as there are cores are slower than fewer.
     """
 
     run: Callable[[], list[Batch]]
     size: int
     is_counted_from_1: bool = False
     is_first: bool = False
+    takes_turns: bool = False
 
 
 def run_ordered(work: Iterable[Work], is_ready: Callable[[], bool] = lambda: True) -> Iterator[tuple[list[Batch], int]]:
@@ -37,7 +39,8 @@ def run_ordered(work: Iterable[Work], is_ready: Callable[[], bool] = lambda: Tru
     some more at the start, while ``is_ready`` says that batches could not be used yet. What goes wrong is raised in
     the same order.
     """
-    threads = min(4, os.cpu_count() or 1)
+    cores = os.cpu_count() or 1
+    threads, taking_turns = min(4, cores), min(4, max(1, cores - 1))
     in_flight: deque[tuple[Future[list[Batch]], Work]] = deque()
     lines = 0
     failure: Exception | None = None
@@ -66,10 +69,13 @@ def run_ordered(work: Iterable[Work], is_ready: Callable[[], bool] = lambda: Tru
                 lines += batch.lines
         return batches, piece.size
 
-    with ThreadPoolExecutor(threads, thread_name_prefix="polydoc-load") as pool:
+    with (
+        ThreadPoolExecutor(threads, thread_name_prefix="polydoc-load") as pool,
+        ThreadPoolExecutor(taking_turns, thread_name_prefix="polydoc-load") as fewer,
+    ):
         try:
             for piece in until_failure():
-                in_flight.append((pool.submit(piece.run), piece))
+                in_flight.append(((fewer if piece.takes_turns else pool).submit(piece.run), piece))
                 while is_full():
                     yield first()
             while in_flight:

@@ -75,6 +75,27 @@ def test_a_file_that_is_flushed_twice_counts_all_its_rows(
     assert manifest.languages == ("l0", "l1", "l2")
 
 
+def test_a_month_whose_rows_are_over_is_written_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 8)
+    monkeypatch.setattr(parquet, "_WORTH_WRITING", 2)
+    parts = PartWriter(tmp_path)
+    parts.write(runs(1, 2, 3, 40 * DAY, 41 * DAY, 75 * DAY))
+    assert (parts.rows, parts.held_rows) == (0, 6)  # all are few: none of them is written yet
+    parts.write(runs(*(75 * DAY + n for n in range(1, 8))))
+    assert (parts.rows, parts.held_rows) == (13, 0)
+    parts.write(runs(4, 42 * DAY, 43 * DAY))
+    parts.write(runs(44 * DAY))
+    assert (parts.rows, parts.held_rows) == (13, 4)  # one row is too few, and the other month has just come
+    manifest = parts.manifest({})
+    assert {part.path.split("/")[0]: part.rows for part in manifest.parts} == {
+        "created_month=1970-01": 4,
+        "created_month=1970-02": 5,
+        "created_month=1970-03": 8,
+    }
+    groups = [pq.ParquetFile(tmp_path / part.path).metadata.num_row_groups for part in manifest.parts]
+    assert groups == [2, 2, 1]
+
+
 def test_rows_without_a_finish_leave_its_bounds(tmp_path: Path) -> None:
     parts = PartWriter(tmp_path)
     parts.write(runs(5, finished=False))

@@ -99,7 +99,9 @@ class Elements:
 
     def work(self, piece: Piece | Work) -> Work:
         """Return the work of reading a piece."""
-        return piece if isinstance(piece, Work) else Work(partial(self._read, piece), len(piece.content))
+        return (
+            piece if isinstance(piece, Work) else Work(partial(self._read, piece), len(piece.content), takes_turns=True)
+        )
 
     def too_long(self, beginning: bytes) -> Work:
         """Count an element that is too long, and return the work that rejects it."""

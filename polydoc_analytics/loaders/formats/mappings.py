@@ -23,7 +23,7 @@ def read(rows: Sequence[Mapping[str, Any]], source: str, *, assume_utc: bool = F
     """Yield the work of checking some rows at a time; a row's line is its number, counted from 1."""
     for at in range(0, len(rows), _ROWS_AT_ONCE):
         block = b"".join(_line(row) for row in rows[at : at + _ROWS_AT_ONCE])
-        yield Work(partial(ndjson.read_block, block, source, at + 1, assume_utc), len(block))
+        yield Work(partial(ndjson.read_block, block, source, at + 1, assume_utc), len(block), takes_turns=True)
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

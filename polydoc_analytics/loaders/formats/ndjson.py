@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.json
 
 from polydoc_analytics.loaders import limits, run_parser
 from polydoc_analytics.loaders.executor import Work
@@ -32,6 +31,9 @@ from polydoc_analytics.loaders.validation import (
     with_instants,
 )
 from polydoc_analytics.model.schema import COLUMNS, NAMES
+
+if TYPE_CHECKING:
+    from pyarrow import json as arrow_json
 
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN = 10, 13
@@ -60,7 +62,8 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
             del block[: len(_BOM)]
         is_first = False
         for part in _of_few_lines(block):
-            yield Work(partial(read_block, part, source, 1, assume_utc), len(part), is_counted_from_1=True)
+            run = partial(read_block, part, source, 1, assume_utc)
+            yield Work(run, len(part), is_counted_from_1=True, takes_turns=True)
 
 
 def _of_few_lines(block: bytearray) -> Iterator[bytearray]:
@@ -281,22 +284,26 @@ def _has_plain_form(block: bytes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 @cache
-def _options(unknown_keys: str) -> pyarrow.json.ParseOptions:
-    return pyarrow.json.ParseOptions(explicit_schema=_wire_schema(), unexpected_field_behavior=unknown_keys)
+def _options(unknown_keys: str) -> arrow_json.ParseOptions:
+    from pyarrow import json as arrow_json
+
+    return arrow_json.ParseOptions(explicit_schema=_wire_schema(), unexpected_field_behavior=unknown_keys)
 
 
 def _parse(block: bytes, lines: int) -> pa.Table | str:
     """Return ``lines`` rows of all accepted keys (instants as text), or why the block is not all plain rows."""
-    options = pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1)
+    from pyarrow import json as arrow_json
+
+    options = arrow_json.ReadOptions(use_threads=False, block_size=len(block) + 1)
     try:
-        table = pyarrow.json.read_json(pa.py_buffer(block), options, _options("error"))
+        table = arrow_json.read_json(pa.py_buffer(block), options, _options("error"))
     except pa.ArrowInvalid as error:
         if "unexpected field" not in str(error):
             return str(error)
         if b"NaN" in block or b"Inf" in block:
             return "perhaps a NaN or Infinity under a key that is not read"
         try:
-            table = pyarrow.json.read_json(pa.py_buffer(block), options, _options("ignore"))
+            table = arrow_json.read_json(pa.py_buffer(block), options, _options("ignore"))
         except pa.ArrowInvalid as error:
             return str(error)
     return table if table.num_rows == lines else "rows are not lines"

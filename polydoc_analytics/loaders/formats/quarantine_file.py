@@ -37,7 +37,8 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator
             yield Work(partial(block.batches, source, line), len(block))
             line += 1
         else:
-            yield Work(partial(_read_block, bytes(block), source, line, assume_utc), len(block))
+            run = partial(_read_block, bytes(block), source, line, assume_utc)
+            yield Work(run, len(block), takes_turns=True)
             line += block.count(b"\n")
 
 

@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import Work
-from polydoc_analytics.loaders.formats import csv, json_recognition, ndjson, quarantine_file
-from polydoc_analytics.loaders.formats.csv_header import split_header
-from polydoc_analytics.loaders.formats.csv_parts import Part, columns_with_empty_fields, has_null_word
-from polydoc_analytics.loaders.formats.csv_records import line_ends
+from polydoc_analytics.loaders.formats import json_recognition, ndjson, quarantine_file
 from polydoc_analytics.loaders.input_file import Input, open_input
 from polydoc_analytics.loaders.lines import BLOCK_BYTES
 from polydoc_analytics.loaders.streams import archive_of, encoding_of
@@ -183,6 +180,9 @@ def _read_lines(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
 
 
 def _small_csv(file: Input, content: bytes) -> Small | None:
+    from polydoc_analytics.loaders.formats.csv_header import split_header
+    from polydoc_analytics.loaders.formats.csv_parts import Part, columns_with_empty_fields, has_null_word
+
     try:
         header, rest, line = split_header(bytearray(content), file.name, 1)
     except SourceError:
@@ -196,6 +196,9 @@ def _small_csv(file: Input, content: bytes) -> Small | None:
 
 
 def _read_csv(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
+    from polydoc_analytics.loaders.formats import csv
+    from polydoc_analytics.loaders.formats.csv_records import line_ends
+
     batches = csv.read_together([file.rows for file in files], files[0].kind, assume_utc)
     _divide(batches, files, [line_ends(file.rows) for file in files])
     return batches
