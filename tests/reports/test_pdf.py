@@ -16,7 +16,7 @@ from support.runs import wire
 
 from polydoc_analytics.reports.charts import export
 from polydoc_analytics.reports.renderers import MissingLetters, fonts, pdf
-from polydoc_analytics.reports.renderers.pdf_columns import grid, points
+from polydoc_analytics.reports.renderers.pdf_columns import ROOM, grid, points
 
 LETTERS = sorted(fonts.characters(fonts.files()[0]) & {*range(0x20, 0x250), *range(0x2010, 0x2040), 0x20AC} - {0xAD})
 LINE = 8.4 * 0.66 + 6
@@ -55,8 +55,17 @@ def test_rows_of_one_line_get_their_height_and_all_others_are_left_to_typst() ->
     assert found["widths"][1] == pytest.approx(points("runs", 8.4, True))
 
 
+def test_figures_stay_whole_beside_long_texts_in_smaller_letters() -> None:
+    rows = [("x" * 80, *["1.035.044.000.000.000"] * 6)]
+    found = grid(("language", *["tokens out"] * 6), rows, (False, *[True] * 6), sums=0)
+    assert found["size"] < 6.3
+    assert found["fitting"] == [[False, *[True] * 6]]
+    assert found["shares"][0] > 0
+    assert sum(found["widths"]) <= ROOM - ROOM / 8
+
+
 def test_columns_that_do_not_fit_on_the_page_are_left_to_typst() -> None:
-    found = grid(("a", "b", "c"), [("W" * 24, "9" * 70, "9" * 70)], (False, True, True), sums=0)
+    found = grid(("a", "b", "c"), [("W" * 24, "9" * 90, "9" * 90)], (False, True, True), sums=0)
     assert found["widths"] == [0, 0, 0]
     assert found["heights"] == [0]
     unknown = grid(("a", "b"), [("م" * 10, "ح" * 10)], (False, False), sums=0)

@@ -46,8 +46,8 @@ def _scale(spec: _Spec) -> tuple[str, int] | None:
         return None
     y = layers[0]["encoding"]["y"]
     values = [row[y["field"]] for row in rows if row[y["field"]] is not None]
-    ticks = y["scale"]["nice"]
-    if any(not isinstance(value, int) or value < 0 for value in values) or max(values, default=0) < ticks:
+    ticks = y.get("scale", {}).get("nice")
+    if not ticks or any(not isinstance(value, int) or value < 0 for value in values) or max(values, default=0) < ticks:
         return None
     return y["field"], _nice(max(values), ticks)
 

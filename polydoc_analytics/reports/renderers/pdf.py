@@ -203,9 +203,9 @@ def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, An
         **measures,
         "labels": labels,
         "numbers": numbers,
-        # A text that is known to fit stays as it is, to be found and copied.
+        # A text that is known to fit stays as it is, to be found and copied; a figure stays whole.
         "rows": [
-            [cell if fits else _breakable(cell) for cell, fits in zip(row, of_row, strict=True)]
+            [cell if fits or one else _breakable(cell) for cell, fits, one in zip(row, of_row, numbers, strict=True)]
             for row, of_row in zip(rows, fitting, strict=True)
         ],
         "sums": shown.sums,

@@ -22,6 +22,9 @@ _ABOVE = 3.0
 MAX_GAP = 12.0
 _LONG = 24
 _SIZES = (8.4, 8.0, 7.6, 7.2, 6.7, 6.3)
+_SMALL = (6.3, 5.8, 5.4, 5.0)
+_LEAST = ROOM / 8
+"""What columns of long texts share, at least."""
 _MAX_ON_ONE_LINE = 40
 _UNIT = 0.001
 """Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
@@ -43,8 +46,8 @@ def grid(
     ``max_gap`` apart at most; only where the texts are too long for the page, columns share what is left.
     """
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
-    gaps = len(labels) - 1
-    size, labels = _fitting(labels, rows, size, gap * gaps)
+    gaps, shares = len(labels) - 1, _shares(rows, numbers)
+    size, labels = _fitting(labels, rows, shares, size, gap * gaps)
     texts = [[points(cell, size, at >= len(rows) - sums) for cell in row] for at, row in enumerate(rows)]
     own = [max(column) for column in zip([points(label, size, True) for label in labels], *texts, strict=True)]
     is_fitting = sum(own) + gap * gaps <= ROOM
@@ -53,10 +56,8 @@ def grid(
     insets = _insets(numbers, gap)
     measured = [[width + sum(inset) for width, inset in zip(row, insets, strict=True)] for row in texts]
     widths = [width + sum(inset) for width, inset in zip(own, insets, strict=True)]
-    shares = [0] * len(labels)
-    if not is_fitting:
-        shares = _shares(rows, numbers)
-        widths = _shared(widths, shares)
+    shares = [0] * len(labels) if is_fitting else shares
+    widths = widths if is_fitting else _shared(widths, shares)
     line = size * _cap_height() + 2 * _ABOVE
     fitting = [list(map(le, row, widths)) for row in measured]
     return {
@@ -72,22 +73,32 @@ def grid(
 
 
 def _fitting(
-    labels: Sequence[str], rows: Sequence[Sequence[str]], size: float, gaps: float
+    labels: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[int], size: float, gaps: float
 ) -> tuple[float, Sequence[str]]:
     """Choose the greatest size that lets every text of a table stand on one line; very long ones break instead.
 
     Where a small size would be needed, the heads of the columns break at their blanks: of each the longest word is
-    returned, as wide as it has to be.
+    returned, as wide as it has to be. A figure never breaks: where the long texts would have no room beside the
+    figures, the size is the greatest that leaves them some.
     """
-    if any(len(cell) > _MAX_ON_ONE_LINE for row in rows for cell in row):
-        return size, labels
     words = [max(label.split(), key=lambda word: points(word, 1, True), default="") for label in labels]
-    for one in _SIZES:
-        for heads in (labels, words) if one <= size else (labels,):
-            ems = sum(max(points(text, 1, True) for text in column) for column in zip(heads, *rows, strict=True))
-            if one * ems + gaps <= ROOM:
+    widths = {heads: _ems(heads, rows) for heads in (tuple(labels), tuple(words))}
+    if all(len(cell) <= _MAX_ON_ONE_LINE for row in rows for cell in row):
+        for one in _SIZES:
+            for heads, ems in widths.items():
+                if (heads == tuple(labels) or one <= size) and one * sum(ems) + gaps <= ROOM:
+                    return one, heads
+    least = _LEAST if any(shares) else 0.0
+    for one in (size, *(small for small in _SMALL if small < size)):
+        for heads, ems in widths.items():
+            taken = sum(width for width, share in zip(ems, shares, strict=True) if not share)
+            if one * taken + gaps + least <= ROOM:
                 return one, heads
     return size, labels
+
+
+def _ems(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[float]:
+    return [max(points(text, 1, True) for text in column) for column in zip(heads, *rows, strict=True)]
 
 
 def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
@@ -100,7 +111,7 @@ def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:
 def _shared(own: Sequence[float], shares: Sequence[int]) -> list[float]:
     """Widths of the columns, some of which share what the others leave; 0 for all where one is unknown or too wide."""
     left = ROOM - sum(width for width, share in zip(own, shares, strict=True) if not share)
-    if left < ROOM / 8:
+    if left < _LEAST:
         return [0.0] * len(shares)
     return [left * share / sum(shares) if share else width for width, share in zip(own, shares, strict=True)]
 
@@ -119,11 +130,11 @@ def points(text: str, size: float, is_bold: bool) -> float:
 
     Wide characters of East Asia are as wide as they are high in every font that has them.
     """
-    return size * _ems(text, is_bold)
+    return size * _em_width(text, is_bold)
 
 
 @lru_cache(maxsize=65536)
-def _ems(text: str, is_bold: bool) -> float:
+def _em_width(text: str, is_bold: bool) -> float:
     return sum(map(_advances(is_bold).__getitem__, text))
 
 
