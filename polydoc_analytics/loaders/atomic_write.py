@@ -16,10 +16,8 @@ def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> I
 
     With ``is_durable`` its bytes are on the disk before it gets its name, and its folder after that.
     """
-    import secrets
-
     target = Path(path)
-    half = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.half")
+    half = target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.half")
     try:
         with open(half, "xb") as file:
             yield file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 _CELL = "text-align:left;padding:.15em .75em;white-space:nowrap"
 
@@ -27,6 +26,8 @@ class Summarised:
 
 def summary_html(title: str, summary: Mapping[str, str]) -> str:
     """Write named lines as a small HTML table under a title."""
+    from html import escape
+
     rows = "\n".join(
         f'<tr><th style="{_CELL}">{escape(name)}</th><td style="{_CELL}">{escape(text)}</td></tr>'
         for name, text in summary.items()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polydoc_analytics import views as catalog
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import SourceError, UsageError, first_line
 from polydoc_analytics.loaders.atomic_write import fsync, fsync_folder
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.query.engines.scope import Scope, with_language
-from polydoc_analytics.views.comments import comments
 
 if TYPE_CHECKING:
     import duckdb
+
+    from polydoc_analytics.query.engines.scope import Scope
 
 SUFFIX = ".duckdb"
 _STORAGE_VERSION = "v1.0.0"
@@ -87,7 +85,7 @@ def write_database(
 @contextmanager
 def _file_beside(path: Path) -> Iterator[Path]:
     """Yield the path of a new file that replaces ``path`` at the end; where the block raises, it is removed."""
-    half = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.half")
+    half = path.with_name(f".{path.name[:40]}.{os.urandom(4).hex()}.half")
     try:
         yield half
         with open(half, "rb+") as file:
@@ -114,6 +112,8 @@ def _raise_if_not_replaceable(path: Path, overwrite: bool) -> None:
 
 def _base_views(scope: Scope) -> dict[str, str]:
     """Return the SQL of the base views; some of _TABLES are views too where every run is in the interval."""
+    from polydoc_analytics.query.engines.scope import with_language
+
     is_everything = scope.over_all_time.where == scope.where
     return {
         **({"all_run_facts": "select * from run_facts"} if is_everything else {}),
@@ -135,7 +135,8 @@ def _write_tables(con: duckdb.DuckDBPyConnection, half: Path, tables: Iterable[s
 
 
 def _create_views(file: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-    from polydoc_analytics.views import custom
+    from polydoc_analytics.views import custom, render
+    from polydoc_analytics.views.comments import comments
 
     file.execute("set timezone = 'UTC'")
     base = _base_views(scope)
@@ -147,7 +148,7 @@ def _create_views(file: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         if view.file is not None:
             custom.create(file, view)
         else:
-            file.execute(f"create view {view.name} as {catalog.render(view, scope.render_context)}")
+            file.execute(f"create view {view.name} as {render(view, scope.render_context)}")
         for statement in comments(view.name, view.described, view.columns):
             file.execute(statement)
 
