@@ -132,7 +132,7 @@ def report(
                 resolved, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
             ) as db,
         ):
-            report_context = context(db, branding=brand, accounts=settings.accounts, files=files.result())
+            report_context = context(db, branding=brand, accounts=settings.accounts, files=files)
             missing = MissingLetters()
             if all_accounts:
                 with progress(out) as update:

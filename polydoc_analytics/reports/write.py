@@ -76,7 +76,7 @@ def report(
         hashed(resolved, choices.get("engine", "duckdb")) as files,
         connect(resolved, now=now, accounts=accounts, **choices) as db,
     ):
-        context_ = context(db, branding=branding, accounts=accounts, files=files.result())
+        context_ = context(db, branding=branding, accounts=accounts, files=files)
         if all_accounts:
             checked_all(kind)
             return statements(context_, wanted, Path(out))
@@ -109,9 +109,9 @@ def context(
     *,
     branding: Mapping[str, Any] | Branding | None = None,
     accounts: Mapping[str, str] | str | os.PathLike[str] | None = None,
-    files: Sequence[SourceFile] = (),
+    files: Sequence[SourceFile] | Future[tuple[SourceFile, ...]] = (),
 ) -> Context:
-    """Build the context of report builders; the arguments are those of :func:`build`."""
+    """Build the context of report builders; the arguments are those of :func:`build`, ``files`` may be a future."""
     from polydoc_analytics.query.account_names import names_of
     from polydoc_analytics.reports.branding import branding as parsed
     from polydoc_analytics.reports.builders.context import Context
@@ -124,7 +124,7 @@ def context(
     words = Formatter(brand.locale, db.timezone, brand.currency)
     names = {**db.account_names, **names_of(accounts)}
     known = customers(os.fspath(accounts)) if accounts and not isinstance(accounts, Mapping) else {}
-    return Context(db, words, brand, names, tuple(files), db.now, Labels(db, names), known)
+    return Context(db, words, brand, names, files, db.now, Labels(db, names), known)
 
 
 def checked_formats(formats: str | Iterable[str]) -> tuple[str, ...]:
@@ -148,8 +148,8 @@ def checked_all(kind: str) -> None:
 
 
 @contextmanager
-def hashed(source: Source, engine: str = "duckdb") -> Iterator[Any]:
-    """Yield a future of the source's files with their hashes, computed in the background."""
+def hashed(source: Source, engine: str = "duckdb") -> Iterator[Future[tuple[SourceFile, ...]]]:
+    """Yield a future of the source's files with their hashes, which are computed while the views are asked."""
     from polydoc_analytics.reports.builders.provenance import source_files
 
     with ThreadPoolExecutor(1) as pool:

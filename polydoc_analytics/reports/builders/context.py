@@ -27,6 +27,8 @@ from polydoc_analytics.reports.model import Cube, Figure, Head, Kind, Report, Sc
 from polydoc_analytics.reports.money import Money, cost, rounded, unit
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import polars as pl
 
     from polydoc_analytics.query.database import Database
@@ -50,17 +52,23 @@ class Context:
     """The input of report builders: views, formats, names.
 
     ``db`` has the views over the period; ``names`` are accounts' names by id, ``labels`` the labels
-    of accounts and languages; ``made_at`` is when the report is made.
+    of accounts and languages; ``made_at`` is when the report is made. ``listing`` are the files of the source, or a
+    future of them.
     """
 
     db: Database
     words: Formatter
     branding: Branding
     names: Mapping[str, str]
-    files: tuple[SourceFile, ...]
+    listing: Sequence[SourceFile] | Future[tuple[SourceFile, ...]]
     made_at: datetime
     labels: Labels
     customers: Mapping[str, Customer] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """The files of the source; their hashes are awaited where they are still being computed."""
+        return tuple(self.listing) if isinstance(self.listing, Sequence) else self.listing.result()
 
     @cached_property
     def comparison(self) -> Comparison | None:
