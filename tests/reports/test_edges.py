@@ -179,3 +179,32 @@ def test_sums_beyond_what_a_sheets_numbers_hold_stay_exact(file) -> None:
     assert str(2**62) in accounts[1]
     assert str(2**53 + 1) in accounts[1]
     assert "4,611,686,018,427,387,904" in page_text(render(report, "html"))
+
+
+@pytest.mark.parametrize("kind", ["statement", "overview", "languages"])
+def test_a_sheet_shows_large_figures_whole(kind: str, file) -> None:
+    """Excel draws ### for a number that is wider than its column, and cuts a text beside another."""
+    import openpyxl
+
+    credits, tokens = 777_555_333, 888_777_666_555
+    row = {"credits": credits, "input_tokens": tokens, "output_tokens": tokens, "target_language": "x" * 60}
+    source = file([wire(str(at), account_id="a", **row) for at in range(9)])
+    money = {"currency": "EUR", "price_per_credit": "12.5"}
+    book = openpyxl.load_workbook(
+        io.BytesIO(render(built(source, kind, period="2026-03", account="a", branding=money), "xlsx"))
+    )
+    widths: dict[str, list[float]] = {
+        text: [] for text in ("87,474,974,962.50 EUR", "6,997,997,997", "7,998,998,998,995", "x" * 60)
+    }
+    for sheet in book:
+        for cells in sheet.iter_rows():
+            for cell in cells:
+                places = 2 if "0.00" in cell.number_format else 0
+                unit = " EUR" if "EUR" in cell.number_format else ""
+                shown = f"{cell.value:,.{places}f}{unit}" if isinstance(cell.value, int | float) else cell.value
+                if shown in widths:
+                    known = sheet.column_dimensions.values()
+                    widths[shown].append(next(one.width for one in known if one.min <= cell.column <= one.max))
+    for shown, found in widths.items():
+        assert found, shown
+        assert min(found) >= len(shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -14,7 +15,7 @@ from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.model.timezones import zone
 from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import UNKNOWN, display_text
-from polydoc_analytics.reports.model import NUMBERS, Chart, Column, Head, Kind, Report, Scalar, Section, Table
+from polydoc_analytics.reports.model import NUMBERS, Chart, Column, Head, Kind, Report, Scalar, Section, Table, Value
 from polydoc_analytics.reports.money import Money, decimals
 from polydoc_analytics.reports.renderers.table_rows import is_summed, small_sample_note, without_columns
 
@@ -25,7 +26,7 @@ _LARGEST_EXACT = 2**53
 _DIGITS = 15
 _FEW = 5
 _ROWS_OF_PAGE, _PAGE_WIDTH = 45, 150
-_BASIS_WIDTH, _LINE_HEIGHT = 100, 15
+_BASIS_WIDTH, _LINE_HEIGHT, _PADDING, _MAX_TEXT = 100, 15, 3, 70
 _FORMATS: dict[Kind, str] = {
     "count": "#,##0",
     "rate": "0.0%",
@@ -110,7 +111,8 @@ class _Writer:
         head = report.head or Head()
         sheet = self._sheet(say("Summary"))
         sheet.set_column(0, 0, 34)
-        sheet.set_column(1, 4, 22)
+        lines = [(figure.value, figure.before, figure.change, figure.year) for figure in section.figures]
+        sheet.set_column(1, 4, self._width_of(lines, 22))
         self._line(sheet, 0, report.title)
         row = 1
         for text in (*head.issuer, *([head.notice] if head.notice else [])):
@@ -124,13 +126,12 @@ class _Writer:
         for text in section.text:
             self._write(sheet, row, 0, text, "text")
             row += 1
-        values = [(figure.value, figure.before, figure.change, figure.year) for figure in section.figures]
         labels = (say("this period"), say("previous period"), say("change"), say("year to date"))
-        used = [at for at in range(len(labels)) if any(line[at] is not None for line in values)]
+        used = [at for at in range(len(labels)) if any(line[at] is not None for line in lines)]
         sheet.write_string(row, 0, section.title, self._head)
         for place, at in enumerate(used, start=1):
             sheet.write_string(row, place, labels[at], self._head_of_numbers)
-        for figure, line in zip(section.figures, values, strict=True):
+        for figure, line in zip(section.figures, lines, strict=True):
             row += 1
             self._write(sheet, row, 0, figure.label, "text")
             for place, at in enumerate(used, start=1):
@@ -140,7 +141,8 @@ class _Writer:
     def _figures(self, section: Section) -> None:
         sheet = self._sheet(section.title)
         sheet.set_column(0, 0, 24)
-        sheet.set_column(1, 3, 16)
+        lines = [(figure.value, figure.before, figure.change) for figure in section.figures]
+        sheet.set_column(1, 3, self._width_of(lines, 16))
         sheet.set_column(4, 4, 60)
         self._line(sheet, 0, section.title)
         row = 1
@@ -173,8 +175,13 @@ class _Writer:
 
     def _rows(self, sheet: Any, table: Table, rows: tuple[tuple[Scalar, ...], ...], *, with_total: bool) -> None:
         columns = table.columns
+        lines = (*rows, table.total) if with_total and table.total is not None else rows
+        widths = [
+            max(_width(column), self._longest((line[at] for line in lines), column.kind))
+            for at, column in enumerate(columns)
+        ]
         for at, column in enumerate(columns):
-            sheet.set_column(at, at, _width(column, rows[:200]))
+            sheet.set_column(at, at, widths[at])
             form = self._head_with_button if column.kind in NUMBERS else self._head
             sheet.write_string(0, at, _label(column, columns), form)
         sheet.freeze_panes(1, 1)
@@ -184,7 +191,7 @@ class _Writer:
                 self._write(sheet, place, at, value, column.kind)
         sheet.autofilter(0, 0, max(len(rows), 1), len(columns) - 1)
         # Beside a table that fills the page, notes and charts would make its print too small to read.
-        if len(rows) > _ROWS_OF_PAGE or sum(_width(column, rows[:200]) for column in columns) > _PAGE_WIDTH:
+        if len(rows) > _ROWS_OF_PAGE or sum(widths) > _PAGE_WIDTH:
             sheet.print_area(0, 0, len(rows) + 1, len(columns) - 1)
         if with_total and table.total is not None:
             for at, (value, column) in enumerate(zip(table.total, columns, strict=True)):
@@ -192,6 +199,20 @@ class _Writer:
                     self._write(sheet, len(rows) + 1, at, value, column.kind, is_bold=True)
                 else:
                     sheet.write_blank(len(rows) + 1, at, None, self._format(column.kind, True))
+
+    def _width_of(self, lines: Sequence[Sequence[Value | None]], least: int) -> int:
+        """Width of columns of figures, in letters."""
+        values = [value for line in lines for value in line if value is not None]
+        return max(least, *(self._longest([value.number], value.kind) for value in values))
+
+    def _longest(self, values: Iterable[Scalar], kind: Kind) -> int:
+        """Width of a column that shows its values whole, in letters: Excel draws ### for a number that is wider.
+
+        Very long texts are cut.
+        """
+        currency = self._report.words.currency
+        longest = max((_letters(value, kind, currency) for value in values), default=0)
+        return _PADDING + longest if kind in NUMBERS else min(longest, _MAX_TEXT)
 
     def _notes(self, sheet: Any, section: Section, table: Table) -> None:
         said = [*section.text, *(chart.sentence for chart in section.charts), *section.notes]
@@ -343,7 +364,25 @@ def _cells(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _width(column: Column, rows: tuple[tuple[Scalar, ...], ...]) -> int:
+def _letters(value: Scalar, kind: Kind, currency: str) -> int:
+    """Count the letters of a number or a text as a sheet shows it."""
+    if isinstance(value, str):
+        return _cells(value)
+    if isinstance(value, Money):
+        value = value.shown
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+        return 0
+    if not _is_exact(value):
+        return len(str(value))
+    if kind == "money":
+        return len(f"{value:,.{decimals(currency)}f} {currency}")
+    if kind in ("rate", "change", "points"):
+        return len(f"{value:+,.1%}")
+    return len(f"{value:,.0f}" if kind == "count" else f"{value:,.2f}")
+
+
+def _width(column: Column) -> int:
+    """Least width of a column, in letters."""
     least = 3 + _cells(column.label)
     if column.kind == "text":
         return max(least, 38 if "account" in column.name or column.name in ("id", "key", "example_id", "name") else 22)
