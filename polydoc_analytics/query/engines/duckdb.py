@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -121,16 +120,27 @@ class DuckEngine:
                 self._con.execute("rollback")
 
     def _with_views(self, sql: str) -> str:
-        """Put the views that a SELECT of the package's own reads before it, and create what those are built on.
+        """Put the views that a SELECT of the package's own reads before it, and create the base views below them.
 
         A view is planned when it is created and once more when it is read, and most are read once.
         """
+        bodies: dict[str, str] = {}
         with self._creating:
-            below = [name for name in self._below(sql) if name not in self._created]
-            bodies = {name: self._body(name) for name in below if name in self._scope.view.views}
-            self._create([*(name for name in below if name not in bodies), *chain(*map(self._below, bodies.values()))])
+            self._collect(sql, bodies)
         views = ", ".join(f"{name} as not materialized ({body})" for name, body in bodies.items())
         return f"with {views} {sql}" if bodies else sql
+
+    def _collect(self, sql: str, bodies: dict[str, str]) -> None:
+        """Add the SQL of the views that a text reads and that are not there yet, each behind those it is built on."""
+        for name in self._below(sql):
+            if name in self._created or name in bodies:
+                continue
+            if name in self._scope.view.views:
+                body = self._body(name)
+                self._collect(body, bodies)
+                bodies[name] = body
+            else:
+                self._create([name])
 
     def _create_named_in(self, sql: str) -> None:
         """Create the views and tables that a text names; all of them where it may list what there is."""
