@@ -16,6 +16,7 @@ from polydoc_analytics.loaders.files import Files
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.tables import Table
+from polydoc_analytics.model.collection_pause import without_collection
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,12 +61,13 @@ def stage(
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
     """
-    from polydoc_analytics.ingest.dedup import Merge
-    from polydoc_analytics.ingest.parquet import PartWriter
-    from polydoc_analytics.ingest.quarantine import Quarantine
-    from polydoc_analytics.loaders.executor import in_background
-    from polydoc_analytics.loaders.read import read_batches
-    from polydoc_analytics.loaders.validation import validate_batches
+    with without_collection():
+        from polydoc_analytics.ingest.dedup import Merge
+        from polydoc_analytics.ingest.parquet import PartWriter
+        from polydoc_analytics.ingest.quarantine import Quarantine
+        from polydoc_analytics.loaders.executor import in_background
+        from polydoc_analytics.loaders.read import read_batches
+        from polydoc_analytics.loaders.validation import validate_batches
 
     options = options or ReadOptions()
     readable = source.files if isinstance(source, Export) else source

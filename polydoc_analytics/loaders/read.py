@@ -18,6 +18,7 @@ from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.streams import as_utf8, peek
 from polydoc_analytics.loaders.tables import Rows, Table
+from polydoc_analytics.model.collection_pause import without_collection
 from polydoc_analytics.model.pyspark_notice import suppress_pyspark_notice
 
 if TYPE_CHECKING:
@@ -81,14 +82,15 @@ def _importing_meanwhile(also_import: Sequence[str]) -> Iterator[Callable[[], bo
         suppress_pyspark_notice()
         from polydoc_analytics.loaders.validation import judge_nothing
 
-        for name in ("polars", "pandera.polars", "", *also_import):
-            if is_over.is_set():
-                return
-            # Whoever needs what cannot be imported here is told by importing it.
-            with suppress(Exception):
-                import_module(name) if name else judge_nothing()
-            if not name:
-                is_ready.set()
+        with without_collection():
+            for name in ("polars", "pandera.polars", "", *also_import):
+                if is_over.is_set():
+                    return
+                # Whoever needs what cannot be imported here is told by importing it.
+                with suppress(Exception):
+                    import_module(name) if name else judge_nothing()
+                if not name:
+                    is_ready.set()
 
     thread = Thread(target=load, name="polydoc-import")
     thread.start()
