@@ -5,10 +5,30 @@
 -- runs: runs that it concerns
 -- example_id: the least id of such a run; null when there is none
 with
+-- Numbers first: the texts of all runs at once would fill the memory. The second of a place is one that comes twice.
+places as (
+    select
+        place,
+        row_number() over (partition by place order by place) as nth
+    from (
+        select hash(account_id, input_file_id, language) as place
+        from {{facts_with_language}}
+        where status = 'Succeeded' and credits > 0
+    ) as charged_runs
+),
+
+repeated_places as (
+    select place from places where nth = 2
+),
+
 -- trim() is expensive, and only a text that sorts before '!' can be blank.
 flagged as (
     select
         id,
+        account_id,
+        input_file_id,
+        language,
+        repeated_places.place is not null as is_perhaps_charged_twice,
         finished_at < created_at as finished_before_created,
         status = 'Running' and finished_at is not null as running_with_finished_at,
         status = 'Succeeded' and finished_at is null as succeeded_without_finished_at,
@@ -40,7 +60,12 @@ flagged as (
         {{/texts}}
         as replaced_characters,
         not is_known_language as unknown_language
-    from {{facts_with_language}}
+    from {{facts_with_language}} as facts
+    left join repeated_places
+        on
+            case
+                when status = 'Succeeded' and credits > 0 then hash(account_id, input_file_id, language)
+            end = repeated_places.place
 ),
 
 -- Few runs are suspicious, so that they alone are counted by each rule.
@@ -48,7 +73,7 @@ suspicious as (
     select *
     from flagged
     where
-        false
+        is_perhaps_charged_twice
         {{#row_rules}}
         or {{rule}}
         {{/row_rules}}
@@ -62,26 +87,19 @@ measured as (
         {{/row_rules}}
         count(*) as runs
     from suspicious
-),
-
--- Numbers first: the texts of all runs at once would fill the memory.
-candidates as (
-    select hash(account_id, input_file_id, language) as place
-    from {{facts_with_language}}
-    where status = 'Succeeded' and credits > 0
-    group by place
-    having count(*) > 1
+    where
+        false
+        {{#row_rules}}
+        or {{rule}}
+        {{/row_rules}}
 ),
 
 charged as (
     select
         id,
         count(*) over (partition by account_id, input_file_id, language) as times
-    from {{facts_with_language}}
-    where
-        status = 'Succeeded'
-        and credits > 0
-        and hash(account_id, input_file_id, language) in (select place from candidates)
+    from suspicious
+    where is_perhaps_charged_twice
 ),
 
 charged_twice as (

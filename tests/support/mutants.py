@@ -130,13 +130,21 @@ SUBJECTS = (
     ),
     Subject(
         "views",
-        ("views/test_views.py", "whole_program/test_laws.py", "whole_program/test_llmperf.py"),
+        (
+            "views/test_views.py",
+            "views/test_data_quality.py",
+            "whole_program/test_laws.py",
+            "whole_program/test_llmperf.py",
+        ),
         (
             (WHOLES, '"weeks": "usage_weekly"', '"weeks": "usage_daily"'),
             (WHOLES, '"months": "usage_monthly"', '"months": "usage_weekly"'),
             (WHOLES, '"languages": "usage_by_language"', '"languages": "usage_by_account"'),
             (CONSERVATION, "parts is not distinct from whole as holds", "parts is not null as holds"),
             (CONSERVATION, "succeeded_runs + failed_runs + running_runs", "runs"),
+            (QUALITY, "select place from places where nth = 2", "select place from places where nth = 3"),
+            (QUALITY, "when status = 'Succeeded' and credits > 0 then hash", "when credits > 0 then hash"),
+            (QUALITY, "where times > 1", "where times > 2"),
             (USAGE, "where status = 'Failed') as credits_on", "where status <> 'Running') as credits_on"),
             (USAGE, "input_tokens is not null and output_tokens is not null as", "input_tokens is not null as"),
             (USAGE, "status <> 'Running' and credits is null", "credits is null"),
