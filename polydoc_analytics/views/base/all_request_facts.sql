@@ -1,18 +1,26 @@
 with
 -- Numbers first: the texts of all runs at once would fill the memory.
+places as (
+    select
+        place,
+        row_number() over (partition by place order by place) as nth
+    from (
+        select hash(account_id, input_file_id, language) as place
+        from {{all_runs}}
+        {{#is_bounded}}
+        where
+            hash(account_id, input_file_id, language) in (
+                select hash(account_id, input_file_id, language)
+                from {{all_runs}}
+                where {{is_created_in_interval}}
+            )
+        {{/is_bounded}}
+    ) as hashed
+),
+
+-- A place that comes a second time is of several runs; to count each would take longer.
 several as (
-    select hash(account_id, input_file_id, language) as place
-    from {{all_runs}}
-    {{#is_bounded}}
-    where
-        hash(account_id, input_file_id, language) in (
-            select hash(account_id, input_file_id, language)
-            from {{all_runs}}
-            where {{is_created_in_interval}}
-        )
-    {{/is_bounded}}
-    group by place
-    having count(*) > 1
+    select place from places where nth = 2
 ),
 
 chained as (
