@@ -26,7 +26,8 @@ def doctor(
     """
     import polars as pl
 
-    from polydoc_analytics.cli.tables import json_value, two_columns
+    from polydoc_analytics.cli.json_values import json_value
+    from polydoc_analytics.cli.tables import two_columns
     from polydoc_analytics.lake.doctor import examine
 
     out = output_of(printing)

@@ -106,7 +106,7 @@ def _frame(explanation: Explanation, by: str | None) -> pl.DataFrame:
 
 
 def _print_json(db: Database, explanation: Explanation) -> None:
-    from polydoc_analytics.cli.tables import instant_text
+    from polydoc_analytics.cli.json_values import instant_text
 
     def side(which: Any) -> dict[str, Any]:
         over = which.interval

@@ -79,7 +79,7 @@ def diff(
     found = target.diff(before, after, settings.timezone)
     figures, runs = ((frame.head(top) if top else frame) for frame in (found.figures, found.runs))
     if out.format == "json":
-        from polydoc_analytics.cli.tables import json_rows
+        from polydoc_analytics.cli.json_values import json_rows
 
         head = {"schema_version": 1, "report": "lake diff", "lake": target.place.shown}
         is_truncated = (figures.height, runs.height) != (found.figures.height, found.runs.height)
@@ -303,6 +303,6 @@ def _for_people(loads: pl.DataFrame) -> pl.DataFrame:
 
 
 def _print_rows(report: str, lake: Lake, frame: pl.DataFrame) -> None:
-    from polydoc_analytics.cli.tables import json_rows
+    from polydoc_analytics.cli.json_values import json_rows
 
     print_json({"schema_version": 1, "report": report, "lake": lake.place.shown, "data": json_rows(frame)})

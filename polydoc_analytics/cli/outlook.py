@@ -96,7 +96,7 @@ def outlook(
 
 def _head(forecast: Any) -> dict[str, Any]:
     """Return the envelope's part on an outlook: its period in place of the connection's, measure and sentence."""
-    from polydoc_analytics.cli.tables import instant_text
+    from polydoc_analytics.cli.json_values import instant_text
 
     return {
         "schema_version": 1,

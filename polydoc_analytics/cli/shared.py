@@ -163,7 +163,7 @@ def envelope(
     sections: Mapping[str, RowTable | pl.DataFrame] | None = None,
 ) -> dict[str, Any]:
     """Build the JSON envelope of a frame, or of several as sections."""
-    from polydoc_analytics.cli.tables import instant_text, json_rows
+    from polydoc_analytics.cli.json_values import instant_text, json_rows
 
     since, until = db.interval.since, db.interval.until
     content: dict[str, Any] = {
@@ -198,7 +198,7 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 def print_json_rows(content: Mapping[str, Any], frame: pl.DataFrame) -> None:
     """Print an envelope as :func:`print_json` does, with a frame's rows as its data, some rows at a time."""
-    from polydoc_analytics.cli.tables import json_rows
+    from polydoc_analytics.cli.json_values import json_rows
 
     head, _, end = json.dumps({**content, "data": []}, ensure_ascii=False, indent=1).rpartition("]")
     print_exact(json_escaped(head))

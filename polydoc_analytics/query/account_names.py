@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from polydoc_analytics.errors import UsageError, first_line
-from polydoc_analytics.loaders.run_parser import well_formed
 
 ACCOUNT_ID = "account_id"
 NAME_COLUMNS = ("name", "account_name")
@@ -47,6 +46,8 @@ def names_of(accounts: Any) -> dict[str, str]:
 
 
 def _named(pairs: Any) -> dict[str, str]:
+    from polydoc_analytics.loaders.run_parser import well_formed
+
     texts = ((account, name) for account, name in pairs if account is not None and name is not None)
     return {
         well_formed(str(account)): well_formed(str(name).strip())

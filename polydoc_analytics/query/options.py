@@ -14,7 +14,6 @@ from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.lake.engines import is_spark
 from polydoc_analytics.model.periods import Interval, instant_of, interval
 from polydoc_analytics.query.account_names import names_of
-from polydoc_analytics.views import custom
 
 Match = Literal["exact", "named", "typed"]
 MATCHES = ("exact", "named", "typed")
@@ -73,7 +72,7 @@ def view_options(
         raise UsageError(f"unknown date basis '{date_basis}'{hint}; expected {' or '.join(DATE_BASES)}")
     if match not in MATCHES:
         raise UsageError(f"unknown match '{match}'{nearest(match, MATCHES)}; expected {', '.join(MATCHES)}")
-    known = custom.catalog_with(views)
+    known = _catalog(views)
     now = instant_of(now)
     chosen = interval(since=since, until=until, last=last, period=period, timezone=timezone, now=now)
     if is_spark(engine):
@@ -90,3 +89,12 @@ def _names(given: str | Iterable[str] | None) -> tuple[str, ...]:
     if given is None:
         return ()
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _catalog(folder: str | os.PathLike[str] | None) -> Mapping[str, catalog.View]:
+    """List the package's views and those of a folder, where one is given."""
+    if folder is None:
+        return catalog.catalog()
+    from polydoc_analytics.views.custom import catalog_with
+
+    return catalog_with(folder)

@@ -46,6 +46,7 @@ _SINGLE_KEYS = {
 }
 _HEADER_LINE = re.compile(r"-- ?(.*)")
 _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (.+)")
+_PLACE = re.compile(r"\{\{(title|grain|first_day)\}\}")
 
 
 def usage_view_name(by: tuple[str, ...], every: str | None) -> str:
@@ -181,12 +182,20 @@ def _family(
     every: str | None = None,
 ) -> View:
     """Read a view of a family's file, without the columns of keys that it has not."""
-    text = re.sub(r"\{\{(title|grain|first_day)\}\}", lambda place: header[place[1]], _read(file))
-    text = with_partials(text, lambda name: _read(f"base/{name}"))
-    title, grain, columns, sql = parse_header(text, f"{file}.sql")
+    title, grain, columns, sql = _parsed(file)
     absent = {column for key, name in NAME_COLUMNS.items() if key not in keys for column in (key, name)}
-    columns = {column: meaning for column, meaning in columns.items() if column not in (*absent, *left_out)}
-    return View(name, title, grain, columns, sql, keys, every)
+
+    def filled(text: str) -> str:
+        return _PLACE.sub(lambda place: header[place[1]], text)
+
+    kept = {column: filled(meaning) for column, meaning in columns.items() if column not in (*absent, *left_out)}
+    return View(name, filled(title), filled(grain), kept, sql, keys, every)
+
+
+@cache
+def _parsed(file: str) -> tuple[str, str, dict[str, str], str]:
+    """Part the file of a family, its places in title, grain and columns still to be filled."""
+    return parse_header(with_partials(_read(file), lambda name: _read(f"base/{name}")), f"{file}.sql")
 
 
 def _title(by: tuple[str, ...], every: str | None) -> str:

@@ -22,9 +22,7 @@ from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of
 from polydoc_analytics.query.engines.scope import BASE_TABLES, Scope, base_tables, with_language
 from polydoc_analytics.query.row_table import RowTable
 from polydoc_analytics.query.run_relation import no_runs
-from polydoc_analytics.views import custom
 from polydoc_analytics.views.comments import comments
-from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
 
 if TYPE_CHECKING:
     import polars as pl
@@ -72,7 +70,6 @@ class DuckEngine:
             self._con.execute("set timezone = 'UTC'")
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
-            self._con.execute(f"create view observed as {no_runs()}")
             has_own_views = any(view.file is not None for view in scope.view.views.values())
             if is_raw or has_own_views or not scope.runs.is_local:
                 self._create_all()
@@ -97,6 +94,8 @@ class DuckEngine:
 
         It is so too where it takes longer than ``timeout_s``, and where its result is larger than ``max_bytes``.
         """
+        from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
+
         self._guard()
         growth = None if max_bytes is None else _QUERY_GROWTH
         with self._lock, self._errors(sql), self._stopped_after(timeout_s), bounded_memory(growth):
@@ -160,6 +159,8 @@ class DuckEngine:
             if name in BASE_TABLES:
                 self._create_table(name, *self._tables[name])
             elif view is not None and view.file is not None:
+                from polydoc_analytics.views import custom
+
                 if not self._is_raw:
                     self._restrict()
                 custom.create(self._con, view)
