@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -35,6 +36,12 @@ _WORKERS = 8
 def pytest_configure(config: pytest.Config) -> None:
     """Note whether the long checks are asked for, before the tests are imported."""
     Soak.is_on = Soak.is_on or config.option.markexpr.startswith("slow")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have the collector of garbage pass over what was imported and collected, which stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

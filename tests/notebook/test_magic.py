@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def shell(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveSh
     yield shell
     shell.extension_manager.unload_extension("polydoc_analytics")
     InteractiveShell.clear_instance()
+    atexit.unregister(shell.atexit_operations)  # which would collect garbage for each shell when all tests are over
 
 
 @pytest.fixture(scope="module")

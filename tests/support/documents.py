@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import doctest
 import gc
@@ -81,8 +82,10 @@ class Session:
         for value in self.names.values():
             if isinstance(value, pda.Database):
                 value.close()
-        if "IPython" in sys.modules:
-            sys.modules["IPython"].InteractiveShell.clear_instance()
+        if (ipython := sys.modules.get("IPython")) and ipython.InteractiveShell.initialized():
+            shell = ipython.InteractiveShell.instance()
+            ipython.InteractiveShell.clear_instance()
+            atexit.unregister(shell.atexit_operations)
         # What a page has bound anew or left to a shell is cleaned up here, and not in the middle of another test.
         self.names.clear()
         with warnings.catch_warnings():
