@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import SHARED
+from support.repetitions import examples
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -76,7 +77,7 @@ def judged(line: bytes) -> dict[str, Any] | None:
     return None if refused else fields
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(300, 80)
 @given(lines(), st.sampled_from([b"\n", b"\r\n"]), st.booleans())
 def test_a_block_is_read_as_the_judge_reads_its_lines(made: list[bytes], end: bytes, padded: bool) -> None:
     if padded:  # far enough from the block's end for the reader of one layout to look at every line
@@ -90,7 +91,7 @@ def test_a_block_is_read_as_the_judge_reads_its_lines(made: list[bytes], end: by
     assert rejected == [number for number, line in enumerate(made, 1) if judged(line) is None]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200, 50)
 @given(st.lists(st.integers(0, 10**15 - 1), min_size=1, max_size=30), st.sampled_from([": ", ":"]))
 def test_the_layout_reader_reads_numbers_of_any_width(numbers: list[int], colon: str) -> None:
     rows = [json.dumps(wire(str(n), credits=n), separators=(",", colon)).encode() for n in numbers]
@@ -190,7 +191,7 @@ def test_lines_of_one_shape_take_the_fastest_way() -> None:
     assert got.rows() == [tuple(row[name] for name in NAMES) for row in rows]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400, 100)
 @given(st.integers(1, 19), st.floats(0, 1, exclude_max=True), st.one_of(st.integers(0, 255), st.sampled_from(b'"\\0')))
 def test_one_byte_that_is_wrong_takes_a_line_out_of_the_shape_unless_it_is_right(
     number: int, where: float, byte: int

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from support.repetitions import examples
 
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.periods import PERIOD_WORDS, Interval, interval
@@ -324,7 +325,7 @@ INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, FAR_EAST, FAR_WEST]))
 PLACES = st.sampled_from(["UTC", "Pacific/Apia", "America/St_Johns", "Asia/Kolkata"])
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300, 100)
 @given(CALLS, INSTANTS, PLACES)
 @example({"since": "2011-12-30"}, NOW, "Pacific/Apia")
 def test_any_text_is_an_interval_or_one_line_of_advice(call: Any, now: datetime, place: str) -> None:

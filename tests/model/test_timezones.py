@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.repetitions import examples
 
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.timezones import local_date, offsets, start_of_day, zone
@@ -213,7 +214,7 @@ def test_the_first_and_the_last_day_of_the_calendar_have_a_start() -> None:
     assert start_of_day(date.max, zone("America/New_York")) == us("9999-12-31T05:00")
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300, 100)
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.sampled_from(ZONES))
 def test_the_day_by_offsets_is_the_day_of_the_time_zone_database(moment: datetime, name: str) -> None:
     """The pieces of two centuries, used as a view uses them, give what ``astimezone`` gives."""

@@ -11,9 +11,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import REAL_RUNS, SAMPLE
+from support.repetitions import examples
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -227,7 +228,7 @@ cells = st.dictionaries(
 ).map(lambda found: [Cell(*key, *sides) for key, sides in found.items()])
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300, 100)
 @given(cells, st.randoms(use_true_random=False), st.sampled_from(["credits", "total_tokens"]))
 def test_the_laws_of_a_decomposition(cells: list[Cell], random: Any, measure: str) -> None:
     if measure == "total_tokens":  # whose runs are all priced, and whose value is the tokens

@@ -15,9 +15,13 @@ CANARY = "canary-secret-key-5f3a"
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The address of an S3-compatible server."""
+    from moto import backends
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request, which pytest would keep
+    services = list(backends.list_of_moto_modules())
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(backends, "list_of_moto_modules", lambda: services)  # it reads its folder for each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -25,6 +29,7 @@ def s3_server() -> Iterator[str]:
         yield f"http://{host}:{port}"
     finally:
         server.stop()
+        monkeypatch.undo()
 
 
 @pytest.fixture

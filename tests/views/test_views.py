@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from sqlglot import exp
 from support.paths import SAMPLE
+from support.repetitions import Soak
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -408,28 +409,27 @@ PARTS = {
 
 def test_conservation_names_the_one_identity_that_a_wrong_view_breaks(connect) -> None:
     raw = connect().duckdb
-    for view, identity in PARTS.items():
+    for at, (view, identity) in enumerate(PARTS.items()):
         raw.execute(f"create table right_{view} as select * from {view}")
-        for measure in MEASURES:
+        # Each measure of the first view, and of the others one each, in turn.
+        for measure in MEASURES if at == 0 or Soak.is_on else MEASURES[at % len(MEASURES) :][:1]:
             raw.execute(
                 f"create or replace view {view} as select * replace ({measure} + 1 as {measure}) from right_{view}"
             )
-            broken = raw.sql(BROKEN)
-            assert broken.fetchall() == [(identity, measure)]
+            assert raw.execute(BROKEN).fetchall() == [(identity, measure)]
         raw.execute(f"create or replace view {view} as select * from right_{view}")
-    assert raw.sql(BROKEN).fetchall() == []
+    assert raw.execute(BROKEN).fetchall() == []
 
 
 def test_conservation_names_a_total_that_is_not_the_sum_of_its_statuses_or_rows(connect) -> None:
     raw = connect().duckdb
     raw.execute("create table kept as select * from usage")
     raw.execute("create or replace view usage as select * replace (running_runs + 1 as running_runs) from kept")
-    broken = raw.sql(BROKEN)
-    assert broken.fetchall() == [("statuses sum to runs", "runs")]
+    assert raw.execute(BROKEN).fetchall() == [("statuses sum to runs", "runs")]
     raw.execute(
         "create or replace view usage as select * replace (runs + 1 as runs, failed_runs + 1 as failed_runs) from kept"
     )
-    broken = set(raw.sql(BROKEN).fetchall())
+    broken = set(raw.execute(BROKEN).fetchall())
     per_part = {(identity, measure) for identity in PARTS.values() for measure in ("runs", "failed_runs")}
     assert broken == {("rows read sum to runs", "runs"), *per_part}
 

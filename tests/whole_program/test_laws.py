@@ -95,7 +95,7 @@ def test_parts_sum_to_the_whole_and_percentiles_are_numpys(some: list[Any], zone
     assert total["credits"] == (sum(known) if known else (None if frame.height else 0))
 
 
-@examples(400, 50)
+@examples(400, 25)
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.sampled_from(ZONES))
 def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: datetime, zone: str) -> None:
     from polydoc_analytics.model.timezones import offsets
@@ -111,7 +111,7 @@ def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: dat
     )
 
 
-@examples(200, 40)
+@examples(200, 20)
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=400), st.integers(1, 5))
 def test_a_set_of_hashes_knows_what_it_has_seen(values: list[int], pieces: int) -> None:
     from polydoc_analytics.ingest.dedup import SeenHashes
