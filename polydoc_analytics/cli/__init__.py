@@ -11,6 +11,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from copy import copy
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -88,18 +90,27 @@ def application(arguments: Sequence[str] | None = None) -> Any:
 
     Then it has the command that these begin with; where that is none, all of them are listed and none is imported.
     """
-    import typer
-
     from polydoc_analytics.cli.listed import listed
-    from polydoc_analytics.cli.root import MODULES, app
+    from polydoc_analytics.cli.root import MODULES
 
     first = None if arguments is None else "".join(arguments[:1])
     for name in dict.fromkeys(module for command, module in MODULES.items() if first in (None, command)):
-        import_module(f"polydoc_analytics.cli.{name}")  # each puts its commands on the app
-    made: Any = typer.main.get_command(app)
+        import_module(f"{__name__}.{name}")  # each puts its commands on the app
+    made = _built(sum(f"{__name__}.{name}" in sys.modules for name in set(MODULES.values())))
     if first is not None and first not in MODULES:
+        made = copy(made)
         made.commands = listed(lambda name: application([name]).commands[name])
     return made
+
+
+@lru_cache(maxsize=1)
+def _built(modules: int) -> Any:
+    """Build the application of as many modules of commands as are imported; a notebook runs many commands."""
+    import typer
+
+    from polydoc_analytics.cli.root import app
+
+    return typer.main.get_command(app)
 
 
 def _words_to_complete() -> list[str]:
