@@ -45,7 +45,7 @@ url_env = "HOOK_URL"
 timeout = 2
 [[reports]]
 name = "weekly"
-kind = "quality"
+kind = "languages"
 schedule = "0 7 * * 1"
 period = "last-week"
 formats = ["json", "md"]

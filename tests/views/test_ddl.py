@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 import sqlglot
-from support.clusters import few
+from support.clusters import SLOW, few
 from support.paths import SAMPLE
 from support.postgres_server import Postgres
 from support.repetitions import Soak
@@ -148,7 +148,7 @@ def test_spark_runs_them(here: pda.Database, cluster: str, tmp_path: Path) -> No
             text = statement.strip().removesuffix(";")
             # A temporary view, for the server of the tests keeps no catalog of its own.
             spark.sql(text.replace("create or replace view", "create or replace temporary view", 1)).toArrow()
-        for name in few(cluster, list(views.catalog()) if Soak.is_on else ONE_OF_EACH):
+        for name in few(cluster, list(views.catalog())) if Soak.is_on or cluster in SLOW else ONE_OF_EACH:
             table = spark.table(name).toArrow()
             hold(here, name, list(pl.DataFrame(table).rows()), table.column_names)
 
