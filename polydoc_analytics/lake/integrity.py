@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.delta_table import LOG, LakeTable, entry_name
@@ -167,11 +168,18 @@ def is_whole(content: bytes | None) -> bool:
     return bool(lines) and all(isinstance(line, dict) for line in lines)
 
 
-def undo_unfinished(place: Storage) -> None:
+class Whole(NamedTuple):
+    """The ledger of a lake and its other tables by name, each at its newest version, which the ledger pins."""
+
+    ledger: Ledger
+    tables: dict[str, LakeTable]
+
+
+def undo_unfinished(place: Storage) -> Whole:
     """Bring the tables back to what the ledger pins, and remove the files of loads that it does not know.
 
     A load that was killed may have committed to some tables, but not to the ledger; and what it has committed may not
-    have been on the disk yet, so that is seen to first. To be called under the lock.
+    have been on the disk yet, so that is seen to first. To be called under the lock; what it returns is true as long.
     """
     place.clear_staging()
     ledger = whole_ledger(place)
@@ -200,6 +208,7 @@ def undo_unfinished(place: Storage) -> None:
     for name, files in left.items():
         for file in files:
             place.remove(f"{name}/{file}")
+    return Whole(ledger, {table.name: table for table, _ in tables})
 
 
 def _names(table: LakeTable) -> set[str]:

@@ -121,7 +121,7 @@ class Lake(LakeReader):
             staged = stage(readable, runs, work, options, load=load, refusing=refusing or None, also_import=("duckdb",))
             refused = frozenset(refusing.erasures)
             ours = Load(load, kind, name, correct, started, content, staged, runs, work, refused)
-            result: LoadResult = self._exclusively(lambda: ours.take(self.place))
+            result: LoadResult = self._exclusively(lambda whole: ours.take(self.place, whole))
         if result.number:
             self._tidy()
         return result
@@ -141,7 +141,7 @@ class Lake(LakeReader):
             name = name or name_of(names)
             ours = ClusterLoad(load, kind, name, correct, started, exports, session, remote_shown, folder)
             try:
-                result: LoadResult = self._exclusively(lambda: ours.take(self.place))
+                result: LoadResult = self._exclusively(lambda _: ours.take(self.place))
             finally:
                 with suppress(Exception):  # the next load does it
                     self.place.clear_staging(load)
@@ -172,7 +172,7 @@ class Lake(LakeReader):
         self.raise_if_none()
         load = maintenance.new_load()
         with self.place.staging(load) as folder:
-            return self._exclusively(lambda: do(folder, load))
+            return self._exclusively(lambda _: do(folder, load))
 
     def plan_compaction(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Compaction:
         """Plan a :meth:`compact`, without doing it."""
@@ -244,14 +244,13 @@ class Lake(LakeReader):
         with self.place.staging(load) as folder, self.place.lock(self._notify):
             return repair.repair(self.place, folder, load)
 
-    def _exclusively(self, write: Callable[[], Any]) -> Any:
+    def _exclusively(self, write: Callable[[integrity.Whole], Any]) -> Any:
         """Write under the lake's lock, and once more where somebody who does not know the lock came between."""
         for attempt in range(_MAX_TRIES):
             try:
                 with self.place.lock(self._notify):
                     self._create()
-                    integrity.undo_unfinished(self.place)
-                    return write()
+                    return write(integrity.undo_unfinished(self.place))
             except ConflictError:
                 time.sleep(random.uniform(0.2, 1) * min(2**attempt, 32) * 0.05)
         raise LakeError(f"{self.place.shown}: others keep writing to this lake; try again later")

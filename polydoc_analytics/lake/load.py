@@ -20,9 +20,10 @@ from polydoc_analytics.ingest.parquet import WRITE_OPTIONS
 from polydoc_analytics.ingest.quarantine import Quarantine
 from polydoc_analytics.ingest.results import CountsByName, Staged
 from polydoc_analytics.lake.changes import Changes, LoadComparison, reading, scan
-from polydoc_analytics.lake.delta_table import LakeTable, base_name
+from polydoc_analytics.lake.delta_table import base_name
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
-from polydoc_analytics.lake.ledger import Ledger, committed_after, snapshot_text, write_rows
+from polydoc_analytics.lake.integrity import Whole
+from polydoc_analytics.lake.ledger import committed_after, snapshot_text, write_rows
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.resolve import Source
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
@@ -95,14 +96,13 @@ class Load(Origin):
     work: Path
     refused: frozenset[str] = frozenset()
 
-    def take(self, place: Storage) -> LoadResult:
+    def take(self, place: Storage, whole: Whole) -> LoadResult:
         """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
-        ledger = Ledger(place)
-        last = ledger.last
+        ledger, last = whole.ledger, whole.ledger.last
         refusing = RefusedAccounts(place, ledger.rows)
         staged = self.staged if refusing.erasures.keys() <= self.refused else _without(refusing, self.staged, self.work)
         counted, manifest = staged.counts, staged.manifest
-        runs, history, quarantine = (LakeTable(place, name).open() for name in ("runs", "history", "quarantine"))
+        runs, history, quarantine = (whole.tables[name] for name in ("runs", "history", "quarantine"))
         stored = runs.paths()
         staged_files = [str(staged.folder / part.path) for part in manifest.parts]
         is_compared = bool(stored and staged_files)
