@@ -15,6 +15,7 @@ from support.clusters import SLOW, few
 from support.paths import SAMPLE
 from support.postgres_server import Postgres
 from support.repetitions import Soak
+from support.some_views import ONE_OF_EACH
 
 import polydoc_analytics as pda
 from polydoc_analytics import views
@@ -29,11 +30,6 @@ BASE = ["run_facts", "languages", "language_names", "account_names", "run_facts_
 BASE += ["all_request_facts", "request_facts"]
 AMONG_THEM = ["runs", "usage_daily_by_account", "usage_by_language", "request_rates", "conservation"]
 """Views that between them stand on all others."""
-ONE_OF_EACH = [
-    *("runs", "usage_daily_by_account", "usage_by_language", "durations_by_language", "requests"),
-    *("request_rates_weekly", "accounts", "calendar", "data_quality", "coverage"),
-]
-"""A view or two of each file of SQL: a cluster plans each of them at length."""
 KINDS = {"text": "text", "instant": "timestamptz", "integer": "bigint"}
 
 
