@@ -27,12 +27,13 @@ kind = "webhook"
 url_env = "HOOK_URL"
 [[reports]]
 name = "weekly"
-kind = "overview"
+kind = "languages"
 schedule = "0 7 * * 1"
 period = "last-week"
 formats = ["json"]
 deliver = ["hook"]
 """
+OVERVIEW = WEEKLY.replace("languages", "overview")
 STATEMENTS = """
 lake = "lake"
 [delivery.mail]
@@ -104,7 +105,7 @@ def run_on(day: str, id: str, **more: Any) -> dict[str, Any]:  # noqa: A002 - th
 
 
 def test_a_look_is_no_edition_and_what_is_due_is_made_and_sent(put: Put, server: Hook, capsys) -> None:
-    configure(WEEKLY)
+    configure(OVERVIEW)
     put(run_on("2026-03-04", "a"))
     assert due("2026-03-04T07:00Z") == 0
     before = ledger()
@@ -214,14 +215,14 @@ def test_two_lakes_and_two_kinds_of_one_name_have_keys_of_their_own(put: Put, se
         Path("rows.ndjson").write_bytes(ndjson([run_on("2026-03-04", "a")]))
         pda.Lake(lake).ingest("rows.ndjson")
         assert run(["schedule", "due", "--quiet", "--lake", lake, "--now", MONDAY]) == 0
-    configure(WEEKLY.replace("overview", "quality"))
+    configure(WEEKLY.replace("languages", "quality"))
     assert rerun("weekly", "2026-W10", "--send", "--all") == 0
     assert len(set(server.keys)) == len(server.keys) == 3
 
 
 def test_an_edition_names_what_has_changed_in_any_table(put: Put, server: Hook, capsys) -> None:
     """One run was German and is French now: no total differs, and the language table does."""
-    configure(WEEKLY)
+    configure(OVERVIEW)
     put(run_on("2026-03-04", "a"), run_on("2026-03-04", "b"))
     assert due(MONDAY) == 0
     Path("rows.ndjson").write_bytes(ndjson([run_on("2026-03-04", "b", target_language="fr")]))
@@ -239,7 +240,7 @@ def test_an_edition_whose_figures_are_the_same_goes_to_nobody_unless_all_are_to_
     put: Put, server: Hook, capsys
 ) -> None:
     for kind in ("overview", "languages", "quality"):
-        configure(WEEKLY.replace("overview", kind).replace("weekly", kind))
+        configure(WEEKLY.replace("languages", kind).replace("weekly", kind))
         put(run_on("2026-03-04", kind), run_on("2026-03-04", f"{kind} b", status="Failed", account_id="b"))
         assert due(MONDAY) == 0
         sent = len(server.taken)
@@ -437,7 +438,7 @@ def test_a_rerun_takes_the_zone_of_the_edition_that_it_repeats(put: Put, server:
 
 
 def test_the_figures_that_are_kept_are_those_of_every_table_and_account(put: Put, server: Hook) -> None:
-    configure(WEEKLY)
+    configure(OVERVIEW)
     put(*(run_on("2026-03-04", f"r{n}", account_id=f"a{n}") for n in range(40)))
     assert due(MONDAY) == 0
     [document] = jobs()["2026-W10"].editions[0].documents
