@@ -20,6 +20,8 @@ _NAME = "polydoc-analytics"
 _COMPLETION = "_POLYDOC_ANALYTICS_COMPLETE"
 _CONFIG = "POLYDOC_ANALYTICS_CONFIG"
 _TRACEBACK = "POLYDOC_ANALYTICS_TRACEBACK"
+_SIGNALS = 128
+"""Exit codes above it are those of signals."""
 
 
 def main() -> None:
@@ -34,7 +36,10 @@ def main() -> None:
     leave_out_unused()
     _ready_streams()
     _end_in_order()
-    exit_code = run(sys.argv[1:])
+    try:
+        exit_code = run(sys.argv[1:])
+    except SystemExit as ended:  # by a signal
+        exit_code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     _exit_at_once(exit_code)
     gc.freeze()
     sys.exit(exit_code)
@@ -43,9 +48,15 @@ def main() -> None:
 def _exit_at_once(exit_code: int) -> None:
     """Exit without taking apart what was imported, which takes 20 ms, unless something is left that Python ends.
 
-    That is a thread at work, and what traces or profiles the program and prints its findings afterwards.
+    That is a thread at work, and what traces or profiles the program and prints its findings afterwards. After a
+    signal no thread is waited for: one that imports may wait for ever for a lock which the signal left locked.
     """
-    if threading.active_count() > 1 or sys.gettrace() is not None or sys.getprofile() is not None:
+    is_cut_short = exit_code > _SIGNALS
+    if (
+        (threading.active_count() > 1 and not is_cut_short)
+        or sys.gettrace() is not None
+        or sys.getprofile() is not None
+    ):
         return
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
@@ -59,7 +70,7 @@ def _end_in_order() -> None:
 
     def end(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-        sys.exit(128 + number)
+        sys.exit(_SIGNALS + number)
 
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

@@ -217,6 +217,21 @@ def test_a_terminated_program_leaves_no_scratch_files(tmp_path: Path) -> None:
 
 
 @POSIX
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_program_whatever_its_threads_wait_for(number: signal.Signals) -> None:
+    """A signal in the middle of an import may leave a lock locked for which a thread that imports waits for ever."""
+    program = (
+        "import os, threading, time; from polydoc_analytics import cli\n"
+        "def application(arguments):\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"
+        f"    os.kill(os.getpid(), {number.value}); time.sleep(60)\n"
+        "cli.application = application; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "usage", "x"], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (128 + number, b"")
+
+
+@POSIX
 @pytest.mark.parametrize("command", ["export", "usage"])
 def test_a_full_disk_is_named_and_nothing_else_is_printed(command: str, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
