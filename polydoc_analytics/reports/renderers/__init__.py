@@ -20,7 +20,7 @@ _MODULES = {"html": "html", "pdf": "pdf", "xlsx": "xlsx", "md": "markdown", "jso
 
 @dataclass
 class MissingLetters:
-    """What no font of a PDF has: characters, which are written as U+XXXX, and all letters of languages.
+    """Letters that no font of a PDF has: characters, which are written as U+XXXX, and all letters of languages.
 
     Documents in such a language are in English as PDF.
     """
