@@ -161,7 +161,7 @@ class TestWriting:
     def test_would_be_refused_by_the_engine_had_the_check_overlooked_it(
         self, lake: pda.Lake, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("polydoc_analytics.query.engines.duckdb.check_reads_only", lambda con, sql: None)
+        monkeypatch.setattr("polydoc_analytics.views.dialects.read_only_sql.check_reads_only", lambda con, sql: None)
         other = tmp_path / "other.parquet"
         with pda.connect(lake) as db:
             db.sql("select 1")
