@@ -8,7 +8,7 @@ from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.durations import duration_chart, ranges
 from polydoc_analytics.reports.builders.overview import failures_section, multiples, ranking_chart
 from polydoc_analytics.reports.builders.tables import TOP, keys, ranked, table_row
-from polydoc_analytics.reports.builders.time_series import by_period, span, suitable
+from polydoc_analytics.reports.builders.time_series import runs_by_language, span, suitable
 from polydoc_analytics.reports.charts import category_charts
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Chart, Column, Report, Section, Table
@@ -41,7 +41,7 @@ def languages(context: Context) -> Report:
         return context.report("languages", "Languages", [Section("volume", "Volume", (context.nothing(),))])
     every = suitable(*days)
     volume = ranked(context, "language", frame, view="usage_by_language", top=40)
-    weeks = by_period(db, "week", by="language")
+    weeks = runs_by_language(db, "week")
     sections = [
         Section(
             "volume",

@@ -16,7 +16,14 @@ from polydoc_analytics.reports.builders.heatmap import heat_charts
 from polydoc_analytics.reports.builders.missing_values import FIELDS, Known, missing_counts, reason
 from polydoc_analytics.reports.builders.questions import outlook_section, requests_section
 from polydoc_analytics.reports.builders.tables import TOP, measures, plain, ranked
-from polydoc_analytics.reports.builders.time_series import by_period, period_table, span, suitable, time_charts
+from polydoc_analytics.reports.builders.time_series import (
+    by_period,
+    period_table,
+    runs_by_language,
+    span,
+    suitable,
+    time_charts,
+)
 from polydoc_analytics.reports.builders.top_changes import changes
 from polydoc_analytics.reports.charts import category_charts, vega_lite
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
@@ -200,7 +207,7 @@ def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every
     by_runs = records(frame.sort("runs", "language", descending=[True, False]))
     charts = [ranking_chart(context, table, "language")]
     charts += heat_charts(context, accounts, [row["language"] for row in by_runs[:_HEAT]])
-    weeks = by_period(context.db, "week", by="language")
+    weeks = runs_by_language(context.db, "week")
     charts += multiples(context, by_runs, weeks, every)
     languages = Section("languages", "Languages", charts=tuple(charts), table=table)
     return [languages, failures_section(context, by_runs, weeks)]
@@ -218,7 +225,7 @@ def failures_section(context: Context, by_runs: list[dict[str, Any]], weeks: lis
 def multiples(context: Context, by_runs: list[dict[str, Any]], weeks: list[dict[str, Any]], every: str) -> list[Chart]:
     """Return small multiples of runs over time for the languages with most runs, where there are several of both."""
     chosen = [row["language"] for row in by_runs[:_MULTIPLES]]
-    counted = weeks if every == "week" else by_period(context.db, every, by="language")
+    counted = weeks if every == "week" else runs_by_language(context.db, every)
     rows = [row for row in counted if row["language"] in chosen]
     periods = sorted({row["period"] for row in rows})
     if len(chosen) < 2 or len(periods) < 3:

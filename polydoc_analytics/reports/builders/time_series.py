@@ -34,13 +34,18 @@ def span(db: Database) -> tuple[date, date] | None:
     return None if first is None else (first, last)
 
 
-def by_period(db: Database, every: str, *, by: str = "") -> list[dict[str, Any]]:
-    """Return the additive measures of each period that has runs, with ``end``, the first day after it."""
+def by_period(db: Database, every: str, *, by: str = "", sums: Sequence[str] = ADDITIVE) -> list[dict[str, Any]]:
+    """Return some sums and the failure rate of each period that has runs, with ``end``, the first day after it."""
     key = f", {by}" if by else ""
     rates = ", failure_rate, failure_rate_low, failure_rate_high"
     name = f"usage_{_LY[every]}" + (f"_by_{by.removesuffix('_id')}" if by else "")
-    sql = f"select period, is_partial{key}, {', '.join(ADDITIVE)}{rates} from {name} order by period{key}"
+    sql = f"select period, is_partial{key}, {', '.join(sums)}{rates} from {name} order by period{key}"
     return [{**row, "end": after(row["period"], every)} for row in records(db.sql(sql))]
+
+
+def runs_by_language(db: Database, every: str) -> list[dict[str, Any]]:
+    """Return the runs of each period and language that has some, and how many of them succeeded and failed."""
+    return by_period(db, every, by="language", sums=("runs", "succeeded_runs", "failed_runs"))
 
 
 def after(period: date, every: str) -> date:

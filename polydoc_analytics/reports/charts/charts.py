@@ -59,7 +59,7 @@ def usage_over_time(db: Database, *, every: str | None = None, measure: str = "r
     unit = _every(db, every)
     names = (measure, "failed_runs") if measure == "runs" else (measure,)
     label = measure.replace("_", " ")
-    rows = chart_rows(by_period(db, unit), *names, *(("is_partial",) if unit != "day" else ()))
+    rows = chart_rows(by_period(db, unit, sums=names), *names, *(("is_partial",) if unit != "day" else ()))
     spec = vega_lite.usage_over_time(rows, every=unit, measure=measure, label=label)
     notes = ["orange: failed runs"] if measure == "runs" and any(row["failed_runs"] for row in rows) else []
     notes += [f"paler: a {unit} that the interval cuts"] if any(row.get("is_partial") for row in rows) else []
@@ -96,7 +96,7 @@ def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
 def cumulative_credits(db: Database, *, every: str | None = None) -> altair.TopLevelMixin:
     """Return the running total of known credits; ``every`` is day, week or month, by default what suits."""
     unit = _every(db, every)
-    spec = vega_lite.cumulative(cumulative_rows(by_period(db, unit)), every=unit)
+    spec = vega_lite.cumulative(cumulative_rows(by_period(db, unit, sums=("credits",))), every=unit)
     return _chart(spec, f"Credits so far, by {unit}, {db.timezone}", PERIODS[unit])
 
 
