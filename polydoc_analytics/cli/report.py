@@ -93,7 +93,15 @@ def report(
     from polydoc_analytics.reports.branding import branding
     from polydoc_analytics.reports.builders import builder
     from polydoc_analytics.reports.renderers import MissingLetters, render
-    from polydoc_analytics.reports.write import checked_all, checked_formats, context, hashed, statements, write
+    from polydoc_analytics.reports.write import (
+        charts_started,
+        checked_all,
+        checked_formats,
+        context,
+        hashed,
+        statements,
+        write,
+    )
 
     out = output_of(printing)
     refuse_address(out_folder)
@@ -131,6 +139,7 @@ def report(
             connected(
                 resolved, out, settings, choice=choice, reading=reading, views=settings.views, **settings.cluster
             ) as db,
+            charts_started(wanted),
         ):
             report_context = context(db, branding=brand, accounts=settings.accounts, files=files)
             missing = MissingLetters()

@@ -75,6 +75,7 @@ def report(
     with (
         hashed(resolved, choices.get("engine", "duckdb")) as files,
         connect(resolved, now=now, accounts=accounts, **choices) as db,
+        charts_started(wanted),
     ):
         context_ = context(db, branding=branding, accounts=accounts, files=files)
         if all_accounts:
@@ -154,6 +155,17 @@ def hashed(source: Source, engine: str = "duckdb") -> Iterator[Future[tuple[Sour
 
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(source_files, source, engine=engine)
+
+
+@contextmanager
+def charts_started(formats: Sequence[str]) -> Iterator[None]:
+    """Start what draws the charts of some formats in the background, while the views are asked."""
+    from polydoc_analytics.reports.charts.export import start
+
+    with ThreadPoolExecutor(1) as pool:
+        if not {"html", "pdf"}.isdisjoint(formats):
+            pool.submit(start)
+        yield
 
 
 def statements(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from support.repetitions import examples, slow
 from support.reports import NOW, built
 from support.runs import wire
 
+import polydoc_analytics as pda
 from polydoc_analytics.reports.charts import export
 from polydoc_analytics.reports.renderers import MissingLetters, fonts, pdf
 from polydoc_analytics.reports.renderers.pdf_columns import ROOM, grid, points
@@ -83,6 +85,16 @@ def test_a_compiled_specification_draws_what_the_specification_draws(kind: str) 
             )
             assert export.as_svg(chart.spec) == directly, chart.name
     assert len(charts) > 3
+
+
+@pytest.mark.parametrize(("formats", "starts"), [("pdf", 1), ("html,json", 1), ("json,md,xlsx", 0)])
+def test_vega_is_started_while_the_views_are_asked_where_a_format_has_its_charts(
+    formats: str, starts: int, tmp_path: Path, monkeypatch
+) -> None:
+    started: list[None] = []
+    monkeypatch.setattr(export, "start", lambda: started.append(None))
+    pda.report(SAMPLE, period="2026-10", now=NOW, formats=formats, out=tmp_path)
+    assert len(started) == starts
 
 
 def test_a_chart_with_data_of_its_own_in_each_layer_is_drawn() -> None:
