@@ -117,7 +117,7 @@ SUBJECTS = (
             (MERGING, "filter (where status <> 'Running') > 1", "> 1"),
             (MERGING, "hash(id) % {passes} = {part}", "hash(id) % {passes} >= {part}"),
             (MERGING, "where place = 1 and (is_held or is_conflict)", "where is_held or is_conflict"),
-            (MERGING, "~is_here & (slots[at] != 0)", "~is_here & (slots[at] == 0)"),
+            (MERGING, "is_known[left[is_here]] = True", "is_known[left] = True"),
             (MERGING, "bool(is_seen.any())", "False"),
             (MERGING, "~(is_seen | is_repeat)", "~is_seen"),
             (MERGING, "is_repeat[order[:-1]] |=", "is_repeat[order[1:]] |="),

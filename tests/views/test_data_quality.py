@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,3 +97,13 @@ def test_each_rule_counts_the_runs_that_it_concerns(different_hashes: int, rows:
             found = {rule: (runs, id) for rule, _, runs, id in db.duckdb.sql(sql).fetchall()}
             shown = {row["rule"]: (row["runs"], row["example_id"]) for row in db.view("data_quality").to_dicts()}
     assert found == shown == by_hand(rows)
+
+
+def test_a_run_that_was_not_charged_is_none_of_those_charged_twice(tmp_path: Path) -> None:
+    """Beside two that were: one that failed, though it has credits, one without credits, and one of unknown credits."""
+    path = tmp_path / "runs.ndjson"
+    others = [wire("a", status="Failed", credits=3), wire("b", credits=0), wire("c", credits=None)]
+    path.write_bytes(ndjson([*others, wire("d", credits=3), wire("e", credits=1)]))
+    with pda.connect(path, now=NOW) as db:
+        found = db.view("data_quality").row(by_predicate=pl.col("rule") == "charged_twice", named=True)
+    assert (found["runs"], found["example_id"]) == (2, "d")
