@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from polydoc_analytics.config.settings import Settings
     from polydoc_analytics.query.database import Database
+    from polydoc_analytics.query.row_table import RowTable
 
 
 @command()
@@ -52,9 +53,9 @@ def check(
     choice = opt.Choice(timezone=timezone, now=now)
     settings = opt.configured(reading.config, timezone)
     with connected(source, replace(out, quiet=True), settings, choice=choice, reading=reading, watched=out) as db:
-        rules = db.view("data_quality")
+        rules = db.rows("data_quality")
         try:
-            identities, overflow = db.view("conservation"), None
+            identities, overflow = db.rows("conservation"), None
         except SumError as error:
             identities, overflow = None, error
         if printing.json:
@@ -65,45 +66,46 @@ def check(
 
 
 def _print_check_json(
-    db: Database, out: Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
+    db: Database, out: Output, rules: RowTable, identities: RowTable | None, overflow: SumError | None
 ) -> None:
-    import polars as pl
-
     from polydoc_analytics.ingest.quarantine import rows_by_reason
+    from polydoc_analytics.query.row_table import RowTable
 
     if overflow is not None:
         out.warn(f"identities are not worked out: {overflow}")
-    sections = {
+    sections: dict[str, RowTable | pl.DataFrame] = {
         "quarantine_by_reason": rows_by_reason(db.quarantine),
         "quarantine": db.quarantine,
         "data_quality": rules,
-        "conservation": pl.DataFrame() if identities is None else identities,
+        "conservation": RowTable({}, ()) if identities is None else identities,
     }
     print_json(envelope("check", db, None, sections=sections))
 
 
 def _print_check(
-    db: Database, out: Output, rules: pl.DataFrame, identities: pl.DataFrame | None, overflow: SumError | None
+    db: Database, out: Output, rules: RowTable, identities: RowTable | None, overflow: SumError | None
 ) -> None:
-    import polars as pl
-
     from polydoc_analytics.ingest.quarantine import rows_by_reason
+    from polydoc_analytics.query.row_table import RowTable
 
-    counts = pl.DataFrame([{"rows": name, "count": count} for name, count in db.counts.items()])
-    tables = {f"Every row accounted for{as_of_text(db)}": counts}
+    counts = RowTable({"rows": "text", "count": "integer"}, list(db.counts.items()))
+    tables: dict[str, RowTable | pl.DataFrame] = {f"Every row accounted for{as_of_text(db)}": counts}
     if db.counts.quarantined:
         tables["Quarantined, by reason"] = rows_by_reason(db.quarantine)
         tables["Quarantined, the first rows"] = db.quarantine.head(5).select("source", "line", "reason")
     if db.conflicts:
-        tables["Finished in more than one way, the first"] = pl.DataFrame({"id": list(db.conflicts[:5])})
-    tables["Valid, but suspicious"] = rules.filter(pl.col("runs") > 0)
+        tables["Finished in more than one way, the first"] = RowTable(
+            {"id": "text"}, [(one,) for one in db.conflicts[:5]]
+        )
+    concerned = [row for row, runs in zip(rules.rows, rules["runs"], strict=True) if runs > 0]
+    tables["Valid, but suspicious"] = RowTable(rules.kinds, concerned)
     for at, (title, frame) in enumerate(tables.items()):
         print(end="\n" if at else "")
         out.table(frame, title=title, more="--json")
     if identities is None:
         print(f"\nNo identity is worked out: {overflow}.")
     else:
-        held = f"{identities['holds'].sum()} of {identities.height} identities hold"
+        held = f"{identities['holds'].count(True)} of {identities.height} identities hold"
         print(f"\n{held} (days, accounts and languages sum to the total).")
 
 
