@@ -27,7 +27,7 @@ _SIGNALS = 128
 def main() -> None:
     """Run ``polydoc-analytics`` and exit."""
     # Garbage collection over all that is imported takes a tenth of a second; arrays of runs are freed without it.
-    gc.set_threshold(1_000_000, 20, 100)
+    gc.set_threshold(200_000, 20, 100)
     # Threads that work on small arrays hand Python's lock to each other often; at the default of 5 ms they wait for
     # it more than they work (measured: a third longer for 10 M runs).
     sys.setswitchinterval(0.0005)
