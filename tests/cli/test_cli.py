@@ -181,6 +181,15 @@ def test_an_internal_error_is_exit_code_3_without_a_traceback(cli, monkeypatch) 
     assert "Traceback" not in result.err
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--markdown"]])
+def test_an_overview_asks_for_its_total_once(cli, monkeypatch, flags: list[str]) -> None:
+    asked: list[str] = []
+    rows = pda.Database.rows
+    monkeypatch.setattr(pda.Database, "rows", lambda db, name: asked.append(name) or rows(db, name))
+    assert cli("usage", SAMPLE, *flags).code == 0
+    assert asked == ["usage", "usage_by_account", "usage_by_language"]
+
+
 def test_check_exits_with_1_when_a_row_was_quarantined(cli, file) -> None:
     assert cli("check", SAMPLE).code == 0
     bad = file([wire("a"), "nope"])
