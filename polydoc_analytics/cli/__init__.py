@@ -7,7 +7,6 @@ import contextlib
 import gc
 import io
 import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,12 +15,12 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from polydoc_analytics.cli.signals import SIGNALS, end_in_order
+
 _NAME = "polydoc-analytics"
 _COMPLETION = "_POLYDOC_ANALYTICS_COMPLETE"
 _CONFIG = "POLYDOC_ANALYTICS_CONFIG"
 _TRACEBACK = "POLYDOC_ANALYTICS_TRACEBACK"
-_SIGNALS = 128
-"""Exit codes above it are those of signals."""
 
 
 def main() -> None:
@@ -35,7 +34,7 @@ def main() -> None:
 
     leave_out_unused()
     _ready_streams()
-    _end_in_order()
+    end_in_order()
     try:
         exit_code = run(sys.argv[1:])
     except SystemExit as ended:  # by a signal
@@ -49,9 +48,9 @@ def _exit_at_once(exit_code: int) -> None:
     """Exit without taking apart what was imported, which takes 20 ms, unless something is left that Python ends.
 
     That is a thread at work, and what traces or profiles the program and prints its findings afterwards. After a
-    signal no thread is waited for: one that imports may wait for ever for a lock which the signal left locked.
+    signal no thread is waited for, such as one that imports what is not needed any more.
     """
-    is_cut_short = exit_code > _SIGNALS
+    is_cut_short = exit_code > SIGNALS
     if (
         (threading.active_count() > 1 and not is_cut_short)
         or sys.gettrace() is not None
@@ -63,19 +62,6 @@ def _exit_at_once(exit_code: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(exit_code)
-
-
-def _end_in_order() -> None:
-    """End by SIGTERM and SIGHUP as by an error, so that temporary files are removed."""
-
-    def end(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-        sys.exit(_SIGNALS + number)
-
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
-            signal.signal(number, end)
 
 
 def _ready_streams() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -43,3 +45,21 @@ def test_a_mistake_ends_with_its_code_and_its_message() -> None:
     done = subprocess.run(call, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("no such file or folder\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", -signal.SIGINT)])
+def test_a_signal_waits_while_python_looks_for_a_module(name: str, code: int) -> None:
+    """Broken off in there, an import can keep Python's lock, for which other threads would wait for ever."""
+    looking = "print('begun', flush=True); time.sleep(0.5); [len(str(number)) for number in range(9)]; print('found')"
+    program = (
+        "import time; from polydoc_analytics.cli.signals import end_in_order; end_in_order();"
+        f'exec(compile("{looking}", "<frozen importlib._bootstrap>", "exec")); time.sleep(60)'
+    )
+    command = [sys.executable, "-u", "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "begun\n"
+        started.send_signal(getattr(signal, name))
+        said, _ = started.communicate(timeout=30)
+    assert (said, started.returncode) == ("found\n", code)

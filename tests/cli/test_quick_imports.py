@@ -83,7 +83,7 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
         found = _imported(*arguments)
         own = [name.split(".")[1:] for name in found if name.startswith("polydoc_analytics.")]
         assert {name for room, *name in own if room == "cli" for name in name} == {
-            *("flag_values", "listed", "quick_imports", "root", "terminal"),
+            *("flag_values", "listed", "quick_imports", "root", "signals", "terminal"),
         }
         assert {room for room, *_ in own} <= {"_version", "cli", "errors", "model", "safe_text"}
         assert not found & {*_ARRAYS, *_CHECKS, "duckdb", "rich"}
