@@ -29,14 +29,14 @@ kind = "webhook"
 url_env = "HOOK_URL"
 [[reports]]
 name = "weekly"
-kind = "quality"
+kind = "languages"
 schedule = "weekly"
 period = "last-week"
 formats = ["json"]
 deliver = ["hook"]
 [[reports]]
 name = "held"
-kind = "quality"
+kind = "languages"
 schedule = "weekly"
 period = "last-week"
 formats = ["json"]
@@ -46,7 +46,7 @@ wait = "1m"
 incomplete = "hold"
 [[reports]]
 name = "yearly"
-kind = "quality"
+kind = "languages"
 schedule = "yearly"
 period = "last-year"
 output = "out"
@@ -124,7 +124,7 @@ def test_the_history_is_a_table_with_names_of_accounts(
     with hook() as server:
         monkeypatch.setenv("HOOK_URL", server.url)
         monkeypatch.setenv("COLUMNS", "200")
-        text = SETTINGS.replace('kind = "quality"', 'kind = "statement"\naccounts = ["a"]\nper_account = true', 1)
+        text = SETTINGS.replace('kind = "languages"', 'kind = "statement"\naccounts = ["a"]\nper_account = true', 1)
         Path("polydoc-analytics.toml").write_text(text.replace('deliver = ["hook"]', 'output = "out/{account}"'))
         assert run(["schedule", "due", "--now", MONDAY, "--quiet"]) == 0
     capsys.readouterr()

@@ -237,8 +237,9 @@ def test_a_page_of_several_is_refused_unless_it_is_asked_for(sign: str, is_befor
             refuse(path)
         assert re.sub(r"'(?:meta|page)\.(?=\w+': \d)", "'", sign) in str(caught.value)
     assert pda.load(path, partial=True).counts.runs == 3
-    with pda.connect(path, partial=True) as db:
-        assert db.view("usage")["runs"].item() == 3
+    if is_before:  # once for each sign
+        with pda.connect(path, partial=True) as db:
+            assert db.view("usage")["runs"].item() == 3
 
 
 def test_the_last_of_some_pages_says_whether_there_is_more(file) -> None:
