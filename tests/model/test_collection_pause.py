@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,9 +20,12 @@ class Node:
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was() -> None:
+def _as_it_was() -> Iterator[None]:
+    """Collection as in a program of its own; the tests have frozen what they imported."""
+    gc.unfreeze()
     assert gc.isenabled()
-    assert not gc.get_freeze_count()
+    yield
+    gc.freeze()
 
 
 def test_it_is_off_within_and_on_after_the_last_of_several_blocks() -> None:
