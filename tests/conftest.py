@@ -46,7 +46,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """As many processes as there are processors for this one, but none where single files are asked for."""
+    """One process more than there are processors for this one, but none where single files are asked for.
+
+    A third of its time a process waits for the disk, for servers or for another process.
+    """
     if given := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return int(given)
     # xdist itself would count cores where psutil is installed, one for two processors.
@@ -54,7 +57,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if chosen and all(one.suffix == ".py" for one in chosen):
         return 0
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(processors, _WORKERS) if processors > 1 else 0
+    return min(processors + 1, _WORKERS) if processors > 1 else 0
 
 
 @pytest.fixture

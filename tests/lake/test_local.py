@@ -11,6 +11,7 @@ from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
+from polydoc_analytics.lake.storage.local import LocalStorage
 
 
 @pytest.fixture
@@ -95,3 +96,12 @@ def test_a_lake_is_made_in_a_folder_that_is_there_and_empty(file, tmp_path: Path
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / ".gitkeep").touch()
     assert pda.Lake(tmp_path / "lake").ingest(path).inserted == 1
+
+
+def test_a_file_that_goes_while_a_folder_is_listed_is_not_there(tmp_path: Path) -> None:
+    for name in ("00.json", "01.json#1"):
+        (tmp_path / name).write_bytes(b"{}")
+    files = LocalStorage(tmp_path).files(".")
+    assert next(files).name == "00.json"
+    (tmp_path / "01.json#1").unlink()
+    assert list(files) == []

@@ -103,8 +103,12 @@ class LocalStorage:
         except FileNotFoundError:
             return
         for entry in entries:
-            if entry.is_file():
-                yield Stored(entry.name, entry.stat().st_size)
+            try:
+                size = entry.stat().st_size if entry.is_file() else None
+            except FileNotFoundError:  # what another process writes has a passing name at first
+                continue
+            if size is not None:
+                yield Stored(entry.name, size)
 
     def walk(self) -> Iterator[str]:
         """Yield the names of all files below the folder."""
