@@ -104,10 +104,12 @@ class Maker:
 
     def preview(self, write: Callable[[str, bytes], None]) -> Edition:
         """Give the names and bytes of the files that the edition would have to ``write``; the store is left alone."""
-        edition = self._edition()
+        edition, missing = self._edition(), MissingLetters()
         for made in self.documents(edition):
             for form in with_workbook(made.report, self.plan.formats):
-                write(f"{made.stem}.{form}", render(made.report, form))
+                write(f"{made.stem}.{form}", render(made.report, form, missing))
+        for line in missing.lines():
+            self.notify(line)
         return edition
 
     def documents(self, edition: Edition) -> Iterator[Draft]:
