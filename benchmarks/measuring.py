@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 WORK = HERE / "work"
 PYTHON = sys.executable
 FOREIGN = ("dlt", "hypothesis", "pandas", "pysail", "pyspark")
-"""What other contestants and the tests need. pandera imports three of these wherever it finds them, for seconds."""
+"""Packages of other contestants and of the tests, which a plain install lacks; pandera imports three where they are."""
 
 _LOOK_EVERY_S = 0.05
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20

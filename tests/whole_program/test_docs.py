@@ -20,7 +20,7 @@ SECRETS = ("POLYDOC_BEARER_AUTH", "POLYDOC_DSN", "SMTP_PASSWORD", "SLACK_URL", "
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a reader has who has just copied the repository: the sample, in another order, and the real calls."""
+    """The data folder of a fresh copy of the repository: the sample, its last line first, and the real calls."""
     (tmp_path / "data" / REAL_RUNS.parent.name).mkdir(parents=True)
     for path in REAL_RUNS.parent.iterdir():
         (tmp_path / "data" / path.parent.name / path.name).write_bytes(path.read_bytes())

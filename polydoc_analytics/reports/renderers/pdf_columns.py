@@ -24,7 +24,7 @@ _LONG = 24
 _SIZES = (8.4, 8.0, 7.6, 7.2, 6.7, 6.3)
 _SMALL = (6.3, 5.8, 5.4, 5.0)
 _LEAST = ROOM / 8
-"""What columns of long texts share, at least."""
+"""Least width, in points, that the columns of long texts have together."""
 _MAX_ON_ONE_LINE = 40
 _UNIT = 0.001
 """Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
