@@ -17,7 +17,7 @@ def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> I
     With ``is_durable`` its bytes are on the disk before it gets its name, and its folder after that.
     """
     target = Path(path)
-    half = target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.half")
+    half = unfinished(target)
     try:
         with open(half, "xb") as file:
             yield file
@@ -31,6 +31,11 @@ def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> I
         raise
     if is_durable:
         fsync_folder(target.parent)
+
+
+def unfinished(target: Path) -> Path:
+    """Return a new name beside a file for its bytes until they are whole."""
+    return target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.half")
 
 
 def fsync_folder(folder: Path) -> None:

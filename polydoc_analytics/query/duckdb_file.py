@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import SourceError, UsageError, first_line
-from polydoc_analytics.loaders.atomic_write import fsync, fsync_folder
+from polydoc_analytics.loaders.atomic_write import fsync, fsync_folder, unfinished
 from polydoc_analytics.model.sql_names import quoted
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def write_database(
 @contextmanager
 def _file_beside(path: Path) -> Iterator[Path]:
     """Yield the path of a new file that replaces ``path`` at the end; where the block raises, it is removed."""
-    half = path.with_name(f".{path.name[:40]}.{os.urandom(4).hex()}.half")
+    half = unfinished(path)
     try:
         yield half
         with open(half, "rb+") as file:
