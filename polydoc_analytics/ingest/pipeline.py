@@ -61,7 +61,7 @@ def stage(
     With ``strict`` any rejected row raises RejectedRowsError, after ``quarantine_to`` has been written.
     Raises SourceError where a source cannot be read to its end.
     """
-    with without_collection():
+    with without_collection("polydoc_analytics.ingest.parquet", "polydoc_analytics.loaders.validation"):
         from polydoc_analytics.ingest.dedup import Merge
         from polydoc_analytics.ingest.parquet import PartWriter
         from polydoc_analytics.ingest.quarantine import Quarantine
