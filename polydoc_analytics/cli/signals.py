@@ -8,7 +8,7 @@ from types import FrameType
 
 SIGNALS = 128
 """Exit codes above it are those of signals."""
-_PAUSE_S = 0.0005
+_PAUSE_S = 0.002
 
 
 def end_in_order() -> None:
@@ -28,11 +28,16 @@ def end_in_order() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back  # an alarm can come while this is still at work
     is_importing = frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
-    if is_importing and hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, lambda _, later: _end(number, later))
-        signal.setitimer(signal.ITIMER_REAL, _PAUSE_S)
-        return
+    if hasattr(signal, "setitimer"):
+        if is_importing:
+            signal.signal(signal.SIGALRM, lambda _, later: _end(number, later))
+            # Again and again, for a call that waits does not see an alarm that comes just before it.
+            signal.setitimer(signal.ITIMER_REAL, _PAUSE_S, _PAUSE_S)
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     signal.signal(number, signal.SIG_DFL)  # a second one ends it at once

@@ -9,6 +9,18 @@ import sys
 
 import pytest
 
+_AT_ONCE = """
+def at_once(*pause):
+    if pause[1:] and next(late, False):
+        os.kill(os.getpid(), signal.SIGALRM)
+    begin(*pause)
+signal.setitimer = at_once
+"""
+_LOOKING = """
+os.kill(os.getpid(), signal.SIGTERM)
+print("found")
+"""
+
 
 def _printed(before: str) -> list[str]:
     """Run ``--version`` as the entry point does, after some code, and return the lines of its output."""
@@ -45,6 +57,18 @@ def test_a_mistake_ends_with_its_code_and_its_message() -> None:
     done = subprocess.run(call, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("no such file or folder\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
+def test_a_pause_that_is_over_at_once_does_not_end_what_the_signal_waits_for() -> None:
+    program = (
+        "import os, signal, time; from polydoc_analytics.cli import signals; signals.end_in_order();"
+        "begin = signal.setitimer; late = iter([True]);"
+        f"exec(compile({_AT_ONCE!r}, signals.__file__, 'exec'));"
+        f"exec(compile({_LOOKING!r}, '<frozen importlib._bootstrap>', 'exec')); time.sleep(60)"
+    )
+    done = subprocess.run([sys.executable, "-u", "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.returncode) == ("found\n", 143)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
