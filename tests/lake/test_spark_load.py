@@ -31,6 +31,7 @@ from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.merge import merge_queries, merge_sql
 from polydoc_analytics.lake.spark import load as cluster
+from polydoc_analytics.lake.spark import session
 from polydoc_analytics.lake.storage.interface import STAGING
 
 Export = Callable[..., Path]
@@ -370,7 +371,10 @@ pda.Lake(sys.argv[1]).ingest(sys.argv[2], engine="spark", remote="sc://%s:%s" % 
 
 
 class TestWhatIsRefused:
-    def test_whatever_is_no_export(self, sail: str, export: Export, tmp_path: Path) -> None:
+    def test_whatever_is_no_export(
+        self, sail: str, export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session, "_WAIT_S", 1)
         lake = pda.Lake(tmp_path / "lake")
         whole = export([wire("a"), wire("b", created_at="2026-05-01T00:00:00Z")])
 
@@ -412,14 +416,15 @@ class TestWhatIsRefused:
         with pytest.raises(UsageError, match=r"pip install 'polydoc-analytics\[spark\]'"):
             pda.Lake(tmp_path / "lake").ingest(export([wire()]), engine="spark", remote="sc://127.0.0.1:1")
 
-    def test_a_token_is_never_shown(self, export: Export, tmp_path: Path) -> None:
-        done = command(
-            "ingest", export([wire()]), "--lake", tmp_path / "lake", "--engine", "spark",
-            "--remote", "sc://127.0.0.1:1/;token=SECRET",
-        )  # fmt: skip
-        assert done.returncode == 2
-        assert "SECRET" not in done.stderr + done.stdout
-        assert done.stderr.count("\n") == 1
+    def test_a_token_is_never_shown(
+        self, cli: Callable[..., Any], export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session, "_WAIT_S", 1)
+        lake, remote = tmp_path / "lake", "sc://127.0.0.1:1/;token=SECRET"
+        done = cli("ingest", export([wire()]), "--lake", lake, "--engine", "spark", "--remote", remote)
+        assert done.code == 2
+        assert "SECRET" not in done.err + done.out
+        assert done.err.count("\n") == 1
 
 
 def test_the_command_line_loads_through_a_server(sail: str, export: Export, tmp_path: Path) -> None:
