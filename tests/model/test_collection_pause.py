@@ -11,7 +11,6 @@ import pytest
 
 from polydoc_analytics.model.collection_pause import without_collection
 
-
 MISSING = "a_module_that_is_not_imported"
 
 
