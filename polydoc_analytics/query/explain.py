@@ -42,7 +42,9 @@ def explain(db: PeriodViews, *, measure: str = "credits", against: str | None = 
 
 def explain_pair(before: PeriodViews, now: PeriodViews, measure: str) -> Explanation:
     """Explain the difference of a measure between two databases over the same runs."""
-    rows = {name: list(db.sql(_sql(measure)).iter_rows(named=True)) for name, db in (("before", before), ("now", now))}
+    rows = {
+        name: list(db.fetch(_sql(measure)).iter_rows(named=True)) for name, db in (("before", before), ("now", now))
+    }
     amounts: dict[str, dict[tuple[str, str], Amounts]] = {
         name: {(row["account_id"], row["language"]): _amounts(row) for row in rows[name]} for name in rows
     }

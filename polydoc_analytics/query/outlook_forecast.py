@@ -43,7 +43,7 @@ def outlook(
     today = db.now.astimezone(zone(db.timezone)).date()
     view, key = ("usage_daily_by_account", "account_id") if by else ("usage_daily", "null")
     with db.over(Interval(None, db.now, db.timezone)) as whole:
-        rows = whole.sql(f"select {key} as account_id, period, {measure} as amount from {view}").rows()
+        rows = whole.fetch(f"select {key} as account_id, period, {measure} as amount from {view}").rows()
     series: dict[str | None, dict[date, int | None]] = {} if by else {None: {}}
     for account_id, day, amount in rows:
         series.setdefault(account_id, {})[day] = amount

@@ -30,5 +30,5 @@ class PeriodViews(Protocol):
     def over(self, interval: Interval) -> AbstractContextManager[PeriodViews]:
         """Open the views over the same runs for another interval."""
 
-    def sql(self, text: str) -> pl.DataFrame:
-        """Query the views."""
+    def fetch(self, sql: str) -> pl.DataFrame:
+        """Return the result of a SELECT of the package's own over the views."""

@@ -184,7 +184,9 @@ def statements(
     from polydoc_analytics.reports.builders.statement_data import account_data
     from polydoc_analytics.reports.builders.statement_index import index
 
-    accounts = [row[0] for row in context.db.sql("select account_id from usage_by_account order by account_id").rows()]
+    accounts = [
+        row[0] for row in context.db.fetch("select account_id from usage_by_account order by account_id").rows()
+    ]
     workers = os.cpu_count() or 1
     paths: list[Path] = []
     named: dict[str, str] = {}

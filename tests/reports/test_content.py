@@ -271,6 +271,22 @@ def test_the_report_path_imports_neither_altair_nor_pandera(tmp_path: Path) -> N
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_report_reads_its_files_without_the_guard_rails_of_queries(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With these every byte of the files comes through Python; what a person types has them."""
+    guarded: list[object] = []
+    monkeypatch.setattr(
+        "polydoc_analytics.query.engines.duckdb.DuckEngine._restrict", lambda engine: guarded.append(engine)
+    )
+    built(str(SAMPLE), kind, **LISBON, **KINDS[kind])
+    assert not guarded
+    with pda.connect(SAMPLE) as db:
+        assert db.fetch("select count(*) as runs from runs").equals(db.sql("select count(*) as runs from runs"))
+    assert len(guarded) == 1
+
+
 def test_instants_are_local_in_the_workbook_and_utc_in_json(file) -> None:
     source = file([wire(created_at="2026-10-01T23:30:00Z", finished_at=None, status="Running")])
     made = everything(built(source, timezone="Europe/Lisbon"))

@@ -336,13 +336,13 @@ def test_accounts_read_in_batches_have_the_data_of_each_alone_and_requests_are_f
     from polydoc_analytics.reports.write import context
 
     asked: list[str] = []
-    sql = Database.sql
+    fetch = Database.fetch
     with pda.connect(SAMPLE, period="2026-10", now=NOW) as db:
         chosen, ids = context(db), db.account_ids()
         alone = [one for account in ids for one in statement_data.account_data(chosen, [account])]
         assert sum(bool(one.extra) for one in alone) > 1
         monkeypatch.setattr(statement_data, "_BATCH_RUNS", 40)
-        monkeypatch.setattr(Database, "sql", lambda self, text: asked.append(text) or sql(self, text))
+        monkeypatch.setattr(Database, "fetch", lambda self, sql: asked.append(sql) or fetch(self, sql))
         assert list(statement_data.account_data(chosen, ids)) == alone
     assert sum("from requests" in text for text in asked) == 1 < sum("from runs" in text for text in asked)
 

@@ -156,7 +156,7 @@ class Maker:
         if before is None or not self.plan.per_account:
             return []
         refused, chosen = self.lake.refused_accounts(), db.filters.accounts
-        present = {one for (one,) in db.sql("select account_id from usage_by_account").rows()}
+        present = {one for (one,) in db.fetch("select account_id from usage_by_account").rows()}
         held = {one.account for one in before.documents if one.account and (not chosen or one.account in chosen)}
         return sorted(one for one in held - present if not refused.holds(one))
 
@@ -220,7 +220,7 @@ def _documents(
     if not plan.per_account:
         yield Draft("", builder(plan.kind)(shown), f"{stem}{suffix}")
         return
-    accounts = [row[0] for row in db.sql("select account_id from usage_by_account order by account_id").rows()]
+    accounts = [row[0] for row in db.fetch("select account_id from usage_by_account order by account_id").rows()]
     stems = {account: f"{plan.kind}_{shown.slug_of(account)}{suffix}" for account in (*accounts, *emptied)}
     in_english = replace(shown, customers={}, branding=replace(shown.branding, locale=ENGLISH_LOCALE))
     unfit: SumError | None = None

@@ -53,8 +53,8 @@ def headlines(db: Database) -> dict[str, Row]:
 
 def _headlines(db: Database) -> dict[str, Row]:
     names = ", ".join(HEADLINE)
-    whole = db.sql(f"select '' as account_id, {names} from usage").rows(named=True)
-    parts = db.sql(f"select account_id, {names} from usage_by_account order by account_id").rows(named=True)
+    whole = db.fetch(f"select '' as account_id, {names} from usage").rows(named=True)
+    parts = db.fetch(f"select account_id, {names} from usage_by_account order by account_id").rows(named=True)
     return {
         row["account_id"]: Row(
             BY_ACCOUNT if row["account_id"] else WHOLE,

@@ -56,7 +56,7 @@ class DuckEngine:
         self._is_raw = is_raw
         self._is_guarded = False
         self._is_sealed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._creating = threading.RLock()
         self._names = frozenset((*BASE_TABLES, *_BASE_VIEWS, *scope.view.views))
         self._created: set[str] = set()
@@ -80,12 +80,12 @@ class DuckEngine:
 
     def fetch(self, sql: str) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
-        with self._errors():
+        with self._lock, self._errors():
             return own_frame_of(self._con.sql(self._with_views(sql)))
 
     def rows(self, sql: str) -> RowTable:
         """Return the result of a SELECT of the package's own as Python's values; raises QueryError where it fails."""
-        with self._errors():
+        with self._lock, self._errors():
             found = own_rows_of(self._con.execute(self._with_views(sql)))
         return RowTable.of(self.fetch(sql)) if found is None else found
 
@@ -262,7 +262,7 @@ class DuckEngine:
 
     def over_rows(self, sql: str, name: str, rows: RowTable) -> RowTable:
         """Return the result of a SELECT of the package's own that also reads a few ``rows`` under a name."""
-        with self._creating:
+        with self._lock, self._creating:
             self._create_table(name, rows.kinds, rows.rows)
             try:
                 return self.rows(sql)

@@ -94,13 +94,13 @@ class Context:
     @cached_property
     def first_run(self) -> datetime | None:
         """When the earliest run of the whole source began (or finished, by the date basis)."""
-        [(us,)] = self.db.sql(f"select epoch_us(min({self.db.date_basis}_at)) from observed").rows()
+        [(us,)] = self.db.fetch(f"select epoch_us(min({self.db.date_basis}_at)) from observed").rows()
         return None if us is None else from_us(us)
 
     @cached_property
     def last_run(self) -> datetime | None:
         """When the latest run of the whole source began (or finished, by the date basis)."""
-        [(us,)] = self.db.sql(f"select epoch_us(max({self.db.date_basis}_at)) from observed").rows()
+        [(us,)] = self.db.fetch(f"select epoch_us(max({self.db.date_basis}_at)) from observed").rows()
         return None if us is None else from_us(us)
 
     @cached_property
@@ -194,7 +194,7 @@ class Context:
     @cached_property
     def codes(self) -> dict[str, str]:
         """Short codes of all accounts of the source, by id."""
-        ids = self.db.sql("select distinct account_id from observed").to_series().to_list()
+        ids = self.db.fetch("select distinct account_id from observed").to_series().to_list()
         return short_codes({*ids, *self.names, *self.db.filters.accounts})
 
     def code_of(self, account_id: str) -> str:

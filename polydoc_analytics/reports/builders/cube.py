@@ -54,7 +54,7 @@ def cube(context: Context, accounts: list[str], languages: list[str]) -> Cube | 
 
 def _cells(context: Context, accounts: list[str], languages: list[str]) -> pl.DataFrame:
     """Return the cells by day and by places of account and language in their lists."""
-    return context.db.sql(f"""
+    return context.db.fetch(f"""
         select
             day,
             coalesce(accounts.place, {len(accounts)}) as account,

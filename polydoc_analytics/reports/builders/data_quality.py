@@ -22,9 +22,9 @@ def running_too_long(context: Context) -> Section:
     """Return the section on runs that have been Running for over an hour when the report is made."""
     us = to_us(context.made_at)
     where = f"status = 'Running' and epoch_us(created_at) < {us - _TOO_LONG_S * 1_000_000}"
-    [(count,)] = context.db.sql(f"select count(*) from run_facts where {where}").rows()
+    [(count,)] = context.db.fetch(f"select count(*) from run_facts where {where}").rows()
     rows = records(
-        context.db.sql(f"""
+        context.db.fetch(f"""
             select id, account_id, language, created_at, ({us} - epoch_us(created_at)) / 3600000000.0 as age_h
             from run_facts_with_language
             where {where}

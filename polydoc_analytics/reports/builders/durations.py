@@ -20,7 +20,7 @@ def histogram(db: Database) -> list[dict[str, Any]]:
 
     Durations of 0 and less are left out: the scale is logarithmic.
     """
-    rows = db.sql(f"""
+    rows = db.fetch(f"""
         select cast(floor({_BINS_PER_DECADE} * log10(duration_us / 1000000.0)) as integer) as bin, count(*) as runs
         from run_facts
         where status = 'Succeeded' and duration_us > 0

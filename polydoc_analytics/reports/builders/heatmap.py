@@ -14,7 +14,7 @@ def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> 
     """Return a heat map of runs over some accounts and languages; nothing where there are fewer than two of either."""
     if len(accounts) < 2 or len(languages) < 2:
         return []
-    frame = context.db.sql(
+    frame = context.db.fetch(
         "select account_id, language, runs from usage_by_account_language "
         f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
     )

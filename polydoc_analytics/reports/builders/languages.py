@@ -82,8 +82,10 @@ def _expansion(context: Context, by_runs: list[dict[str, Any]]) -> Section:
             cast(sum(output_tokens) as double) / nullif(sum(input_tokens), 0) as expansion
         from run_facts_with_language
         where status = 'Succeeded' and input_tokens is not null and output_tokens is not null"""
-    ratios = {row["language"]: row for row in records(context.db.sql(f"select language, {measured} group by language"))}
-    whole = context.db.sql(f"select {measured}").row(0, named=True)
+    ratios = {
+        row["language"]: row for row in records(context.db.fetch(f"select language, {measured} group by language"))
+    }
+    whole = context.db.fetch(f"select {measured}").row(0, named=True)
     columns = (*keys(context, "language"), *_RATIOS)
     none = {"ratio_runs": 0, "expansion": None}
     rows = [{**row, **(ratios.get(row["language"]) or none)} for row in by_runs]

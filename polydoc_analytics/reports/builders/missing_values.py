@@ -22,7 +22,7 @@ Known = Mapping[str, tuple[int, int]]
 def missing_counts(db: Database) -> Known:
     """Count the finished runs that lack each field."""
     counts = ", ".join(f"count(*) - count({name}) as {name}" for name in FIELDS)
-    [row] = db.sql(f"select count(*) as finished, {counts} from run_facts where status <> 'Running'").rows(named=True)
+    [row] = db.fetch(f"select count(*) as finished, {counts} from run_facts where status <> 'Running'").rows(named=True)
     return {name: (row[name], row["finished"]) for name in FIELDS}
 
 

@@ -63,7 +63,7 @@ def account_data(context: Context, accounts: Sequence[str]) -> Iterator[AccountD
 
     Raises SumError at the end where a sum of some accounts does not fit; the others have been yielded then.
     """
-    counted = context.db.sql("select account_id, runs from usage_by_account order by account_id")
+    counted = context.db.fetch("select account_id, runs from usage_by_account order by account_id")
     wanted = set(accounts)
     batches: list[list[str]] = [[]]
     size = 0
@@ -96,7 +96,7 @@ def data_without_runs(context: Context, accounts: Sequence[str]) -> list[Account
     """Build the data of accounts without runs in the period: all counts and sums are 0."""
     if not accounts:
         return []
-    with_runs = [account for (account,) in context.db.sql("select account_id from usage_by_account").rows()]
+    with_runs = [account for (account,) in context.db.fetch("select account_id from usage_by_account").rows()]
     with context.db.without(with_runs) as rest:
         usage = rest.view("usage").row(0, named=True)
     with _compared(context) as others:
@@ -129,7 +129,7 @@ def _totals(others: Mapping[str, Database], accounts: Sequence[str]) -> dict[str
     found: dict[str, dict[str, Compared]] = {}
     for name, db in others.items():
         sql = f"select account_id, {', '.join(_TOTALS)} from usage_by_account where account_id in ({texts(accounts)})"
-        usage = {row["account_id"]: row for row in records(db.sql(sql))}
+        usage = {row["account_id"]: row for row in records(db.fetch(sql))}
         nothing = dict.fromkeys(_TOTALS, 0)
         found[name] = {account: Compared(db.interval, usage.get(account, nothing)) for account in accounts}
     return found
@@ -153,7 +153,7 @@ def _each(
 def _extra_successes(context: Context, accounts: Sequence[str]) -> _Parts:
     """Read the requests of accounts that succeeded more than once."""
     return _parts(
-        context.db.sql(
+        context.db.fetch(
             "select account_id, first_created_at as created_at, language, input_file_id, extra_successes, "
             f"credits_on_extra_successes as credits from requests where account_id in ({texts(accounts)}) "
             "and extra_successes > 0 order by first_created_at, first_run_id"
@@ -165,7 +165,7 @@ def _batch(
     context: Context, accounts: Sequence[str], others: Mapping[str, Database], extra: _Parts | None
 ) -> Iterator[AccountData]:
     where = f"where account_id in ({texts(accounts)})"
-    select = context.db.sql
+    select = context.db.fetch
     additive = ", ".join(ADDITIVE)
     usage = {row["account_id"]: row for row in records(select(f"select * from usage_by_account {where}"))}
     days = _parts(

@@ -32,7 +32,7 @@ def _index(context: Context, files: Mapping[str, str], *more: str) -> Report:
         *measures(context, "runs", "credits", "cost"),
         Column("file", "file", "text"),
     )
-    frame = context.db.sql("select account_id, runs, credits from usage_by_account order by account_id")
+    frame = context.db.fetch("select account_id, runs, credits from usage_by_account order by account_id")
     ordered = sorted(records(frame), key=lambda row: (context.account(row["account_id"]).casefold(), row["account_id"]))
     rows = tuple(table_row(context, columns, row, file=files[row["account_id"]]) for row in ordered)
     # What is due is what the statements say, so the whole is their sum.

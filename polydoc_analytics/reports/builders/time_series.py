@@ -30,7 +30,7 @@ def suitable(first: date, last: date) -> str:
 
 def span(db: Database) -> tuple[date, date] | None:
     """Return the first and last local day that has runs; None where there is none."""
-    [(first, last)] = db.sql("select min(day), max(day) from run_facts").rows()
+    [(first, last)] = db.fetch("select min(day), max(day) from run_facts").rows()
     return None if first is None else (first, last)
 
 
@@ -40,7 +40,7 @@ def by_period(db: Database, every: str, *, by: str = "", sums: Sequence[str] = A
     rates = ", failure_rate, failure_rate_low, failure_rate_high"
     name = f"usage_{_LY[every]}" + (f"_by_{by.removesuffix('_id')}" if by else "")
     sql = f"select period, is_partial{key}, {', '.join(sums)}{rates} from {name} order by period{key}"
-    return [{**row, "end": after(row["period"], every)} for row in records(db.sql(sql))]
+    return [{**row, "end": after(row["period"], every)} for row in records(db.fetch(sql))]
 
 
 def runs_by_language(db: Database, every: str) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def _moves(context: Context, now: Database, before: Database, key: str, what: st
     view = f"usage_by_{what}"
     finished = "succeeded_runs + failed_runs as finished"
     sql = f"select {key} as key, runs, credits, runs_without_credits, {finished}, failure_rate from {view} order by key"
-    after, earlier = ({row["key"]: row for row in records(db.sql(sql))} for db in (now, before))
+    after, earlier = ({row["key"]: row for row in records(db.fetch(sql))} for db in (now, before))
     nothing = {"runs": 0, "credits": 0, "runs_without_credits": 0, "finished": 0, "failure_rate": None}
     name = context.account if key == "account_id" else context.language
     moves = []

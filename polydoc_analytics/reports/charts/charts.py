@@ -85,7 +85,8 @@ def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
     """
     names = (("usage_by_account", "account_id"), ("usage_by_language", "language"))
     accounts, languages = (
-        db.sql(f"select {key} from {view} order by runs desc, {key} limit {top}")[key].to_list() for view, key in names
+        db.fetch(f"select {key} from {view} order by runs desc, {key} limit {top}")[key].to_list()
+        for view, key in names
     )
     charts = heat_charts(context(db), accounts, languages)
     if not charts:

@@ -62,7 +62,7 @@ class Labels:
 
     @cached_property
     def _accounts(self) -> dict[str, str]:
-        ids = self._db.sql("select distinct account_id from observed").to_series().to_list()
+        ids = self._db.fetch("select distinct account_id from observed").to_series().to_list()
         return {one: self._names.get(one) or one for one in (*ids, *self._names)}
 
     @cached_property
