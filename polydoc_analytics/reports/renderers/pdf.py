@@ -120,9 +120,8 @@ def _content(report: Report, drawn: Drawn) -> Any:
         "version": report.version,
         "family": [fonts.FAMILY, *fonts.families(report.look.fonts)],
         "facts": [{"label": label, "text": text} for label, text in report.facts],
-        "sections": [_section(report, section, drawn) for section in report.sections],
     }
-    return drawn.all(content)
+    return drawn.all(content) | {"sections": [_section(report, section, drawn) for section in report.sections]}
 
 
 def _section(report: Report, section: Section, drawn: Drawn) -> dict[str, Any]:
@@ -135,10 +134,7 @@ def _section(report: Report, section: Section, drawn: Drawn) -> dict[str, Any]:
             closer = _table(shown, drawn, _MIN_GAP)
             table = closer if 0 < closer["width"] <= _BESIDE else table
     figures = figure_lines(report, section)
-    arranged = _arranged(section, table)
-    return {
-        **arranged,
-        "lines": None if figures is None else _table(figures, drawn),
+    content = {
         "title": section.title,
         "text": section.text,
         "figures": [
@@ -153,9 +149,10 @@ def _section(report: Report, section: Section, drawn: Drawn) -> dict[str, Any]:
             for figure in (() if figures or section.is_empty else section.figures)
         ],
         "charts": [{"name": chart.name, "title": chart.title, "text": chart.sentence} for chart in section.charts],
-        "table": table,
         "notes": [note for note in notes if note],
     }
+    tables = {"lines": None if figures is None else _table(figures, drawn), "table": table}
+    return drawn.all(content) | tables | _arranged(section, table)
 
 
 def _arranged(section: Section, table: Mapping[str, Any] | None) -> dict[str, Any]:

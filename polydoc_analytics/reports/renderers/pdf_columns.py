@@ -82,7 +82,8 @@ def _fitting(
     figures, the size is the greatest that leaves them some.
     """
     words = [max(label.split(), key=lambda word: points(word, 1, True), default="") for label in labels]
-    widths = {heads: _ems(heads, rows) for heads in (tuple(labels), tuple(words))}
+    below = [max(points(text, 1, True) for text in set(column)) for column in zip(*rows, strict=True)]
+    widths = {heads: _ems(heads, below or [0.0] * len(labels)) for heads in (tuple(labels), tuple(words))}
     if all(len(cell) <= _MAX_ON_ONE_LINE for row in rows for cell in row):
         for one in _SIZES:
             for heads, ems in widths.items():
@@ -97,8 +98,9 @@ def _fitting(
     return size, labels
 
 
-def _ems(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[float]:
-    return [max(points(text, 1, True) for text in column) for column in zip(heads, *rows, strict=True)]
+def _ems(heads: Sequence[str], below: Sequence[float]) -> list[float]:
+    """Widths of columns in ems, of which the texts below their heads are known."""
+    return [max(points(head, 1, True), width) for head, width in zip(heads, below, strict=True)]
 
 
 def _insets(numbers: Sequence[bool], gap: float) -> list[tuple[float, float]]:

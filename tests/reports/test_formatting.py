@@ -1,0 +1,50 @@
+"""Numbers in reports are those of their locale, as Babel writes them, however quickly they are written."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+import pytest
+from babel import Locale
+from babel.localedata import locale_identifiers
+from babel.numbers import format_decimal
+from hypothesis import given
+from hypothesis import strategies as st
+from support.repetitions import examples
+
+from polydoc_analytics.reports.formatting import MINUS, Formatter
+
+PLACES = {"count": "", "seconds": ".00", "ratio": ".00"}
+NUMBERS = st.one_of(
+    st.integers(-(10**6), 10**6),
+    st.integers(-(10**38), 10**38),
+    st.floats(-1e15, 1e15),
+    st.decimals(-(10**9), 10**9, places=3),
+)
+
+
+@pytest.mark.parametrize(
+    ("locale", "kind", "number", "written"),
+    [
+        ("en_GB", "count", 1_234_567, "1,234,567"),
+        ("de", "count", -1_234, f"{MINUS}1.234"),
+        ("de", "seconds", 1_234.565, "1.234,56"),  # half to even
+        ("de_CH", "ratio", 0.125, "0.12"),
+        ("fr", "count", 12_345, "12\u202f345"),
+        ("pt_BR", "seconds", 0.5, "0,50"),
+        ("hi", "count", 12_345_678, "1,23,45,678"),
+        ("en_GB", "count", 2_179_265_073_100_797_540, "2,179,265,073,100,797,540"),
+        ("en_GB", "count", 10**38 + 1, "100,000,000,000,000,000,000,000,000,000,000,000,001"),
+    ],
+)
+def test_a_number_is_written_as_its_locale_has_it(locale: str, kind: str, number: float, written: str) -> None:
+    assert Formatter(locale).text(number, kind) == written
+
+
+@examples(2_000, 100)
+@given(st.sampled_from(sorted(locale_identifiers())), st.sampled_from(sorted(PLACES)), NUMBERS)
+def test_a_number_of_any_locale_is_as_babel_writes_it(locale: str, kind: str, number: float | Decimal) -> None:
+    whole = Locale.parse(locale).decimal_formats[None].pattern.split(";")[0].split(".")[0]
+    with localcontext(prec=100):
+        written = format_decimal(number, whole + PLACES[kind], locale)
+    assert Formatter(locale).text(number, kind) == written.replace("-", MINUS)
