@@ -151,8 +151,12 @@ def _section(report: Report, section: Section, drawn: Drawn) -> dict[str, Any]:
         "charts": [{"name": chart.name, "title": chart.title, "text": chart.sentence} for chart in section.charts],
         "notes": [note for note in notes if note],
     }
-    tables = {"lines": None if figures is None else _table(figures, drawn), "table": table}
-    return drawn.all(content) | tables | _arranged(section, table)
+    return {
+        **drawn.all(content),
+        **_arranged(section, table),
+        "lines": None if figures is None else _table(figures, drawn),
+        "table": table,
+    }
 
 
 def _arranged(section: Section, table: Mapping[str, Any] | None) -> dict[str, Any]:
