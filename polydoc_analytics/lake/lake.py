@@ -46,7 +46,8 @@ class Lake(LakeReader):
     """A lake in a folder or under a URI of an object store (s3://, gs://, az://), created when it is first written to.
 
     Writers queue for its lock, readers never wait: the last row of the ledger pins what they see.
-    ``storage_options`` are those of the deltalake package; by default they come from the environment (AWS_…).
+    ``storage_options`` are those of the deltalake package; by default they come from the environment (AWS_…)
+    and the AWS profile on this machine.
     ``notify`` is called with a sentence where a writer waits for another; ``talk`` is its earlier name.
     """
 

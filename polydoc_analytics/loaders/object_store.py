@@ -12,6 +12,7 @@ from glob import has_magic
 from typing import Any
 
 from polydoc_analytics.errors import first_line
+from polydoc_analytics.loaders.aws_profile import profile_options
 from polydoc_analytics.loaders.remote import RangeFile
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss")
@@ -21,10 +22,13 @@ _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 
 
 def open_store(uri: str, storage_options: Mapping[str, str] | None = None, **arguments: Any) -> Any:
-    """Open the store at a URI, with options as the deltalake package has them, else from the environment (AWS_…)."""
+    """Open the store at a URI, with options as the deltalake package has them.
+
+    Without any they come from the environment (AWS_…) and, for ``s3://``, from the AWS profile on this machine.
+    """
     from obstore.store import from_url
 
-    config, client = split_options(storage_options)
+    config, client = split_options(storage_options or profile_options(uri))
     address = f"gs://{uri.removeprefix('gcs://')}" if uri.startswith("gcs://") else uri
     return from_url(address, config=config, client_options=client, **arguments)  # type: ignore[call-overload]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import LakeError, first_line, refuse_blank
 from polydoc_analytics.lake.storage.interface import STAGING, Storage, Stored
 from polydoc_analytics.lake.storage.local import LocalStorage
+from polydoc_analytics.loaders.aws_profile import profile_options
 from polydoc_analytics.loaders.object_store import open_store, split_options
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ class RemoteStorage:
 
         self.uri = uri.rstrip("/")
         self.shown = display_address(self.uri)
-        self.storage_options = dict(storage_options) if storage_options else None
         try:
-            self._store = open_store(self.uri, storage_options)
-            self._probe = open_store(self.uri, storage_options, retry_config=_SOON)
+            self.storage_options = dict(storage_options or profile_options(self.uri)) or None
+            self._store = open_store(self.uri, self.storage_options)
+            self._probe = open_store(self.uri, self.storage_options, retry_config=_SOON)
         except Exception as error:
             raise LakeError(f"{self.shown}: cannot be opened: {first_line(error, 300)}") from None
 
