@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, first_line
@@ -26,6 +26,7 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "50",
 }
 LOG = "_delta_log"
+Decoded = TypeVar("Decoded")
 
 
 class ConflictError(Exception):
@@ -226,22 +227,34 @@ def rows_of_files(place: Storage, table: str, names: Iterable[str]) -> pa.Table:
     For tables that are read as a whole: a database takes longer to start than so few rows to read.
     """
     import pyarrow as pa
+
+    files = [decoded_file(place, table, name, rows_of_content) for name in names]
+    return pa.concat_tables([table_schema(table).empty_table(), *files])
+
+
+def decoded_file(place: Storage, table: str, name: str, decode: Callable[[bytes, str], Decoded]) -> Decoded:
+    """Read a file of a table and decode its bytes; raises LakeError where it is missing or cannot be decoded."""
+    import pyarrow as pa
+
+    where = f"{place.shown}/{table}/{name}"
+    content = place.read(f"{table}/{name}")
+    if content is None:
+        raise LakeError(f"{where}: is missing; {way_back(place)}")
+    try:
+        return decode(content, table)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise LakeError(f"{where}: cannot be read: {first_line(error, 200)}; {way_back(place)}") from None
+
+
+def rows_of_content(content: bytes, table: str) -> pa.Table:
+    """Decode all rows of a file of a table."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = table_schema(table)
-    found = [schema.empty_table()]
-    for name in names:
-        where = f"{place.shown}/{table}/{name}"
-        content = place.read(f"{table}/{name}")
-        if content is None:
-            raise LakeError(f"{where}: is missing; {way_back(place)}")
-        try:
-            with pq.ParquetFile(pa.BufferReader(content)) as file:
-                rows = file.read(use_threads=False)
-            found.append(rows if rows.schema.equals(schema) else rows.select(schema.names).cast(schema))
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-            raise LakeError(f"{where}: cannot be read: {first_line(error, 200)}; {way_back(place)}") from None
-    return pa.concat_tables(found)
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        rows = file.read(use_threads=False)
+    return rows if rows.schema.equals(schema) else rows.select(schema.names).cast(schema)
 
 
 def not_as_written(place: Storage, name: str) -> LakeError:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.delta_table import LOG, LakeTable, base_name
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts, key_checksum, new_name
 from polydoc_analytics.lake.id_spellings import Spelling
+from polydoc_analytics.lake.integrity import Whole
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.schemas import LedgerRow
@@ -29,19 +29,20 @@ _EDITIONS = "editions/"
 _FIGURES = ".figures.json"
 
 
-def erase(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | None:
+def erase(place: Storage, account: str, folder: Path, load: str, whole: Whole) -> LedgerRow | None:
     """Remove an account from the tables, the ledger, the logs and the memory of sources, for good; under the lock.
 
     Returns the row that the ledger gets, whose ``source`` is the account's keyed hash; None where the lake holds
     nothing of the account. From then on its rows are refused.
     """
-    with reading(place, Path()) as con:
-        return _erased(con, place, account, folder, load)
+    with reading(place, folder) as con:
+        return _erased(con, place, account, folder, load, whole)
 
 
-def _erased(con: duckdb.DuckDBPyConnection, place: Storage, account: str, folder: Path, load: str) -> LedgerRow | None:
-    ledger = Ledger(place)
-    last = ledger.last
+def _erased(
+    con: duckdb.DuckDBPyConnection, place: Storage, account: str, folder: Path, load: str, whole: Whole
+) -> LedgerRow | None:
+    ledger, last = whole.ledger, whole.ledger.last
     if last is None:
         return None
     RefusedAccounts(place, ledger.rows)  # raises before anything is written where the lake's key is damaged
@@ -52,11 +53,11 @@ def _erased(con: duckdb.DuckDBPyConnection, place: Storage, account: str, folder
         "history": spelling.is_account_sql("account_id"),
         "quarantine": " or ".join(spelling.is_named_sql(column) for column in _QUARANTINE_TEXTS),
     }
-    erased = _states_by_load(con, place, of_account["runs"])
-    renamed = _renamed_sources(con, place, spelling)
+    erased = _states_by_load(con, whole, of_account["runs"])
+    renamed = _renamed_sources(con, whole, spelling)
     versions, removed = {}, {}
     for name, condition in of_account.items():
-        table = LakeTable(place, name).open()
+        table = whole.tables[name]
         columns, touched = "*", condition
         if name == "quarantine" and renamed:
             cases = " ".join(f"when {quoted(old)} then {quoted(new)}" for old, new in renamed.items())
@@ -66,12 +67,12 @@ def _erased(con: duckdb.DuckDBPyConnection, place: Storage, account: str, folder
         if touched != condition:
             files, _ = _files_with(con, table, touched)
         if files:
-            rewrite(table, files, f"not coalesce({condition}, false)", folder, load, columns)
+            rewrite(con, table, files, f"not coalesce({condition}, false)", folder, load, columns)
         versions[f"{name}_version"] = table.version
     rows = [_struck(one, spelling) for one in ledger.rows]
     if not any(removed.values()) and not renamed and rows == list(ledger.rows):
         if any(one.kind == "erase" for one in ledger.rows):  # an erasure that was killed may have left old files
-            _remove_old_files(place, spelling, last)
+            _remove_old_files(place, whole, spelling, last)
         return None
     names = {"runs": "run", "history": "superseded state", "quarantine": "quarantined row"}
     said = f"erased {', '.join(counted(removed[name], one) for name, one in names.items())}"
@@ -81,7 +82,7 @@ def _erased(con: duckdb.DuckDBPyConnection, place: Storage, account: str, folder
         content_hash=key_checksum(place),
         **versions,  # type: ignore[arg-type]
     )
-    languages = _languages_left(con, place)
+    languages = _languages_left(con, whole)
     number = {one.load: one.number for one in ledger.rows}
     left = []
     for one in (*rows, row):
@@ -94,13 +95,12 @@ def _erased(con: duckdb.DuckDBPyConnection, place: Storage, account: str, folder
         left.append(replace(one, runs=one.runs - gone, languages=texts))
     row = left[-1]
     ledger.rewrite(left, folder, load)
-    _remove_old_files(place, spelling, row)
+    _remove_old_files(place, whole, spelling, row)
     return row
 
 
-def readmit(place: Storage, account: str, folder: Path, load: str) -> LedgerRow | None:
+def readmit(place: Storage, account: str, folder: Path, load: str, ledger: Ledger) -> LedgerRow | None:
     """Let an erased account in again; returns the row that the ledger gets, None where it was not refused."""
-    ledger = Ledger(place)
     found: LedgerRow | None = None
     for number, name in enumerate(RefusedAccounts(place, ledger.rows).recorded_as(account)):
         last = ledger.last
@@ -204,11 +204,13 @@ def _without_documents(job: dict[str, Any], account: str) -> dict[str, Any]:
     return job
 
 
-def _remove_old_files(place: Storage, spelling: Spelling, last: LedgerRow) -> None:
+def _remove_old_files(place: Storage, whole: Whole, spelling: Spelling, last: LedgerRow) -> None:
     """Remove the data files that the newest versions do not use, and the part of a log that names the account."""
-    for name in (*integrity.PINNED, "loads"):
-        vacuum(LakeTable(place, name).open(), 0)
-        _shorten_log(place, LakeTable(place, name).open(None if name == "loads" else last.version_of(name)), spelling)
+    for table in (*whole.tables.values(), whole.ledger.table):
+        vacuum(table, 0)
+        version = table.version if table is whole.ledger.table else last.version_of(table.name)
+        is_open = version == table.version
+        _shorten_log(place, table if is_open else LakeTable(place, table.name).open(version), spelling)
 
 
 def _shorten_log(place: Storage, table: LakeTable, spelling: Spelling) -> None:
@@ -234,18 +236,16 @@ def _log_names(place: Storage, name: str, spelling: Spelling) -> bool:
     return name.endswith(".json") and spelling.is_in((place.read(name) or b"").decode("utf-8", "replace"))
 
 
-def _renamed_sources(con: duckdb.DuckDBPyConnection, place: Storage, spelling: Spelling) -> dict[str, str]:
+def _renamed_sources(con: duckdb.DuckDBPyConnection, whole: Whole, spelling: Spelling) -> dict[str, str]:
     """Return the sources of quarantined rows whose names hold the id, with the names that they are to have."""
-    rows = scan(LakeTable(place, "quarantine").open().paths(), "quarantine")
+    rows = scan(whole.tables["quarantine"].paths(), "quarantine")
     names = [row[0] for row in con.sql(f"select distinct source from {rows}").fetchall()]
     return {name: spelling.strike(name) for name in names if spelling.is_in(name)}
 
 
-def _states_by_load(
-    con: duckdb.DuckDBPyConnection, place: Storage, condition: str
-) -> list[tuple[str, str | None, int]]:
+def _states_by_load(con: duckdb.DuckDBPyConnection, whole: Whole, condition: str) -> list[tuple[str, str | None, int]]:
     """Return how many states that meet a condition came with which load and were superseded by which."""
-    runs, history = (scan(LakeTable(place, name).open().paths(), name) for name in ("runs", "history"))
+    runs, history = (scan(whole.tables[name].paths(), name) for name in ("runs", "history"))
     return con.sql(f"""
         select load, null, count(*) from {runs} where {condition} group by all
         union all
@@ -259,9 +259,9 @@ def _files_with(con: duckdb.DuckDBPyConnection, table: LakeTable, condition: str
     return [base_name(path) for path, _ in found], sum(count for _, count in found)
 
 
-def _languages_left(con: duckdb.DuckDBPyConnection, place: Storage) -> set[str]:
+def _languages_left(con: duckdb.DuckDBPyConnection, whole: Whole) -> set[str]:
     left: set[str] = set()
     for name in ("runs", "history"):
-        rows = scan(LakeTable(place, name).open().paths(), name)
+        rows = scan(whole.tables[name].paths(), name)
         left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())
     return left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from polydoc_analytics._version import __version__
@@ -9,20 +10,19 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake import integrity, maintenance
 from polydoc_analytics.lake.ledger import Ledger, snapshot_text
 from polydoc_analytics.lake.load import Content, LoadResult
-from polydoc_analytics.lake.location import is_lake
 from polydoc_analytics.lake.schemas import LedgerRow
 from polydoc_analytics.lake.storage.interface import Storage
 
 
-def known_load(place: Storage, content: Content) -> LedgerRow | None:
-    """Return the load that brought the same bytes, where loading them again can change nothing.
+def known_load(past: Sequence[LedgerRow], content: Content) -> LedgerRow | None:
+    """Return the load of the ledger that brought the same bytes, where loading them again can change nothing.
 
     Merging is idempotent, and what an authority has corrected since stays corrected. But what was erased would come
     back, what was lost must, and another version of this program may read the bytes differently.
     """
-    if content.size is None or not is_lake(place):
+    if content.size is None:
         return None
-    for row in reversed(integrity.whole_ledger(place).rows):
+    for row in reversed(past):
         if row.kind in ("erase", "readmit", "repair"):
             return None
         # Files of another size need not be read to tell that they are others.

@@ -110,7 +110,8 @@ class Lake(LakeReader):
         name = name or resolved.name
         content = Content(resolved, options)
         is_plain = not (correct or strict or quarantine_to)
-        if is_plain and (known := known_load(self.place, content)):
+        past = self._past()
+        if is_plain and (known := known_load(past, content)):
             return replace(result_of_known_load(self.place, known), passed_over=content.passed_over)
         readable = Table((resolved.lake.snapshot(),)) if isinstance(resolved, LakeRef) else resolved
         with self.place.staging(load) as folder, in_background(content.digest) as begin:
@@ -118,13 +119,14 @@ class Lake(LakeReader):
             runs, work = folder / "runs", folder / "work"
             runs.mkdir()
             work.mkdir()
-            refusing = self.refused_accounts()
+            refusing = RefusedAccounts(self.place, past)
             staged = stage(readable, runs, work, options, load=load, refusing=refusing or None, also_import=("duckdb",))
             refused = frozenset(refusing.erasures)
             ours = Load(load, kind, name, correct, started, content, staged, runs, work, refused)
-            result: LoadResult = self._exclusively(lambda whole: ours.take(self.place, whole))
+            result: LoadResult
+            result, tables = self._exclusively(lambda whole: (ours.take(self.place, whole), whole.tables))
         if result.number:
-            self._tidy()
+            self._tidy(tables)
         return result
 
     def _ingest_exports(
@@ -141,13 +143,14 @@ class Lake(LakeReader):
         with spark_session(remote) as session, self.place.staging(load) as folder:
             name = name or name_of(names)
             ours = ClusterLoad(load, kind, name, correct, started, exports, session, remote_shown, folder)
+            result: LoadResult
             try:
-                result: LoadResult = self._exclusively(lambda _: ours.take(self.place))
+                result, tables = self._exclusively(lambda whole: (ours.take(self.place, whole), whole.tables))
             finally:
                 with suppress(Exception):  # the next load does it
                     self.place.clear_staging(load)
         if result.number:
-            self._tidy()
+            self._tidy(tables)
         return result
 
     def _raise_if_no_place(self) -> None:
@@ -155,25 +158,21 @@ class Lake(LakeReader):
         if isinstance(self.place, LocalStorage) and not self.exists:
             raise_if_no_place(Path(self.place.shown))
 
-    def _tidy(self) -> None:
-        """Put small files together where there are many; that it fails is no failure of the load, which is done."""
+    def _tidy(self, tables: Mapping[str, LakeTable]) -> None:
+        """Put small files together where the load has left many; that it fails is no failure of it, which is done."""
         try:
-            if self._has_many_small_files():
-                self._keep(lambda folder, load: maintenance.compact(self.place, folder, load, None))
+            if any(len(maintenance.small_files(table)) > maintenance.MANY_FILES for table in tables.values()):
+                self._keep(lambda folder, load, whole: maintenance.compact(whole, folder, load, None))
         except LakeError as error:
             if self._notify:
                 self._notify(f"{error} (while its small files were put together; the load is in the lake)")
 
-    def _has_many_small_files(self) -> bool:
-        tables = (LakeTable(self.place, name).open() for name in integrity.PINNED)
-        return any(len(maintenance.small_files(table)) > maintenance.MANY_FILES for table in tables)
-
-    def _keep(self, do: Callable[[Path, str], Any]) -> Any:
+    def _keep(self, do: Callable[[Path, str, integrity.Whole], Any]) -> Any:
         """Do work on the lake's files under its lock, with a folder for new ones and the name of a load."""
         self.raise_if_none()
         load = maintenance.new_load()
         with self.place.staging(load) as folder:
-            return self._exclusively(lambda _: do(folder, load))
+            return self._exclusively(lambda whole: do(folder, load, whole))
 
     def plan_compaction(self, retention_days: int = maintenance.LEAST_RETENTION_DAYS) -> maintenance.Compaction:
         """Plan a :meth:`compact`, without doing it."""
@@ -190,7 +189,7 @@ class Lake(LakeReader):
         less than seven days.
         """
         done = self.plan_compaction(retention_days)
-        self._keep(lambda folder, load: maintenance.compact(self.place, folder, load, retention_days))
+        self._keep(lambda folder, load, whole: maintenance.compact(whole, folder, load, retention_days))
         return done
 
     def erase(self, account: str, *, keep_documents: bool = False) -> LedgerRow | None:
@@ -201,7 +200,9 @@ class Lake(LakeReader):
         and alerts remember of it and the documents made for it alone, unless ``keep_documents``. Returns that row of
         the ledger, or None where the lake holds nothing of the account.
         """
-        row: LedgerRow | None = self._keep(lambda folder, load: erasure.erase(self.place, account, folder, load))
+        row: LedgerRow | None = self._keep(
+            lambda folder, load, whole: erasure.erase(self.place, account, folder, load, whole)
+        )
         erasure.erase_from_schedule(self.place, account, keep_documents=keep_documents)
         return row
 
@@ -210,13 +211,18 @@ class Lake(LakeReader):
 
         None where the account is not refused.
         """
-        row: LedgerRow | None = self._keep(lambda folder, load: erasure.readmit(self.place, account, folder, load))
+        row: LedgerRow | None = self._keep(
+            lambda folder, load, whole: erasure.readmit(self.place, account, folder, load, whole.ledger)
+        )
         return row
 
     def refused_accounts(self) -> RefusedAccounts:
         """Return the accounts whose rows are refused, for they were erased; none where there is no lake."""
-        rows = integrity.whole_ledger(self.place).rows if is_lake(self.place) else ()
-        return RefusedAccounts(self.place, rows)
+        return RefusedAccounts(self.place, self._past())
+
+    def _past(self) -> tuple[LedgerRow, ...]:
+        """Return the rows of the ledger; none where there is no lake. Raises LakeError where it is damaged."""
+        return integrity.whole_ledger(self.place).rows if is_lake(self.place) else ()
 
     def damage(self) -> repair.Repair:
         """Find damage, and plan a :meth:`repair`, without doing it."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.lake.delta_table import LakeTable, rows_of_files
+from polydoc_analytics.lake.delta_table import LakeTable, decoded_file, rows_of_content
 from polydoc_analytics.lake.schemas import LedgerRow, table_schema
 from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.model.epoch import from_us
@@ -94,8 +95,14 @@ def _instant(moment: str | date | datetime, timezone: str) -> datetime:
 
 def rows_of_ledger(place: Storage, names: Iterable[str]) -> tuple[LedgerRow, ...]:
     """Read the rows of files of the ledger, in the order of their numbers."""
-    rows = (LedgerRow(**row) for row in rows_of_files(place, "loads", names).to_pylist())
+    rows = (row for name in names for row in decoded_file(place, "loads", name, _ledger_rows))
     return tuple(sorted(rows, key=lambda row: row.number))
+
+
+@lru_cache(maxsize=2 * _MAX_FILES)
+def _ledger_rows(content: bytes, table: str) -> tuple[LedgerRow, ...]:
+    """Decode a file of the ledger: once, for a load reads the ledger before it has the lock and again under it."""
+    return tuple(LedgerRow(**row) for row in rows_of_content(content, table).to_pylist())
 
 
 def write_rows(rows: Sequence[dict[str, Any]], path: Path, table: str) -> None:

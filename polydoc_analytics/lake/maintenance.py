@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import LakeError, UsageError, first_line
@@ -14,11 +15,14 @@ from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading, scan
 from polydoc_analytics.lake.data_file import DataFile
 from polydoc_analytics.lake.delta_table import LakeTable
-from polydoc_analytics.lake.ledger import Ledger, committed_after
+from polydoc_analytics.lake.ledger import committed_after
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import FORMAT_VERSION, LedgerRow
 from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.model.plurals import counted
+
+if TYPE_CHECKING:
+    import duckdb
 
 LEAST_RETENTION_DAYS = 7
 MANY_FILES = 50
@@ -62,31 +66,28 @@ def small_files(table: LakeTable) -> list[DataFile]:
     return small if len(small) > 1 else []
 
 
-def compact(place: Storage, folder: Path, load: str, retention_days: int | None) -> LedgerRow | None:
+def compact(whole: integrity.Whole, folder: Path, load: str, retention_days: int | None) -> LedgerRow | None:
     """Put small files together, sorted by created_at, and remove what no snapshot of the retention needs.
 
     ``retention_days`` None removes nothing. To be called under the lock; returns the new row of the ledger, or None
     where nothing was put together. The figures as of every load stay what they were.
     """
-    ledger = Ledger(place)
-    last = ledger.last
+    ledger, last = whole.ledger, whole.ledger.last
     if last is None:
         return None
-    versions, rewritten = {}, 0
-    for name in integrity.PINNED:
-        table = LakeTable(place, name).open()
-        small = small_files(table)
-        if small:
-            rewritten += len(small)
-            rewrite(table, [file.name for file in small], "true", folder, load)
-        versions[f"{name}_version"] = table.version
-        if retention_days is not None:
-            vacuum(table, retention_days * 24)
+    small = {name: [file.name for file in small_files(table)] for name, table in whole.tables.items()}
+    if any(small.values()):
+        with reading(ledger.table.place, folder) as con:
+            for name, names in small.items():
+                if names:
+                    rewrite(con, whole.tables[name], names, "true", folder, load)
+    versions = {f"{name}_version": table.version for name, table in whole.tables.items()}
     if retention_days is not None:
-        vacuum(ledger.table, retention_days * 24)
-    if not rewritten:
+        for table in (*whole.tables.values(), ledger.table):
+            vacuum(table, retention_days * 24)
+    if not any(small.values()):
         return None
-    row = entry(last, load, "compact", f"{counted(rewritten, 'file')} put together")
+    row = entry(last, load, "compact", f"{counted(sum(map(len, small.values())), 'file')} put together")
     ledger.append(replace(row, **versions), folder)  # type: ignore[arg-type] # versions are numbers
     return ledger.last
 
@@ -124,16 +125,23 @@ def new_load() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def rewrite(table: LakeTable, names: list[str], condition: str, folder: Path, load: str, columns: str = "*") -> None:
+def rewrite(
+    con: duckdb.DuckDBPyConnection,
+    table: LakeTable,
+    names: list[str],
+    condition: str,
+    folder: Path,
+    load: str,
+    columns: str = "*",
+) -> None:
     """Replace files of a table by files of their rows that meet a condition."""
     place = table.place
     table.raise_if_not_as_written(names)
     paths = [place.path(f"{table.name}/{name}") for name in names]
     work = folder / f"rewritten-{table.name}"
     work.mkdir()
-    with reading(place, folder) as con:
-        sql = f"select {columns} from {scan(paths, table.name)} where {condition} order by {_ORDER[table.name]}"
-        written = write_table(con.sql(sql), table.name, work, load)
+    sql = f"select {columns} from {scan(paths, table.name)} where {condition} order by {_ORDER[table.name]}"
+    written = write_table(con.sql(sql), table.name, work, load)
     table.add(load, written, names, is_rewrite=condition == "true")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.lake_loads import child, expected, left_overs, observed, write_load
-from support.repetitions import slow
+from support.repetitions import Soak, slow
 
 from polydoc_analytics import Lake, connect
 
@@ -31,12 +31,15 @@ def _numbers(writer: int, writers: int, loads: int) -> list[int]:
     return [1 + (writer * loads // 2 + k * 7) % (writers * loads // 2) for k in range(loads)]
 
 
-def _look(lake: Path) -> int:
-    """Take a snapshot, which must be whole and agree with the ledger; return its number."""
+def _look(lake: Path, *, at_length: bool) -> int:
+    """Take a snapshot, which must be whole and agree with the ledger; return its number.
+
+    ``at_length`` asks whether all views agree, too, which takes longer than all the rest.
+    """
     snapshot = Lake(lake).snapshot()
     number = snapshot.row.number if snapshot.row else 0
     with connect(Lake(lake), as_of=number or None) as db:
-        assert db.view("conservation")["holds"].all()
+        assert not at_length or db.view("conservation")["holds"].all()
         rows = db.sql("select count(*) as runs, count(distinct id) as ids from runs").row(0)
         if snapshot.row:
             assert rows == (snapshot.row.runs, snapshot.row.runs)
@@ -57,7 +60,7 @@ def test_processes_write_overlapping_loads_while_somebody_reads(
     writers = [child(WRITER, folder, lake, *numbers) for numbers in brought]
     seen = []
     while len(seen) < looks or any(writer.poll() is None for writer in writers):
-        seen.append(_look(lake))
+        seen.append(_look(lake, at_length=Soak.is_on or len(seen) % 5 == 0))
     for writer in writers:
         _ends_well(writer, each)
     assert seen == sorted(seen)

@@ -145,7 +145,7 @@ class TestErrors:
         assert [row.number for row in lake.repair().lost] == [2]
         assert glimpsed(URI) == expected([1])
         lake.ingest(write_load(tmp_path, 2))
-        assert observed(URI) == expected([1, 2])
+        assert glimpsed(URI) == expected([1, 2])
 
     def test_credentials_are_in_no_error_and_in_no_object(
         self, s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -223,7 +223,7 @@ class TestWriters:
         Lake(URI, notify=said.append).ingest(write_load(tmp_path, 3))
         assert time.monotonic() - since >= 1
         assert said == [f"{URI}: another process is writing to this lake; waiting for it"]
-        assert observed(URI) == expected([1, 3])
+        assert glimpsed(URI) == expected([1, 3])
         known = set(Lake(URI).loads()["load"])
         assert all(any(load in name for load in known) for name in _objects() if name.endswith("-0.parquet"))
 
@@ -243,7 +243,7 @@ class TestWriters:
         writer.send_signal(signal.SIGCONT)
         _, errors = writer.communicate(timeout=60)
         assert writer.returncode == 0, errors
-        assert observed(URI) == expected([1, 2, 3])
+        assert glimpsed(URI) == expected([1, 2, 3])
         assert Lake(URI).quarantine().height == 3
 
     @_can_stop
@@ -271,7 +271,7 @@ class TestWriters:
         Lake(URI).ingest(write_load(tmp_path, 3))
         _, errors = writer.communicate(timeout=60)
         assert (went_on, writer.returncode) == ([True], 0), errors
-        assert observed(URI) == expected([1, 2, 3])
+        assert glimpsed(URI) == expected([1, 2, 3])
 
 
 def test_a_plain_folder_of_a_bucket_is_read_as_files(s3: dict[str, str], tmp_path: Path, cli) -> None:

@@ -112,11 +112,11 @@ class TestLogEntries:
         if table == "loads":
             # The row's file was on the disk before the entry that names it, so that nothing is lost.
             assert (done.good.number if done.good else None, done.lost) == (5, [])
-            assert observed(lake) == expected([1, 2, 3, 4, 5])
+            assert glimpsed(lake) == expected([1, 2, 3, 4, 5])
         else:
             assert done.good is not None
             assert (done.good.number, [row.number for row in done.lost]) == (4, [5])
-            assert observed(lake) == expected([1, 2, 3, 4])
+            assert glimpsed(lake) == expected([1, 2, 3, 4])
         last = Lake(lake).loads().row(-1, named=True)
         assert (last["kind"], last["number"]) == ("repair", 6)
         assert not Lake(lake).damage().is_needed
@@ -149,7 +149,7 @@ class TestLogEntries:
         assert (done.good.number, [row.number for row in done.lost]) == (1, [5, 4, 3, 2])
         for number in range(2, 7):
             Lake(lake).ingest(write_load(tmp_path, number))
-        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+        assert glimpsed(lake) == expected([1, 2, 3, 4, 5, 6])
 
     @pytest.mark.parametrize(
         ("table", "damage"),
@@ -206,7 +206,7 @@ class TestLogEntries:
         done = Lake(lake).repair()
         assert done.good is not None
         assert (done.good.number, done.lost, done.gone) == (4, [], {})
-        assert observed(lake) == expected([1, 2, 3, 4])
+        assert glimpsed(lake) == expected([1, 2, 3, 4])
         Lake(lake).ingest(write_load(tmp_path, 5))
         assert glimpsed(lake) == expected([1, 2, 3, 4, 5])
 
@@ -265,7 +265,7 @@ class TestDataFiles:
         assert [name.split("/")[0] for name in done.files] == [table]
         for number in (5, 6):
             Lake(lake).ingest(write_load(tmp_path, number))
-        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+        assert glimpsed(lake) == expected([1, 2, 3, 4, 5, 6])
 
     def test_a_lake_whose_only_load_is_damaged_keeps_the_rows_of_its_other_files(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -305,7 +305,7 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "went back to load 4\n" in done.stdout
         assert command("lake", "repair", "--lake", lake).stdout == "nothing is damaged\n"
-        assert observed(lake) == expected([1, 2, 3, 4])
+        assert glimpsed(lake) == expected([1, 2, 3, 4])
 
     def test_there_is_nothing_to_repair_where_there_is_no_lake(self, tmp_path: Path) -> None:
         for flag in ([], ["--run"]):
@@ -348,7 +348,7 @@ class TestDiskAndPermissions:
         assert "\n" not in str(told.value)
         assert str(lake) in str(told.value)
         assert "no space left" in str(told.value).lower()
-        assert observed(lake) == expected([1, 2])
+        assert glimpsed(lake) == expected([1, 2])
         (small_disk / "filler").unlink()
         Lake(lake).ingest(write_load(tmp_path, 3))
         assert glimpsed(lake) == expected([1, 2, 3])

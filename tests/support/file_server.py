@@ -72,7 +72,7 @@ def file_server(folder: Path, context: ssl.SSLContext | None = None) -> Iterator
             running.socket = context.wrap_socket(running.socket, server_side=True)
         running.daemon_threads = True
         server.url = f"http{'s' if context else ''}://127.0.0.1:{running.server_address[1]}"
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield server

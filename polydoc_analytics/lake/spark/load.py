@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import LakeError
 from polydoc_analytics.ingest.manifest import FILE_ROWS
 from polydoc_analytics.lake.data_file import DataFile, described
-from polydoc_analytics.lake.delta_table import LakeTable
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
-from polydoc_analytics.lake.ledger import Ledger, snapshot_text
+from polydoc_analytics.lake.integrity import Whole
+from polydoc_analytics.lake.ledger import snapshot_text
 from polydoc_analytics.lake.load import LoadResult, Origin, ledger_row
 from polydoc_analytics.lake.merge import merge_queries
 from polydoc_analytics.lake.schemas import table_schema
@@ -49,11 +49,10 @@ class ClusterLoad(Origin):
     shown: str
     work: Path
 
-    def take(self, place: Storage) -> LoadResult:
+    def take(self, place: Storage, whole: Whole) -> LoadResult:
         """Take the load into a lake, durably; to be called under its lock. Nothing is written where nothing changes."""
-        ledger = Ledger(place)
-        last = ledger.last
-        runs, history, quarantine = (LakeTable(place, name).open() for name in ("runs", "history", "quarantine"))
+        ledger, last = whole.ledger, whole.ledger.last
+        runs, history, quarantine = (whole.tables[name] for name in ("runs", "history", "quarantine"))
         refusing = RefusedAccounts(place, ledger.rows)
         merge = _Merge(place, self, runs.files(), history.files(), refusing)
         counts = merge.decide()

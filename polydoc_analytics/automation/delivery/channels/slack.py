@@ -79,14 +79,18 @@ def _packed(lines: Iterable[str]) -> Iterable[str]:
 
 def _pieces(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> Iterator[str]:
     """Yield a text escaped, in pieces that are not too long once they are, and cut through no entity."""
-    piece, size = "", 0
+    piece: list[str] = []
+    left = max_size
     for character in text:
         escaped = entities.get(character, character)
-        if size + _size(escaped) > max_size:
-            yield piece
-            piece, size = "", 0
-        piece, size = piece + escaped, size + _size(escaped)
-    yield piece
+        units = len(escaped) + (character > "\uffff")  # its size, without encoding each character for it
+        if units > left:
+            yield "".join(piece)
+            piece.clear()
+            left = max_size
+        piece.append(escaped)
+        left -= units
+    yield "".join(piece)
 
 
 def _cut(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> str:
