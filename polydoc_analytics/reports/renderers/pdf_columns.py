@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from math import inf
-from operator import le
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -48,18 +47,27 @@ def grid(
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
     gaps, shares = len(labels) - 1, _shares(rows, numbers)
     size, labels = _fitting(labels, rows, shares, size, gap * gaps)
-    texts = [[points(cell, size, at >= len(rows) - sums) for cell in row] for at, row in enumerate(rows)]
-    own = [max(column) for column in zip([points(label, size, True) for label in labels], *texts, strict=True)]
+    bold = len(rows) - sums
+    own = [points(label, size, True) for label in labels]
+    for part, is_bold in ((rows[:bold], False), (rows[bold:], True)):
+        for at, column in enumerate(zip(*part, strict=True)):
+            own[at] = max(own[at], *(points(cell, size, is_bold) for cell in set(column)))
     is_fitting = sum(own) + gap * gaps <= ROOM
     if is_fitting and gaps:
         gap = min(max_gap, (ROOM - sum(own)) / gaps)
     insets = _insets(numbers, gap)
-    measured = [[width + sum(inset) for width, inset in zip(row, insets, strict=True)] for row in texts]
     widths = [width + sum(inset) for width, inset in zip(own, insets, strict=True)]
     shares = [0] * len(labels) if is_fitting else shares
     widths = widths if is_fitting else _shared(widths, shares)
     line = size * _cap_height() + 2 * _ABOVE
-    fitting = [list(map(le, row, widths)) for row in measured]
+    if is_fitting:
+        fitting = [[True] * len(labels)] * len(rows)
+    else:
+        columns = [(width, sum(inset)) for width, inset in zip(widths, insets, strict=True)]
+        fitting = [
+            [points(cell, size, at >= bold) + inset <= width for cell, (width, inset) in zip(row, columns, strict=True)]
+            for at, row in enumerate(rows)
+        ]
     return {
         "size": size,
         "above": _ABOVE,
