@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
@@ -22,12 +22,17 @@ from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.model import Report
 from polydoc_analytics.reports.renderers import MissingLetters, render, with_workbook
+from polydoc_analytics.reports.renderers.typesetting import typesetters
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
     from polydoc_analytics.reports.builders.context import Context
     from polydoc_analytics.reports.builders.statement_data import AccountData
     from polydoc_analytics.reports.model import SourceFile
+    from polydoc_analytics.reports.renderers.typesetting import Typesetter
+
+_MANY = 40
+"""Statements as PDF from which on it pays to start processes for them."""
 
 
 class ShownReport(Report):
@@ -187,7 +192,7 @@ def statements(
     accounts = [
         row[0] for row in context.db.fetch("select account_id from usage_by_account order by account_id").rows()
     ]
-    workers = os.cpu_count() or 1
+    workers = (os.cpu_count() or 1) + 1  # while one waits for Python's lock, the others set type without it
     paths: list[Path] = []
     named: dict[str, str] = {}
     unfit: SumError | None = None
@@ -198,11 +203,12 @@ def statements(
         if progress is not None:
             progress(len(paths), len(accounts) * len(formats))
 
-    with ThreadPoolExecutor(workers) as pool:
+    many = typesetters(os.cpu_count() or 1) if "pdf" in formats and len(accounts) >= _MANY else nullcontext()
+    with many as set_type, ThreadPoolExecutor(workers) as pool:
         try:
             for data in account_data(context, accounts):
                 named[data.account_id] = f"statement_{data.slug}"
-                pending.append(pool.submit(_one, context, data, formats, folder, missing))
+                pending.append(pool.submit(_one, context, data, formats, folder, missing, set_type))
                 if len(pending) > 4 * workers:
                     take()
         except SumError as error:
@@ -218,11 +224,16 @@ def statements(
 
 
 def _one(
-    context: Context, data: AccountData, formats: Sequence[str], folder: Path, missing: MissingLetters | None
+    context: Context,
+    data: AccountData,
+    formats: Sequence[str],
+    folder: Path,
+    missing: MissingLetters | None,
+    set_type: Typesetter | None,
 ) -> list[Path]:
     from polydoc_analytics.reports.builders.statement import statement_of
 
-    return write(statement_of(context, data), formats, folder, 1, missing)
+    return write(statement_of(context, data), formats, folder, 1, missing, set_type)
 
 
 def write(
@@ -231,16 +242,17 @@ def write(
     folder: Path,
     workers: int | None = None,
     missing: MissingLetters | None = None,
+    set_type: Typesetter | None = None,
 ) -> list[Path]:
     """Write a report in some formats into a folder, which is made where it is missing; return the paths.
 
     The formats are drawn side by side, by as many ``workers`` as there are formats where none are given. ``missing``
-    takes what no font of a PDF has.
+    takes what no font of a PDF has, ``set_type`` is what sets a PDF, if not this process.
     """
     name, formats = f"{report.kind}_{report.slug}", with_workbook(report, formats)
 
     def written(form: str) -> Path:
-        return _write(folder / f"{name}.{form}", render(report, form, missing))
+        return _write(folder / f"{name}.{form}", render(report, form, missing, set_type))
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -157,20 +157,20 @@ def test_what_cannot_be_watched_is_said(cli, arguments: list[str], message: str)
 def test_characters_that_no_font_has_are_said_in_one_line_with_the_extra(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from polydoc_analytics.reports.renderers import drawn, fonts, pdf
+    from polydoc_analytics.reports.renderers import drawn, fonts, typesetting
 
     monkeypatch.setattr(fonts, "_of_the_extra", list)
     account = "6ee0e0f4-dde6-490a-a281-43896feb4891"
     (tmp_path / "names.csv").write_text(f"account_id,name\n{account},日本商会\n", "utf-8")
     (tmp_path / "polydoc-analytics.toml").write_text('accounts = "names.csv"\n', "utf-8")
-    for cached in (fonts.families, pdf._fonts, drawn._characters):
+    for cached in (fonts.families, typesetting._fonts, drawn._characters):
         cached.cache_clear()
     try:
         code, _, err = cli(
             SAMPLE, "--kind", "statement", "--account", account, "--period", "2026-01", "--format", "pdf"
         )
     finally:
-        for cached in (fonts.families, pdf._fonts, drawn._characters):
+        for cached in (fonts.families, typesetting._fonts, drawn._characters):
             cached.cache_clear()
     assert code == 0
     [line] = [line for line in err.splitlines() if "U+XXXX" in line]

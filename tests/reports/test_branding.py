@@ -119,15 +119,15 @@ def test_names_of_accounts_stand_in_for_ids_and_the_data_formats_keep_both(file)
 
 
 def test_a_character_that_no_font_has_is_written_as_its_number(file, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polydoc_analytics.reports.renderers import drawn, fonts, pdf
+    from polydoc_analytics.reports.renderers import drawn, fonts, typesetting
 
     monkeypatch.setattr(fonts, "_of_the_extra", list)
-    for cached in (fonts.families, pdf._fonts, drawn._characters):
+    for cached in (fonts.families, typesetting._fonts, drawn._characters):
         cached.cache_clear()
     try:
         printed = squeezed(pdf_text(render(built(file([wire(account_id="日本 Ωmega Жук")])), "pdf")))
     finally:
-        for cached in (fonts.families, pdf._fonts, drawn._characters):
+        for cached in (fonts.families, typesetting._fonts, drawn._characters):
             cached.cache_clear()
     assert "U+65E5U+672C" in printed
     assert "ΩmegaЖук" in printed

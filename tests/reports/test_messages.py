@@ -20,7 +20,7 @@ from support.runs import wire
 import polydoc_analytics as pda
 from polydoc_analytics.reports import formatting, messages
 from polydoc_analytics.reports.formatting import Formatter
-from polydoc_analytics.reports.renderers import MissingLetters, drawn, fonts, pdf, render
+from polydoc_analytics.reports.renderers import MissingLetters, drawn, fonts, render, typesetting
 
 PACKAGE = ROOT / "polydoc_analytics"
 FILES = PACKAGE / "reports" / "messages"
@@ -168,7 +168,7 @@ class Unreadable(gettext.NullTranslations):
 @pytest.fixture
 def no_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine without the fonts of the extra."""
-    cached = (fonts.families, pdf._fonts, drawn._characters, drawn.can_draw)
+    cached = (fonts.families, typesetting._fonts, drawn._characters, drawn.can_draw)
     monkeypatch.setattr(fonts, "_of_the_extra", list)
     for one in cached:
         one.cache_clear()

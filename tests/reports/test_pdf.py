@@ -17,7 +17,7 @@ from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.charts import export
-from polydoc_analytics.reports.renderers import MissingLetters, fonts, pdf
+from polydoc_analytics.reports.renderers import MissingLetters, fonts, typesetting
 from polydoc_analytics.reports.renderers.pdf_columns import ROOM, grid, points
 
 LETTERS = sorted(fonts.characters(fonts.files()[0]) & {*range(0x20, 0x250), *range(0x2010, 0x2040), 0x20AC} - {0xAD})
@@ -32,7 +32,10 @@ def widths_by_typst(texts: list[str], is_bold: bool) -> list[float]:
 #set text(kerning: false, ligatures: false)
 #context [#metadata(json(bytes(sys.inputs.texts)).map(it => measure(text(it)).width / 1pt))<widths>]"""
     compiler = typst.Compiler(
-        source.encode(), font_paths=pdf._fonts(()), ignore_system_fonts=True, sys_inputs={"texts": json.dumps(texts)}
+        source.encode(),
+        font_paths=typesetting._fonts(()),
+        ignore_system_fonts=True,
+        sys_inputs={"texts": json.dumps(texts)},
     )
     found: list[float] = json.loads(compiler.query("<widths>", field="value", one=True))
     return found

@@ -13,6 +13,7 @@ from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
     from polydoc_analytics.reports.model import Report
+    from polydoc_analytics.reports.renderers.typesetting import Typesetter
 
 _NAMED = 12
 _MODULES = {"html": "html", "pdf": "pdf", "xlsx": "xlsx", "md": "markdown", "json": "json"}
@@ -46,10 +47,13 @@ class MissingLetters:
             yield f"{said}, for no font has {shown}{more}; {_advice(any(map(is_in_the_extra, self.characters)))}"
 
 
-def render(report: Report, form: str, missing: MissingLetters | None = None) -> bytes:
+def render(
+    report: Report, form: str, missing: MissingLetters | None = None, set_type: Typesetter | None = None
+) -> bytes:
     """Return a report in one of FORMATS; the same report gives the same bytes.
 
-    ``missing`` takes what no font of a PDF has. Raises UsageError for an unknown format.
+    ``missing`` takes what no font of a PDF has; ``set_type`` is what sets a PDF, if not this process. Raises
+    UsageError for an unknown format.
     """
     if form not in FORMATS:
         raise UsageError(f"unknown format '{form}'{nearest(form, FORMATS)}; expected {', '.join(FORMATS)}")
@@ -61,7 +65,7 @@ def render(report: Report, form: str, missing: MissingLetters | None = None) -> 
     missing = missing or MissingLetters()
     if report.in_english is not None:
         missing.languages.add(report.words.language)
-    printed: bytes = draw(report.in_english or report, missing.characters)
+    printed: bytes = draw(report.in_english or report, missing.characters, *([set_type] if set_type else []))
     return printed
 
 

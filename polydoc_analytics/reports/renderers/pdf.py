@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from polydoc_analytics.errors import PolydocError
@@ -23,6 +21,7 @@ from polydoc_analytics.reports.renderers.table_rows import (
     small_sample_note,
     without_empty_marks,
 )
+from polydoc_analytics.reports.renderers.typesetting import Typesetter, typeset
 
 _NO_TEXTS = ("author", "name", "family", "accent", "ink", "muted", "grid", "language", "rows")
 _SCALE = 0.77
@@ -48,36 +47,24 @@ _WORD, _HYPHEN = re.compile(rf"\S{{{_MAX_WORD + 1},}}"), re.compile(r"-(?=\d)")
 """A hyphen before a digit, as most ids have, is none of those hyphens (rule LB25 of Unicode's line breaking)."""
 
 
-def render(report: Report, missing: set[str]) -> bytes:
+def render(report: Report, missing: set[str], set_type: Typesetter = typeset) -> bytes:
     """Return the PDF; the same report and the same fonts give the same bytes.
 
     ``missing`` takes the characters that no font has, and that the PDF writes as U+XXXX.
     """
-    import typst
-
     drawn = Drawn(report.look.fonts)
     content = _breakable(_content(report, drawn))
     missing |= drawn.missing
     logo = report.look.logo
+    inputs = {
+        "data": json.dumps(content, ensure_ascii=False),
+        "charts": json.dumps(_charts(report, content)),
+        "logo": logo.hex() if logo else "",
+    }
     try:
-        made = typst.compile(
-            _template(),
-            font_paths=_fonts(report.look.fonts),
-            ignore_system_fonts=True,
-            format="pdf",
-            timestamp=int(report.made_at.timestamp()),
-            sys_inputs={
-                "data": json.dumps(content, ensure_ascii=False),
-                "charts": json.dumps(_charts(report, content)),
-                "logo": logo.hex() if logo else "",
-            },
-            # An archival standard with tags; it also makes a character that no font has an error, not a blank box.
-            pdf_standards="a-2a",
-        )
-    except typst.TypstError as error:
-        raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error.message}") from None
-    assert isinstance(made, bytes)
-    return made
+        return set_type(report.look.fonts, int(report.made_at.timestamp()), inputs)
+    except PolydocError as error:
+        raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error}") from None
 
 
 def _breakable(part: Any) -> Any:
@@ -233,19 +220,3 @@ def _printed(chart: Chart, look: Theme, room: float) -> dict[str, Any]:
     if isinstance(height, Mapping):
         spec["height"] = {**height, "step": round(_PACKED * height["step"])}
     return spec
-
-
-@cache
-def _template() -> bytes:
-    return resources.files(__package__).joinpath("report.typ").read_bytes()
-
-
-@cache
-def _fonts(folders: tuple[str, ...]) -> Any:
-    import typst
-
-    # Typst looks into folders, and says nothing where it finds no font: then it sets no text at all.
-    paths = list(dict.fromkeys(str(file.parent) for file in fonts.print_files(folders)))
-    known = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=paths)
-    assert fonts.FAMILY in known.families()
-    return known

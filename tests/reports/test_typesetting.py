@@ -1,0 +1,119 @@
+"""PDFs that several processes set are those of one, and none is lost with a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.reports import NOW, built
+from support.runs import wire
+
+import polydoc_analytics as pda
+from polydoc_analytics.errors import PolydocError
+from polydoc_analytics.reports import write
+from polydoc_analytics.reports.renderers import render, typesetting
+from polydoc_analytics.reports.renderers.typesetting import typeset, typesetters
+
+Task = tuple[tuple[str, ...], int, dict[str, str]]
+FAULTY: Task = ((), 0, {"data": "{}", "charts": "{}", "logo": ""})
+
+
+@pytest.fixture
+def tasks(file: Callable[..., str]) -> list[Task]:
+    """What is asked for the quality of one run, two and three."""
+    asked: list[Task] = []
+
+    def noted(*task: Any) -> bytes:
+        asked.append(task)
+        return b""
+
+    for count in (1, 2, 3):
+        render(built(file([wire(f"run-{at}") for at in range(count)]), "quality"), "pdf", None, noted)
+    return asked
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that are started for typesetting."""
+    processes: list[subprocess.Popen[bytes]] = []
+    start = typesetting._started
+
+    def noted() -> subprocess.Popen[bytes] | None:
+        process = start()
+        if process is not None:
+            processes.append(process)
+        return process
+
+    monkeypatch.setattr(typesetting, "_started", noted)
+    return processes
+
+
+def test_documents_of_several_processes_are_those_of_one(
+    tasks: list[Task], started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [typeset(*task) for task in tasks]
+    assert len(set(expected)) == 3
+    with typesetters(2) as elsewhere, ThreadPoolExecutor(3) as pool:
+        monkeypatch.setattr(typesetting, "typeset", None)  # not here
+        assert list(pool.map(lambda task: elsewhere(*task), tasks)) == expected
+        assert [process.poll() for process in started] == [None, None]
+    assert len(started) == 2
+    assert None not in [process.poll() for process in started]
+
+
+def test_what_cannot_be_set_is_told_alike_and_the_process_goes_on(tasks: list[Task]) -> None:
+    with pytest.raises(PolydocError) as here:
+        typeset(*FAULTY)
+    with typesetters(1) as elsewhere:
+        with pytest.raises(PolydocError) as there:
+            elsewhere(*FAULTY)
+        assert elsewhere(*tasks[0]) == typeset(*tasks[0])
+    assert str(there.value) == str(here.value) != ""
+
+
+def test_documents_of_a_process_that_ends_are_set_here(
+    tasks: list[Task], started: list[subprocess.Popen[bytes]]
+) -> None:
+    with typesetters(1) as elsewhere:
+        started[0].kill()
+        started[0].wait()
+        assert [elsewhere(*task) for task in tasks] == [typeset(*task) for task in tasks]
+
+
+@pytest.mark.parametrize("executable", ["", "no-such-program", "/bin/false"])
+def test_documents_are_set_here_where_no_process_can_be_started(
+    tasks: list[Task], monkeypatch: pytest.MonkeyPatch, executable: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    with typesetters(2) as elsewhere:
+        assert elsewhere(*tasks[0]) == typeset(*tasks[0])
+
+
+def test_a_process_ends_with_the_one_that_started_it() -> None:
+    program = f"from {typesetting.__name__} import serve; serve()"
+    done = subprocess.run([sys.executable, "-c", program], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_many_statements_are_set_in_processes(
+    file: Callable[..., str], tmp_path: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = file([wire(f"run-{at}", account_id=f"account-{at}") for at in range(4)])
+
+    def made(folder: str) -> dict[str, bytes]:
+        paths = pda.report(
+            source, kind="statement", all_accounts=True, formats="pdf", out=tmp_path / folder, period="2026-03", now=NOW
+        )
+        return {path.name: path.read_bytes() for path in paths}
+
+    few = made("few")
+    assert not started
+    monkeypatch.setattr(write, "_MANY", 4)
+    assert made("many") == few
+    assert started
+    assert len(few) == 5
