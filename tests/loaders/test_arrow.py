@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.damaged_arrow import columns
 from support.paths import with_support
+from support.repetitions import slow
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -78,8 +79,15 @@ def as_form(table: pa.Table, form: str, folder: Path) -> Any:
 FORMS = ["table", "parquet", "parquet without dictionaries", "file", "stream"]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("kind", [*OCTETS, "dictionary"])
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        # Each type in every second form, and each form with every second type.
+        (kind, form) if (at + place) % 2 == 0 else slow(kind, form)
+        for at, kind in enumerate([*OCTETS, "dictionary"])
+        for place, form in enumerate(FORMS)
+    ],
+)
 def test_text_that_is_not_utf8_becomes_u_fffd_and_is_marked(kind: str, form: str, tmp_path: Path) -> None:
     expected = {"r0": "acc0", "r1": TEXT, "r2": "acc2", "r3": TEXT}
     if kind != "dictionary":
@@ -94,8 +102,14 @@ def test_text_that_is_not_utf8_becomes_u_fffd_and_is_marked(kind: str, form: str
         assert db.view("usage_by_account")["runs"].sum() == 4
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", ["id", "status", "created_at"])
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        (name, form) if (at + place) % 2 == 0 else slow(name, form)
+        for at, name in enumerate(["id", "status", "created_at"])
+        for place, form in enumerate(FORMS)
+    ],
+)
 def test_a_run_is_rejected_where_such_text_could_be_taken_for_another(name: str, form: str, tmp_path: Path) -> None:
     source = as_form(with_bad(name), form, tmp_path)
     reason = {
@@ -376,8 +390,15 @@ def test_a_lone_surrogate_in_a_frame_of_pandas_becomes_u_fffd() -> None:
     assert loaded.quarantine["line"].to_list() == [3]
 
 
-@pytest.mark.parametrize("column", [name for name in NAMES if name not in ("id", "account_id")])
-@pytest.mark.parametrize("form", ["ndjson", "json", "dicts"])
+@pytest.mark.parametrize(
+    ("column", "form"),
+    [
+        # Each column as lines, and every second one as each of the others.
+        (column, form) if place == 0 or (at + place) % 2 else slow(column, form)
+        for at, column in enumerate(name for name in NAMES if name not in ("id", "account_id"))
+        for place, form in enumerate(["ndjson", "json", "dicts"])
+    ],
+)
 def test_an_escaped_lone_surrogate_is_quoted_in_a_reason_as_u_fffd(
     column: str, form: str, file, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

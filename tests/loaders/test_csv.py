@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import random
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import polars as pl
 import pytest
 from support.paths import SHARED
+from support.repetitions import often, slow
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
@@ -176,12 +178,12 @@ def fuzzed(seed: int, files: int) -> None:
 
 
 def test_any_file_is_read_as_one_character_after_the_other_says() -> None:
-    fuzzed(1, 60)
+    fuzzed(1, often(60, 30))
 
 
 def test_blocks_of_very_many_lines_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv, "_MAX_LINES_AT_ONCE", 2)
-    fuzzed(3, 40)
+    fuzzed(3, often(40, 20))
 
 
 @pytest.mark.slow
@@ -358,10 +360,16 @@ def null_rows(word: str, *, last: str, size: int = 1_500_000) -> str:
     )
 
 
-@pytest.mark.parametrize("suffix", ["", "\n"], ids=["without a last line end", "with a last line end"])
-@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"], ids=["LF", "CR", "CRLF"])
-@pytest.mark.parametrize("size", [0, 1_500_000], ids=["small", "large"])
-@pytest.mark.parametrize("word", ["NULL", "\\N"])
+@pytest.mark.parametrize(
+    ("word", "size", "end", "suffix"),
+    [
+        # Each end of lines with and without a last one, in a small and in a large file, with each word by turns.
+        (word, size, end, suffix) if (at + (size > 0)) % 2 == word_at else slow(word, size, end, suffix)
+        for word_at, word in enumerate(["NULL", "\\N"])
+        for size in (0, 1_500_000)
+        for at, (end, suffix) in enumerate(itertools.product(["\n", "\r", "\r\n"], ["", "\n"]))
+    ],
+)
 def test_all_of_a_file_decides_whether_a_word_for_null_is_text(word, size, end, suffix, file) -> None:
     for last, wanted in (("", word), ("out", None), ('""', None)):
         text = (null_rows(word, last=last, size=size) + suffix).replace("\n", end)

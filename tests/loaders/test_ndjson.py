@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pytest
+from support.repetitions import often
 from support.runs import wire
 
 from polydoc_analytics.loaders import run_parser
@@ -174,13 +175,13 @@ def fuzzed(seed: int, files: int) -> None:
 
 
 def test_any_file_is_read_as_the_hard_rules_say() -> None:
-    fuzzed(1, 150)
+    fuzzed(1, often(150, 60))
 
 
 def test_any_file_is_read_the_same_without_the_decoders_by_array_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (fixed_width, layout):
         monkeypatch.setattr(module, "decode", lambda *_: (None, np.empty(0, np.int64)))
-    fuzzed(3, 80)
+    fuzzed(3, often(80, 40))
 
 
 @pytest.mark.slow

@@ -19,6 +19,11 @@ def slow(*values: Any) -> Any:
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+def often(many: int, few: int) -> int:
+    """Return how often to try: so many times in `just soak`, and so few otherwise."""
+    return many if Soak.is_on else few
+
+
 def examples(many: int, few: int) -> settings:
     """Settings of a law: so many examples in `just soak`, and so few otherwise. They may take long."""
-    return settings(max_examples=many if Soak.is_on else few, deadline=None, suppress_health_check=list(HealthCheck))
+    return settings(max_examples=often(many, few), deadline=None, suppress_health_check=list(HealthCheck))

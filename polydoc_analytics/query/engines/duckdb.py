@@ -71,7 +71,7 @@ class DuckEngine:
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
             has_own_views = any(view.file is not None for view in scope.view.views.values())
-            if is_raw or has_own_views or not scope.runs.is_local:
+            if is_raw or has_own_views:
                 self._create_all()
             else:
                 with self._errors():
