@@ -28,7 +28,7 @@ flagged as (
         account_id,
         input_file_id,
         language,
-        repeated_places.place is not null as is_perhaps_charged_twice,
+        status = 'Succeeded' and credits > 0 and repeated_places.place is not null as is_perhaps_charged_twice,
         finished_at < created_at as finished_before_created,
         status = 'Running' and finished_at is not null as running_with_finished_at,
         status = 'Succeeded' and finished_at is null as succeeded_without_finished_at,
@@ -61,11 +61,7 @@ flagged as (
         as replaced_characters,
         not is_known_language as unknown_language
     from {{facts_with_language}} as facts
-    left join repeated_places
-        on
-            case
-                when status = 'Succeeded' and credits > 0 then hash(account_id, input_file_id, language)
-            end = repeated_places.place
+    left join repeated_places on hash(account_id, input_file_id, language) = repeated_places.place
 ),
 
 -- Few runs are suspicious, so that they alone are counted by each rule.
@@ -96,18 +92,19 @@ measured as (
 
 charged as (
     select
-        id,
-        count(*) over (partition by account_id, input_file_id, language) as times
+        count(*) as times,
+        min(id) as least_id
     from suspicious
     where is_perhaps_charged_twice
+    group by account_id, input_file_id, language
+    having count(*) > 1
 ),
 
 charged_twice as (
     select
-        count(*) as runs,
-        min(id) as example_id
+        cast(coalesce(sum(times), 0) as bigint) as runs,
+        min(least_id) as example_id
     from charged
-    where times > 1
 ),
 
 counted as (
