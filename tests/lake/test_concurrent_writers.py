@@ -47,7 +47,7 @@ def _look(lake: Path, *, at_length: bool) -> int:
     return number
 
 
-@pytest.mark.parametrize(("count", "each", "looks"), [(3, 6, 20), slow(4, 10, 20), slow(4, 10, 200)])
+@pytest.mark.parametrize(("count", "each", "looks"), [(3, 4, 12), slow(3, 6, 20), slow(4, 10, 20), slow(4, 10, 200)])
 def test_processes_write_overlapping_loads_while_somebody_reads(
     tmp_path: Path, count: int, each: int, looks: int
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.lake_loads import child, command, expected, glimpsed, left_overs, observed, write_load
+from support.lake_loads import child, expected, glimpsed, left_overs, observed, write_load
 from support.repetitions import slow
 
 import polydoc_analytics as pda
@@ -85,12 +85,13 @@ class TestLogEntries:
     @pytest.mark.parametrize(
         ("table", "damage"),
         [
-            # Each table, and each damage of the ledger's.
-            ("runs", "empty"),
+            # Each table, and each damage.
+            ("runs", "zeros"),
             ("history", "garbage"),
             ("quarantine", "empty"),
-            *(("loads", damage) for damage in DAMAGES),
-            *(slow(table, damage) for table in TABLES if table != "loads" for damage in DAMAGES),
+            ("loads", "empty"),
+            ("loads", "cut off"),
+            *(slow(table, damage) for table in TABLES for damage in DAMAGES),
         ],
     )
     def test_a_damaged_newest_entry_is_told_and_the_way_back_works(
@@ -287,31 +288,31 @@ class TestDataFiles:
 
 
 class TestCommand:
-    def test_repair_says_what_it_would_do_and_does_it_with_run(self, lake: Path, tmp_path: Path) -> None:
+    def test_repair_says_what_it_would_do_and_does_it_with_run(self, lake: Path, cli) -> None:
         name = _loaded_file(lake, 5)
         name.unlink()
-        refused = command("usage", lake)
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert refused.stderr.startswith("error: ")
-        _is_one_line_with_the_way_back(refused.stderr.strip(), name.name)
+        refused = cli("usage", lake)
+        assert (refused.code, refused.out) == (2, "")
+        assert refused.err.startswith("error: ")
+        _is_one_line_with_the_way_back(refused.err.strip(), name.name)
         before = _content(lake)
-        would = command("lake", "repair", "--lake", lake)
-        assert would.returncode == 0, would.stderr
-        assert f"damaged: runs/{name.name}\nwould go back to load 4\nto be loaded again: " in would.stdout
-        assert "load-5.ndjson (load 5, " in would.stdout
-        assert "nothing was changed; add --run to do it" in would.stderr
+        would = cli("lake", "repair", "--lake", lake)
+        assert would.code == 0, would.err
+        assert f"damaged: runs/{name.name}\nwould go back to load 4\nto be loaded again: " in would.out
+        assert "load-5.ndjson (load 5, " in would.out
+        assert "nothing was changed; add --run to do it" in would.err
         assert _content(lake) == before
-        done = command("lake", "repair", "--lake", lake, "--run")
-        assert done.returncode == 0, done.stderr
-        assert "went back to load 4\n" in done.stdout
-        assert command("lake", "repair", "--lake", lake).stdout == "nothing is damaged\n"
+        done = cli("lake", "repair", "--lake", lake, "--run")
+        assert done.code == 0, done.err
+        assert "went back to load 4\n" in done.out
+        assert cli("lake", "repair", "--lake", lake).out == "nothing is damaged\n"
         assert glimpsed(lake) == expected([1, 2, 3, 4])
 
-    def test_there_is_nothing_to_repair_where_there_is_no_lake(self, tmp_path: Path) -> None:
+    def test_there_is_nothing_to_repair_where_there_is_no_lake(self, tmp_path: Path, cli) -> None:
         for flag in ([], ["--run"]):
-            done = command("lake", "repair", "--lake", tmp_path / "none", *flag)
-            assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-            assert "no lake at " in done.stderr
+            done = cli("lake", "repair", "--lake", tmp_path / "none", *flag)
+            assert (done.code, done.err.count("\n")) == (2, 1)
+            assert "no lake at " in done.err
         assert not (tmp_path / "none").exists()
 
 

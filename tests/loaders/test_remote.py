@@ -225,7 +225,7 @@ def lines_and_peak(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]
     folder = tmp_path_factory.mktemp("large")
     path = folder / "runs.ndjson"
     with open(path, "wb") as lines:
-        for number in range(40):
+        for number in range(31):
             lines.write(ndjson(wire(f"{number}-{row}", note="n" * 3_000) for row in range(1_000)))
     return path, min(peak(str(path), folder / f"local{turn}") for turn in range(often(READINGS, 2)))
 
@@ -249,8 +249,8 @@ def test_a_large_file_takes_no_more_memory_than_one_on_this_machine(
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory there")
 def test_a_large_table_takes_no_more_memory_than_one_on_this_machine(web: FileServer, tmp_path: Path) -> None:
     path = tmp_path / "runs.parquet"
-    filler = pl.Series("more", [random.randbytes(1_000_000) for _ in range(200)], pl.Binary)
-    runs = pda.load(SAMPLE).runs.head(200).with_columns(filler)
+    filler = pl.Series("more", [random.randbytes(1_000_000) for _ in range(120)], pl.Binary)
+    runs = pda.load(SAMPLE).runs.head(120).with_columns(filler)
     runs.write_parquet(path, compression="uncompressed", row_group_size=10)
     assert path.stat().st_size > 100_000_000
     assert peak(f"{web.url}/{path.name}", tmp_path / "remote") < peak(str(path), tmp_path / "local") + 50
