@@ -51,17 +51,29 @@ def kernel(folder: Path) -> Iterator[Any]:
 def executed(path: Path, manager: Any) -> dict[str, Any]:
     """Return a notebook with the outputs of a kernel that has forgotten those before."""
     import nbformat
-    from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    as_new = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_AS_NEW)])
-    for one in (as_new, notebook):
-        client = NotebookClient(one, km=manager, timeout=120, record_timing=False)
-        try:
-            client.execute()
-        finally:
-            client.kc.stop_channels()
+    forget(manager)
+    _execute(notebook, manager)
     return clean(json.loads(nbformat.writes(notebook)))
+
+
+def forget(manager: Any, next_line: str = "") -> None:
+    """Have a kernel forget the notebooks before, and run a line of Python."""
+    import nbformat
+
+    cell = nbformat.v4.new_code_cell(_AS_NEW + next_line)
+    _execute(nbformat.v4.new_notebook(cells=[cell]), manager)
+
+
+def _execute(notebook: Any, manager: Any) -> None:
+    from nbclient import NotebookClient
+
+    client = NotebookClient(notebook, km=manager, timeout=120, record_timing=False)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()
 
 
 def clean(notebook: dict[str, Any]) -> dict[str, Any]:

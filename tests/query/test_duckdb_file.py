@@ -27,9 +27,17 @@ CHOICES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=["everything", "some languages", slow("a month by finish")])
+@pytest.fixture(params=["some languages", slow("everything"), slow("a month by finish")])
 def choices(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {**CHOICES[request.param], "now": NOW, "accounts": ACCOUNTS}
+
+
+@pytest.fixture(scope="module")
+def of_everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that tests read or copy."""
+    path = tmp_path_factory.mktemp("everything") / "usage.duckdb"
+    pda.export(SAMPLE, path, now=NOW)
+    return path
 
 
 @pytest.fixture
@@ -80,8 +88,7 @@ def test_views_and_columns_carry_their_meaning_and_about_says_what_they_are_of(t
     }
 
 
-def test_plain_duckdb_reads_it_in_a_process_that_has_not_this_package(tmp_path: Path) -> None:
-    pda.export(SAMPLE, tmp_path / "usage.duckdb", now=NOW)
+def test_plain_duckdb_reads_it_in_a_process_that_has_not_this_package(of_everything: Path) -> None:
     code = """
 import sys
 sys.modules["polydoc_analytics"] = None
@@ -91,14 +98,14 @@ views = [name for (name,) in con.execute("select view_name from duckdb_views() w
 counts = [con.execute(f"select count(*) from {name}").fetchall()[0][0] for name in ("runs", "usage_by_account")]
 print(len(views), counts)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=of_everything.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split(" ", 1)[1] == "[2000, 12]\n"
 
 
-def test_a_new_file_takes_the_place_of_the_old_one_as_a_whole(tmp_path: Path) -> None:
+def test_a_new_file_takes_the_place_of_the_old_one_as_a_whole(of_everything: Path, tmp_path: Path) -> None:
     path = tmp_path / "usage.duckdb"
-    pda.export(SAMPLE, path, now=NOW)
+    path.write_bytes(of_everything.read_bytes())
     with pytest.raises(pda.UsageError, match="exists already; replace it with --overwrite"):
         pda.export(SAMPLE, path, now=NOW)
     with duckdb.connect(str(path), read_only=True) as reader:

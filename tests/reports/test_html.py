@@ -6,7 +6,9 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -42,13 +44,13 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
+@contextmanager
+def pages(browser: Any, folder: Path) -> Iterator[Any]:
     """Open a report's page from file:// with the network off; at the end nothing may stand in the console."""
     contexts, said = [], []
 
     def open_(report: Any, *, width: int = 1280, scheme: str = "light") -> Any:
-        path = tmp_path / "report.html"
+        path = folder / "report.html"
         path.write_bytes(render(report, "html"))
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, locale="en-GB"
@@ -64,9 +66,39 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
         return page
 
     yield open_
+    assert said == []
     for context in contexts:
         context.close()
     assert said == []
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """A page of the test's own."""
+    with pages(browser, tmp_path) as open_:
+        yield open_
+
+
+@pytest.fixture(scope="module")
+def pages_of_the_sample(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The overview of the sample, opened once without prices and once with them."""
+    with pages(browser, tmp_path_factory.mktemp("page")) as open_:
+        yield cache(lambda price: open_(built(SAMPLE, **({"branding": dict(price)} if price else {}), **LISBON)))
+
+
+PRICE = (("currency", "EUR"), ("price_per_credit", "0.0125"))
+
+
+@pytest.fixture
+def overview(request: pytest.FixtureRequest, pages_of_the_sample: Any) -> Iterator[Any]:
+    """A page that tests share, which leave nothing changed but what is chosen; each finds everything chosen."""
+    page = pages_of_the_sample(getattr(request, "param", ()))
+    page.evaluate("scrollTo(0, 0)")
+    page.mouse.move(0, 0)
+    yield page
+    page.click("#reset")
+    settled(page)
+    assert page.locator("#status").inner_text() == ""
 
 
 def tiles(page: Any) -> dict[str, str]:
@@ -90,11 +122,12 @@ def expected(**choices: Any) -> dict[str, str]:
 
 
 def settled(page: Any) -> None:
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    """Wait for two frames, at most as long as for anything of a page."""
+    page.wait_for_function("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
 
 
-def test_filters_change_the_key_figures_to_those_of_the_views(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON))
+def test_filters_change_the_key_figures_to_those_of_the_views(overview) -> None:
+    page = overview
     whole = tiles(page)
     assert {name: whole[name] for name in expected()} == expected()
 
@@ -148,10 +181,10 @@ def additive(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple("" if row[name] is None else str(row[name]) for name in ADDITIVE)
 
 
+@pytest.mark.parametrize("overview", [PRICE], indirect=True)
 @pytest.mark.parametrize("seed", [*range(3), *(slow(seed) for seed in range(3, 100))])
-def test_any_choice_gives_the_tiles_tables_and_csv_of_the_views(opened, seed: int) -> None:
-    random = Random(seed)
-    page = opened(built(SAMPLE, branding={"currency": "EUR", "price_per_credit": "0.0125"}, **LISBON))
+def test_any_choice_gives_the_tiles_tables_and_csv_of_the_views(overview, seed: int) -> None:
+    random, page = Random(seed), overview
     choices: dict[str, Any] = {"period": None, "since": "2026-10-01", "until": "2026-10-31"}
     accounts = page.locator("#account option").all_inner_texts()[1:]
     if random.random() < 0.6:
@@ -190,8 +223,9 @@ def test_any_choice_gives_the_tiles_tables_and_csv_of_the_views(opened, seed: in
         ("usage_over_time", "period", expected_days),
     ):
         assert {row[key]: additive(row) for row in table(page, section)} == rows
-        assert {row[key]: additive(row) for row in downloaded(page, section)} == rows
-        costs = [Decimal(row["cost"]) for row in downloaded(page, section) if row["cost"]]
+        csv_rows = downloaded(page, section)
+        assert {row[key]: additive(row) for row in csv_rows} == rows
+        costs = [Decimal(row["cost"]) for row in csv_rows if row["cost"]]
         assert sum(costs) == (cents or 0)
     by_tag = {row["language"]: additive(row) for row in found["usage_by_language"].iter_rows(named=True)}
     by_page = {row["language"]: additive(row) for row in downloaded(page, "languages")}
@@ -236,8 +270,8 @@ def test_an_address_brings_a_choice_back_and_dates_out_of_order_are_put_in_order
     assert page.locator("#status").inner_text() == ""
 
 
-def test_what_cannot_follow_the_filters_says_so(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON))
+def test_what_cannot_follow_the_filters_says_so(overview) -> None:
+    page = overview
     assert page.locator(".badge:visible").count() == 0
     page.select_option("#language", label="French")
     settled(page)
@@ -262,8 +296,8 @@ def test_all_rows_are_shown_on_request_and_others_only_beside_the_first(opened) 
     assert len(downloaded(page, "languages")) == languages
 
 
-def test_a_click_on_a_bar_chooses_and_a_second_one_lets_go(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON))
+def test_a_click_on_a_bar_chooses_and_a_second_one_lets_go(overview) -> None:
+    page = overview
     whole = tiles(page)
     bar = page.locator("#chart-runs_by_language path[aria-roledescription='bar'][aria-label*='German']").first
     bar.click()
@@ -275,8 +309,8 @@ def test_a_click_on_a_bar_chooses_and_a_second_one_lets_go(opened) -> None:
     assert tiles(page) == whole
 
 
-def test_a_brush_over_the_days_chooses_them(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON))
+def test_a_brush_over_the_days_chooses_them(overview) -> None:
+    page = overview
     page.locator("#chart-runs_over_time").scroll_into_view_if_needed()
     bars = page.locator("#chart-runs_over_time .mark-rect path[aria-roledescription]").all()
     first, last = bars[4].bounding_box(), bars[10].bounding_box()
@@ -291,8 +325,8 @@ def test_a_brush_over_the_days_chooses_them(opened) -> None:
     assert {name: tiles(page)[name] for name in expected()} == expected(period=None, since=since, until=until)
 
 
-def test_tooltips_say_what_a_mark_stands_for(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON))
+def test_tooltips_say_what_a_mark_stands_for(overview) -> None:
+    page = overview
     page.locator("#chart-runs_by_account").scroll_into_view_if_needed()
     page.locator(f"#chart-runs_by_account path[aria-label*='{ACCOUNT[:8]}']").first.hover()
     page.wait_for_selector("#vg-tooltip-element.visible")
@@ -321,8 +355,14 @@ def test_tables_sort_by_number_and_find_by_text(opened) -> None:
     assert not table.locator("tfoot tr.others").is_visible()  # it is of the rows beyond the first of all
 
 
-@pytest.mark.parametrize("kind", ["overview", "statement", "languages", "quality"])
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+@pytest.mark.parametrize(
+    ("kind", "width", "scheme"),
+    [
+        *(("overview", 390, "light"), ("overview", 1280, "dark"), ("statement", 390, "light")),
+        *(("languages", 1280, "dark"), ("quality", 390, "light")),
+        *(slow("statement", 1280, "dark"), slow("languages", 390, "light"), slow("quality", 1280, "dark")),
+    ],
+)
 def test_no_horizontal_scroll_and_no_violation_of_accessibility(opened, kind: str, width: int, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -389,8 +429,8 @@ def test_many_accounts_are_filtered_with_the_others_taken_together(opened, accou
     assert tiles(page)["Runs"] == f"{2 * accounts - 2 * (len(options) - 2):,}"
 
 
-def test_a_figure_of_a_page_stands_beside_what_it_is_of(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON))
+def test_a_figure_of_a_page_stands_beside_what_it_is_of(overview) -> None:
+    page = overview
     widths = page.evaluate(
         "[...document.querySelectorAll('.table table')].map((one) => [one.offsetWidth, one.parentNode.offsetWidth])"
     )
@@ -409,8 +449,8 @@ def test_a_first_column_of_a_phone_is_not_as_narrow_as_a_letter(opened, file) ->
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_the_chart_of_failures_is_of_the_chosen_language(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON))
+def test_the_chart_of_failures_is_of_the_chosen_language(overview) -> None:
+    page = overview
     page.select_option("#language", label="French")
     settled(page)
     page.wait_for_function("document.querySelectorAll('#chart-failure_rates .role-axis-label text').length < 12")
@@ -427,8 +467,10 @@ def test_a_page_rounds_as_the_other_formats_do(opened, file) -> None:
     assert tiles(page)["Failure rate"] == built(file(made), now=NOW).sections[0].figures[1].value.text == "6.2%"
 
 
-@pytest.mark.parametrize("kind", ["overview", "statement"])
-@pytest.mark.parametrize("paper", ["A4", "Letter"])
+@pytest.mark.parametrize(
+    ("kind", "paper"),
+    [("overview", "A4"), ("statement", "Letter"), slow("overview", "Letter"), slow("statement", "A4")],
+)
 def test_printing_cuts_nothing(opened, tmp_path: Path, kind: str, paper: str) -> None:
     import pypdf
 

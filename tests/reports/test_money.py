@@ -213,7 +213,7 @@ def check_statements(source: Any, accounts: int) -> None:
 
 
 def test_the_lines_of_every_table_of_a_statement_sum_to_its_total(file) -> None:
-    check_statements(file(source_of(13, 14)), 13)
+    check_statements(file(source_of(8, 14)), 8)
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.repetitions import examples
@@ -77,10 +76,9 @@ def by_hand(rows: list[dict[str, Any]]) -> dict[str, tuple[int, str | None]]:
     return {rule: (len(ids), min(ids, default=None)) for rule, ids in found.items()}
 
 
-@pytest.mark.parametrize("different_hashes", [0, 1, 2])
-@examples(100, 15)
-@given(rows=suspicious_runs())
-def test_each_rule_counts_the_runs_that_it_concerns(different_hashes: int, rows: list[dict[str, Any]]) -> None:
+@examples(100, 12)
+@given(rows=suspicious_runs(), different_hashes=st.integers(1, 2))
+def test_each_rule_counts_the_runs_that_it_concerns(rows: list[dict[str, Any]], different_hashes: int) -> None:
     """Also where hashes are so few that runs of different accounts, files and languages have the same."""
     rows = list({row["id"]: row for row in rows}.values())
     with tempfile.TemporaryDirectory() as folder:
@@ -91,10 +89,9 @@ def test_each_rule_counts_the_runs_that_it_concerns(different_hashes: int, rows:
                 views.view("data_quality"), views.RenderContext(now="timestamptz '2026-06-01 00:00:00Z'")
             )
             assert sql.count("hash(account_id, input_file_id, language)") == 2
-            if different_hashes:
-                few = f"(hash(account_id, input_file_id, language) % {different_hashes})"
-                sql = sql.replace("hash(account_id, input_file_id, language)", few)
-            found = {rule: (runs, id) for rule, _, runs, id in db.duckdb.sql(sql).fetchall()}
+            few = f"(hash(account_id, input_file_id, language) % {different_hashes})"
+            of_few = sql.replace("hash(account_id, input_file_id, language)", few)
+            found = {rule: (runs, id) for rule, _, runs, id in db.duckdb.execute(of_few).fetchall()}
             shown = {row["rule"]: (row["runs"], row["example_id"]) for row in db.view("data_quality").to_dicts()}
     assert found == shown == by_hand(rows)
 

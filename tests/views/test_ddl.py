@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,11 @@ def written(dialect: str, table: str = "my_runs", **where: Any) -> str:
     return statements(views.catalog().values(), target, views.catalog())
 
 
+@cache
+def expected(here: pda.Database, name: str) -> list[dict[str, Any]]:
+    return here.view(name).rows(named=True)
+
+
 def hold(here: pda.Database, name: str, rows: list[tuple[Any, ...]], columns: list[str]) -> None:
     """Hold that rows are those of a view: counts and sums exactly, doubles to 1e-9; not what depends on now."""
     view = views.view(name)
@@ -52,7 +59,7 @@ def hold(here: pda.Database, name: str, rows: list[tuple[Any, ...]], columns: li
         column for column in ("id", "rule", "field", "identity", "measure") if column in columns
     ]
     there = [dict(zip(columns, row, strict=True)) for row in rows]
-    mine = here.view(name).rows(named=True)
+    mine = expected(here, name)
     assert len(there) == len(mine)
     by_key = {tuple(str(row[key]) for key in keys): row for row in there}
     for row in mine:
@@ -62,7 +69,7 @@ def hold(here: pda.Database, name: str, rows: list[tuple[Any, ...]], columns: li
                 continue
             got = other[column]
             if isinstance(value, float) and got is not None:
-                assert float(got) == pytest.approx(value, rel=1e-9), (name, row, column)
+                assert math.isclose(got, value, rel_tol=1e-9, abs_tol=1e-12), (name, row, column)
             elif isinstance(value, datetime):
                 assert got.timestamp() == value.timestamp()
             else:
@@ -81,7 +88,7 @@ def test_duckdb_runs_them(here: pda.Database) -> None:
         # Once more, for what is there is replaced; and where a table of runs has the name of a view.
         for where, asked in (
             ({"prefix": "pd_"}, list(views.catalog())),
-            ({"schema": "elsewhere", "prefix": ""}, AMONG_THEM),
+            ({"schema": "elsewhere", "prefix": ""}, AMONG_THEM if Soak.is_on else AMONG_THEM[:-1]),
             ({"schema": "elsewhere", "prefix": "p_"}, AMONG_THEM[:-1]),
         ):
             for _ in range(2 if "schema" not in where else 1):

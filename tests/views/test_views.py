@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from sqlglot import exp
 from support.paths import SAMPLE
-from support.repetitions import Soak
+from support.repetitions import Soak, slow
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -256,7 +256,7 @@ def test_filters_confine_every_view(connect) -> None:
     assert only(connect(account="it's").view("usage"))["runs"] == 0
 
 
-@pytest.mark.parametrize("choice", [{}, {"period": "2026-10"}, {"period": "2031-01"}, {"account": "ghost"}])
+@pytest.mark.parametrize("choice", [slow({}), {"period": "2026-10"}, slow({"period": "2031-01"}), {"account": "ghost"}])
 def test_a_view_with_its_total_is_what_both_views_say(choice: dict[str, str]) -> None:
     with pda.connect(SAMPLE, now=datetime(2026, 11, 1, tzinfo=UTC), **choice) as db:
         for family in ("usage", "request_rates"):

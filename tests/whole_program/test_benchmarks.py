@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.paths import ROOT
+from support.repetitions import Soak, slow
 
 import polydoc_analytics as pda
 
@@ -51,7 +52,9 @@ def ours(runs: Path, export: Path) -> dict[str, Any]:
     return answer("ours", runs, export)
 
 
-@pytest.mark.parametrize("name", [name for name in CONTESTANTS if name not in ("ours", "floor")])
+@pytest.mark.parametrize(
+    "name", ["duckdb", "polars", "pandas", "sail", "dlt-tuned", slow("pandas-arrow"), slow("dlt-arrow"), slow("dlt")]
+)
 def test_contestants_say_what_this_package_says(name: str, runs: Path, ours: dict[str, Any], tmp_path: Path) -> None:
     from agreement import differences
 
@@ -84,6 +87,10 @@ def test_the_page_shows_what_was_measured() -> None:
     assert page.filled(text, results.load(BENCHMARKS / "results.json")) == text
 
 
+def rows_of(con: Any, sql: str) -> int:
+    return int(con.execute(f"select count(*) from ({sql})").fetchone()[0])
+
+
 @pytest.mark.usefixtures("ours")
 def test_views_and_the_sql_by_hand_have_as_many_rows(export: Path) -> None:
     """By language, the SQL by hand has a group for each spelling."""
@@ -92,8 +99,10 @@ def test_views_and_the_sql_by_hand_have_as_many_rows(export: Path) -> None:
 
     with duckdb.connect() as con, pda.connect(export, timezone="Europe/Lisbon") as db:
         con.execute("set timezone = 'UTC'")
-        for name, _, ours, theirs in pairs(f"{export}/*/*.parquet"):
-            here, there = len(db.duckdb.sql(ours)), len(con.sql(theirs))
+        for name, columns, ours, theirs in pairs(f"{export}/*/*.parquet"):
+            if columns == "sums" and name != "usage_daily_by_account" and not Soak.is_on:
+                continue  # its rows are those of the same view with all columns
+            here, there = (rows_of(one, sql) for one, sql in ((db.duckdb, ours), (con, theirs)))
             if name == "coverage":
                 assert (here, there) == (5, 1)
             else:

@@ -67,6 +67,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def as_new(kernel: Any, folder: Path) -> Any:
+    """A kernel that has forgotten what it was asked before, in a folder."""
+    tool().forget(kernel, f"import os; os.chdir({str(folder)!r})")
+    return kernel
+
+
 @pytest.fixture(scope="module")
 def kernel(clone: Path) -> Iterator[Any]:
     with tool().kernel(clone / FOLDER.name) as manager:
@@ -80,7 +86,7 @@ def test_a_fresh_run_shows_what_is_checked_in(name: str, clone: Path, kernel: An
     in_order = name == "05_lake_and_time_travel"
     lines = SAMPLE.read_bytes() if in_order else last_line_first(SAMPLE)
     (clone / SAMPLE.parent.name / SAMPLE.name).write_bytes(lines)
-    fresh = execute.executed(FOLDER / f"{name}.ipynb", kernel)
+    fresh = execute.executed(FOLDER / f"{name}.ipynb", as_new(kernel, clone / FOLDER.name))
     assert execute.comparable(fresh) == execute.comparable(read(name)), "run: python notebooks/execute.py"
 
 
@@ -135,24 +141,38 @@ def test_the_sample_is_found_from_both_folders(folder: Path, monkeypatch: pytest
 
 
 @pytest.fixture
-def quiet_ipython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-
-
-@pytest.mark.usefixtures("quiet_ipython")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_template_reports_on_another_source_and_period_from_another_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def papermill(kernel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Papermill in the test's folder, with the kernel of the other notebooks."""
     import papermill
+    from papermill.clientwrap import PapermillNotebookClient as Client
 
     monkeypatch.chdir(tmp_path)
+    run_all = Client.execute
+
+    def run_and_close(client: Client) -> Any:
+        try:
+            return run_all(client)
+        finally:
+            client.kc.stop_channels()  # which it does by itself for a kernel of its own alone
+
+    monkeypatch.setattr(Client, "execute", run_and_close)
+
+    def execute(template: str, made: str, parameters: dict[str, Any]) -> None:
+        papermill.execute_notebook(
+            template, made, parameters, kernel_name="python3", progress_bar=False, km=as_new(kernel, tmp_path)
+        )
+
+    return execute
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_template_reports_on_another_source_and_period_from_another_folder(papermill: Any) -> None:
     pda.Lake("lake").ingest(str(SAMPLE))
     shutil.copy(FOLDER / "06_report_template.ipynb", "template.ipynb")
     with pda.connect("lake", period="2026-Q3", timezone="Asia/Tokyo") as db:
         account = db.sql("select account_id from usage_by_account order by runs limit 1").item()
     parameters = {"source": "lake", "period": "2026-Q3", "timezone": "Asia/Tokyo", "account": account, "out": "reports"}
-    papermill.execute_notebook("template.ipynb", "made.ipynb", parameters, kernel_name="python3", progress_bar=False)
+    papermill("template.ipynb", "made.ipynb", parameters)
     shown = json.dumps(list(outputs(json.loads(Path("made.ipynb").read_text("utf-8")))), ensure_ascii=False)
     with pda.connect("lake", period="2026-Q3", timezone="Asia/Tokyo", account=account) as db:
         runs = db.view("usage")["runs"].item()
@@ -161,21 +181,15 @@ def test_the_template_reports_on_another_source_and_period_from_another_folder(
     assert sorted(path.suffix for path in Path("reports").iterdir()) == [".html", ".xlsx"]
 
 
-@pytest.mark.usefixtures("quiet_ipython")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_period_without_runs_is_no_error_and_a_wrong_one_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import papermill
+def test_a_period_without_runs_is_no_error_and_a_wrong_one_is_one_line(papermill: Any) -> None:
+    from papermill import PapermillExecutionError
 
-    monkeypatch.chdir(tmp_path)
     template = str(FOLDER / "06_report_template.ipynb")
     choices = {"source": str(SAMPLE), "period": "2024"}
-    papermill.execute_notebook(template, "empty.ipynb", choices, kernel_name="python3", progress_bar=False)
+    papermill(template, "empty.ipynb", choices)
     assert "There are no runs in this period." in Path("empty.ipynb").read_text("utf-8")
-    with pytest.raises(papermill.PapermillExecutionError, match="unknown period 'last-moon'; did you mean"):
-        papermill.execute_notebook(
-            template, "wrong.ipynb", choices | {"period": "last-moon"}, kernel_name="python3", progress_bar=False
-        )
+    with pytest.raises(PapermillExecutionError, match="unknown period 'last-moon'; did you mean"):
+        papermill(template, "wrong.ipynb", choices | {"period": "last-moon"})
     errors = [output for output in outputs(json.loads(Path("wrong.ipynb").read_text("utf-8"))) if "ename" in output]
     assert [len(error["traceback"]) for error in errors] == [1]
