@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.lake.delta_table import LakeTable, decoded_file, rows_of_content
@@ -15,6 +15,9 @@ from polydoc_analytics.lake.schemas import LedgerRow, table_schema
 from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.timezones import start_of_day, zone
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MAX_FILES = 50
 
@@ -103,6 +106,18 @@ def rows_of_ledger(place: Storage, names: Iterable[str]) -> tuple[LedgerRow, ...
 def _ledger_rows(content: bytes, table: str) -> tuple[LedgerRow, ...]:
     """Decode a file of the ledger: once, for a load reads the ledger before it has the lock and again under it."""
     return tuple(LedgerRow(**row) for row in rows_of_content(content, table).to_pylist())
+
+
+def frame_of_ledger(rows: Sequence[LedgerRow]) -> pl.DataFrame:
+    """Return rows of the ledger as a frame."""
+    import polars as pl
+    import pyarrow as pa
+
+    schema = table_schema("loads")
+    columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
+    frame = pl.from_arrow(pa.table(columns, schema=schema))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def write_rows(rows: Sequence[dict[str, Any]], path: Path, table: str) -> None:

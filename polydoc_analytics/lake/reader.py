@@ -12,9 +12,9 @@ from polydoc_analytics.errors import LakeError, require_extra, translating
 from polydoc_analytics.lake import integrity
 from polydoc_analytics.lake.changes import reading
 from polydoc_analytics.lake.delta_table import LakeTable, rows_of_files
-from polydoc_analytics.lake.ledger import Ledger, snapshot_text
+from polydoc_analytics.lake.ledger import Ledger, frame_of_ledger, snapshot_text
 from polydoc_analytics.lake.location import is_lake, raise_if_file
-from polydoc_analytics.lake.snapshot import Snapshot, open_snapshot
+from polydoc_analytics.lake.snapshot import Snapshot, newest, open_snapshot
 from polydoc_analytics.lake.storage.interface import ACCOUNTS, SOURCES, json_of
 from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.lake.storage.object_store import storage_of
@@ -137,7 +137,9 @@ class LakeReader:
         """
         import polars as pl
 
-        frame = self._frame("loads", "number")
+        ledger = self._ledger()
+        integrity.raise_if_files_damaged(self.place, ledger.table)
+        frame = frame_of_ledger(ledger.rows)
         erased = pl.col("read") - pl.sum_horizontal("inserted", "updated", "unchanged", "duplicates", "quarantined")
         return frame.insert_column(frame.get_column_index("conflicts"), frame.select(erased=erased).to_series())
 
@@ -149,12 +151,16 @@ class LakeReader:
         """Return the quarantined rows: load, source, line, reason, raw and, for CSV, header."""
         return self._frame("quarantine", "load", "source", "line")
 
+    def _ledger(self) -> Ledger:
+        """Return the ledger of a lake that is whole; raises LakeError where there is none or it is damaged."""
+        self.raise_if_none()
+        return newest(self.place)[0]
+
     def _frame(self, name: str, *order: str) -> pl.DataFrame:
         import polars as pl
 
-        snapshot = self.snapshot()
-        version = None if name == "loads" else snapshot.row.version_of(name) if snapshot.row else 0
-        table = LakeTable(self.place, name).open(version)
+        last = self._ledger().last
+        table = LakeTable(self.place, name).open(last.version_of(name) if last else 0)
         integrity.raise_if_files_damaged(self.place, table)
         frame = pl.from_arrow(rows_of_files(self.place, name, [file.name for file in table.files()]))
         assert isinstance(frame, pl.DataFrame)

@@ -45,10 +45,7 @@ class Snapshot:
 
 def open_snapshot(place: Storage, as_of: int | str | date | datetime | None, timezone: str) -> Snapshot:
     """Open the snapshot of now, or as of a load or an instant (a day: its end in ``timezone``)."""
-    try:
-        ledger, runs = _newest(place)
-    except LakeError:
-        ledger, runs = _newest(place)  # an erasure may have removed files meanwhile
+    ledger, runs = newest(place)
     last = ledger.last
     if last is None:
         if as_of is not None:
@@ -90,8 +87,15 @@ def _whole(place: Storage, last: LedgerRow, files: Sequence[str]) -> Snapshot:
     return Snapshot(snapshot_text(last), last, scan(files, "runs"), RUN_COLUMNS, tuple(files), place, scans)
 
 
+def newest(place: Storage) -> tuple[Ledger, LakeTable]:
+    """Return the ledger and the runs that it pins, both whole; raises LakeError where they are damaged."""
+    try:
+        return _newest(place)
+    except LakeError:
+        return _newest(place)  # an erasure may have removed files meanwhile
+
+
 def _newest(place: Storage) -> tuple[Ledger, LakeTable]:
-    """Return the ledger and the runs that it pins, both whole."""
     ledger = integrity.whole_ledger(place)
     last = ledger.last
     runs = LakeTable(place, "runs").open(last.runs_version if last else 0)
