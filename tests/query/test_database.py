@@ -143,3 +143,13 @@ print(begun)
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
         assert (done.returncode, done.stdout, done.stderr) == (0, "SourceError\n['polars']\n", "")
+
+
+def test_threads_that_ask_beside_a_query_with_guard_rails_get_the_same() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with pda.connect(SAMPLE) as db, ThreadPoolExecutor(4) as pool:
+        ways = (db.view, lambda name: db.sql(f"select * from {name}"), lambda name: db.fetch(f"select * from {name}"))
+        found = [pool.submit(way, "usage") for _ in range(4) for way in ways]
+        usage = db.view("usage")
+        assert all(one.result().equals(usage) for one in found)

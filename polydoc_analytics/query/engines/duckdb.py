@@ -271,9 +271,9 @@ class DuckEngine:
 
     def types(self, view: catalog.View) -> dict[str, str]:
         """Return the type of each column of a view."""
-        with self._errors():
+        with self._lock, self._errors():
             self._create_named_in(view.name)
-        return {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
+            return {row[0]: row[1] for row in self._con.execute(f"describe {view.name}").fetchall()}
 
     def guard(self) -> None:
         """Put up guard rails for all that follows, for :meth:`raw` as well."""
@@ -282,10 +282,11 @@ class DuckEngine:
 
     def _guard(self) -> None:
         """From now on nothing but the source's files can be read, and nothing be changed."""
-        if not self._is_guarded:
-            self._restrict()
-            with self._errors():
-                self._observe()
+        with self._lock:
+            if not self._is_guarded:
+                self._restrict()
+                with self._errors():
+                    self._observe()
 
     def _restrict(self) -> None:
         """Leave DuckDB no file but the source's, through an object that has no way to write them."""
