@@ -114,10 +114,9 @@ def _base_views(scope: Scope) -> dict[str, str]:
     """Return the SQL of the base views; some of _TABLES are views too where every run is in the interval."""
     from polydoc_analytics.query.engines.scope import with_language
 
-    is_everything = scope.over_all_time.where == scope.where
     return {
-        **({"all_run_facts": "select * from run_facts"} if is_everything else {}),
-        **({"run_history": "select account_id, created_at as dated_at from run_facts"} if is_everything else {}),
+        **({"all_run_facts": "select * from run_facts"} if scope.is_everything else {}),
+        **({"run_history": "select account_id, created_at as dated_at from run_facts"} if scope.is_everything else {}),
         **{f"{name}_with_language": with_language(name) for name in ("run_facts", "all_run_facts")},
         "request_facts": scope.stored_request_facts,
     }

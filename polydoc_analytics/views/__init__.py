@@ -13,7 +13,14 @@ from pathlib import Path
 
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.sql_template import Value, fill, with_partials
-from polydoc_analytics.views.render import NAME_COLUMNS, RenderContext, is_unlikely, render
+from polydoc_analytics.views.render import (
+    NAME_COLUMNS,
+    PLACE,
+    RenderContext,
+    is_unlikely,
+    render,
+    repeated_places,
+)
 from polydoc_analytics.views.view import View
 
 __all__ = [
@@ -27,6 +34,7 @@ __all__ = [
     "is_unlikely",
     "parse_header",
     "render",
+    "repeated_places",
     "usage_view_name",
     "view",
 ]
@@ -164,8 +172,14 @@ def all_request_facts(context: RenderContext, interval: str = "") -> str:
     With ``interval``, a condition on ``created_at``, they are those whose first run it holds for: only chains that have
     a run in the interval are put in order then.
     """
+    chosen = f"""{PLACE} in (
+    select {PLACE}
+    from {context.all_runs}
+    where {interval}
+)"""
     values: dict[str, Value] = {
         "all_runs": context.all_runs,
+        "repeated_places": repeated_places(context, context.all_runs, chosen if interval else ""),
         "is_bounded": bool(interval),
         "is_created_in_interval": interval,
         "is_first_in_interval": interval.replace("created_at", "first_created_at"),

@@ -5,20 +5,8 @@
 -- runs: runs that it concerns
 -- example_id: the least id of such a run; null when there is none
 with
--- Numbers first: the texts of all runs at once would fill the memory. The second of a place is one that comes twice.
-places as (
-    select
-        place,
-        row_number() over (partition by place order by place) as nth
-    from (
-        select hash(account_id, input_file_id, language) as place
-        from {{facts_with_language}}
-        where status = 'Succeeded' and credits > 0
-    ) as charged_runs
-),
-
 repeated_places as (
-    select place from places where nth = 2
+{{repeated_places}}
 ),
 
 -- trim() is expensive, and only a text that sorts before '!' can be blank.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from polydoc_analytics.model.schema import COLUMNS, INTEGERS, MOST_LIKELY_NUMBER, SOFT_RULES, TEXTS
 from polydoc_analytics.model.sql_names import quoted
@@ -12,6 +14,9 @@ from polydoc_analytics.views.view import View
 
 NAME_COLUMNS = {"account_id": "account_name", "language": "language_name"}
 """The columns of names by the key that they are of; a base table of each plural has key and name."""
+PLACE = "hash(account_id, input_file_id, language)"
+"""The place of a run: a number for account, file and language, which others may have too."""
+_CHARGED = "status = 'Succeeded' and credits > 0"
 _POWERS = ("tens", "hundreds", "thousands", "ten_thousands", "hundred_thousands", "millions")
 _WHOLES = {
     "accounts": "usage_by_account",
@@ -33,7 +38,8 @@ class RenderContext:
     ``history`` has account_id and dated_at of every run before the end of the interval, ``as_of`` is now or that end,
     ``calendar_bounds`` is a SELECT of first_day and last_day, which are at most ``calendar_digits`` digits of days
     apart. ``all_runs`` has every run of the chosen accounts and languages, with its language and dated by its creation;
-    ``all_request_facts`` are the requests over these, ``request_facts`` those of the interval.
+    ``all_request_facts`` are the requests over these, ``request_facts`` those of the interval. ``kept_places`` is a
+    table of the places of several of all runs, where all are in the interval and it is kept.
     """
 
     facts: str = "run_facts"
@@ -49,6 +55,7 @@ class RenderContext:
     all_runs: str = "run_facts_with_language"
     all_request_facts: str = "all_request_facts"
     request_facts: str = "request_facts"
+    kept_places: str | None = None
 
 
 def render(view: View, context: RenderContext, *, with_total: bool = False) -> str:
@@ -61,6 +68,18 @@ def render(view: View, context: RenderContext, *, with_total: bool = False) -> s
     values = {**_of_view(view, context), **_of_context(context), **_LISTS}
     values["groups"] = f"grouping sets ((), ({values['key_names']}))" if with_total else values["key_names"]
     return "\n".join(line.rstrip() for line in fill(view.template.strip(), values).splitlines() if line.strip())
+
+
+def repeated_places(context: RenderContext, runs: str, condition: str = "") -> str:
+    """Return the SQL of the places that several of some runs have; where they are kept, of several of all runs."""
+    if context.kept_places is not None:
+        return f"select place from {context.kept_places}"
+    return fill(_repeated_places(), {"runs": runs, "is_chosen": bool(condition), "condition": condition})
+
+
+@cache
+def _repeated_places() -> str:
+    return (Path(__file__).parent / "base" / "repeated_places.sql").read_text("utf-8").strip()
 
 
 def _of_view(view: View, context: RenderContext) -> dict[str, Value]:
@@ -82,6 +101,7 @@ def _of_context(context: RenderContext) -> dict[str, Value]:
     powers = _POWERS[: context.calendar_digits - 1]
     return {
         "facts_with_language": context.facts_with_language,
+        "repeated_places": repeated_places(context, context.facts_with_language, _CHARGED),
         "history": context.history,
         "all_runs": context.all_runs,
         "all_request_facts": context.all_request_facts,

@@ -49,6 +49,31 @@ def test_what_is_named_is_created_and_nothing_else(export: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("choices", "is_kept"),
+    [
+        ({}, True),
+        ({"language": "de"}, True),
+        ({"period": "2026-09"}, False),
+        ({"until": "2026-10-10"}, False),
+        ({"date_basis": "finished"}, False),
+    ],
+)
+def test_the_places_of_several_runs_are_kept_where_every_run_counts(
+    export: Path, choices: dict[str, str], is_kept: bool
+) -> None:
+    """Requests and suspicious runs both look for them; a connection of one's own works them out for each view."""
+    names = ("data_quality", "requests", "request_rates_by_account")
+    with pda.connect(export, now="2026-11-02T09:00Z", **choices) as db:
+        found = {name: db.view(name) for name in names}
+        tables = db._engine._con.execute("select table_name from duckdb_tables()").fetchall()  # type: ignore[attr-defined]
+        assert (("kept_places",) in tables) == is_kept
+        assert found["requests"].height
+        for name, frame in found.items():
+            assert_frame_equal(db.duckdb.sql(f"select * from {name}").pl(), frame, check_row_order=False)
+            assert_frame_equal(db.sql(f"select * from {name}"), frame, check_row_order=False)
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         'select runs from "usage"',

@@ -39,7 +39,7 @@ MERGING, RULE, WHOLES = "ingest/dedup.py", "ingest/merge_rule.py", "views/render
 NEARBY = "ingest/nearby.py"
 USAGE, CONSERVATION, QUALITY = "views/usage.sql", "views/conservation.sql", "views/data_quality.sql"
 COVERAGE, DURATIONS, LAKE_MERGE = "views/coverage.sql", "views/durations.sql", "lake/merge.sql"
-WILSON = "views/base/wilson_interval.sql"
+WILSON, PLACES = "views/base/wilson_interval.sql", "views/base/repeated_places.sql"
 JUDGING, SENDING, OUTBOX = (
     "automation/alerts/thresholds.py",
     "automation/delivery/send.py",
@@ -142,7 +142,7 @@ SUBJECTS = (
             (WHOLES, '"languages": "usage_by_language"', '"languages": "usage_by_account"'),
             (CONSERVATION, "parts is not distinct from whole as holds", "parts is not null as holds"),
             (CONSERVATION, "succeeded_runs + failed_runs + running_runs", "runs"),
-            (QUALITY, "select place from places where nth = 2", "select place from places where nth = 3"),
+            (PLACES, "where nth = 2", "where nth = 3"),
             (QUALITY, "status = 'Succeeded' and credits > 0 and repeated_places", "credits > 0 and repeated_places"),
             (QUALITY, "having count(*) > 1", "having count(*) > 2"),
             (USAGE, "where status = 'Failed') as credits_on", "where status <> 'Running') as credits_on"),
@@ -190,7 +190,7 @@ SUBJECTS = (
             (REQUEST_FACTS, "is_creation, id\n        ) as is_after", "is_creation, id desc\n        ) as is_after"),
             (REQUEST_FACTS, "or is_after_success = 1", ""),
             (REQUEST_FACTS, "or is_after_creation = 0", ""),
-            (REQUEST_FACTS, "where nth = 2", "where nth = 3"),
+            (PLACES, "where nth = 2", "where nth = 3"),
             (REQUEST_FACTS, "where {{is_first_in_interval}}", "where true"),
             (REQUEST_FACTS, "    and {{is_created_in_interval}}\n", ""),
             (REQUEST_FACTS, "earlier_success_nth >= start_nth", "earlier_success_nth > start_nth"),

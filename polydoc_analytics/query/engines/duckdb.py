@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _FACTS = ("run_facts", "all_run_facts")
 _SUFFIX = "_with_language"
 _REQUESTS = ("all_request_facts", "request_facts")
+_KEPT = "kept_places"
+"""A table that two long queries share; it is made when the first of them is asked."""
 _BASE_VIEWS = (*_FACTS, *(name + _SUFFIX for name in _FACTS), "run_history", *_REQUESTS)
 _WORD = re.compile(r"\w+")
 _FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
@@ -58,6 +61,9 @@ class DuckEngine:
         self._is_sealed = False
         self._lock = threading.RLock()
         self._creating = threading.RLock()
+        self._context = scope.render_context
+        if scope.is_everything and not is_raw:
+            self._context = replace(self._context, kept_places=_KEPT)
         self._names = frozenset((*BASE_TABLES, *_BASE_VIEWS, *scope.view.views))
         self._created: set[str] = set()
         self._uris: dict[str, str] = {}
@@ -144,7 +150,7 @@ class DuckEngine:
     def _create_named_in(self, sql: str) -> None:
         """Create the views and tables that a text names; all of them where it may list what there is."""
         with self._creating:
-            if self._created < self._names:
+            if not self._created >= self._names:
                 if _LISTING.search(sql):
                     self._create_all()
                 else:
@@ -167,7 +173,7 @@ class DuckEngine:
             else:
                 body = self._body(name)
                 self._create(self._below(body))
-                self._con.execute(f"create view {name} as {body}")
+                self._con.execute(f"create {'table' if name == _KEPT else 'view'} {name} as {body}")
             self._created.add(name)
 
     def _create_all(self) -> bool:
@@ -175,6 +181,8 @@ class DuckEngine:
         with self._creating:
             if self._created >= self._names:
                 return False
+            # What may never be asked keeps no places.
+            self._context = self._scope.render_context
             # Bound to no runs at first, and to days of UTC: each of them would look into the files, and go through the
             # zone's offsets, which are hundreds where a run is of the year 9999.
             self._con.execute(f"create or replace view observed as {no_runs()}")
@@ -202,22 +210,25 @@ class DuckEngine:
         """List the views and tables that a text of the package's own reads."""
         # No view of the user's, whose name a CTE may have.
         views = {name for name, view in self._scope.view.views.items() if view.file is None}
-        return sorted(views.union(BASE_TABLES, _BASE_VIEWS).intersection(_FROM.findall(sql)))
+        return sorted(views.union(BASE_TABLES, _BASE_VIEWS, [_KEPT]).intersection(_FROM.findall(sql)))
 
     def _body(self, name: str) -> str:
         """Build the SQL of a view of the package's own, or of a base view."""
         view = self._scope.view.views.get(name)
-        return self._base(name) if view is None else catalog.render(view, self._scope.render_context)
+        return self._base(name) if view is None else catalog.render(view, self._context)
 
     def _base(self, name: str) -> str:
         """Build the SQL of a base view."""
         if name in _FACTS:
             over = self._facts_scope(name)
             return _run_facts(over, over.shift_us(f"epoch_us({over.dated_by})", "//"))
+        if name == _KEPT:
+            context = self._scope.render_context
+            return catalog.repeated_places(context, context.all_runs)
         if name == "run_history":
             return self._scope.history
         if name == "all_request_facts":
-            return catalog.all_request_facts(self._scope.render_context)
+            return catalog.all_request_facts(self._context)
         if name == "request_facts":
             return self._scope.request_facts
         return with_language(name.removesuffix(_SUFFIX))

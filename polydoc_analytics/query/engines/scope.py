@@ -60,6 +60,11 @@ class Scope:
         return replace(self, view=replace(self.view, interval=unbounded, date_basis="created"))
 
     @property
+    def is_everything(self) -> bool:
+        """Whether the interval has every run of the accounts and languages, dated by its creation."""
+        return self.over_all_time.where == self.where
+
+    @property
     def request_facts(self) -> str:
         """SQL for the requests of the interval: those whose first run was created in it, whatever the date basis."""
         interval = self._created_in_interval

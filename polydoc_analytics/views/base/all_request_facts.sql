@@ -1,26 +1,6 @@
 with
--- Numbers first: the texts of all runs at once would fill the memory.
-places as (
-    select
-        place,
-        row_number() over (partition by place order by place) as nth
-    from (
-        select hash(account_id, input_file_id, language) as place
-        from {{all_runs}}
-        {{#is_bounded}}
-        where
-            hash(account_id, input_file_id, language) in (
-                select hash(account_id, input_file_id, language)
-                from {{all_runs}}
-                where {{is_created_in_interval}}
-            )
-        {{/is_bounded}}
-    ) as hashed
-),
-
--- A place that comes a second time is of several runs; to count each would take longer.
-several as (
-    select place from places where nth = 2
+repeated_places as (
+{{repeated_places}}
 ),
 
 chained as (
@@ -37,7 +17,7 @@ chained as (
         week,
         month
     from {{all_runs}}
-    where hash(account_id, input_file_id, language) in (select place from several)
+    where hash(account_id, input_file_id, language) in (select place from repeated_places)
 ),
 
 -- The id of the file comes first, since it tells kinds apart soonest.
@@ -274,7 +254,7 @@ select
     null
 from {{all_runs}}
 where
-    hash(account_id, input_file_id, language) not in (select place from several)
+    hash(account_id, input_file_id, language) not in (select place from repeated_places)
     {{#is_bounded}}
     and {{is_created_in_interval}}
     {{/is_bounded}}
