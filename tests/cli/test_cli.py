@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.paths import SAMPLE
+from support.repetitions import slow
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -446,7 +447,7 @@ def test_a_closed_stream_is_no_internal_error(redirect: str, file) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
 @pytest.mark.parametrize(
     ("form", "buffering"),
-    [("", {}), ("--json", {}), ("--csv", {}), ("", {"PYTHONUNBUFFERED": "1"})],
+    [slow("", {}), ("--json", {}), slow("--csv", {}), ("", {"PYTHONUNBUFFERED": "1"})],
 )
 def test_a_full_device_is_said_without_blaming_the_program(file, form: str, buffering: dict[str, str]) -> None:
     done = python_m("usage", file([wire()]), "--quiet", form, redirect="> /dev/full", **buffering)

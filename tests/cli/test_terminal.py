@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from support.paths import SHARED
+from support.repetitions import Soak
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -327,7 +328,8 @@ def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) ->
     with pda.connect(source, period="2026-03", now="2026-04-02T00:00Z") as db:
         accounts = [one for (one,) in db.sql("select distinct account_id from runs order by 1").rows()]
         called = dict(zip(accounts[1:], names, strict=False))
-        reports = [pda.build(db, kind, accounts=called) for kind in ("overview", "languages", "quality")]
+        kinds = ("overview", "languages", "quality") if Soak.is_on else ("overview",)
+        reports = [pda.build(db, kind, accounts=called) for kind in kinds]
     with pda.connect(source, period="2026-03", now="2026-04-02T00:00Z", account=accounts[0]) as db:
         reports.append(pda.build(db, "statement", accounts=called))
     for report in reports:
@@ -342,7 +344,8 @@ def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) ->
         words = found["md"].decode("utf-8")
         assert_plain(words)
         assert not re.search(r"<(?!sub|/)|(?<!\\)\]\(", words)
-        assert_plain(pdf_text(found["pdf"]))
+        printed = pdf_text(found["pdf"])
+        assert_plain(printed)
         book = openpyxl.load_workbook(io.BytesIO(found["xlsx"]))
         for cell in (cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None):
             assert (cell.data_type in ("s", "n", "d"), cell.hyperlink) == (True, None)
@@ -353,7 +356,7 @@ def test_hostile_texts_stand_as_texts_in_every_document(seed: int, file: Any) ->
             plain = " ".join(display_text(called.get(accounts[0], accounts[0])).split())
             assert plain in " ".join(page_text(found["html"]).split())
             before_marks = re.split(r"[^ -~]", plain)[0]  # letters that the font lacks stand as U+XXXX in print
-            assert squeezed(before_marks) in squeezed(pdf_text(found["pdf"]))
+            assert squeezed(before_marks) in squeezed(printed)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.clusters import SLOW, Meter, few
+from support.clusters import LONG_PLANNED, SLOW, Meter, few
 from support.paths import REAL_RUNS, SAMPLE
 from support.repetitions import slow
 from support.runs import wire
@@ -65,6 +65,14 @@ one_view_in = pytest.mark.parametrize("every", [3, slow(1)])
 def test_every_view_of_the_sample_is_the_same(exported: str, cluster: str) -> None:
     for here, there in both(exported, cluster, timezone="Europe/Lisbon"):
         for name in views.catalog():
+            if name not in LONG_PLANNED or cluster not in SLOW:
+                same(here, there, name)
+
+
+def test_apache_spark_has_the_views_that_it_plans_for_long(exported: str, apache_spark: str) -> None:
+    """With the test before, all views."""
+    for here, there in both(exported, apache_spark, timezone="Europe/Lisbon"):
+        for name in LONG_PLANNED:
             same(here, there, name)
 
 

@@ -92,11 +92,11 @@ def test_a_compiled_specification_draws_what_the_specification_draws(kind: str) 
 
 @pytest.mark.parametrize(("formats", "starts"), [("pdf", 1), ("html,json", 1), ("json,md,xlsx", 0)])
 def test_vega_is_started_while_the_views_are_asked_where_a_format_has_its_charts(
-    formats: str, starts: int, tmp_path: Path, monkeypatch
+    formats: str, starts: int, file, tmp_path: Path, monkeypatch
 ) -> None:
     started: list[None] = []
     monkeypatch.setattr(export, "start", lambda: started.append(None))
-    pda.report(SAMPLE, period="2026-10", now=NOW, formats=formats, out=tmp_path)
+    pda.report(file([wire()]), now=NOW, formats=formats, out=tmp_path)
     assert len(started) == starts
 
 

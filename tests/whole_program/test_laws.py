@@ -111,7 +111,7 @@ def test_the_day_of_a_run_is_its_local_day_by_the_time_zone_database(moment: dat
     )
 
 
-@examples(200, 20)
+@examples(200, 12)
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=400), st.integers(1, 5))
 def test_a_set_of_hashes_knows_what_it_has_seen(values: list[int], pieces: int) -> None:
     from polydoc_analytics.ingest.dedup import SeenHashes
