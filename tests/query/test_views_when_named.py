@@ -64,7 +64,10 @@ def test_the_places_of_several_runs_are_kept_where_every_run_counts(
     """Requests and suspicious runs both look for them; a connection of one's own works them out for each view."""
     names = ("data_quality", "requests", "request_rates_by_account")
     with pda.connect(export, now="2026-11-02T09:00Z", **choices) as db:
-        found = {name: db.view(name) for name in names}
+        alone = db.view("data_quality")
+        found = {name: db.view(name) for name in reversed(names)}
+        assert_frame_equal(found["data_quality"], alone)
+        assert ("kept_places" in db._engine._with_views("from data_quality")) == is_kept  # type: ignore[attr-defined]
         tables = db._engine._con.execute("select table_name from duckdb_tables()").fetchall()  # type: ignore[attr-defined]
         assert (("kept_places",) in tables) == is_kept
         assert found["requests"].height

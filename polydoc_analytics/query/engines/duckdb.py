@@ -42,7 +42,7 @@ _FACTS = ("run_facts", "all_run_facts")
 _SUFFIX = "_with_language"
 _REQUESTS = ("all_request_facts", "request_facts")
 _KEPT = "kept_places"
-"""A table that two long queries share; it is made when the first of them is asked."""
+"""A table that requests are worked out from, and that suspicious runs are found by once it is there."""
 _BASE_VIEWS = (*_FACTS, *(name + _SUFFIX for name in _FACTS), "run_history", *_REQUESTS)
 _WORD = re.compile(r"\w+")
 _FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
@@ -215,7 +215,10 @@ class DuckEngine:
     def _body(self, name: str) -> str:
         """Build the SQL of a view of the package's own, or of a base view."""
         view = self._scope.view.views.get(name)
-        return self._base(name) if view is None else catalog.render(view, self._context)
+        if view is None:
+            return self._base(name)
+        # To keep them for one query alone would take longer than to look for the few that it needs.
+        return catalog.render(view, self._context if _KEPT in self._created else self._scope.render_context)
 
     def _base(self, name: str) -> str:
         """Build the SQL of a base view."""
