@@ -324,8 +324,9 @@ def test_each_customer_gets_a_statement_of_its_own_and_of_nobody_else(folder: Pa
     content = attached.get_content()
     content = content.decode() if isinstance(content, bytes) else content
     assert json.loads(content)["filters"]["account"] == ["a0"]
-    assert not [part for part in message.walk() if part.get_content_maintype() == "text" and "a1" in part.get_content()]
-    assert "a1" not in content
+    other = re.compile("(?<![0-9a-f])a1(?![0-9a-f])")  # the name of a load or a hash may hold it
+    texts = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
+    assert not [text for text in (*texts, content) if other.search(text)]
     skipped = [one for one in job_of(text, "2026-03", "statements").editions[0].deliveries if one.state == "skipped"]
     assert [(one.account, one.target) for one in skipped] == [("a1", "mail")]
     assert {path.name for path in (folder / "out").iterdir()} == {"a0", "a1", "all"}
