@@ -134,7 +134,11 @@ def test_polydoc_alone_says_what_there_is(shell: InteractiveShell, capsys: pytes
         ("select period, credits from usage_monthly", "bar", {"x": "period", "y": "credits"}),
         ("select runs, failure_rate, period from usage_weekly", "line --y failure_rate", {"x": "period"}),
         ("select language, runs from usage_by_language", "bar", {"y": "language", "x": "runs"}),
-        ("select total_tokens, duration_s from runs", "point", {"x": "total_tokens", "y": "duration_s"}),
+        (
+            "select total_tokens, duration_s from runs order by id limit 100",
+            "point",
+            {"x": "total_tokens", "y": "duration_s"},
+        ),
         (
             "select period, language, runs from usage_monthly_by_language where language in ('de', 'fr')",
             "area",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,12 +26,17 @@ from polydoc_analytics.views.dialects.read_only_sql import check_reads_only
 VIEW = "-- Numbers.\n-- grain: one number\n-- x: a number\n"
 
 
+@pytest.fixture(scope="module")
+def lake_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of three runs, which each test has a copy of."""
+    folder = tmp_path_factory.mktemp("three") / "lake"
+    pda.Lake(folder).ingest(pl.DataFrame([wire("a"), wire("b"), wire("c")]))
+    return folder
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> pda.Lake:
-    """A lake of three runs."""
-    lake = pda.Lake(tmp_path / "lake")
-    lake.ingest(pl.DataFrame([wire("a"), wire("b"), wire("c")]))
-    return lake
+def lake(lake_of_all: Path, tmp_path: Path) -> pda.Lake:
+    return pda.Lake(shutil.copytree(lake_of_all, tmp_path / "lake"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 from support.paths import SAMPLE
+from support.repetitions import slow
 from support.some_views import each_of_soak
 
 import polydoc_analytics as pda
@@ -27,7 +28,7 @@ def _created(db: pda.Database) -> set[str]:
     return {row[0] for row in rows}
 
 
-@pytest.mark.parametrize("name", each_of_soak(among=("conservation",)))
+@pytest.mark.parametrize("name", each_of_soak())
 def test_each_view_brings_those_that_it_is_built_on(export: Path, name: str) -> None:
     with pda.connect(export) as db:
         frame = db.view(name)
@@ -51,9 +52,9 @@ def test_what_is_named_is_created_and_nothing_else(export: Path) -> None:
 @pytest.mark.parametrize(
     ("choices", "is_kept"),
     [
-        ({}, True),
+        slow({}, True),
         ({"language": "de"}, True),
-        ({"period": "2026-09"}, False),
+        slow({"period": "2026-09"}, False),
         ({"until": "2026-10-10"}, False),
         ({"date_basis": "finished"}, False),
     ],

@@ -57,7 +57,7 @@ def test_little_gives_a_sensible_report(file, kind: str, name: str) -> None:
     made = dict(sources())[name]
     choices = {"account": "acme"} if kind == "statement" else {}
     report = built(file(made), kind, period="2026", **choices)
-    found = everything(report)
+    found = dict(everything(report))
     assert set(found) == set(FORMATS)
     for text in (page_text(found["html"]), found["md"].decode(), pdf_text(found["pdf"])):
         assert not re.search(r"\b(nan|NaN|inf|Infinity|None|null|undefined)\b", text)

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,29 @@ def figures(report: Report) -> dict[str, Any]:
     return {figure.name: figure.value.number for figure in section(report, "key_figures").figures}
 
 
-def everything(report: Report) -> dict[str, bytes]:
-    return {form: render(report, form) for form in FORMATS}
+class Rendered(Mapping[str, bytes]):
+    """A report in every format, each written when it is first asked for."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._written: dict[str, bytes] = {}
+
+    def __getitem__(self, form: str) -> bytes:
+        if form not in FORMATS:
+            raise KeyError(form)
+        if form not in self._written:
+            self._written[form] = render(self._report, form)
+        return self._written[form]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FORMATS)
+
+    def __len__(self) -> int:
+        return len(FORMATS)
+
+
+def everything(report: Report) -> Rendered:
+    return Rendered(report)
 
 
 def pdf_text(content: bytes) -> str:

@@ -15,6 +15,6 @@ ONE_OF_EACH = [
 """A view or two of each file of SQL, but conservation, which is planned at length."""
 
 
-def each_of_soak(*, among: tuple[str, ...] = ()) -> list[Any]:
-    """All views for a parametrised test, of which only one of each file and those ``among`` them are always tried."""
-    return [name if name in (*ONE_OF_EACH, *among) else slow(name) for name in catalog()]
+def each_of_soak() -> list[Any]:
+    """All views for a parametrised test, of which only one of each file is always tried."""
+    return [name if name in ONE_OF_EACH else slow(name) for name in catalog()]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.repetitions import examples
+from support.repetitions import Soak, examples
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -389,8 +389,9 @@ def test_requests_of_consecutive_intervals_sum_to_those_of_the_whole(
             parts.append(db.view("requests"))
             assert db.view("request_rates")["requests"].item() == parts[-1].height
             assert db.view("request_rates_weekly")["requests"].sum() == parts[-1].height
-    with pda.connect(month, since="2026-03-10", until="2026-03-20", date_basis=date_basis) as db:
-        assert db.view("conservation")["holds"].all()
+    if date_basis == "finished" or Soak.is_on:
+        with pda.connect(month, since="2026-03-10", until="2026-03-20", date_basis=date_basis) as db:
+            assert db.view("conservation")["holds"].all()
     keys = ["account_id", "language", "input_file_id", "request"]
     assert pl.concat(parts).sort(keys).equals(whole)
 
@@ -436,5 +437,6 @@ def test_a_cluster_finds_the_same_requests(cluster: str, month: list[dict[str, A
         pda.connect(tmp_path / "runs", **choices) as here,
         pda.connect(tmp_path / "runs", **choices, engine="spark", remote=cluster) as there,
     ):
-        for name in ("requests", "request_rates_by_account_language", "request_rates_weekly", "conservation"):
+        names = ("requests", "request_rates_by_account_language", "request_rates_weekly")
+        for name in (*names, "conservation") if Soak.is_on else names:
             assert_frame_equal(here.view(name), there.view(name), rel_tol=1e-9)
