@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from support.paths import with_support
+from support.repetitions import Soak
 from support.runs import wire
 
 from polydoc_analytics import Database, Lake, connect
@@ -63,8 +64,9 @@ def observed(lake: Path | str) -> dict[str, int | None]:
 
 
 def glimpsed(lake: Path | str) -> dict[str, int | None]:
-    """The same on the way to a state that is ``observed``, which alone asks, at length, whether all views agree."""
+    """The same without asking, at length, whether all views agree; `just soak` asks that here too."""
     with connect(str(lake)) as db:
+        assert not Soak.is_on or db.view("conservation")["holds"].all()
         return _credits(db)
 
 
