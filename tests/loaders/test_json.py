@@ -255,6 +255,15 @@ def test_the_last_of_some_pages_says_whether_there_is_more(file) -> None:
         pda.load(file(pages, "runs.json"))
 
 
+def test_a_page_of_rows_that_are_no_whole_runs_is_refused_too(file) -> None:
+    path = file(document({"data": [{"id": "a", "status": "Done"}], "has_more": True}), "runs.json")
+    with pytest.raises(pda.SourceError, match="is one page of several"):
+        pda.load(path)
+    assert dict(pda.load(path, partial=True).counts) == {
+        "read": 1, "runs": 0, "duplicates": 0, "quarantined": 1, "conflicts": 0,
+    }  # fmt: skip
+
+
 def test_a_page_goes_into_a_lake_and_an_export_only_where_it_is_asked_for(file, tmp_path: Path) -> None:
     path = file(document({"data": RUNS, "has_more": True}), "runs.json")
     lake = pda.Lake(tmp_path / "lake")
