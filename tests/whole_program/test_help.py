@@ -121,7 +121,7 @@ def test_what_returns_a_frame_names_its_columns(lake: pda.Lake) -> None:
         named = {*re.findall(r"\w+", text), *(NAMES if "the Run's columns" in text else ())}
         assert set(frame.columns) <= named, name
     others = {name for name, function in FUNCTIONS.items() if "pl.DataFrame" in str(function.__annotations__["return"])}
-    assert others == {*frames, "Database.view", "Database.sql", "Database.with_total"}
+    assert others == {*frames, "Database.view", "Database.sql", "Database.fetch", "Database.with_total"}
     assert ":meth:`describe`" in words(pda.Database.view)  # whose columns are those of the view
 
 
