@@ -28,8 +28,7 @@ def end_in_order() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    while frame is not None and frame.f_code.co_filename == __file__:
-        frame = frame.f_back  # an alarm can come while this is still at work
+    frame = _below_handlers(frame)
     is_importing = frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
     if hasattr(signal, "setitimer"):
         if is_importing:
@@ -42,3 +41,13 @@ def _end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
     signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
     sys.exit(SIGNALS + number)
+
+
+def _below_handlers(frame: FrameType | None) -> FrameType | None:
+    """Return the frame that the program was in: an alarm can come while its handler, or what that calls, is at work."""
+    found = frame
+    while frame is not None:
+        if frame.f_code.co_filename == __file__:
+            found = frame.f_back
+        frame = frame.f_back
+    return found

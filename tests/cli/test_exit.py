@@ -10,11 +10,10 @@ import sys
 import pytest
 
 _AT_ONCE = """
-def at_once(*pause):
-    if pause[1:] and next(late, False):
+def at_once(*arguments):
+    begin(*arguments)
+    if arguments[0] == alarm and next(late, False):
         os.kill(os.getpid(), signal.SIGALRM)
-    begin(*pause)
-signal.setitimer = at_once
 """
 _LOOKING = """
 os.kill(os.getpid(), signal.SIGTERM)
@@ -60,11 +59,13 @@ def test_a_mistake_ends_with_its_code_and_its_message() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
-def test_a_pause_that_is_over_at_once_does_not_end_what_the_signal_waits_for() -> None:
+@pytest.mark.parametrize(("call", "alarm"), [("setitimer", "ITIMER_REAL"), ("signal", "SIGALRM")])
+def test_an_alarm_while_the_handler_is_at_work_ends_nothing_that_it_waits_for(call: str, alarm: str) -> None:
+    """Some of what a handler calls is Python's own, in frames of the standard library."""
     program = (
         "import os, signal, time; from polydoc_analytics.cli import signals; signals.end_in_order();"
-        "begin = signal.setitimer; late = iter([True]);"
-        f"exec(compile({_AT_ONCE!r}, signals.__file__, 'exec'));"
+        f"begin, alarm, late = signal.{call}, signal.{alarm}, iter([True]);"
+        f"exec({_AT_ONCE!r}); signal.{call} = at_once;"
         f"exec(compile({_LOOKING!r}, '<frozen importlib._bootstrap>', 'exec')); time.sleep(60)"
     )
     done = subprocess.run([sys.executable, "-u", "-c", program], capture_output=True, text=True, timeout=30)
@@ -72,12 +73,16 @@ def test_a_pause_that_is_over_at_once_does_not_end_what_the_signal_waits_for() -
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", -signal.SIGINT)])
-def test_a_signal_waits_while_python_looks_for_a_module(name: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "before", "code"),
+    [("SIGTERM", "SIG_DFL", 143), ("SIGHUP", "SIG_DFL", 129), ("SIGINT", "default_int_handler", -signal.SIGINT)],
+)
+def test_a_signal_waits_while_python_looks_for_a_module(name: str, before: str, code: int) -> None:
     """Broken off in there, an import can keep Python's lock, for which other threads would wait for ever."""
     looking = "print('begun', flush=True); time.sleep(0.5); [len(str(number)) for number in range(9)]; print('found')"
     program = (
-        "import time; from polydoc_analytics.cli.signals import end_in_order; end_in_order();"
+        f"import signal, time; signal.signal(signal.{name}, signal.{before});"  # nohup ignores one
+        "from polydoc_analytics.cli.signals import end_in_order; end_in_order();"
         f'exec(compile("{looking}", "<frozen importlib._bootstrap>", "exec")); time.sleep(60)'
     )
     command = [sys.executable, "-u", "-c", program]
