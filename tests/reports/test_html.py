@@ -128,13 +128,16 @@ def settled(page: Any) -> None:
 
 def test_filters_change_the_key_figures_to_those_of_the_views(overview) -> None:
     page = overview
-    whole = tiles(page)
+    whole, changes = tiles(page), page.locator(".tile .change")
     assert {name: whole[name] for name in expected()} == expected()
+    assert changes.count() > 2
+    assert all(change.is_visible() for change in changes.all())
 
     page.select_option("#account", label=ACCOUNT[:8])
     settled(page)
     found = tiles(page)
     assert {name: found[name] for name in expected()} == expected(account=ACCOUNT)
+    assert not any(change.is_visible() for change in changes.all())
     assert found["Median duration"] == whole["Median duration"]
     assert page.locator(".tile", has_text="Median duration").locator(".note").inner_text() == "whole period"
     assert page.locator("#durations .badge").last.is_visible()
