@@ -141,21 +141,7 @@ def _signs(kind: str, locale: str) -> dict[int, str] | None:
     """Signs of a locale's numbers for Python's own, which are quicker; None where Babel writes a number otherwise."""
     thousands, decimal = (_by_pattern(number, "ratio", locale).strip("15") for number in (1_555.55, 1.55))
     signs = str.maketrans({",": thousands[:1] if len(thousands) > 3 else "", ".": decimal, "-": MINUS})
-    for number in (
-        0,
-        7,
-        1_234,
-        56_789,
-        -98_765,
-        123_456_789_012,
-        -0.001,
-        0.125,
-        2.675,
-        1_234.5,
-        98_765.432,
-        -1e9,
-        1e-7,
-    ):
+    for number in _TRIED:
         if _grouped(number, _DECIMALS[kind], signs) != _by_pattern(number, kind, locale):
             return None
     return signs
