@@ -22,13 +22,10 @@ _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 
 
 def open_store(uri: str, storage_options: Mapping[str, str] | None = None, **arguments: Any) -> Any:
-    """Open the store at a URI, with options as the deltalake package has them.
-
-    Without any they come from the environment (AWS_…) and, for ``s3://``, from the AWS profile on this machine.
-    """
+    """Open the store at a URI, with options as the deltalake package has them, else from the environment (AWS_…)."""
     from obstore.store import from_url
 
-    config, client = split_options(storage_options or profile_options(uri))
+    config, client = split_options(storage_options)
     address = f"gs://{uri.removeprefix('gcs://')}" if uri.startswith("gcs://") else uri
     return from_url(address, config=config, client_options=client, **arguments)  # type: ignore[call-overload]
 
@@ -88,7 +85,8 @@ def objects_at(uri: str) -> tuple[str | None, list[StoredObject]]:
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     key = key.strip("/")
-    store = open_store(f"{scheme}://{bucket}", retry_config=_RETRIES)
+    address = f"{scheme}://{bucket}"
+    store = open_store(address, profile_options(address), retry_config=_RETRIES)
 
     def listed(prefix: str) -> list[StoredObject]:
         import obstore
