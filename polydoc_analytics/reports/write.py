@@ -22,14 +22,13 @@ from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.model import Report
 from polydoc_analytics.reports.renderers import MissingLetters, render, with_workbook
-from polydoc_analytics.reports.renderers.typesetting import typesetters
+from polydoc_analytics.reports.renderers.typesetting import Typesetter, typesetters
 
 if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
     from polydoc_analytics.reports.builders.context import Context
     from polydoc_analytics.reports.builders.statement_data import AccountData
     from polydoc_analytics.reports.model import SourceFile
-    from polydoc_analytics.reports.renderers.typesetting import Typesetter
 
 _MANY = 40
 """Statements as PDF from which on it pays to start processes for them."""

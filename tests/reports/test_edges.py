@@ -46,7 +46,7 @@ FEW = {
     "languages": ("no runs in the period", "only Running"),
     "quality": ("no runs in the period", "only Running"),
 }
-"""What is tried of each kind; `just soak` tries the rest."""
+"""Inputs that the tests try by default for each kind of report; `just soak` tries all of them."""
 
 
 @pytest.mark.parametrize(

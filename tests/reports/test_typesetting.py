@@ -25,7 +25,7 @@ FAULTY: Task = ((), 0, {"data": "{}", "charts": "{}", "logo": ""})
 
 @pytest.fixture
 def tasks(file: Callable[..., str]) -> list[Task]:
-    """What is asked for the quality of one run, two and three."""
+    """The arguments of Typst for three reports of the kind quality, on one run, two and three."""
     asked: list[Task] = []
 
     def noted(*task: Any) -> bytes:

@@ -65,7 +65,7 @@ def render(
     missing = missing or MissingLetters()
     if report.in_english is not None:
         missing.languages.add(report.words.language)
-    printed: bytes = draw(report.in_english or report, missing.characters, *([set_type] if set_type else []))
+    printed: bytes = draw(report.in_english or report, missing.characters, set_type)
     return printed
 
 

@@ -47,10 +47,11 @@ _WORD, _HYPHEN = re.compile(rf"\S{{{_MAX_WORD + 1},}}"), re.compile(r"-(?=\d)")
 """A hyphen before a digit, as most ids have, is none of those hyphens (rule LB25 of Unicode's line breaking)."""
 
 
-def render(report: Report, missing: set[str], set_type: Typesetter = typeset) -> bytes:
+def render(report: Report, missing: set[str], set_type: Typesetter | None = None) -> bytes:
     """Return the PDF; the same report and the same fonts give the same bytes.
 
-    ``missing`` takes the characters that no font has, and that the PDF writes as U+XXXX.
+    ``missing`` takes the characters that no font has, and that the PDF writes as U+XXXX; ``set_type`` is what sets it,
+    if not this process.
     """
     drawn = Drawn(report.look.fonts)
     content = _breakable(_content(report, drawn))
@@ -62,7 +63,7 @@ def render(report: Report, missing: set[str], set_type: Typesetter = typeset) ->
         "logo": logo.hex() if logo else "",
     }
     try:
-        return set_type(report.look.fonts, int(report.made_at.timestamp()), inputs)
+        return (set_type or typeset)(report.look.fonts, int(report.made_at.timestamp()), inputs)
     except PolydocError as error:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error}") from None
 

@@ -54,8 +54,8 @@ def typesetters(count: int) -> Iterator[Typesetter]:
     Where one cannot be started, or has ended, this process does its work.
     """
     free: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
-    started = [process for process in (_started() for _ in range(count)) if process is not None]
-    for process in (started + [None] * count)[:count]:
+    started = [_started() for _ in range(count)]
+    for process in started:
         free.put(process)
 
     def elsewhere(*task: Any) -> bytes:
@@ -74,7 +74,7 @@ def typesetters(count: int) -> Iterator[Typesetter]:
     try:
         yield elsewhere
     finally:
-        for process in started:
+        for process in filter(None, started):
             process.kill()  # each is waiting for work, which there is none of
             process.communicate()
 
