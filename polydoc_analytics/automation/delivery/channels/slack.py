@@ -83,13 +83,13 @@ def _pieces(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> I
     left = max_size
     for character in text:
         escaped = entities.get(character, character)
-        units = len(escaped) + (character > "\uffff")  # its size, without encoding each character for it
-        if units > left:
+        size = _size(escaped)
+        if size > left:
             yield "".join(piece)
             piece.clear()
             left = max_size
         piece.append(escaped)
-        left -= units
+        left -= size
     yield "".join(piece)
 
 
@@ -102,4 +102,4 @@ def _cut(text: str, max_size: int, entities: dict[str, str] = _ENTITIES) -> str:
 
 def _size(text: str) -> int:
     """Return how long a text is to Slack, which counts UTF-16 units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
