@@ -82,9 +82,9 @@ def _importing_meanwhile(also_import: Sequence[str]) -> Iterator[Callable[[], bo
         suppress_pyspark_notice()
         from polydoc_analytics.loaders.validation import judge_nothing
 
-        names = ("polars", "pandera.polars", *also_import)
-        with without_collection(*names):
-            for name in (*names[:2], "", *also_import):
+        judging = ("polars", "pandera.polars")
+        with without_collection(*judging, *also_import):
+            for name in (*judging, "", *also_import):
                 if is_over.is_set():
                     return
                 # Whoever needs what cannot be imported here is told by importing it.

@@ -181,7 +181,7 @@ class DuckEngine:
         with self._creating:
             if self._created >= self._names:
                 return False
-            # What may never be asked keeps no places.
+            # Else the table of places would be made with the views, for queries that may never come.
             self._context = self._scope.render_context
             # Bound to no runs at first, and to days of UTC: each of them would look into the files, and go through the
             # zone's offsets, which are hundreds where a run is of the year 9999.
