@@ -165,8 +165,9 @@ def validate_together(batches: Sequence[Batch]) -> None:
         batch._separate(failures)
 
 
+@cache
 def judge_nothing() -> None:
-    """Let pandera judge no rows, for it imports more when it judges for the first time."""
+    """Let pandera judge no rows, once a process, for it imports more when it judges for the first time."""
     pandera_schema().validate(polars_schema().to_frame())
 
 

@@ -152,6 +152,8 @@ def _grouped(value: Any, decimals: int, signs: dict[int, str]) -> str:
 
 
 def _exact(value: Any) -> Decimal:
+    if not value:
+        return Decimal(0)  # -0.0 too, which is the same key of a cache as 0
     return Decimal(str(value) if isinstance(value, float) else value)
 
 

@@ -34,6 +34,9 @@ NUMBERS = st.one_of(
         ("pt_BR", "seconds", 0.5, "0,50"),
         ("hi", "count", 12_345_678, "1,23,45,678"),
         ("en_GB", "count", 2_179_265_073_100_797_540, "2,179,265,073,100,797,540"),
+        ("kxv", "count", -0.0, "0"),  # a locale whose numbers Babel writes
+        ("de", "seconds", Decimal("-0.000"), "0,00"),
+        ("en_GB", "rate", -0.0, "0.0%"),
         ("en_GB", "count", 10**38 + 1, "100,000,000,000,000,000,000,000,000,000,000,000,001"),
     ],
 )
@@ -46,5 +49,5 @@ def test_a_number_is_written_as_its_locale_has_it(locale: str, kind: str, number
 def test_a_number_of_any_locale_is_as_babel_writes_it(locale: str, kind: str, number: float | Decimal) -> None:
     whole = Locale.parse(locale).decimal_formats[None].pattern.split(";")[0].split(".")[0]
     with localcontext(prec=100):
-        written = format_decimal(number, whole + PLACES[kind], locale)
+        written = format_decimal(number or 0, whole + PLACES[kind], locale)
     assert Formatter(locale).text(number, kind) == written.replace("-", MINUS)
