@@ -51,6 +51,14 @@ measures as (
     {{/measures}}
 ),
 
+requests_of as (
+    select 102 as place, 'accounts sum to requests' as identity, coalesce(sum(requests), 0) as requests
+    from request_rates_by_account
+    union all
+    select 103, 'languages sum to requests', coalesce(sum(requests), 0)
+    from request_rates_by_language
+),
+
 -- A view without rows has no sum, and its parts are 0; with rows of which none knows the measure they are unknown.
 identities as (
     select 1 as place, 1 as measure_place, 'statuses sum to runs' as identity, 'runs' as measure,
@@ -81,13 +89,9 @@ identities as (
         (select coalesce(sum(attempts), 0) from {{all_request_facts}}),
         (select count(*) from {{all_runs}})
     union all
-    select 102, 1, 'accounts sum to requests', 'requests',
-        (select coalesce(sum(requests), 0) from request_rates_by_account), requests
-    from request_rates
-    union all
-    select 103, 1, 'languages sum to requests', 'requests',
-        (select coalesce(sum(requests), 0) from request_rates_by_language), requests
-    from request_rates
+    select requests_of.place, 1, requests_of.identity, 'requests', requests_of.requests, request_rates.requests
+    from requests_of
+    cross join request_rates
 )
 
 select
