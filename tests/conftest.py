@@ -11,8 +11,10 @@ import pytest
 from support.clusters import apache_spark as apache_spark  # fixtures for every test
 from support.clusters import cluster as cluster
 from support.clusters import sail as sail
+from support.lake_loads import loaded as loaded
 from support.object_store import s3 as s3
 from support.object_store import s3_client as s3_client
+from support.object_store import s3_lake as s3_lake
 from support.object_store import s3_server as s3_server
 from support.postgres_server import postgres as postgres
 from support.repetitions import Soak

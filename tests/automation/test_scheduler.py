@@ -6,9 +6,8 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -17,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import Process, start
 from support.receivers import Hook, hook, mailbox
 from support.runs import ndjson, wire
+from support.schedule_year import quick_or
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
@@ -28,6 +29,7 @@ from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.cli import run
 from polydoc_analytics.config.settings import settings
 from polydoc_analytics.errors import LakeError
+from polydoc_analytics.reports.builders import builder
 
 WEEKLY = """
 lake = "lake"
@@ -45,13 +47,14 @@ url_env = "HOOK_URL"
 timeout = 2
 [[reports]]
 name = "weekly"
-kind = "languages"
+kind = "runs"
 schedule = "0 7 * * 1"
 period = "last-week"
 formats = ["json", "md"]
 output = "out/{period}"
 deliver = ["hook"]
 """
+LANGUAGES = WEEKLY.replace('kind = "runs"', 'kind = "languages"')
 MONDAY = "2026-03-09T07:00+00:00"  # the week before is 2026-W10
 
 
@@ -63,11 +66,25 @@ def rows() -> Iterator[dict[str, Any]]:
         )
 
 
+@pytest.fixture(autouse=True)
+def quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be reports of a kind ``runs``; LANGUAGES is for those that a process of its own is to make."""
+    monkeypatch.setattr("polydoc_analytics.reports.builders.builder", quick_or(builder))
+
+
+@pytest.fixture(scope="module")
+def first_load(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scheduler")
+    (folder / "runs.ndjson").write_bytes(ndjson(rows()))
+    pda.Lake(folder / "lake").ingest(folder / "runs.ndjson")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(first_load: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a file of runs and a lake into which it was loaded."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs.ndjson").write_bytes(ndjson(rows()))
-    pda.Lake("lake").ingest("runs.ndjson")
+    shutil.copytree(first_load, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -96,13 +113,13 @@ def job_of(text: str, period: str, name: str = "weekly") -> Job:
 
 
 def test_a_period_is_made_and_sent_once_and_the_ledger_says_from_what_and_to_whom(folder: Path, server: Hook) -> None:
-    assert pass_at(WEEKLY, "2026-03-09T06:59+00:00") == []
-    assert pass_at(WEEKLY, MONDAY) == [("2026-W10", "sent")]
-    assert pass_at(WEEKLY, MONDAY) == []
-    assert pass_at(WEEKLY, "2026-03-15T23:00+00:00") == []
+    assert pass_at(LANGUAGES, "2026-03-09T06:59+00:00") == []
+    assert pass_at(LANGUAGES, MONDAY) == [("2026-W10", "sent")]
+    assert pass_at(LANGUAGES, MONDAY) == []
+    assert pass_at(LANGUAGES, "2026-03-15T23:00+00:00") == []
     [content] = server.taken
     assert content["data"]["report"] == "weekly"
-    job = job_of(WEEKLY, "2026-W10")
+    job = job_of(LANGUAGES, "2026-W10")
     assert job.due_at == "2026-03-09T07:00:00+00:00"
     assert (job.since, job.until) == ("2026-03-02T00:00:00+00:00", "2026-03-09T00:00:00+00:00")
     [edition] = job.editions
@@ -367,17 +384,15 @@ def test_list_show_and_history_say_when_what_and_to_whom(folder, server, capsys:
 
 
 @pytest.fixture
-def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def started() -> Iterator[Callable[..., Process]]:
     """Start a command as a process of its own, which does not outlive the test."""
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[Process] = []
 
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "polydoc_analytics", *arguments]
-        kinds: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes.append(subprocess.Popen(command, env={**os.environ, **environment}, **kinds))
+    def begin(*arguments: str, **environment: str) -> Process:
+        processes.append(start("from polydoc_analytics.cli import main; main()", *arguments, env=environment))
         return processes[-1]
 
-    yield start
+    yield begin
     for process in processes:
         process.kill()
         process.communicate()
@@ -396,22 +411,22 @@ def test_a_scheduler_killed_in_mid_send_is_taken_up_by_the_next_one_with_the_sam
 ) -> None:
     with hook("silent", 200) as server:
         monkeypatch.setenv("HOOK_URL", server.url)
-        scheduler(WEEKLY.replace("timeout = 2", "timeout = 30"), MONDAY)
+        scheduler(LANGUAGES.replace("timeout = 2", "timeout = 30"), MONDAY)
         process = started("schedule", "due", "--now", MONDAY)
         until(lambda: len(server.requests) == 1)
         process.kill()
         process.communicate()
-        assert pass_at(WEEKLY, "2026-03-09T07:01+00:00") == [("2026-W10", "sent")]
+        assert pass_at(LANGUAGES, "2026-03-09T07:01+00:00") == [("2026-W10", "sent")]
     first, second = server.requests
     assert first["headers"]["Idempotency-Key"] == second["headers"]["Idempotency-Key"]
     assert first["body"] == second["body"]  # the edition that was made, not another one
-    job = job_of(WEEKLY, "2026-W10")
+    job = job_of(LANGUAGES, "2026-W10")
     assert [one.outcome for one in job.editions[0].deliveries[1].tries] == ["uncertain", "sent"]
     assert len(job.editions) == 1
 
 
 def test_two_schedulers_at_once_do_a_job_once(folder: Path, server: Hook, started) -> None:
-    scheduler(WEEKLY, MONDAY)
+    scheduler(LANGUAGES, MONDAY)
     processes = [started("schedule", "due", "--now", MONDAY) for _ in range(2)]
     ended = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
@@ -421,7 +436,7 @@ def test_two_schedulers_at_once_do_a_job_once(folder: Path, server: Hook, starte
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM")
 def test_run_does_what_is_due_and_ends_cleanly_on_sigterm(folder: Path, server: Hook, started) -> None:
-    scheduler(WEEKLY, MONDAY)
+    scheduler(LANGUAGES, MONDAY)
     process = started("schedule", "run", POLYDOC_ANALYTICS_NOW=MONDAY)
     until(lambda: len(server.requests) == 1)
     process.send_signal(signal.SIGTERM)
@@ -429,7 +444,7 @@ def test_run_does_what_is_due_and_ends_cleanly_on_sigterm(folder: Path, server: 
     assert process.returncode == 0
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO ended", err.splitlines()[-1])
     assert re.search(r"Z INFO weekly 2026-W10: sent$", err, re.MULTILINE)
-    assert job_of(WEEKLY, "2026-W10").state == "sent"
+    assert job_of(LANGUAGES, "2026-W10").state == "sent"
 
 
 def test_an_alert_is_checked_with_the_schedule_where_the_settings_say_so(folder: Path, server: Hook) -> None:
@@ -482,7 +497,7 @@ def test_an_erasure_names_the_documents_that_were_made_for_the_account(
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM")
 def test_run_logs_json_on_request(folder: Path, server: Hook, started) -> None:
-    scheduler(WEEKLY, MONDAY)
+    scheduler(LANGUAGES, MONDAY)
     process = started("schedule", "run", "--log-format", "json", POLYDOC_ANALYTICS_NOW=MONDAY)
     until(lambda: len(server.requests) == 1)
     process.send_signal(signal.SIGTERM)

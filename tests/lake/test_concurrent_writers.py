@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from support.lake_loads import child, expected, left_overs, observed, write_load
+from support.lake_loads import Loaded, child, expected, glimpsed, left_overs, observed, write_load
+from support.processes import Process
 from support.repetitions import Soak, slow
 
 from polydoc_analytics import Lake, connect
@@ -77,15 +77,14 @@ def test_processes_write_overlapping_loads_while_somebody_reads(
     assert not left_overs(lake)
 
 
-def _ends_well(writer: subprocess.Popen[str], loads: int) -> None:
+def _ends_well(writer: Process, loads: int) -> None:
     output, errors = writer.communicate(timeout=120)
     assert writer.returncode == 0, errors
     assert len(output.splitlines()) == loads
 
 
-def test_a_writer_that_waits_says_so(tmp_path: Path) -> None:
-    lake, said = tmp_path / "lake", []
-    Lake(lake).ingest(write_load(tmp_path, 1))
+def test_a_writer_that_waits_says_so(loaded: Loaded, tmp_path: Path) -> None:
+    lake, said = loaded(tmp_path / "lake", 1), []
     script = """
 import sys, time
 from polydoc_analytics import Lake
@@ -99,4 +98,4 @@ with Lake(sys.argv[1]).place.lock():
     Lake(lake, notify=said.append).ingest(write_load(tmp_path, 2))
     other.communicate(timeout=30)
     assert said == [f"{lake}: another process is writing to this lake; waiting for it"]
-    assert observed(lake) == expected([1, 2])
+    assert glimpsed(lake) == expected([1, 2])

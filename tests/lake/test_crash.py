@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.lake_loads import child, expected, glimpsed, left_overs, observed, write_load
+from support.lake_loads import Loaded, child, expected, glimpsed, left_overs, observed, write_load
 from support.repetitions import slow
 
 from polydoc_analytics import Lake
@@ -250,9 +250,8 @@ class TestPowerLoss:
 
 
 @_can_kill
-def test_ctrl_c_ends_a_load_with_130_and_leaves_nothing(tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
-    Lake(lake).ingest(write_load(tmp_path, 1))
+def test_ctrl_c_ends_a_load_with_130_and_leaves_nothing(loaded: Loaded, tmp_path: Path) -> None:
+    lake = loaded(tmp_path / "lake", 1)
     before = sorted(str(path) for path in lake.rglob("*"))
     script = "import sys; sys.argv[0] = 'polydoc-analytics'; from polydoc_analytics.cli import main; main()"
     process = child(script, "ingest", "-", "--input-format", "ndjson", "--lake", lake, "--quiet")
@@ -269,11 +268,11 @@ def test_ctrl_c_ends_a_load_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     assert sorted(str(path) for path in lake.rglob("*")) == before
 
 
-def test_a_load_that_somebody_came_before_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_that_somebody_came_before_is_taken_again(
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A writer that knows nothing of the lock commits between: all is undone and done once more, nothing is lost."""
-    lake = tmp_path / "lake"
-    for number in (1, 2):
-        Lake(lake).ingest(write_load(tmp_path, number))
+    lake = loaded(tmp_path / "lake", 1, 2)
     add, came = LakeTable.add, []
 
     def late(self: LakeTable, *args: object, **kwargs: object) -> None:
@@ -291,11 +290,9 @@ def test_a_load_that_somebody_came_before_is_taken_again(tmp_path: Path, monkeyp
 
 
 def test_an_erasure_that_was_killed_before_old_files_were_removed_is_finished_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake = tmp_path / "lake"
-    for number in (1, 2, 3):
-        Lake(lake).ingest(write_load(tmp_path, number))
+    lake = loaded(tmp_path / "lake", 1, 2, 3)
 
     def killed(*args: object) -> None:
         raise KeyboardInterrupt
@@ -313,11 +310,9 @@ def test_an_erasure_that_was_killed_before_old_files_were_removed_is_finished_by
 
 @pytest.mark.parametrize("table", ["runs", "loads"])
 def test_a_repair_that_was_killed_leaves_a_lake_that_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+    loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    lake = tmp_path / "lake"
-    for number in (1, 2, 3):
-        Lake(lake).ingest(write_load(tmp_path, number))
+    lake = loaded(tmp_path / "lake", 1, 2, 3)
     max((lake / table / "_delta_log").glob("*.json")).write_bytes(b"")
 
     def killed(*args: object) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.paths import with_support
+import pytest
+from support.processes import Process, start
 from support.repetitions import Soak
 from support.runs import wire
 
@@ -43,6 +43,25 @@ def write_load(folder: Path, number: int) -> str:
         lines = [row if isinstance(row, str) else json.dumps(row) for row in rows_of_load(number)]
         path.write_text("\n".join(lines) + "\n", "utf-8")
     return str(path)
+
+
+Loaded = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Make a folder a lake of some loads, in order: a copy of one that is made once for all tests."""
+    made: dict[tuple[int, ...], Path] = {}
+
+    def copied(lake: Path, *numbers: int) -> Path:
+        if numbers not in made:
+            folder = tmp_path_factory.mktemp("loads")
+            for number in numbers:
+                Lake(folder / "lake").ingest(write_load(folder, number))
+            made[numbers] = folder / "lake"
+        return Path(shutil.copytree(made[numbers], lake))
+
+    return copied
 
 
 def expected(numbers: list[int]) -> dict[str, int | None]:
@@ -89,23 +108,6 @@ def left_overs(lake: Path) -> list[str]:
     return found
 
 
-def child(script: str, *arguments: object, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+def child(script: str, *arguments: object) -> Process:
     """Start Python on a script, with the tests' folder on its path; its input, output and errors are pipes."""
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=with_support(POLARS_MAX_THREADS="1", **(env or {})),
-    )
-
-
-def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run ``polydoc-analytics`` to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "polydoc_analytics", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(env or {})},
-    )
+    return start(script, *arguments, env={"POLARS_MAX_THREADS": "1"})

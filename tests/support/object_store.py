@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.lake_loads import Loaded
+
+from polydoc_analytics import Lake
 
 CANARY = "canary-secret-key-5f3a"
 
@@ -58,3 +62,20 @@ def s3_client(s3: dict[str, str]) -> Iterator[Any]:
     client = boto3.client("s3", endpoint_url=s3["AWS_ENDPOINT_URL"], region_name=s3["AWS_REGION"])
     yield client
     client.close()
+
+
+@pytest.fixture
+def s3_lake(s3: dict[str, str], loaded: Loaded, tmp_path: Path) -> Callable[..., Lake]:
+    """Make a place in the bucket a lake of some loads: the files of one on this machine."""
+
+    def uploaded(uri: str, *numbers: int) -> Lake:
+        import obstore
+
+        lake: Any = Lake(uri)
+        folder = loaded(tmp_path / "to be uploaded", *numbers)
+        for file in folder.rglob("*"):
+            if file.is_file() and file.stat().st_size:
+                obstore.put(lake.place._store, file.relative_to(folder).as_posix(), file)
+        return lake
+
+    return uploaded
