@@ -42,6 +42,7 @@ class Part:
         return self.outage + timedelta(weeks=2)
 
 
+TWO_MONTHS = Part(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 2, 9, 1, tzinfo=UTC))
 QUARTER = Part(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 3, 9, 1, tzinfo=UTC))
 YEAR = Part(datetime(2027, 1, 1, tzinfo=UTC), datetime(2026, 7, 6, 1, tzinfo=UTC))
 
@@ -168,7 +169,9 @@ def check_order(found: list[Job], mails: list[str], hooks: list[str]) -> None:
             assert arrived == keys
 
 
-@pytest.mark.parametrize(("part", "share"), [(QUARTER, 0.1), slow(YEAR, 0.04)], ids=["quarter", "year"])
+@pytest.mark.parametrize(
+    ("part", "share"), [(TWO_MONTHS, 0.1), slow(QUARTER, 0.1), slow(YEAR, 0.04)], ids=["two months", "quarter", "year"]
+)
 def test_a_year_with_an_outage_kills_at_every_step_and_two_schedulers_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: Part, share: float
 ) -> None:

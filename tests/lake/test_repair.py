@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.lake_loads import child, expected, glimpsed, left_overs, observed, write_load
-from support.repetitions import slow
+from support.repetitions import Soak, often, slow
 
 import polydoc_analytics as pda
 from polydoc_analytics import Lake
@@ -24,6 +24,10 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "zeros": lambda content: bytes(len(content)),
     "garbage": lambda content: b"\x89PNG\r\n" + content[7:],
 }
+
+
+GOES_ON = (("history", "garbage"), ("loads", "empty"))
+"""Damages of newest entries after whose repair more is loaded; `just soak` loads after each."""
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +125,15 @@ class TestLogEntries:
         last = Lake(lake).loads().row(-1, named=True)
         assert (last["kind"], last["number"]) == ("repair", 6)
         assert not Lake(lake).damage().is_needed
+        assert (next((lake / "_damaged").glob(f"*-{table}-*"))).is_file()
+        if (table, damage) not in GOES_ON and not Soak.is_on:
+            return
         assert Lake(lake).ingest(write_load(five_loads, 5)).number == (None if table == "loads" else 7)
         Lake(lake).ingest(write_load(five_loads, 6))
         assert glimpsed(lake) == expected([1, 2, 3, 4, 5, 6])
         assert not left_overs(lake)
-        assert (next((lake / "_damaged").glob(f"*-{table}-*"))).is_file()
 
-    @pytest.mark.parametrize("table", ["runs", "history", "quarantine"])
+    @pytest.mark.parametrize("table", ["runs", slow("history"), slow("quarantine")])
     def test_an_entry_that_the_ledger_does_not_pin_heals_by_itself(
         self, lake: Path, tmp_path: Path, table: str
     ) -> None:
@@ -135,7 +141,7 @@ class TestLogEntries:
         (lake / table / "_delta_log" / f"{version:020}.json").write_bytes(b"")
         assert glimpsed(lake) == expected([1, 2, 3, 4, 5])
         Lake(lake).ingest(write_load(tmp_path, 6))
-        assert observed(lake) == expected([1, 2, 3, 4, 5, 6])
+        assert glimpsed(lake) == expected([1, 2, 3, 4, 5, 6])
         assert not Lake(lake).damage().is_needed
 
     def test_an_older_entry_that_is_gone_or_empty_is_told_and_repaired(self, lake: Path, tmp_path: Path) -> None:
@@ -148,9 +154,10 @@ class TestLogEntries:
         done = Lake(lake).repair()
         assert done.good is not None
         assert (done.good.number, [row.number for row in done.lost]) == (1, [5, 4, 3, 2])
-        for number in range(2, 7):
+        last = often(6, 3)
+        for number in range(2, last + 1):
             Lake(lake).ingest(write_load(tmp_path, number))
-        assert glimpsed(lake) == expected([1, 2, 3, 4, 5, 6])
+        assert glimpsed(lake) == expected(list(range(1, last + 1)))
 
     @pytest.mark.parametrize(
         ("table", "damage"),
@@ -213,7 +220,7 @@ class TestLogEntries:
 
 
 class TestDataFiles:
-    @pytest.mark.parametrize("damage", ["gone", "cut off", slow("empty")])
+    @pytest.mark.parametrize("damage", ["gone", slow("cut off"), slow("empty")])
     def test_a_damaged_file_of_the_newest_load_leads_back_to_the_load_before(
         self, lake: Path, tmp_path: Path, damage: str
     ) -> None:
@@ -264,6 +271,8 @@ class TestDataFiles:
         _is_one_line_with_the_way_back(str(told.value), table)
         done = Lake(lake).repair()
         assert [name.split("/")[0] for name in done.files] == [table]
+        if table != "history" and not Soak.is_on:
+            return
         for number in (5, 6):
             Lake(lake).ingest(write_load(tmp_path, number))
         assert glimpsed(lake) == expected([1, 2, 3, 4, 5, 6])
@@ -335,7 +344,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 class TestDiskAndPermissions:
-    @pytest.mark.parametrize("free_k", [0, 12, slow(4), slow(24), slow(32)])
+    @pytest.mark.parametrize("free_k", [12, slow(0), slow(4), slow(24), slow(32)])
     def test_a_full_disk_is_told_and_the_last_good_state_is_kept(
         self, small_disk: Path, tmp_path: Path, free_k: int
     ) -> None:
@@ -362,7 +371,7 @@ class TestDiskAndPermissions:
             Lake(small_disk / "lake").ingest(write_load(tmp_path, 1))
         (small_disk / "filler").unlink()
         Lake(small_disk / "lake").ingest(write_load(tmp_path, 1))
-        assert observed(small_disk / "lake") == expected([1])
+        assert glimpsed(small_disk / "lake") == expected([1])
 
     def test_a_lake_that_may_not_be_written_to_can_be_read(self, lake: Path, tmp_path: Path) -> None:
         if os.name == "nt":
@@ -391,4 +400,4 @@ print(run(["usage", sys.argv[1], "--csv"]))
             f"error: {lake}: cannot be written to: Permission denied",
         ]
         assert output.splitlines()[-1] == "0"
-        assert observed(lake) == expected([1, 2, 3, 4, 5])
+        assert glimpsed(lake) == expected([1, 2, 3, 4, 5])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -21,7 +20,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from support.damaged_arrow import columns
-from support.paths import with_support
+from support.processes import finished
 from support.repetitions import slow
 from support.runs import wire
 
@@ -153,8 +152,7 @@ def test_a_lake_goes_on_after_text_that_was_not_utf8(name: str, tmp_path: Path, 
 
 
 def test_damaged_arrow_memory_is_refused_before_anything_reads_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from support.damaged_arrow import read_damaged; read_damaged()"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=with_support(), timeout=300)
+    done = finished("from support.damaged_arrow import read_damaged; read_damaged()", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert len(lines) == 3 * 6

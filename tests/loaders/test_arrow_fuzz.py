@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support.paths import with_support
+from support.processes import finished
 from support.repetitions import often
 
 
 def fuzzed(seed: int, files: int, folder: Path) -> list[list[str]]:
     """The answers of ``load`` and ``connect`` for each damaged file; the one that ended the process is kept."""
-    command = [sys.executable, "-m", "support.arrow_fuzzer", str(seed), str(files)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=with_support(), timeout=3600)
+    done = finished(f"from support.arrow_fuzzer import main; main({seed}, {files})", cwd=folder, timeout=3600)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, f"{folder / lines[-1].get('file', '')}: exit {done.returncode}\n{done.stderr[-2000:]}"
     assert done.stderr == ""
@@ -33,7 +30,7 @@ def check(answers: list[list[str]], files: int) -> None:
 
 
 def test_damaged_parquet_and_arrow_files_never_crash(tmp_path: Path) -> None:
-    files = often(80, 40)
+    files = often(80, 30)
     check(fuzzed(13, files, tmp_path), files)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import os
-import random
 import ssl
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from obstore.store import S3Store
 from support.file_server import FileServer, file_server
 from support.object_store import CANARY
 from support.paths import SAMPLE
+from support.processes import finished
 from support.repetitions import often
 from support.runs import CSV_HEADER, ndjson, wire
 
@@ -208,9 +207,7 @@ _PEAK = """if True:
 
 
 def peak(address: str, out: Path) -> int:
-    command = [sys.executable, "-c", _PEAK, address, str(out)]
-    tests = str(Path(__file__).parents[1])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tests)
+    done = finished(_PEAK, address, out)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
@@ -225,8 +222,8 @@ def lines_and_peak(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]
     folder = tmp_path_factory.mktemp("large")
     path = folder / "runs.ndjson"
     with open(path, "wb") as lines:
-        for number in range(31):
-            lines.write(ndjson(wire(f"{number}-{row}", note="n" * 3_000) for row in range(1_000)))
+        for number in range(101):
+            lines.write(ndjson(wire(f"{number}-{row}", note="n" * 100_000) for row in range(10)))
     return path, min(peak(str(path), folder / f"local{turn}") for turn in range(often(READINGS, 2)))
 
 
@@ -249,7 +246,8 @@ def test_a_large_file_takes_no_more_memory_than_one_on_this_machine(
 @pytest.mark.skipif(sys.platform == "win32", reason="no peak of memory there")
 def test_a_large_table_takes_no_more_memory_than_one_on_this_machine(web: FileServer, tmp_path: Path) -> None:
     path = tmp_path / "runs.parquet"
-    filler = pl.Series("more", [random.randbytes(1_000_000) for _ in range(120)], pl.Binary)
+    noise = os.urandom(1_000_000)
+    filler = pl.Series("more", [noise[number:] + noise[:number] for number in range(120)], pl.Binary)
     runs = pda.load(SAMPLE).runs.head(120).with_columns(filler)
     runs.write_parquet(path, compression="uncompressed", row_group_size=10)
     assert path.stat().st_size > 100_000_000
