@@ -14,7 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
-from support.repetitions import slow
+from support.repetitions import often, slow
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -117,23 +117,24 @@ def test_tables_read_together_give_what_each_gives_alone(
     draw = random.Random(seed)
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(40):
+    count = often(40, 18)
+    for number in range(count):
         rows = [wire(f"{number}-{row}", credits=draw.randint(0, 9)) for row in range(draw.randint(0, 3))]
         made = {"csv": csv, "json": document}.get(kind, lambda rows, draw: tables(kind, table(rows, draw)))
         content = made(rows, draw)
         (folder / f"{number:03}.{kind}").write_bytes(content)
     pieces = len(list(_work_of_files(files_at([str(folder)]), assume_utc=False, partial=False)))
-    assert pieces < 40
+    assert pieces < count
     together = pda.load(folder)
     monkeypatch.setattr(small_files, "MAX_BYTES", -1)
     alone = [pda.load(file) for file in sorted(folder.iterdir())]
-    assert together.counts.read == sum(one.counts.read for one in alone) > 40
+    assert together.counts.read == sum(one.counts.read for one in alone) > count
     assert_frame_equal(together.runs, pl.concat([one.runs for one in alone]).sort("created_at", "id"))
     assert_frame_equal(together.quarantine, pl.concat([one.quarantine for one in alone]))
     assert together.quarantine["source"].n_unique() > 5
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "parquet", "arrow"])
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet", slow("arrow")])
 def test_a_thousand_tables_of_a_row_are_one_piece_of_work(kind: str, tmp_path: Path) -> None:
     names = ["id", "account_id", "created_at", "status", "target_language", "input_file_id"]
     for number in range(1000):
@@ -183,7 +184,7 @@ def test_files_read_together_give_what_each_gives_alone(
     draw = random.Random(seed)
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(60):
+    for number in range(often(60, 30)):
         ending, text = content(number, draw)
         (folder / f"{number:03}.{ending}").write_bytes(text or b"\n")
     together = pda.load(folder)
