@@ -175,3 +175,20 @@ def test_no_text_of_a_table_runs_into_the_next(locale: str, run: str, tmp_path: 
                 assert left.x + points(left.text.replace("\u200b", ""), left.size, False) < right.x + 0.1, (left, right)
                 checked += 1
     assert checked > 200
+
+
+def test_short_words_break_where_large_figures_leave_their_columns_little_room(tmp_path: Path) -> None:
+    """An id of sixteen characters is no longer than a word of a text, but wider than such a column."""
+    large = {"credits": 34 * 10**9, "input_tokens": 7_671 * 10**9, "output_tokens": 5_493 * 10**9}
+    ids = ("run-9-9-9-9-9-26", "WWWWWWWWWWWWWWWW", "z" * 60)
+    rows = [wire(id=one, account_id="a", target_language="x" * 80 if one[0] == "z" else "de", **large) for one in ids]
+    (tmp_path / "runs.ndjson").write_bytes(ndjson(rows))
+    money = {"currency": "EUR", "price_per_credit": "12.5"}
+    report = built(str(tmp_path / "runs.ndjson"), "statement", period="2026-03", account="a", branding=money)
+    begun = set()
+    for words in pages(render(report, "pdf")):
+        for row in (row for row in rows_of(words) if row[0].text[0].isdigit() and len(row) >= 7):
+            begun.add(row[1].text[:4])
+            for left, right in pairwise(row):
+                assert left.x + points(left.text.replace("\u200b", ""), left.size, False) < right.x + 0.1, (left, right)
+    assert {one[:4] for one in ids} <= begun

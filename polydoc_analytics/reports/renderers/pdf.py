@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from polydoc_analytics.errors import PolydocError
@@ -12,7 +13,7 @@ from polydoc_analytics.reports.charts import export, palette
 from polydoc_analytics.reports.model import Chart, Report, Section, Theme
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.drawn import Drawn, DrawnInCharts
-from polydoc_analytics.reports.renderers.pdf_columns import MAX_GAP, ROOM, grid
+from polydoc_analytics.reports.renderers.pdf_columns import MAX_GAP, ROOM, grid, points
 from polydoc_analytics.reports.renderers.table_rows import (
     Lines,
     figure_lines,
@@ -39,11 +40,11 @@ _MIN_BESIDE, _MAX_BESIDE = 14, 45
 """Rows of a table that are about as high as the charts beside it, and fit on a page."""
 _BREAK = "\u200b"
 _MAX_WORD = 16
-_LONG_WORD = re.compile(
-    rf"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]{{{_MAX_WORD + 1},}}"
-)
+_UNBROKEN = r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+_LONG_WORD, _PIECE = re.compile(rf"{_UNBROKEN}{{{_MAX_WORD + 1},}}"), re.compile(rf"{_UNBROKEN}+")
 """Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
-_WORD, _HYPHEN = re.compile(rf"\S{{{_MAX_WORD + 1},}}"), re.compile(r"-(?=\d)")
+_WORD, _ANY_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}"), re.compile(r"\S+")
+_HYPHEN = re.compile(r"-(?=\d)")
 """A hyphen before a digit, as most ids have, is none of those hyphens (rule LB25 of Unicode's line breaking)."""
 
 
@@ -75,6 +76,17 @@ def _breakable(part: Any) -> Any:
     if isinstance(part, dict):
         return {key: value if key in _NO_TEXTS else _breakable(value) for key, value in part.items()}
     return [_breakable(value) for value in part] if isinstance(part, list | tuple) else part
+
+
+def _within(cell: str, room: float, size: float, is_bold: bool) -> str:
+    """Return a text with possible line breaks in every word that is wider than the room of its column."""
+    if room == inf:
+        return str(_breakable(cell))
+
+    def divided(pattern: re.Pattern[str], divide: Callable[[re.Match[str]], str], text: str) -> str:
+        return pattern.sub(lambda word: word[0] if points(word[0], size, is_bold) <= room else divide(word), text)
+
+    return divided(_PIECE, _broken, divided(_ANY_WORD, _before_digits, cell))
 
 
 def _broken(word: re.Match[str]) -> str:
@@ -187,15 +199,18 @@ def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, An
     labels, rows = drawn.all([column.label for column in shown.columns]), drawn.all(shown.rows)
     numbers = [is_number(column) for column in shown.columns]
     measures = grid(labels, rows, numbers, shown.sums, max_gap)
-    fitting = measures.pop("fitting")
+    fitting, rooms, size = measures.pop("fitting"), measures.pop("rooms"), measures["size"]
     return {
         **measures,
         "labels": labels,
         "numbers": numbers,
         # A text that is known to fit stays as it is, to be found and copied; a figure stays whole.
         "rows": [
-            [cell if fits or one else _breakable(cell) for cell, fits, one in zip(row, of_row, numbers, strict=True)]
-            for row, of_row in zip(rows, fitting, strict=True)
+            [
+                cell if fits or is_a_number else _within(cell, room, size, at >= len(rows) - shown.sums)
+                for cell, fits, is_a_number, room in zip(row, of_row, numbers, rooms, strict=True)
+            ]
+            for at, (row, of_row) in enumerate(zip(rows, fitting, strict=True))
         ],
         "sums": shown.sums,
     }

@@ -25,6 +25,8 @@ _SMALL = (6.3, 5.8, 5.4, 5.0)
 _LEAST = ROOM / 8
 """Least width, in points, that the columns of long texts have together."""
 _MAX_ON_ONE_LINE = 40
+_APART = 3.0
+"""Points between a word that reaches beyond its cell, such as the last part of an id, and the next column."""
 _UNIT = 0.001
 """Allowance above a letter's advance, in ems: Typst's quotation marks are wider than their font says."""
 
@@ -41,8 +43,9 @@ def grid(
     They are the ``size`` of its letters and the room ``above`` and below a line; for each column its ``insets``, left
     and right, its share of the room that the others leave, and else its width; for each row its height; and the
     ``width`` of the whole. A width or a height of 0 is for Typst to find. ``fitting`` says of each cell whether its
-    text is known to stand on one line. A table is as wide as its texts, so that figures stand beside what they are of,
-    ``max_gap`` apart at most; only where the texts are too long for the page, columns share what is left.
+    text is known to stand on one line, ``rooms`` of each column how wide a word can be that does not touch the next
+    column, as far as known. A table is as wide as its texts, so that figures stand beside what they are of, ``max_gap``
+    apart at most; only where the texts are too long for the page, columns share what is left.
     """
     size, gap = (6.7, 5.2) if len(labels) > 10 else (7.6, 8.0) if len(labels) > 7 else (8.4, 8.0)
     gaps, shares = len(labels) - 1, _shares(rows, numbers)
@@ -77,6 +80,10 @@ def grid(
         "heights": [line if all(row) else 0.0 for row in fitting],
         "width": ROOM if any(shares) else sum(widths),
         "fitting": fitting,
+        "rooms": [
+            width - left - min(right, _APART) if width else inf
+            for width, (left, right) in zip(widths, insets, strict=True)
+        ],
     }
 
 
