@@ -53,27 +53,25 @@ def holds(folder: Path, account: str) -> bool:
     return account.replace("-", "") in texts_below(folder)
 
 
-@pytest.mark.parametrize(
-    "name", [f"runs-{ALICE}.ndjson", f"export_{ALICE}.ndjson", f"{ALICE}_2026-10.ndjson", f"{ALICE.upper()}.ndjson"]
-)
-def test_a_file_named_after_the_account_leaves_no_name(lake, file, tmp_path: Path, name: str) -> None:
-    lake.ingest(file([wire("a", account_id=ALICE), wire("b", account_id=BOB)], name))
+def test_a_file_named_after_the_account_leaves_no_name(lake, file, tmp_path: Path) -> None:
+    names = [f"runs-{ALICE}.ndjson", f"export_{ALICE}.ndjson", f"{ALICE}_2026-10.ndjson", f"{ALICE.upper()}.ndjson"]
+    for at, name in enumerate(names):
+        lake.ingest(file([wire(f"a{at}", account_id=ALICE), wire(f"b{at}", account_id=BOB)], name))
     assert holds(tmp_path / "lake", ALICE)
     assert lake.erase(ALICE) is not None
     assert not holds(tmp_path / "lake", ALICE)
-    assert credits_of(lake) == {"b": 3}
-    assert "(erased)" in lake.loads()["source"][0]
+    assert credits_of(lake) == {f"b{at}": 3 for at in range(4)}
+    assert all("(erased)" in source for source in lake.loads()["source"][:4])
 
 
-@pytest.mark.parametrize(
-    "text", [f'"{ALICE}_x"', f'"{ALICE.upper()}"', f'"{ESCAPED}"', f'"https://x/{ALICE}?y"', ALICE.replace("-", "")]
-)
-def test_quarantined_text_leaves_no_spelling(lake, file, tmp_path: Path, text: str) -> None:
+def test_quarantined_text_leaves_no_spelling(lake, file, tmp_path: Path) -> None:
+    texts = [f'"{ALICE}_x"', f'"{ALICE.upper()}"', f'"{ESCAPED}"', f'"https://x/{ALICE}?y"', ALICE.replace("-", "")]
     kept = json.dumps(wire("z", account_id=BOB, status="Done"))
-    lake.ingest(file(['{"id": "x", "note": ' + text + "}", kept, wire("b", account_id=BOB)]))
+    bad = ['{"id": "x", "note": ' + text + "}" for text in texts]
+    lake.ingest(file([*bad, kept, wire("b", account_id=BOB)]))
     row = lake.erase(ALICE)
     assert row is not None
-    assert row.detail == "erased 0 runs, 0 superseded states, 1 quarantined row"
+    assert row.detail == "erased 0 runs, 0 superseded states, 5 quarantined rows"
     assert not holds(tmp_path / "lake", ALICE)
     assert lake.quarantine()["raw"].to_list() == [kept]
 
@@ -182,7 +180,8 @@ class TestRefusal:
             }  # fmt: skip
             assert not holds(tmp_path / "lake", ALICE)
         for source in (file(csv.encode(), "r.csv"), pl.DataFrame(rows), file([*rows], "n.json")):
-            assert (lake.ingest(source).erased, lake.ingest(source).inserted) == (2, 0)
+            result = lake.ingest(source)
+            assert (result.erased, result.inserted) == (2, 0)
         other = pda.Lake(tmp_path / "other")
         other.ingest(path)
         assert lake.ingest(other).erased == 1
@@ -275,7 +274,7 @@ class TestRefusal:
             pda.Lake(tmp_path / "one").ingest(file([wire("a")], "2.ndjson"))
 
     @pytest.mark.parametrize(
-        "fault", ["flipped", "of another lake", "missing", *map(slow, ("truncated", "emptied", "binary"))]
+        "fault", ["of another lake", "missing", *map(slow, ("flipped", "truncated", "emptied", "binary"))]
     )
     def test_a_damaged_key_is_an_error_on_every_way_in_and_a_finding(
         self, without_alice: Path, tmp_path, capfd, fault

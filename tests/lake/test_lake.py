@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from support.lake_loads import Loaded
 from support.lakes import credits_of, files_below
 from support.runs import RUNNING, ndjson, wire
 
@@ -162,9 +163,8 @@ def test_before_the_first_load_there_are_no_runs(lake, file) -> None:
         ("2026-13-01", "is neither a load nor a time"),
     ],
 )
-def test_as_of_what_never_was_is_refused(lake, file, as_of: Any, message: str) -> None:
-    lake.ingest(file([wire("a")]))
-    lake.ingest(file([wire("b")], "b.ndjson"))
+def test_as_of_what_never_was_is_refused(loaded: Loaded, tmp_path: Path, as_of: Any, message: str) -> None:
+    lake = loaded(tmp_path / "lake", 1, 2)
     with pytest.raises(pda.UsageError) as refused:
         pda.connect(lake, as_of=as_of)
     assert message in str(refused.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from support.runs import wire
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.ingest.manifest import Export
@@ -22,14 +23,15 @@ from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.tables import Table
 
 
-@pytest.fixture
-def folder(tmp_path: Path, file, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a file of runs, an export and a lake of it, and settings that name each kind of source."""
-    monkeypatch.chdir(tmp_path)
-    path = file([wire("a"), wire("b")], "runs/a.ndjson")
-    pda.export(path, "export")
-    pda.Lake("lake").ingest(path)
-    Path("polydoc-analytics.toml").write_text(
+    folder = tmp_path_factory.mktemp("sources")
+    (folder / "runs").mkdir()
+    (folder / "runs" / "a.ndjson").write_bytes(ndjson([wire("a"), wire("b")]))
+    pda.export(folder / "runs", folder / "export")
+    pda.Lake(folder / "lake").ingest(folder / "runs")
+    (folder / "polydoc-analytics.toml").write_text(
         """
         [sources.api]
         kind = "api"
@@ -42,6 +44,14 @@ def folder(tmp_path: Path, file, monkeypatch: pytest.MonkeyPatch) -> Path:
         """,
         "utf-8",
     )
+    return folder
+
+
+@pytest.fixture
+def folder(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder, to work in."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(sources, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

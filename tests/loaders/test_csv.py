@@ -363,8 +363,10 @@ def null_rows(word: str, *, last: str, size: int = 1_500_000) -> str:
 @pytest.mark.parametrize(
     ("word", "size", "end", "suffix"),
     [
-        # Each end of lines with and without a last one, in a small and in a large file, with each word by turns.
-        (word, size, end, suffix) if (at + (size > 0)) % 2 == word_at else slow(word, size, end, suffix)
+        # Each end of lines with and without a last one, in a small file, and some in a large one, with words by turns.
+        (word, size, end, suffix)
+        if (at + (size > 0)) % (4 if size else 2) == word_at
+        else slow(word, size, end, suffix)
         for word_at, word in enumerate(["NULL", "\\N"])
         for size in (0, 1_500_000)
         for at, (end, suffix) in enumerate(itertools.product(["\n", "\r", "\r\n"], ["", "\n"]))

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.postgres_server import PASSWORD, Postgres, uid
+from support.repetitions import often, slow
 
 import polydoc_analytics as pda
 from polydoc_analytics.loaders.services import postgres as reader
@@ -368,12 +369,13 @@ def test_a_reading_that_is_given_up_leaves_no_connection_behind(
         raise AssertionError("the connection is still there")
 
 
-@pytest.mark.parametrize("how", ["restart", "terminate"])
+@pytest.mark.parametrize("how", [slow("restart"), "terminate"])
 def test_a_server_that_goes_away_in_mid_read_is_told_and_the_next_try_completes(
     how: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_BATCH_BYTES", 100_000)
-    postgres.table(rows=rows(80_000, step="1 second"))
+    many = often(80_000, 30_000)
+    postgres.table(rows=rows(many, step="1 second"))
 
     def interrupted(dsn: str) -> None:
         work = reader.read(dsn, source="db")
@@ -389,7 +391,7 @@ def test_a_server_that_goes_away_in_mid_read_is_told_and_the_next_try_completes(
         f"db: public.run at {postgres.socket}/postgres: the connection was lost in mid-read; nothing was taken over, "
         "try again"
     )
-    assert taken(postgres.dsn())[0].height == 80_000
+    assert taken(postgres.dsn())[0].height == many
 
 
 def test_a_statement_that_takes_too_long_is_cancelled_and_told(postgres: Postgres) -> None:
@@ -398,6 +400,16 @@ def test_a_statement_that_takes_too_long_is_cancelled_and_told(postgres: Postgre
     text = refused(postgres.dsn(), query=query, statement_timeout_s=0.2)
     assert "the statement was cancelled, by its time-out or by an administrator" in text
     assert taken(postgres.dsn(), statement_timeout_s=30)[0].height == 1
+
+
+@pytest.fixture(scope="module")
+def odd_tables(postgres: Postgres) -> None:
+    """Tables that cannot be read as runs, or not by the reader."""
+    postgres.table()
+    postgres.table("public.secret")
+    postgres.do("revoke select on secret from reader")
+    postgres.table("public.short", NAIVE.replace(", input_file_id text", "").replace("timestamp", "timestamptz"))
+    postgres.table("public.dates", NAIVE.replace("timestamp", "date"))
 
 
 @pytest.mark.parametrize(
@@ -413,12 +425,9 @@ def test_a_statement_that_takes_too_long_is_cancelled_and_told(postgres: Postgre
         ({"query": "selekt * from run"}, 'syntax error at or near "from"; write one SELECT'),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_place(how: dict[str, str], message: str, postgres: Postgres) -> None:
-    postgres.table()
-    postgres.table("public.secret")
-    postgres.do("revoke select on secret from reader")
-    postgres.table("public.short", NAIVE.replace(", input_file_id text", "").replace("timestamp", "timestamptz"))
-    postgres.table("public.dates", NAIVE.replace("timestamp", "date"))
+def test_what_cannot_be_read_is_refused_with_its_place(
+    how: dict[str, str], message: str, postgres: Postgres, odd_tables: None
+) -> None:
     name = how.get("table", "the query")
     text = refused(postgres.dsn(), **how)
     assert text.startswith(f"db: {name} at {postgres.socket}/postgres: ")
