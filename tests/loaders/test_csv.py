@@ -178,12 +178,12 @@ def fuzzed(seed: int, files: int) -> None:
 
 
 def test_any_file_is_read_as_one_character_after_the_other_says() -> None:
-    fuzzed(1, often(60, 30))
+    fuzzed(1, often(60, 20))
 
 
 def test_blocks_of_very_many_lines_are_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv, "_MAX_LINES_AT_ONCE", 2)
-    fuzzed(3, often(40, 20))
+    fuzzed(3, often(40, 12))
 
 
 @pytest.mark.slow

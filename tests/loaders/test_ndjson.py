@@ -175,13 +175,13 @@ def fuzzed(seed: int, files: int) -> None:
 
 
 def test_any_file_is_read_as_the_hard_rules_say() -> None:
-    fuzzed(1, often(150, 60))
+    fuzzed(1, often(150, 40))
 
 
 def test_any_file_is_read_the_same_without_the_decoders_by_array_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (fixed_width, layout):
         monkeypatch.setattr(module, "decode", lambda *_: (None, np.empty(0, np.int64)))
-    fuzzed(3, often(80, 40))
+    fuzzed(3, often(80, 25))
 
 
 @pytest.mark.slow

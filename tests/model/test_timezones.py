@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.repetitions import examples
 
@@ -214,7 +214,7 @@ def test_the_first_and_the_last_day_of_the_calendar_have_a_start() -> None:
     assert start_of_day(date.max, zone("America/New_York")) == us("9999-12-31T05:00")
 
 
-@examples(300, 100)
+@examples(300, 40)
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.sampled_from(ZONES))
 def test_the_day_by_offsets_is_the_day_of_the_time_zone_database(moment: datetime, name: str) -> None:
     """The pieces of two centuries, used as a view uses them, give what ``astimezone`` gives."""
@@ -227,7 +227,7 @@ def test_the_day_by_offsets_is_the_day_of_the_time_zone_database(moment: datetim
     assert local_date(at, tz) == expected
 
 
-@settings(deadline=None)
+@examples(100, 30)
 @given(st.dates(date(1800, 1, 1), date(2200, 1, 1)), st.sampled_from(ZONES))
 def test_no_instant_before_the_start_of_a_day_is_in_it(day: date, name: str) -> None:
     """The µs before is still in an earlier day, and so is every quarter of an hour of the day before it."""

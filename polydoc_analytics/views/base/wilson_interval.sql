@@ -1,4 +1,4 @@
--- The Wilson 95 % interval of hits / tries is (middle ± reach) / (tries + z²).
+-- The Wilson 95 % interval of hits / tries is (middle +- reach) / (tries + z^2).
 scaled as (select *, 1.959963984540054 as z_95 from rated),
 
 centred as (
