@@ -71,8 +71,11 @@ def write_database(
             views = _base_views(scope)
             _write_tables(con, half, _TABLES.keys() - views.keys())
             with closing(duckdb.connect(str(half))) as file:
+                file.execute("set timezone = 'UTC'")
+                file.begin()  # else each of hundreds of statements waits for the disk
                 _create_views(file, scope)
                 _write_about(file, about)
+                file.commit()
                 [(runs,)] = file.execute("select count(*) from run_facts").fetchall()
                 file.execute("checkpoint")
     except duckdb.IOException as error:
@@ -137,7 +140,6 @@ def _create_views(file: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     from polydoc_analytics.views import custom, render
     from polydoc_analytics.views.comments import comments
 
-    file.execute("set timezone = 'UTC'")
     base = _base_views(scope)
     for name, sql in base.items():
         file.execute(f"create view {name} as {sql}")
@@ -148,8 +150,7 @@ def _create_views(file: duckdb.DuckDBPyConnection, scope: Scope) -> None:
             custom.create(file, view)
         else:
             file.execute(f"create view {view.name} as {render(view, scope.render_context)}")
-        for statement in comments(view.name, view.described, view.columns):
-            file.execute(statement)
+        file.execute("\n".join(comments(view.name, view.described, view.columns)))
 
 
 def _write_about(file: duckdb.DuckDBPyConnection, about: Mapping[str, tuple[str | None, str]]) -> None:

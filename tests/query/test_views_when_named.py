@@ -49,6 +49,15 @@ def test_what_is_named_is_created_and_nothing_else(export: Path) -> None:
         assert _created(db) == {"observed", "run_facts", "usage"}
 
 
+def test_a_view_of_ones_own_brings_those_that_it_is_built_on_and_no_other(export: Path, tmp_path: Path) -> None:
+    header = "-- Days.\n-- grain: one day\n-- day: the day\n"
+    (tmp_path / "busy.sql").write_text(f"{header}select period as day from usage_daily where credits > 20", "utf-8")
+    (tmp_path / "busiest.sql").write_text(f"{header}select max(day) as day from busy", "utf-8")
+    with pda.connect(export, views=tmp_path) as db:
+        assert _created(db) == {"observed", "run_facts", "usage_daily", "busy", "busiest"}
+        assert db.view("busiest")["day"].item() == db.view("busy")["day"].max()
+
+
 @pytest.mark.parametrize(
     ("choices", "is_kept"),
     [
@@ -56,7 +65,7 @@ def test_what_is_named_is_created_and_nothing_else(export: Path) -> None:
         ({"language": "de"}, True),
         slow({"period": "2026-09"}, False),
         ({"until": "2026-10-10"}, False),
-        ({"date_basis": "finished"}, False),
+        slow({"date_basis": "finished"}, False),
     ],
 )
 def test_the_places_of_several_runs_are_kept_where_every_run_counts(

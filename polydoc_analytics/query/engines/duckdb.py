@@ -19,7 +19,15 @@ from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import NAMES
 from polydoc_analytics.model.sql_names import SQL_TYPES, quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
-from polydoc_analytics.query.engines.results import GB, bounded_memory, frame_of, own_frame_of, own_rows_of, table_of
+from polydoc_analytics.query.engines.results import (
+    GB,
+    bounded_memory,
+    few_rows_of,
+    frame_of,
+    own_frame_of,
+    own_rows_of,
+    table_of,
+)
 from polydoc_analytics.query.engines.scope import BASE_TABLES, Scope, base_tables, with_language
 from polydoc_analytics.query.row_table import RowTable
 from polydoc_analytics.query.run_relation import no_runs
@@ -33,6 +41,7 @@ _GUARDED_MEMORY = "2.5GB"
 """DuckDB's share of the 4 GB that a query is promised to keep to; its result takes up to one more."""
 _QUERY_GROWTH = 4 * GB
 _SPILLED = "16GB"
+_FEW_RUNS = 20_000
 _PLACE = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<caret> *)\^", re.MULTILINE)
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
@@ -59,6 +68,7 @@ class DuckEngine:
         self._is_raw = is_raw
         self._is_guarded = False
         self._is_sealed = False
+        self._is_described = False
         self._lock = threading.RLock()
         self._creating = threading.RLock()
         self._context = scope.render_context
@@ -76,18 +86,23 @@ class DuckEngine:
             self._con.execute("set timezone = 'UTC'")
             self._con.execute("set python_enable_replacements = false")
             without_progress_bar(self._con)
-            has_own_views = any(view.file is not None for view in scope.view.views.values())
-            if is_raw or has_own_views:
+            own = [view for view in scope.view.views.values() if view.file is not None]
+            if is_raw:
                 self._create_all()
             else:
                 with self._errors():
                     self._observe()
+                if own:
+                    self._create_own(own)
             self._stack = stack.pop_all()
 
     def fetch(self, sql: str) -> pl.DataFrame:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
         with self._lock, self._errors():
-            return own_frame_of(self._con.sql(self._with_views(sql)))
+            text = self._with_views(sql)
+            # To ask twice where there turn out to be many rows takes no time over few runs.
+            few = few_rows_of(self._con.execute(text)) if self._scope.runs.counts.runs <= _FEW_RUNS else None
+            return own_frame_of(self._con.sql(text)) if few is None else few
 
     def rows(self, sql: str) -> RowTable:
         """Return the result of a SELECT of the package's own as Python's values; raises QueryError where it fails."""
@@ -175,6 +190,19 @@ class DuckEngine:
                 self._create(self._below(body))
                 self._con.execute(f"create {'table' if name == _KEPT else 'view'} {name} as {body}")
             self._created.add(name)
+
+    def _create_own(self, own: Sequence[catalog.View]) -> None:
+        """Create a user's views, each after those that its text names; raises QueryError where one fails."""
+        self._guard()
+        others = self._names.difference(view.name for view in own)
+        for view in own:
+            try:
+                self._create(others.intersection(_WORD.findall(view.template.lower())))
+                self._create([view.name])
+            except QueryError:
+                self._con.execute(f"drop view if exists {view.name}")
+                if not self._create_all():  # the hint names the nearest of all views
+                    raise
 
     def _create_all(self) -> bool:
         """Create all views and tables that are not there yet; False where there was none to create."""
@@ -337,9 +365,11 @@ class DuckEngine:
         """Return a connection without guard rails, its views and their columns carrying their meaning as comments."""
         engine = self if self._is_raw or self._is_sealed else self._raw
         engine._create_all()
-        for view in self._scope.view.views.values():
-            for statement in comments(view.name, view.described, view.columns):
-                engine._con.execute(statement)
+        with engine._creating:
+            if not engine._is_described:
+                engine._is_described = True
+                for view in self._scope.view.views.values():
+                    engine._con.execute("\n".join(comments(view.name, view.described, view.columns)))
         return engine._con
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,42 @@ def own_frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     return frame
 
 
+_FEW_ROWS = 400
+_POLARS = {
+    "boolean": "Boolean",
+    "tinyint": "Int8",
+    "smallint": "Int16",
+    "integer": "Int32",
+    "bigint": "Int64",
+    "utinyint": "UInt8",
+    "usmallint": "UInt16",
+    "uinteger": "UInt32",
+    "ubigint": "UInt64",
+    "float": "Float32",
+    "double": "Float64",
+    "varchar": "String",
+    "date": "Date",
+}
+"""Polars' types of the simple ones."""
+
+
+def few_rows_of(con: duckdb.DuckDBPyConnection) -> pl.DataFrame | None:
+    """Fetch what a connection has executed of the package's own; None where rows are many, or a value is not simple.
+
+    What is executed is planned once, a relation twice.
+    """
+    import polars as pl
+
+    columns = [(name, kind.id) for name, kind, *_ in con.description or ()]
+    is_simple = len(dict(columns)) == len(columns) and all(kind in _POLARS for _, kind in columns)
+    rows = con.fetchmany(_FEW_ROWS + 1) if is_simple else []
+    con.abort()  # what is left would be in the way of the next query
+    days = [at for at, (_, kind) in enumerate(columns) if kind == "date"]
+    if not is_simple or len(rows) > _FEW_ROWS or _has_odd_days(rows, days):
+        return None
+    return pl.DataFrame(rows, {name: getattr(pl, _POLARS[kind]) for name, kind in columns}, orient="row")
+
+
 _KINDS: dict[str, Kind] = {
     "varchar": "text",
     "boolean": "truth",
@@ -96,13 +132,18 @@ def own_rows_of(con: duckdb.DuckDBPyConnection) -> RowTable | None:
     """Fetch what a connection has executed of the package's own as Python's values; None where some may be none."""
     kinds = {name: _KINDS.get(kind.id) for name, kind, *_ in con.description or ()}
     if None in kinds.values():
+        con.abort()  # what is left would be in the way of the next query
         return None
     rows = con.fetchall()
     days = [at for at, kind in enumerate(kinds.values()) if kind == "date"]
-    # A date that Python has not comes as a text.
-    if any(isinstance(row[at], str) for row in rows for at in days):
+    if _has_odd_days(rows, days):
         return None
     return RowTable({name: kind for name, kind in kinds.items() if kind is not None}, rows)
+
+
+def _has_odd_days(rows: Sequence[tuple[Any, ...]], days: Sequence[int]) -> bool:
+    """Whether some day may be none of Python's: such a one comes as a text, and infinity as the last or first day."""
+    return any(isinstance(row[at], str) or row[at] in (date.min, date.max) for row in rows for at in days)
 
 
 def _fetched(relation: duckdb.DuckDBPyRelation, max_bytes: int | None) -> pa.Table:
