@@ -339,10 +339,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert not heavy & set(done.stderr.split())
 
 
-def test_a_closed_pipe_is_no_error(file) -> None:
-    source = file([wire(str(n), account_id=str(n)) for n in range(3000)])
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of many accounts as an export, which a command reads with DuckDB alone."""
+    path = tmp_path_factory.mktemp("exported") / "runs"
+    names = ["日本", *map(str, range(2999))]
+    pda.export(pl.DataFrame([wire(str(n), account_id=name, credits=n) for n, name in enumerate(names)]), path)
+    return path
+
+
+def test_a_closed_pipe_is_no_error(export: Path) -> None:
     command = (
-        f"{sys.executable} -m polydoc_analytics usage {source} --by account --csv -q | head -1; echo ${{PIPESTATUS[0]}}"
+        f"{sys.executable} -m polydoc_analytics usage {export} --by account --csv -q | head -1; echo ${{PIPESTATUS[0]}}"
     )
     # Buffered, as users have it: what is left in the buffer must not fail again when Python ends.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
@@ -430,18 +438,18 @@ def python_m(*arguments: str, redirect: str = "", **environment: str) -> subproc
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environ, encoding="utf-8")
 
 
-def test_output_goes_out_in_an_encoding_that_lacks_its_signs(file) -> None:
-    source = file([wire("a", account_id="日本")])
-    done = python_m("usage", source, "--by", "account", PYTHONIOENCODING="cp1252")
+def test_output_goes_out_in_an_encoding_that_lacks_its_signs(export: Path) -> None:
+    only = ("--account", "日本")
+    done = python_m("usage", str(export), "--by", "account", *only, PYTHONIOENCODING="cp1252")
     assert done.returncode == 0
     assert "?" * 20 in done.stdout
-    csv = python_m("usage", source, "--by", "account", "--csv", PYTHONIOENCODING="cp1252")
+    csv = python_m("usage", str(export), "--by", "account", "--csv", *only, PYTHONIOENCODING="cp1252")
     assert csv.stdout.splitlines()[1].startswith("日本,"), "data are UTF-8 wherever they go"
 
 
 @pytest.mark.parametrize("redirect", [">&-", "2>&-", "<&-"])
-def test_a_closed_stream_is_no_internal_error(redirect: str, file) -> None:
-    assert python_m("usage", file([wire()]), redirect=redirect).returncode == 0
+def test_a_closed_stream_is_no_internal_error(redirect: str, export: Path) -> None:
+    assert python_m("usage", str(export), redirect=redirect).returncode == 0
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
@@ -449,8 +457,8 @@ def test_a_closed_stream_is_no_internal_error(redirect: str, file) -> None:
     ("form", "buffering"),
     [slow("", {}), ("--json", {}), slow("--csv", {}), ("", {"PYTHONUNBUFFERED": "1"})],
 )
-def test_a_full_device_is_said_without_blaming_the_program(file, form: str, buffering: dict[str, str]) -> None:
-    done = python_m("usage", file([wire()]), "--quiet", form, redirect="> /dev/full", **buffering)
+def test_a_full_device_is_said_without_blaming_the_program(export: Path, form: str, buffering: dict[str, str]) -> None:
+    done = python_m("usage", str(export), "--quiet", form, redirect="> /dev/full", **buffering)
     assert done.returncode == 3
     assert done.stderr.startswith("error: cannot write: No space left on device")
     assert len(done.stderr.splitlines()) == 1

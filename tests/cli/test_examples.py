@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.documents import generator
 from support.paths import SAMPLE
+from support.repetitions import slow
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
@@ -82,7 +83,15 @@ def test_every_command_has_two_examples() -> None:
     assert set(found.values()) == {2}, found
 
 
-@pytest.mark.parametrize(("name", "example"), [one for one in EXAMPLES if one[0] not in NOT_RUN])
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        # The first of each command, and both of them in `just soak`.
+        one if at == 0 or EXAMPLES[at - 1][0] != one[0] else slow(*one)
+        for at, one in enumerate(EXAMPLES)
+        if one[0] not in NOT_RUN
+    ],
+)
 def test_an_example_does_what_it_is_for(name: str, example: str, folder: Path, cli: Any, monkeypatch: Any) -> None:
     import shlex
 

@@ -28,7 +28,7 @@ def lake(cli, file) -> str:
         ("usage", "--json"),
         ("query", "select count(*) as runs from runs", "--json"),
         ("check", "--json"),
-        ("report", "--format", "json", "--out", "-"),
+        ("report", "--kind", "languages", "--format", "json", "--out", "-"),
         ("export", "out", "--json"),
     ],
 )

@@ -59,7 +59,7 @@ def test_one_format_goes_to_standard_output_and_nothing_else_does(cli, tmp_path:
         "usage_over_time",
         "accounts",
     ]
-    code, out, _ = cli(SAMPLE, "--format", "pdf", "--out", "-", "--quiet")
+    code, out, _ = cli(SAMPLE, "--kind", "languages", "--format", "pdf", "--out", "-", "--quiet")
     assert out.startswith(b"%PDF-")
 
 

@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from support.paths import SAMPLE
+from support.repetitions import Soak
+from support.some_views import ONE_OF_EACH
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import run
@@ -79,6 +81,8 @@ def test_the_contract_of_a_database_file_has_every_view_with_its_grain(
             view.name: view.grain for view in db.catalog.values()
         }
         for table in contract["schema"]:
+            if table["name"] not in ONE_OF_EACH and not Soak.is_on:
+                continue
             columns = [(one["name"], one["physicalType"], one["description"]) for one in table["properties"]]
             assert columns == db.describe(table["name"]).rows()
     assert "timezone: Europe/Lisbon." in contract["description"]["limitations"]

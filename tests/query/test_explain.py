@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import REAL_RUNS, SAMPLE
-from support.repetitions import examples
+from support.repetitions import Soak, examples, slow
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -228,7 +228,7 @@ cells = st.dictionaries(
 ).map(lambda found: [Cell(*key, *sides) for key, sides in found.items()])
 
 
-@examples(300, 100)
+@examples(300, 60)
 @given(cells, st.randoms(use_true_random=False), st.sampled_from(["credits", "total_tokens"]))
 def test_the_laws_of_a_decomposition(cells: list[Cell], random: Any, measure: str) -> None:
     if measure == "total_tokens":  # whose runs are all priced, and whose value is the tokens
@@ -359,10 +359,10 @@ def by_hand(rows: list[dict[str, Any]], measure: str, starts: tuple[datetime, da
     ("source", "measure", "period", "starts"),
     [
         (SAMPLE, "credits", "2026-10", ("2026-09-01", "2026-10-01", "2026-11-01")),
-        (SAMPLE, "total_tokens", "2026-10", ("2026-09-01", "2026-10-01", "2026-11-01")),
+        slow(SAMPLE, "total_tokens", "2026-10", ("2026-09-01", "2026-10-01", "2026-11-01")),
         (SAMPLE, "runs", "2026-10", ("2026-09-01", "2026-10-01", "2026-11-01")),
         (REAL_RUNS, "total_tokens", "2023-W52", ("2023-12-18", "2023-12-25", "2024-01-01")),
-        (REAL_RUNS, "runs", "2023-W52", ("2023-12-18", "2023-12-25", "2024-01-01")),
+        slow(REAL_RUNS, "runs", "2023-W52", ("2023-12-18", "2023-12-25", "2024-01-01")),
     ],
     ids=lambda value: value if isinstance(value, str) else "sample" if value == SAMPLE else "real calls",
 )
@@ -415,8 +415,9 @@ def test_a_cluster_explains_and_expects_the_same(cluster: str, tmp_path: Path) -
         pda.connect(tmp_path / "runs", **choices, engine="spark", remote=cluster) as there,
     ):
         assert there.explain().effects.equals(here.explain().effects)
-        assert there.explain(measure="total_tokens").sentence == here.explain(measure="total_tokens").sentence
-        assert there.outlook().frame.equals(here.outlook().frame)
+        if Soak.is_on:
+            assert there.explain(measure="total_tokens").sentence == here.explain(measure="total_tokens").sentence
+            assert there.outlook().frame.equals(here.outlook().frame)
         assert there.outlook(by="account", measure="runs").frame.equals(
             here.outlook(by="account", measure="runs").frame
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.paths import REAL_RUNS, SAMPLE
+from support.repetitions import slow
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -33,7 +34,7 @@ def simulated(rng: random.Random, days: int, growth: float, noise: float, holida
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, slow(2)])
 @pytest.mark.parametrize(
     ("growth", "noise", "holidays"),
     [(0, 0.3, 0), (0.005, 0.3, 0), (0.01, 0.25, 0.02), (-0.005, 0.3, 0), (0, 0.5, 0), (0, 0.25, 0.03)],

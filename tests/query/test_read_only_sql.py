@@ -39,6 +39,13 @@ def lake(lake_of_all: Path, tmp_path: Path) -> pda.Lake:
     return pda.Lake(shutil.copytree(lake_of_all, tmp_path / "lake"))
 
 
+@pytest.fixture(scope="module")
+def of_all(lake_of_all: Path) -> Iterator[pda.Database]:
+    """A database that tests only ask."""
+    with pda.connect(lake_of_all) as db:
+        yield db
+
+
 @pytest.fixture
 def files(lake: pda.Lake, tmp_path: Path) -> Iterator[list[Path]]:
     """The Parquet files of the lake, which must be the same afterwards."""
@@ -223,9 +230,8 @@ class TestReading:
             ("select runs from usage where " + " or ".join(f"runs = {i}" for i in range(900)), [(3,)]),
         ],
     )
-    def test_takes_all_of_sql_that_reads(self, lake: pda.Lake, sql: str, rows: list[tuple[object, ...]]) -> None:
-        with pda.connect(lake) as db:
-            assert db.sql(sql).rows() == rows
+    def test_takes_all_of_sql_that_reads(self, of_all: pda.Database, sql: str, rows: list[tuple[object, ...]]) -> None:
+        assert of_all.sql(sql).rows() == rows
 
     @pytest.mark.parametrize("sql", ["from '{}'", "from read_csv('{}')", "from read_text('{}')", "from glob('{}')"])
     def test_reaches_no_other_file(self, lake: pda.Lake, tmp_path: Path, sql: str) -> None:
@@ -272,12 +278,12 @@ class TestMemory:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")
     @pytest.mark.parametrize("sql", ["select range(1000000000)", "select repeat('x', 4294967295)"])
-    def test_a_single_value_cannot_take_it_all(self, lake: pda.Lake, sql: str) -> None:
+    def test_a_single_value_cannot_take_it_all(self, of_all: pda.Database, sql: str) -> None:
         import resource
 
         before = resource.getrlimit(resource.RLIMIT_DATA)
-        with pda.connect(lake) as db, pytest.raises(pda.QueryError, match=r"^Out of Memory Error[^\n]*$"):
-            db.sql(sql)
+        with pytest.raises(pda.QueryError, match=r"^Out of Memory Error[^\n]*$"):
+            of_all.sql(sql)
         assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
     def test_a_table_of_too_many_rows_to_print_is_one_line(self, cli, monkeypatch: pytest.MonkeyPatch, file) -> None:

@@ -32,7 +32,7 @@ def by_vega(spec: dict[str, Any]) -> str:
     return export._alone(lambda drawer: str(drawer.vegalite_to_svg(quiet, vl_version="6.4", allowed_base_urls=[])))
 
 
-@examples(200, 15)
+@examples(200, 6)
 @given(
     st.lists(st.none() | AMOUNTS, min_size=1, max_size=31),
     st.sampled_from(("day", "week")),

@@ -7,7 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support.paths import SAMPLE
 from support.reports import as_json, built, everything, page_text, pdf_text, rows, section, sheets, squeezed
 from support.runs import wire
 
@@ -22,10 +21,10 @@ PNG = base64.b64decode(
 )
 
 
-def test_branding_is_seen_in_every_format(tmp_path: Path) -> None:
+def test_branding_is_seen_in_every_format(tmp_path: Path, file) -> None:
     (tmp_path / "logo.png").write_bytes(PNG)
     table = {"title": "Polydoc GmbH", "accent": "#7a1fa2", "logo": "logo.png", "locale": "de"}
-    report = built(SAMPLE, branding=branding(table, tmp_path), period="2026-10")
+    report = built(file([wire()]), branding=branding(table, tmp_path))
     made = everything(report)
     page = made["html"].decode()
     assert "--accent: #7a1fa2" in page

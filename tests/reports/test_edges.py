@@ -41,10 +41,10 @@ def sources() -> Iterator[tuple[str, list[dict]]]:
 
 
 FEW = {
-    "overview": ("no runs in the period", "only Failed", "only Running", "negative durations"),
-    "statement": ("no runs in the period", "one run"),
-    "languages": ("no runs in the period", "only Running"),
-    "quality": ("no runs in the period", "only Running"),
+    "overview": ("no runs in the period", "only Running", "negative durations"),
+    "statement": ("one run",),
+    "languages": ("only Failed",),
+    "quality": ("no runs in the period",),
 }
 """Inputs that the tests try by default for each kind of report; `just soak` tries all of them."""
 
@@ -84,7 +84,7 @@ def hostile(file) -> tuple[str, dict[str, str]]:
     return file(lines), names
 
 
-@pytest.mark.parametrize("kind", ["overview", slow("languages"), "quality"])
+@pytest.mark.parametrize("kind", ["overview", slow("languages"), slow("quality")])
 def test_hostile_text_is_shown_as_text_in_every_format(hostile, kind: str) -> None:
     source, names = hostile
     report = built(source, kind, accounts=names)
@@ -143,7 +143,7 @@ def test_text_becomes_one_line_that_nothing_in_it_can_break() -> None:
     assert len(display_text("x" * 10_000)) == 120
 
 
-@pytest.mark.parametrize("accounts", [5_000, slow(50_000)])
+@pytest.mark.parametrize("accounts", [2_000, slow(50_000)])
 def test_many_accounts_keep_the_page_small_and_the_sums_whole(accounts: int) -> None:
     report = built(many_accounts(accounts))
     table = section(report, "accounts").table

@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 from support.paths import SAMPLE
 from support.repetitions import slow
-from support.reports import HOSTILE, NOW, built, many_accounts, squeezed
+from support.reports import HOSTILE, NOW, built, everything, many_accounts, squeezed
 from support.runs import wire
 
 import polydoc_analytics as pda
-from polydoc_analytics.reports.renderers import render
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -51,7 +50,7 @@ def pages(browser: Any, folder: Path) -> Iterator[Any]:
 
     def open_(report: Any, *, width: int = 1280, scheme: str = "light") -> Any:
         path = folder / "report.html"
-        path.write_bytes(render(report, "html"))
+        path.write_bytes(everything(report)["html"])
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, locale="en-GB"
         )
@@ -81,12 +80,16 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def pages_of_the_sample(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The overview of the sample, opened once without prices and once with them."""
+    """The overview of the sample, opened once of each kind: without prices, with them, and as on a phone."""
+    prices = {PRICE: {"branding": dict(PRICE)}}
     with pages(browser, tmp_path_factory.mktemp("page")) as open_:
-        yield cache(lambda price: open_(built(SAMPLE, **({"branding": dict(price)} if price else {}), **LISBON)))
+        yield cache(
+            lambda kind: open_(built(SAMPLE, **prices.get(kind, {}), **LISBON), width=390 if kind == PHONE else 1280)
+        )
 
 
 PRICE = (("currency", "EUR"), ("price_per_credit", "0.0125"))
+PHONE = "phone"
 
 
 @pytest.fixture
@@ -185,7 +188,7 @@ def additive(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("overview", [PRICE], indirect=True)
-@pytest.mark.parametrize("seed", [*range(3), *(slow(seed) for seed in range(3, 100))])
+@pytest.mark.parametrize("seed", [1, 2, *(slow(seed) for seed in (0, *range(3, 100)))])
 def test_any_choice_gives_the_tiles_tables_and_csv_of_the_views(overview, seed: int) -> None:
     random, page = Random(seed), overview
     choices: dict[str, Any] = {"period": None, "since": "2026-10-01", "until": "2026-10-31"}
@@ -361,16 +364,21 @@ def test_tables_sort_by_number_and_find_by_text(opened) -> None:
 @pytest.mark.parametrize(
     ("kind", "width", "scheme"),
     [
-        *(("overview", 390, "light"), ("overview", 1280, "dark"), ("statement", 390, "light")),
-        *(("languages", 1280, "dark"), ("quality", 390, "light")),
+        *(("overview", 390, "light"), ("statement", 390, "light"), ("languages", 1280, "dark")),
+        *(slow("overview", 1280, "dark"), slow("quality", 390, "light")),
         *(slow("statement", 1280, "dark"), slow("languages", 390, "light"), slow("quality", 1280, "dark")),
     ],
 )
-def test_no_horizontal_scroll_and_no_violation_of_accessibility(opened, kind: str, width: int, scheme: str) -> None:
+def test_no_horizontal_scroll_and_no_violation_of_accessibility(
+    opened, pages_of_the_sample, kind: str, width: int, scheme: str
+) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     choices = {"account": ACCOUNT} if kind == "statement" else {}
-    page = opened(built(SAMPLE, kind, **LISBON, **choices), width=width, scheme=scheme)
+    if (kind, width, scheme) == ("overview", 390, "light"):
+        page = pages_of_the_sample(PHONE)
+    else:
+        page = opened(built(SAMPLE, kind, **LISBON, **choices), width=width, scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
         "rgb(18, 24, 31)" if scheme == "dark" else "rgb(255, 255, 255)"
@@ -379,8 +387,9 @@ def test_no_horizontal_scroll_and_no_violation_of_accessibility(opened, kind: st
     assert [one["id"] for one in found.response["violations"]] == [], found.generate_report()
 
 
-def test_on_a_phone_no_word_of_a_first_column_is_broken(opened) -> None:
-    page = opened(built(SAMPLE, **LISBON), width=390)
+@pytest.mark.parametrize("overview", [PHONE], indirect=True)
+def test_on_a_phone_no_word_of_a_first_column_is_broken(overview) -> None:
+    page = overview
     cells = page.locator("#changes tbody td:first-child bdi")
     assert {"account", "language"} == set(cells.all_inner_texts())
     lines = "cell => cell.offsetHeight / parseFloat(getComputedStyle(cell).lineHeight)"
@@ -405,7 +414,7 @@ def test_hostile_text_runs_nothing_and_the_layout_holds(opened, file) -> None:
     assert tiles(page)["Runs"] == "2"
 
 
-@pytest.mark.parametrize("made", [[], [wire()], [wire(status="Running", finished_at=None, credits=None)]])
+@pytest.mark.parametrize("made", [[], slow([wire()]), [wire(status="Running", finished_at=None, credits=None)]])
 def test_a_page_of_little_or_nothing_loads(opened, file, made: list[dict[str, Any]]) -> None:
     source = file(made or [wire(created_at="2020-01-01T00:00:00Z")])
     page = opened(built(source, period="2026"))
@@ -420,7 +429,7 @@ def test_a_page_of_little_or_nothing_loads(opened, file, made: list[dict[str, An
         assert tiles(page)["Credits"] == "–"
 
 
-@pytest.mark.parametrize("accounts", [5_000, slow(50_000)])
+@pytest.mark.parametrize("accounts", [2_000, slow(50_000)])
 def test_many_accounts_are_filtered_with_the_others_taken_together(opened, accounts: int) -> None:
     page = opened(built(many_accounts(accounts), now=NOW))
     options = page.locator("#account option").all_inner_texts()
@@ -472,7 +481,10 @@ def test_a_page_rounds_as_the_other_formats_do(opened, file) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "paper"),
-    [("overview", "A4"), ("statement", "Letter"), slow("overview", "Letter"), slow("statement", "A4")],
+    [
+        ("statement", "Letter"),
+        *(slow(*one) for one in (("overview", "A4"), ("overview", "Letter"), ("statement", "A4"))),
+    ],
 )
 def test_printing_cuts_nothing(opened, tmp_path: Path, kind: str, paper: str) -> None:
     import pypdf

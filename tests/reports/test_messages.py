@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from support.message_catalogs import updated
 from support.paths import ROOT, SAMPLE
 from support.reports import NOW, built, everything, page_text, pdf_text, section, sheets
-from support.runs import wire
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports import formatting, messages
@@ -97,10 +97,18 @@ SAID = {
 }
 
 
+@pytest.fixture(scope="module")
+def october(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pda.Database]:
+    path = tmp_path_factory.mktemp("october") / "runs.ndjson"
+    path.write_bytes(ndjson([wire(account_id=ACCOUNT, created_at="2026-10-05T09:00:00Z")]))
+    with pda.connect(path, now=NOW, **OCTOBER) as db:
+        yield db
+
+
 @pytest.mark.parametrize("locale", SAID)
-def test_dates_languages_and_plural_forms_are_right_in_each_language(locale: str) -> None:
+def test_dates_languages_and_plural_forms_are_right_in_each_language(locale: str, october: pda.Database) -> None:
     period, language, amounts = SAID[locale]
-    report = built(SAMPLE, "statement", branding={"locale": locale}, **OCTOBER)
+    report = pda.build(october, "statement", branding={"locale": locale})
     assert report.period == period
     table = section(report, "languages").table
     names = [column.name for column in table.columns]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.reports import NOW, built
-from support.runs import wire
+from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.errors import PolydocError
@@ -23,8 +23,8 @@ Task = tuple[tuple[str, ...], int, dict[str, str]]
 FAULTY: Task = ((), 0, {"data": "{}", "charts": "{}", "logo": ""})
 
 
-@pytest.fixture
-def tasks(file: Callable[..., str]) -> list[Task]:
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> list[Task]:
     """The arguments of Typst for three reports of the kind quality, on one run, two and three."""
     asked: list[Task] = []
 
@@ -32,8 +32,10 @@ def tasks(file: Callable[..., str]) -> list[Task]:
         asked.append(task)
         return b""
 
+    path = tmp_path_factory.mktemp("tasks") / "runs.ndjson"
     for count in (1, 2, 3):
-        render(built(file([wire(f"run-{at}") for at in range(count)]), "quality"), "pdf", None, noted)
+        path.write_bytes(ndjson([wire(f"run-{at}") for at in range(count)]))
+        render(built(str(path), "quality"), "pdf", None, noted)
     return asked
 
 

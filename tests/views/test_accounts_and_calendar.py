@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,16 @@ def source(file: Callable[..., Path]) -> Path:
     return file(ROWS)
 
 
+@pytest.fixture(scope="module")
+def named() -> Iterator[pda.Database]:
+    with pda.connect(ROWS, accounts={"acme": "Acme Ltd"}, now=NOW) as db:
+        yield db
+
+
 @pytest.mark.parametrize("name", [name for name, view in views.catalog().items() if "account_name" in view.columns])
-def test_every_view_by_account_names_it_after_the_keys(name: str, source: Path) -> None:
-    with pda.connect(source, accounts={"acme": "Acme Ltd"}, now=NOW) as db:
-        frame = db.view(name)
-        names = dict(frame.select("account_id", "account_name").iter_rows())
+def test_every_view_by_account_names_it_after_the_keys(name: str, named: pda.Database) -> None:
+    frame = named.view(name)
+    names = dict(frame.select("account_id", "account_name").iter_rows())
     assert names == {"acme": "Acme Ltd", "zeta": None, "old": None, "later": None}
     # In requests each name stands right after its id; elsewhere names come after all keys.
     after = 1 if name == "requests" else len(views.view(name).ordered_by)

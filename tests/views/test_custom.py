@@ -219,7 +219,7 @@ def test_the_command_line_knows_them_by_flag_setting_and_environment(
     Path("settings").mkdir()
     Path("settings/a.toml").write_text('views = "../my_views"\n')
     assert len(printed(capfd, "query", runs, sql, "--json", "--config", "settings/a.toml")) == 1
-    assert run(["report", runs, "--views", views, "--format", "json", "--out", "out", "--quiet"]) == 0
+    assert run(["report", runs, "--views", views, "--kind", "languages", "--format", "json", "--out", "out", "-q"]) == 0
     assert run(["report", runs, "--views", "nowhere"]) == 2
     assert run(["usage", runs, "--config", "settings/a.toml", "--quiet"]) == 0
 

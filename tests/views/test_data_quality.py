@@ -99,7 +99,7 @@ def test_each_rule_counts_the_runs_that_it_concerns(rows: list[dict[str, Any]], 
             assert sql.count("hash(account_id, input_file_id, language)") == 2
             few = f"(hash(account_id, input_file_id, language) % {different_hashes})"
             of_few = sql.replace("hash(account_id, input_file_id, language)", few)
-            found = {rule: (runs, id) for rule, _, runs, id in db.duckdb.execute(of_few).fetchall()}
+            found = {rule: (runs, id) for rule, _, runs, id in db.fetch(of_few).rows()}
             shown = {row["rule"]: (row["runs"], row["example_id"]) for row in db.view("data_quality").to_dicts()}
     assert found == shown == by_hand(rows)
 

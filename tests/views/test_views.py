@@ -261,7 +261,8 @@ def test_a_view_with_its_total_is_what_both_views_say(choice: dict[str, str]) ->
     with pda.connect(SAMPLE, now=datetime(2026, 11, 1, tzinfo=UTC), **choice) as db:
         for family in ("usage", "request_rates"):
             [whole] = db.view(family).rows(named=True)
-            for name in (name for name in views.catalog() if name.startswith(f"{family}_")):
+            of_it = [name for name in views.catalog() if name.startswith(f"{family}_")]
+            for name in of_it if Soak.is_on else of_it[::3]:
                 rows, total = db.with_total(name)
                 assert_frame_equal(rows, db.view(name))
                 assert total == whole
@@ -411,8 +412,8 @@ def test_conservation_names_the_one_identity_that_a_wrong_view_breaks(connect) -
     raw = connect().duckdb
     for at, (view, identity) in enumerate(PARTS.items()):
         raw.execute(f"create table right_{view} as select * from {view}")
-        # Each measure of the first view, and of the others one each, in turn.
-        for measure in MEASURES if at == 0 or Soak.is_on else MEASURES[at % len(MEASURES) :][:1]:
+        # A measure of each view in turn, or each.
+        for measure in MEASURES if Soak.is_on else MEASURES[at % len(MEASURES) :][:1]:
             raw.execute(
                 f"create or replace view {view} as select * replace ({measure} + 1 as {measure}) from right_{view}"
             )

@@ -72,7 +72,7 @@ def test_the_winner_of_each_run_is_the_one_of_the_merge_rule(some: list[Any]) ->
     assert set(loaded.conflicts) == differing
 
 
-@quiet
+@examples(200, 4)
 @given(rows, st.sampled_from(ZONES))
 def test_parts_sum_to_the_whole_and_percentiles_are_numpys(some: list[Any], zone: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.paths import ROOT, SAMPLE, last_line_first
+from support.repetitions import slow
 
 import polydoc_analytics as pda
 
@@ -79,7 +80,11 @@ def kernel(clone: Path) -> Iterator[Any]:
         yield manager
 
 
-@every_notebook
+ALWAYS_RUN = ("02_sql_on_parquet", "05_lake_and_time_travel")
+"""Notebooks that share no more than they must; the template is run in two ways below, and `just soak` runs all."""
+
+
+@pytest.mark.parametrize("name", [name if name in ALWAYS_RUN else slow(name) for name in NAMES])
 def test_a_fresh_run_shows_what_is_checked_in(name: str, clone: Path, kernel: Any) -> None:
     execute = tool()
     # The fifth loads the first lines of the file before the whole.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import SHARED
-from support.repetitions import examples
+from support.repetitions import examples, slow
 from support.runs import wire
 
 import polydoc_analytics as pda
@@ -46,7 +46,7 @@ def rejections(block: bytes, block_bytes: int) -> dict[int, str]:
 
 
 @pytest.mark.skipif(not ORACLE.exists(), reason="the oracle of the service's SDK is not beside this checkout")
-@pytest.mark.parametrize("block_bytes", [1 << 24, 4096, 400])
+@pytest.mark.parametrize("block_bytes", [slow(1 << 24), 4096, slow(400)])
 def test_every_verdict_is_reproduced_but_for_the_deliberate_differences(block_bytes: int) -> None:
     verdicts = list(csv.DictReader((ORACLE / "verdicts.csv").read_text("utf-8").splitlines()))
     rejected = rejections((ORACLE / "cases.ndjson").read_bytes(), block_bytes)

@@ -42,11 +42,23 @@ def blocks(language: str) -> list[str]:
     return [block.text for block in documents.blocks(PAGE, language)]
 
 
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of the sample, which each test has a copy of."""
+    path = tmp_path_factory.mktemp("sample") / "lake"
+    pda.Lake(path).ingest(SAMPLE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def accounts() -> list[str]:
+    return pda.load(SAMPLE).runs["account_id"].unique().sort().to_list()
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(lake: Path, accounts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    pda.Lake("lake").ingest(SAMPLE)
-    accounts = pda.load(SAMPLE).runs["account_id"].unique().sort().to_list()
+    shutil.copytree(lake, "lake")
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / "runs.ndjson").write_bytes(SAMPLE.read_bytes())
     written = datetime(2026, 11, 1, 6, 30, tzinfo=UTC).timestamp()
