@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +18,7 @@ from support.repetitions import slow
 from support.reports import built, everything, pdf_text
 from support.runs import ndjson, wire
 
-from polydoc_analytics.reports.model import Report
+from polydoc_analytics.reports.model import Column, Report, Section, Table
 from polydoc_analytics.reports.renderers import render
 from polydoc_analytics.reports.renderers.pdf_columns import points
 from polydoc_analytics.reports.renderers.table_rows import lines, without_empty_marks
@@ -98,6 +100,30 @@ def tables_of(at: int) -> list[list[list[Word]]]:
                 tables[-1].append(row)
     assert len(tables) >= len(heads)
     return tables
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_every_row_of_a_table_of_any_length_is_in_print_once_and_above_the_footer(is_long: bool) -> None:
+    sections, expected = [], []
+    for count in (*range(1, 10), 12, 13, 60, 170):
+        for has_total in (False, True):
+            keys = [f"t{count}{'abcd'[2 * is_long + has_total]}r{at}" for at in range(count + has_total)]
+            # A text that is too long for its line leaves the height of its row to Typst.
+            rows = [(key, "long " * 24 if is_long and at % 7 == 3 else "short", at) for at, key in enumerate(keys)]
+            columns = (Column("key", "key", "text"), Column("text", "text", "text"), Column("runs", "runs", "count"))
+            body, total = (rows[:-1], rows[-1]) if has_total else (rows, None)
+            table = Table(columns, tuple(body), count, total=total)
+            sections.append(Section(keys[0], "Rows", ("Some rows.",), table=table))
+            expected += keys
+    report = replace(built(SAMPLE, "quality", period="2026-10"), sections=tuple(sections))
+    found = [
+        (match.group(), word.y)
+        for words in pages(render(report, "pdf"))
+        for word in words
+        for match in re.finditer(r"t\d+[a-d]r\d+", word.text)
+    ]
+    assert [key for key, _ in found] == expected
+    assert all(BOTTOM < y < TOP for _, y in found)
 
 
 @each_document

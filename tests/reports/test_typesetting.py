@@ -20,7 +20,8 @@ from polydoc_analytics.reports.renderers import render, typesetting
 from polydoc_analytics.reports.renderers.typesetting import typeset, typesetters
 
 Task = tuple[tuple[str, ...], int, dict[str, str]]
-FAULTY: Task = ((), 0, {"data": "{}", "charts": "{}", "logo": ""})
+FAULTY: Task = ((), 0, {"data": "{}", "charts": "{}", "footer": "", "logo": ""})
+PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><path d="M0,0h9v9h-9Z"/></svg>'
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,23 @@ def test_what_cannot_be_set_is_told_alike_and_the_process_goes_on(tasks: list[Ta
             elsewhere(*FAULTY)
         assert elsewhere(*tasks[0]) == typeset(*tasks[0])
     assert str(there.value) == str(here.value) != ""
+
+
+def test_a_document_is_the_same_whatever_was_set_before_it(tasks: list[Task]) -> None:
+    fonts, timestamp, inputs = tasks[1]
+    with_logo = (fonts, timestamp, {**inputs, "logo": str(list(PICTURE))})
+    alone = []
+    for task in (tasks[0], with_logo, tasks[1]):
+        typesetting._idle.cache_clear()
+        alone.append(typeset(*task))
+    assert len(set(alone)) == 3
+    assert [typeset(*task) for task in (tasks[0], with_logo, tasks[1], tasks[0])] == [*alone, alone[0]]
+
+
+def test_documents_set_at_the_same_time_are_those_of_one_after_the_other(tasks: list[Task]) -> None:
+    expected = [typeset(*task) for task in tasks]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda task: typeset(*task), tasks * 3)) == expected * 3
 
 
 def test_documents_of_a_process_that_ends_are_set_here(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -38,6 +38,8 @@ _AXIS = 50
 """Pixels beside a narrow chart's bars, for its labels."""
 _MIN_BESIDE, _MAX_BESIDE = 14, 45
 """Rows of a table that are about as high as the charts beside it, and fit on a page."""
+_DIGITS = 4
+"""Decimals of lengths in points."""
 _BREAK = "\u200b"
 _MAX_WORD = 16
 _UNBROKEN = r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
@@ -59,14 +61,19 @@ def render(report: Report, missing: set[str], set_type: Typesetter | None = None
     missing |= drawn.missing
     logo = report.look.logo
     inputs = {
-        "data": json.dumps(content, ensure_ascii=False),
-        "charts": json.dumps(_charts(report, content)),
-        "logo": logo.hex() if logo else "",
+        "data": _packed(content),
+        "charts": _packed(_charts(report, content)),
+        "footer": f"{content['title']}, {content['period']}",
+        "logo": _packed(list(logo)) if logo else "",
     }
     try:
         return (set_type or typeset)(report.look.fonts, int(report.made_at.timestamp()), inputs)
     except PolydocError as error:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error}") from None
+
+
+def _packed(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _breakable(part: Any) -> Any:
@@ -200,8 +207,15 @@ def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, An
     numbers = [is_number(column) for column in shown.columns]
     measures = grid(labels, rows, numbers, shown.sums, max_gap)
     fitting, rooms, size = measures.pop("fitting"), measures.pop("rooms"), measures["size"]
+    heights = measures["heights"]
+    line = round(heights[0], _DIGITS) if len(set(heights)) == 1 else 0.0
     return {
         **measures,
+        # The height of every row, or else that of each.
+        "line": line,
+        "heights": [] if line else _rounded(heights),
+        "widths": _rounded(measures["widths"]),
+        "insets": [_rounded(inset) for inset in measures["insets"]],
         "labels": labels,
         "numbers": numbers,
         # A text that is known to fit stays as it is, to be found and copied; a figure stays whole.
@@ -214,6 +228,10 @@ def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, An
         ],
         "sums": shown.sums,
     }
+
+
+def _rounded(lengths: Sequence[float]) -> list[float]:
+    return [round(length, _DIGITS) for length in lengths]
 
 
 def _charts(report: Report, content: Mapping[str, Any]) -> dict[str, str]:

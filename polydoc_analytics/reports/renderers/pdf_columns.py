@@ -19,6 +19,8 @@ ROOM = 493.2
 """Points between the margins of the page: A4 less 18 mm on either side."""
 _ABOVE = 3.0
 MAX_GAP = 12.0
+_GAP_STEP = 0.25
+"""Points that gaps differ by, so that most columns are as wide as those of other documents: see report.typ."""
 _LONG = 24
 _SIZES = (8.4, 8.0, 7.6, 7.2, 6.7, 6.3)
 _SMALL = (6.3, 5.8, 5.4, 5.0)
@@ -56,8 +58,11 @@ def grid(
         for at, column in enumerate(zip(*part, strict=True)):
             own[at] = max(own[at], *(points(cell, size, is_bold) for cell in set(column)))
     is_fitting = sum(own) + gap * gaps <= ROOM
-    if is_fitting and gaps:
-        gap = min(max_gap, (ROOM - sum(own)) / gaps)
+    if is_fitting and gaps and (gap_in_room := (ROOM - sum(own)) / gaps) > max_gap:
+        gap = max_gap
+    elif is_fitting and gaps:
+        gap = max(gap, gap_in_room // _GAP_STEP * _GAP_STEP)
+        own[own.index(max(own))] += ROOM - sum(own) - gap * gaps
     insets = _insets(numbers, gap)
     widths = [width + sum(inset) for width, inset in zip(own, insets, strict=True)]
     shares = [0] * len(labels) if is_fitting else shares

@@ -22,29 +22,56 @@ from polydoc_analytics.errors import PolydocError
 Typesetter = Callable[[tuple[str, ...], int, Mapping[str, str]], bytes]
 """Sets one document: see :func:`typeset`."""
 
+_MAIN = "main.typ"
+
 
 def typeset(fonts: tuple[str, ...], timestamp: int, inputs: Mapping[str, str]) -> bytes:
     """Return the template as PDF, with ``inputs``, fonts of some folders beside our own, and a time of creation in s.
 
-    Raises PolydocError in Typst's words where it cannot be set.
+    The template reads the inputs as files, by their names. Raises PolydocError in Typst's words where it cannot be set.
     """
     import typst
 
+    # Typst reads every file as if it were a template: a comment is read fastest.
+    files = {name: f"//{text}".encode() for name, text in inputs.items()}
     try:
-        made = typst.compile(
-            _template(),
-            font_paths=_fonts(fonts),
-            ignore_system_fonts=True,
-            format="pdf",
-            timestamp=timestamp,
-            sys_inputs=dict(inputs),
-            # An archival standard with tags; it also makes a character that no font has an error, not a blank box.
-            pdf_standards="a-2a",
-        )
+        with _compiler(fonts) as compiler:
+            made = compiler.compile(
+                {_MAIN: _template(), **files},
+                format="pdf",
+                timestamp=timestamp,
+                # An archival standard with tags; it also makes a character that no font has an error, not a blank box.
+                pdf_standards="a-2a",
+            )
     except typst.TypstError as error:
         raise PolydocError(error.message) from None
     assert isinstance(made, bytes)
     return made
+
+
+@contextmanager
+def _compiler(folders: tuple[str, ...]) -> Iterator[Any]:
+    """Yield what compiles with the fonts of some folders, for one thread at a time.
+
+    It is used again: what does not differ between documents, Typst then sets once.
+    """
+    import typst
+
+    fonts = _fonts(folders)
+    idle = _idle(fonts)
+    try:
+        compiler = idle.pop()
+    except IndexError:
+        compiler = typst.Compiler(font_paths=fonts, ignore_system_fonts=True)
+    try:
+        yield compiler
+    finally:
+        idle.append(compiler)
+
+
+@cache
+def _idle(_fonts: Any) -> list[Any]:
+    return []
 
 
 @contextmanager
