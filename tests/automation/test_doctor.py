@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from support.receivers import hook
 from support.runs import ndjson, wire
+from support.schedule_year import quick_or
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation.delivery.messages import Attempt, Delivery
 from polydoc_analytics.automation.delivery.outcome_groups import by_outcome
 from polydoc_analytics.cli import run
+from polydoc_analytics.reports.builders import builder
 
 MONDAY = "2026-03-09T07:00+00:00"  # the week before is 2026-W10
 SETTINGS = """
@@ -29,14 +31,14 @@ kind = "webhook"
 url_env = "HOOK_URL"
 [[reports]]
 name = "weekly"
-kind = "languages"
+kind = "runs"
 schedule = "weekly"
 period = "last-week"
 formats = ["json"]
 deliver = ["hook"]
 [[reports]]
 name = "held"
-kind = "languages"
+kind = "runs"
 schedule = "weekly"
 period = "last-week"
 formats = ["json"]
@@ -46,11 +48,17 @@ wait = "1m"
 incomplete = "hold"
 [[reports]]
 name = "yearly"
-kind = "languages"
+kind = "runs"
 schedule = "yearly"
 period = "last-year"
 output = "out"
 """
+
+
+@pytest.fixture(autouse=True)
+def quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be reports of a kind ``runs``."""
+    monkeypatch.setattr("polydoc_analytics.reports.builders.builder", quick_or(builder))
 
 
 @pytest.fixture
@@ -124,7 +132,7 @@ def test_the_history_is_a_table_with_names_of_accounts(
     with hook() as server:
         monkeypatch.setenv("HOOK_URL", server.url)
         monkeypatch.setenv("COLUMNS", "200")
-        text = SETTINGS.replace('kind = "languages"', 'kind = "statement"\naccounts = ["a"]\nper_account = true', 1)
+        text = SETTINGS.replace('kind = "runs"', 'kind = "statement"\naccounts = ["a"]\nper_account = true', 1)
         Path("polydoc-analytics.toml").write_text(text.replace('deliver = ["hook"]', 'output = "out/{account}"'))
         assert run(["schedule", "due", "--now", MONDAY, "--quiet"]) == 0
     capsys.readouterr()

@@ -222,8 +222,6 @@ class TestPowerLoss:
         ("table", "again"),
         [
             ("runs", "another load"),
-            ("history", "the same load"),
-            ("quarantine", "another load"),
             ("loads", "the same load"),
             *(slow(table, again) for table in TABLES for again in ("another load", "the same load")),
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,17 @@ SECOND = [
 ]
 
 
+@pytest.fixture(scope="module")
+def two_loads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("diff") / "lake"
+    for rows in (FIRST, SECOND):
+        pda.Lake(folder).ingest(pl.DataFrame(rows, infer_schema_length=None))
+    return folder
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> pda.Lake:
-    lake = pda.Lake(tmp_path / "lake")
-    lake.ingest(pl.DataFrame(FIRST, infer_schema_length=None))
-    lake.ingest(pl.DataFrame(SECOND, infer_schema_length=None))
-    return lake
+def lake(two_loads: Path, tmp_path: Path) -> pda.Lake:
+    return pda.Lake(shutil.copytree(two_loads, tmp_path / "lake"))
 
 
 def figures(found: pda.LakeDiff) -> dict[tuple[str, str, str], tuple[Any, Any, Any]]:

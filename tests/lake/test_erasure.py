@@ -256,9 +256,10 @@ class TestRefusal:
         lake.ingest(file([wire("a", account_id=ALICE), wire("b", account_id=BOB)]))
         assert examine(lake).sections["erased_accounts"] == []
         row = lake.erase(ALICE)
-        [listed] = examine(lake).sections["erased_accounts"]
+        found = examine(lake)
+        [listed] = found.sections["erased_accounts"]
         assert (listed["account"], listed["load"]) == (row.source, 2)
-        assert "1 account erased, whose rows are refused" in [one.what for one in examine(lake).findings]
+        assert "1 account erased, whose rows are refused" in [one.what for one in found.findings]
         lake.readmit(ALICE)
         assert examine(lake).sections["erased_accounts"] == []
 

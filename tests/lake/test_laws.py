@@ -29,7 +29,7 @@ def is_now(lake: pda.Lake, known: dict[str, pl.DataFrame]) -> bool:
     return all(now[name].equals(frame) for name, frame in known.items())
 
 
-@thorough
+@examples(30, 2)
 @given(deeds, st.sampled_from([1, 50]), st.sampled_from(["acme", "zeta"]))
 def test_a_lake_is_its_model_and_what_it_was(some: list[tuple[str, Any]], many_files: int, account: str) -> None:
     model, known, inserted, newest = Model(), {}, 0, 0

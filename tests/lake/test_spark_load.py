@@ -182,7 +182,7 @@ def test_duckdb_and_spark_and_both_by_turns_make_the_same_lake(
     for lake in lakes.values():
         assert pda.load(lake).runs.sort("id").equals(loaded)
         assert history_of(lake) == history_of(first)
-        assert as_known(lake, known)
+        assert not Soak.is_on or as_known(lake, known)
         same = [*COUNTS, "number", "kind", "runs", "is_authority", "languages", "new_quarantined"]
         assert lake.loads().select(same).equals(first.loads().select(same))
         lake.compact()

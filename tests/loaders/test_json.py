@@ -461,16 +461,14 @@ def test_bombs_are_read_in_bounded_memory(tmp_path: Path) -> None:
     assert int(peak) < 950
 
 
-@pytest.mark.parametrize("is_small", [True, False])
+SHAPES = ("an array", "an array over lines", "an element a line", "arrays a line", "objects over lines")
+
+
 @pytest.mark.parametrize(
-    "shape",
+    ("is_small", "shape"),
     [
-        "an array",
-        "an array over lines",
-        "an element a line",
-        "arrays a line",
-        "objects over lines",
-        "a page over lines",
+        *((at % 2 == 0, shape) for at, shape in enumerate((*SHAPES, "a page over lines"))),
+        *(slow(at % 2 == 1, shape) for at, shape in enumerate((*SHAPES, "a page over lines"))),
     ],
 )
 def test_a_document_under_the_name_of_lines_is_read_as_one(shape: str, is_small: bool, file) -> None:
