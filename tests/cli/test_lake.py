@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.lakes import credits_of
+from support.repetitions import slow
 from support.runs import RUNNING, ndjson, wire
 
 import polydoc_analytics as pda
@@ -100,7 +101,7 @@ def test_a_query_reads_no_file_of_the_lake_but_those_of_its_snapshot(cli, loaded
     assert cli("query", "lake", f"select * from '{history}'", "-q").code == 2
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, slow(120)])
 def test_history_lists_the_newest_load_first_in_lines_that_fit(cli, loaded, monkeypatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     loaded.erase("nobody")
@@ -303,8 +304,13 @@ def test_the_doctor_finds_what_is_in_doubt_and_says_what_to_do(cli, file, monkey
     assert {section["name"]: section["data"] for section in younger}["running_too_long"] == []
 
 
-@pytest.mark.parametrize("table", ["runs", "history", "quarantine"])
-@pytest.mark.parametrize("what", ["log", "data"])
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [
+        *(("runs", "log"), ("history", "data"), ("quarantine", "data")),
+        *(slow("runs", "data"), slow("history", "log"), slow("quarantine", "log")),
+    ],
+)
 def test_the_doctor_exits_with_1_on_damage_and_names_the_way_back(cli, loaded, table: str, what: str) -> None:
     if what == "log":
         hurt = max(Path("lake", table, "_delta_log").glob("*.json"))
@@ -334,7 +340,7 @@ def test_the_doctor_does_not_take_another_format_for_damage(cli, loaded) -> None
     assert "is format 2, and this program knows format 1; update polydoc-analytics" in result.err
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, slow(120)])
 def test_the_doctors_tables_fit(cli, loaded, monkeypatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     tables = cli("doctor", "--lake", "lake").out.split("\n\n")[:-1]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.paths import SAMPLE
+from support.repetitions import slow
 
 import polydoc_analytics as pda
 from polydoc_analytics.cli import application
@@ -65,7 +66,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("arguments", [(), ("--json",), ("--by", "account", "--every", "month", "--top", "2")])
+@pytest.mark.parametrize("arguments", [(), slow(("--json",)), ("--by", "account", "--every", "month", "--top", "2")])
 def test_usage_of_an_export_is_answered_by_duckdb_alone(export: Path, arguments: tuple[str, ...]) -> None:
     found = _imported("usage", str(export), *arguments)
     assert "duckdb" in found
@@ -73,7 +74,7 @@ def test_usage_of_an_export_is_answered_by_duckdb_alone(export: Path, arguments:
     assert not found & {*_ARRAYS, *checks, "deltalake", "langcodes", "sqlglot"}
 
 
-@pytest.mark.parametrize("arguments", [(), ("--json",)])
+@pytest.mark.parametrize("arguments", [(), slow(("--json",))])
 def test_usage_of_a_lake_is_answered_without_polars(lake: Path, arguments: tuple[str, ...]) -> None:
     assert not _imported("usage", str(lake), *arguments) & {*_CHECKS, "pandas", "polars", "langcodes", "sqlglot"}
 

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 
 import pytest
+from support.plain_text import assert_plain
 from support.repetitions import slow
 from support.reports import (
     HOSTILE,
@@ -105,7 +106,12 @@ def test_hostile_text_is_shown_as_text_in_every_format(hostile, kind: str) -> No
     for rows_ in sheets(found["xlsx"]).values():
         for row in rows_:
             assert all(not isinstance(cell, str) or len(cell) <= 32_767 for cell in row)
+            for cell in row:
+                assert_plain(cell if isinstance(cell, str) else "")
+    assert_plain(page.split("<body>")[1].split('<script type="application/json" id="data">')[0])
+    assert_plain(words)
     if kind == "overview":
+        assert_plain(pdf_text(found["pdf"]))
         printed = squeezed(pdf_text(found["pdf"]))
         assert squeezed("</script><img src=x onerror=alert(1)>") in printed
         assert "U+202E" in page_text(found["html"])

@@ -83,7 +83,7 @@ _ALIKE[4] |= {"input_file_id": "mein"}
 """Two that are charged for the same, and three others that differ from them in one thing each."""
 
 
-@examples(100, 12)
+@examples(100, 8)
 @example(rows=_ALIKE, different_hashes=1)
 @given(rows=suspicious_runs(), different_hashes=st.integers(1, 2))
 def test_each_rule_counts_the_runs_that_it_concerns(rows: list[dict[str, Any]], different_hashes: int) -> None:

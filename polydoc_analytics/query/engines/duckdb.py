@@ -199,9 +199,9 @@ class DuckEngine:
             try:
                 self._create(others.intersection(_WORD.findall(view.template.lower())))
                 self._create([view.name])
-            except QueryError:
-                self._con.execute(f"drop view if exists {view.name}")
-                if not self._create_all():  # the hint names the nearest of all views
+            except QueryError as error:
+                # Of what is not there the hint names the nearest of all views.
+                if "Catalog Error" not in str(error) or not self._create_all():
                     raise
 
     def _create_all(self) -> bool:
