@@ -137,6 +137,7 @@ HOSTILE = {
     "template": "{{ 7 * 7 }} {% raw %}",
     "control": "bell\x07 null\x00",
     "private": "\ue000",
+    "separators": "a\u2028b\u2029c",
     "surrogate": "\ud800 lone",
     "empty": "",
     "blank": "   ",
