@@ -213,6 +213,19 @@ class TestWriters:
         loads = Lake(URI).loads()
         assert loads["number"].to_list() == list(range(1, loads.height + 1))
 
+    def test_a_lease_that_another_has_taken_is_neither_renewed_nor_released(
+        self, s3: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import obstore
+
+        monkeypatch.setattr(object_store, "LEASE_S", 0.1)
+        place: Any = Lake(URI).place
+        with place.lock():
+            taken = obstore.put(place._store, "_lock", b"of another writer")["e_tag"]
+            time.sleep(0.2)  # eight times as long as until it would be renewed
+            assert obstore.head(place._store, "_lock")["e_tag"] == taken
+        assert obstore.head(place._store, "_lock")["e_tag"] == taken
+
     def test_the_lease_of_a_dead_writer_is_taken_over_and_its_load_undone(
         self, s3_lake: Callable[..., Lake], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
