@@ -331,7 +331,7 @@ def test_the_pdf_of_an_edition_whose_letters_no_font_has_is_in_english(
         wanted = STATEMENTS.format(port=box.controller.port).replace('["json"]', '["json", "pdf"]')
         configure(f'accounts = "accounts.csv"{wanted}')
         change_after_the_first_edition(put)
-        for send in ((), ("--send",)):  # a look at it says so too
+        for send in (*([()] if Soak.is_on else []), ("--send",)):  # a look at it says so too
             capsys.readouterr()
             assert rerun("statements", "2026-03", *send) == 0
             said = "PDFs that would be in German are in English, for no font has its letters"
@@ -384,7 +384,8 @@ def test_an_account_whose_runs_went_to_another_is_sent_that_nothing_is_left(put:
         assert "By account, a: credits: 0, before 3." in " ".join(text.split())
         last = jobs("statements")["2026-03"].editions[-1]
         assert [one.account for one in last.documents] == ["a", "b", "c", ""]
-        assert rerun("statements", "2026-03", "--send") == 0
+        if Soak.is_on:
+            assert rerun("statements", "2026-03", "--send") == 0
         assert len(box.receivers) == 5
         assert run(["lake", "erase", "--account", "a", "--run"]) == 0
         assert rerun("statements", "2026-03", "--send", "--all") == 0

@@ -60,7 +60,7 @@ def test_processes_write_overlapping_loads_while_somebody_reads(
     writers = [child(WRITER, folder, lake, *numbers) for numbers in brought]
     seen = []
     while len(seen) < looks or any(writer.poll() is None for writer in writers):
-        seen.append(_look(lake, at_length=Soak.is_on or len(seen) % 5 == 0))
+        seen.append(_look(lake, at_length=Soak.is_on or len(seen) % 10 == 5))
     for writer in writers:
         _ends_well(writer, each)
     assert seen == sorted(seen)

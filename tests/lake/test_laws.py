@@ -8,7 +8,7 @@ from unittest import mock
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
-from support.lake_model import Model, as_known, frames, new_lake, state, states_of, thorough, versions
+from support.lake_model import Model, as_known, frames, new_lake, state, states_of, versions
 from support.repetitions import Soak, examples
 from support.run_laws import bad_rows, runs
 from support.runs import ndjson
@@ -82,7 +82,7 @@ def test_a_lake_is_its_model_and_what_it_was(some: list[tuple[str, Any]], many_f
         assert account not in set(lake.history()["account_id"]) | set(pda.load(lake).runs["account_id"])
 
 
-@thorough
+@examples(30, 2)
 @given(st.lists(runs() | bad_rows, min_size=1, max_size=30), st.randoms(use_true_random=False), st.integers(1, 4))
 def test_order_repetition_and_batching_give_what_one_load_gives(some: list[Any], chance: Any, parts: int) -> None:
     shuffled = some + [row for row in some if chance.random() < 0.5]

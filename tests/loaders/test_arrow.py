@@ -344,7 +344,7 @@ def test_a_list_of_dicts_is_judged_as_lines_of_json_are(file, tmp_path: Path) ->
     with pda.connect(iter(rows)) as db:
         assert db.counts == lines.counts
     assert pda.Lake(tmp_path / "lake").ingest(iter(rows)).quarantined == lines.counts.quarantined
-    assert pda.report(iter([wire("a")]), out=tmp_path)
+    assert pda.report(iter([wire("a")]), kind="languages", formats="md", out=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -68,14 +68,18 @@ def s3_client(s3: dict[str, str]) -> Iterator[Any]:
 def s3_lake(s3: dict[str, str], loaded: Loaded, tmp_path: Path) -> Callable[..., Lake]:
     """Make a place in the bucket a lake of some loads: the files of one on this machine."""
 
-    def uploaded(uri: str, *numbers: int) -> Lake:
-        import obstore
-
-        lake: Any = Lake(uri)
-        folder = loaded(tmp_path / "to be uploaded", *numbers)
-        for file in folder.rglob("*"):
-            if file.is_file() and file.stat().st_size:
-                obstore.put(lake.place._store, file.relative_to(folder).as_posix(), file)
+    def made(uri: str, *numbers: int) -> Lake:
+        lake = Lake(uri)
+        upload(loaded(tmp_path / "to be uploaded", *numbers), lake)
         return lake
 
-    return uploaded
+    return made
+
+
+def upload(folder: Path, lake: Any) -> None:
+    """Put the files of a lake on this machine where another one is to be."""
+    import obstore
+
+    for file in folder.rglob("*"):
+        if file.is_file() and file.stat().st_size:
+            obstore.put(lake.place._store, file.relative_to(folder).as_posix(), file)
