@@ -76,6 +76,8 @@ class Formatter:
         """Return a value as text: an en dash where it is unknown, texts on one line and not too long."""
         if value is None:
             return UNKNOWN
+        if kind in _DECIMALS and not isinstance(value, str):  # most values of most tables
+            return _number(value, kind, self.locale)
         if kind == "status":
             return self.gettext(str(value))
         if kind == "text" or isinstance(value, str):
@@ -99,7 +101,7 @@ class Formatter:
     def instant(self, value: datetime) -> str:
         """Return an instant to the minute in the report's time zone."""
         local = value.astimezone(zone(self.timezone))
-        return _instant_pattern(self.dates).format(f"{local:%H:%M}", self.day(local.date()))
+        return _instant_pattern(self.dates).format(f"{local.hour:02}:{local.minute:02}", self.day(local.date()))
 
     def day(self, value: date) -> str:
         """Return a day."""
@@ -148,6 +150,8 @@ def _signs(kind: str, locale: str) -> dict[int, str] | None:
 
 
 def _grouped(value: Any, decimals: int, signs: dict[int, str]) -> str:
+    if type(value) is int and not decimals:
+        return f"{value:,}".translate(signs)
     return f"{_exact(value):,.{decimals}f}".translate(signs)
 
 

@@ -61,6 +61,14 @@ def test_rows_of_one_line_get_their_height_and_all_others_are_left_to_typst() ->
     assert found["widths"][1] == pytest.approx(points("runs", 8.4, True))
 
 
+def test_a_column_is_as_wide_as_its_widest_text() -> None:
+    rows = [("e6f9a54d-adb1", "1,111"), ("W1", "9,876.54"), ("1", "0"), ("total 77", "−12.3%")]
+    found = grid(("a", "n"), rows, (False, True), sums=1)
+    for at, (width, inset) in enumerate(zip(found["widths"], found["insets"], strict=True)):
+        texts = [points(row[at], found["size"], row is rows[-1]) for row in rows]
+        assert width - sum(inset) == pytest.approx(max(texts))
+
+
 def test_figures_stay_whole_beside_long_texts_in_smaller_letters() -> None:
     rows = [("x" * 80, *["1.035.044.000.000.000"] * 6)]
     found = grid(("language", *["tokens out"] * 6), rows, (False, *[True] * 6), sums=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -41,6 +42,10 @@ class Drawn:
         if isinstance(part, dict):
             return {key: self.all(value) for key, value in part.items()}
         return [self.all(value) for value in part] if isinstance(part, list | tuple) else part
+
+    def rows(self, rows: Sequence[Sequence[str]]) -> list[list[str]]:
+        """Return the rows of a table with the replacement in every text."""
+        return [list(row) if "".join(row).isascii() else list(map(self.text, row)) for row in rows]
 
 
 class DrawnInCharts(Drawn):

@@ -203,7 +203,7 @@ def _head(report: Report) -> dict[str, Any] | None:
 
 
 def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, Any]:
-    labels, rows = drawn.all([column.label for column in shown.columns]), drawn.all(shown.rows)
+    labels, rows = drawn.all([column.label for column in shown.columns]), drawn.rows(shown.rows)
     numbers = [is_number(column) for column in shown.columns]
     measures = grid(labels, rows, numbers, shown.sums, max_gap)
     fitting, rooms, size = measures.pop("fitting"), measures.pop("rooms"), measures["size"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from itertools import repeat
 from math import inf
 from typing import Any
 from unicodedata import east_asian_width
@@ -56,7 +57,7 @@ def grid(
     own = [points(label, size, True) for label in labels]
     for part, is_bold in ((rows[:bold], False), (rows[bold:], True)):
         for at, column in enumerate(zip(*part, strict=True)):
-            own[at] = max(own[at], *(points(cell, size, is_bold) for cell in set(column)))
+            own[at] = max(own[at], size * _widest(column, is_bold))
     is_fitting = sum(own) + gap * gaps <= ROOM
     if is_fitting and gaps and (gap_in_room := (ROOM - sum(own)) / gaps) > max_gap:
         gap = max_gap
@@ -102,7 +103,7 @@ def _fitting(
     figures, the size is the greatest that leaves them some.
     """
     words = [max(label.split(), key=lambda word: points(word, 1, True), default="") for label in labels]
-    below = [max(points(text, 1, True) for text in set(column)) for column in zip(*rows, strict=True)]
+    below = [_widest(column, True) for column in zip(*rows, strict=True)]
     widths = {heads: _ems(heads, below or [0.0] * len(labels)) for heads in (tuple(labels), tuple(words))}
     if all(len(cell) <= _MAX_ON_ONE_LINE for row in rows for cell in row):
         for one in _SIZES:
@@ -116,6 +117,19 @@ def _fitting(
             if one * taken + gaps + least <= ROOM:
                 return one, heads
     return size, labels
+
+
+def _widest(column: Sequence[str], is_bold: bool) -> float:
+    """Width of the widest text of a column, in ems."""
+    alike = "\0".join(column).translate(_digits(is_bold)).split("\0")
+    return max(map(_em_width, set(alike), repeat(is_bold)))
+
+
+@cache
+def _digits(is_bold: bool) -> dict[int, str]:
+    """Zeros for the digits that are as wide, for a column has far fewer forms of numbers than numbers."""
+    advances = _advances(is_bold)
+    return {ord(digit): "0" for digit in "123456789" if advances[digit] == advances["0"]}
 
 
 def _ems(heads: Sequence[str], below: Sequence[float]) -> list[float]:

@@ -31,14 +31,17 @@ def lines(report: Report, table: Table, max_rows: int | None = None, *, with_who
     last = [row for row in (table.others, table.total) if row is not None]
     raw = (*table.rows[:shown], *last)
     first_sum, text = len(raw) - len(last), report.words.text
-    rows = tuple(
-        tuple(
-            ""
-            if place >= first_sum and not is_summed(value, column)
-            else text(str(value) if with_whole_ids and isinstance(value, ShortId) else value, column.kind)
-            for value, column in zip(row, table.columns, strict=True)
-        )
-        for place, row in enumerate(raw)
+    kinds = [column.kind for column in table.columns]
+    values = [tuple(map(_whole, row)) for row in raw] if with_whole_ids else raw
+    rows = (
+        *(tuple(map(text, row, kinds)) for row in values[:first_sum]),
+        *(
+            tuple(
+                text(value, column.kind) if is_summed(value, column) else ""
+                for value, column in zip(row, table.columns, strict=True)
+            )
+            for row in values[first_sum:]
+        ),
     )
     note = ""
     if len(table.rows) > shown:
@@ -47,6 +50,10 @@ def lines(report: Report, table: Table, max_rows: int | None = None, *, with_who
             f"The first {shown} of {count} {table.noun}; all of them are in the XLSX and JSON forms of this report."
         )
     return Lines(table.columns, rows, raw, len(last), note)
+
+
+def _whole(value: Scalar) -> Scalar:
+    return str(value) if isinstance(value, ShortId) else value
 
 
 def is_summed(value: Scalar, column: Column) -> bool:
