@@ -17,7 +17,7 @@ from support.object_store import s3_client as s3_client
 from support.object_store import s3_lake as s3_lake
 from support.object_store import s3_server as s3_server
 from support.postgres_server import postgres as postgres
-from support.repetitions import Soak, tries_more
+from support.repetitions import Soak
 from support.runs import ndjson
 
 from polydoc_analytics.cli import run
@@ -38,15 +38,6 @@ _WORKERS = 8
 def pytest_configure(config: pytest.Config) -> None:
     """Note whether the long checks are asked for, before the tests are imported."""
     Soak.is_on = Soak.is_on or config.option.markexpr.startswith("slow")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have the long checks bring those tests too of which only a part is long."""
-    if config.option.markexpr.startswith("slow"):
-        for item in items:
-            if tries_more(item):
-                item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
