@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from polydoc_analytics.config.settings import Settings, SettingsError, problem_text
 from polydoc_analytics.config.tables import AnyAlert, AnyTarget, Change, Limit, Report, Schedule
 from polydoc_analytics.errors import PolydocError, UsageError, nearest
-from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.views.custom import catalog_with
 
 if TYPE_CHECKING:
@@ -125,4 +125,4 @@ def _measures(kind: str, name: str, views: Mapping[str, View]) -> list[str]:
 
 def as_day(instant: datetime, timezone: str) -> date:
     """Return the local day of an instant."""
-    return instant.astimezone(zone(timezone)).date()
+    return local(instant, zone(timezone)).date()

@@ -213,10 +213,9 @@ def local_text(instant: datetime, timezone: str = "UTC") -> str:
     """Format an instant for people: local to ``timezone``, to the second, with the offset; without a zone as it is."""
     if instant.tzinfo is None:
         return instant.isoformat(sep=" ", timespec="seconds")
-    from polydoc_analytics.model.timezones import zone
+    from polydoc_analytics.model.timezones import local, zone
 
-    local = instant.astimezone(zone(timezone))
-    text = local.isoformat(sep=" ", timespec="seconds")
+    text = local(instant, zone(timezone)).isoformat(sep=" ", timespec="seconds")
     return text.removesuffix("+00:00") + "Z" if timezone == "UTC" else f"{text[:19]} {text[19:]}"
 
 

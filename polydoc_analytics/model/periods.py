@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.epoch import from_us, to_us
-from polydoc_analytics.model.timezones import local_date, start_of_day, zone
+from polydoc_analytics.model.timezones import local, local_date, start_of_day, zone
 
 PERIOD_WORDS = (
     "today",
@@ -53,10 +53,10 @@ class Interval:
         return " ".join(part for part in (first, last) if part)
 
     def _bound(self, instant: datetime, *, is_end: bool = False) -> str:
-        local = instant.astimezone(zone(self.timezone))
-        if local.time() == time(0):
-            return (local.date() - timedelta(days=is_end)).isoformat()
-        return local.strftime("%Y-%m-%d %H:%M")
+        at = local(instant, zone(self.timezone))
+        if at.time() == time(0):
+            return (at.date() - timedelta(days=is_end)).isoformat()
+        return at.strftime("%Y-%m-%d %H:%M")
 
     @property
     def since_us(self) -> int | None:

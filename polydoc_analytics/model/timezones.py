@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -122,6 +122,14 @@ def _pieces(tz: ZoneInfo, first: int, last: int) -> tuple[tuple[int | None, int]
     return *pieces, (None, offset // _SECOND * _SECOND_US)
 
 
+def local(instant: datetime, tz: ZoneInfo) -> datetime:
+    """Convert an instant to local time; it stays in UTC where that is before the year 1 or after 9999."""
+    try:
+        return instant.astimezone(tz)
+    except OverflowError:
+        return instant.astimezone(UTC)
+
+
 def local_date(us: int, tz: ZoneInfo) -> date:
     """Return the local day of an instant given in µs since 1970 UTC, within 0001-01-01 and 9999-12-31."""
     second = us // _SECOND_US
@@ -132,7 +140,8 @@ def local_date(us: int, tz: ZoneInfo) -> date:
 def start_of_day(day: date, tz: ZoneInfo) -> int:
     """Return the first instant (µs since 1970 UTC) whose local day is ``day`` or, if that is skipped, later.
 
-    Where a clock is set back across midnight (00:01 to 23:01), that is the first of two midnights.
+    Where a clock is set back across midnight (00:01 to 23:01), that is the first of two midnights. The first day there
+    is begins no later than the first instant there is.
     """
     midnight = (day.toordinal() - EPOCH.toordinal()) * DAY_US
     at = midnight - DAY_US  # no zone is as much as a day away from UTC
@@ -141,4 +150,4 @@ def start_of_day(day: date, tz: ZoneInfo) -> int:
         if until is None or first < until:
             break
         at = until
-    return first
+    return min(first, midnight) if day == date.min else first

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.comparison import comparison
 from polydoc_analytics.model.periods import Interval, interval
-from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.query.decomposition import MEASURES
 from polydoc_analytics.query.forecast import HISTORY_DAYS, Forecast, forecast
 from polydoc_analytics.query.outlook import TOO_LITTLE_HISTORY, UNKNOWN, Ending, Outlook
@@ -40,7 +40,7 @@ def outlook(
     by = "account" if budgets is not None else by
     over = _in_progress(db, period)
     first, last = _days(over)
-    today = db.now.astimezone(zone(db.timezone)).date()
+    today = local(db.now, zone(db.timezone)).date()
     view, key = ("usage_daily_by_account", "account_id") if by else ("usage_daily", "null")
     with db.over(Interval(None, db.now, db.timezone)) as whole:
         rows = whole.fetch(f"select {key} as account_id, period, {measure} as amount from {view}").rows()
@@ -120,8 +120,8 @@ def _whole_days(over: Interval) -> tuple[date, date] | None:
     assert over.since is not None
     assert over.until is not None
     tz = zone(over.timezone)
-    first = over.since.astimezone(tz).date()
-    last = (over.until - timedelta(microseconds=1)).astimezone(tz).date()
+    first = local(over.since, tz).date()
+    last = local(over.until - timedelta(microseconds=1), tz).date()
     return (first, last) if interval(since=first, until=last, timezone=over.timezone) == over else None
 
 

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.reports.messages import ENGLISH, N_, catalog, language_of
 from polydoc_analytics.reports.money import Money
 
@@ -100,8 +100,8 @@ class Formatter:
 
     def instant(self, value: datetime) -> str:
         """Return an instant to the minute in the report's time zone."""
-        local = value.astimezone(zone(self.timezone))
-        return _instant_pattern(self.dates).format(f"{local.hour:02}:{local.minute:02}", self.day(local.date()))
+        at = local(value, zone(self.timezone))
+        return _instant_pattern(self.dates).format(f"{at.hour:02}:{at.minute:02}", self.day(at.date()))
 
     def day(self, value: date) -> str:
         """Return a day."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.repetitions import examples
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.model.timezones import local_date, offsets, start_of_day, zone
+from polydoc_analytics.model.timezones import local, local_date, offsets, start_of_day, zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = 3_600_000_000
@@ -212,6 +212,15 @@ def test_the_first_and_the_last_day_of_the_calendar_have_a_start() -> None:
     """Even where it lies outside the years that a datetime can hold."""
     assert start_of_day(date.min, zone("Europe/Paris")) == FIRST - (9 * 60 + 21) * 1_000_000
     assert start_of_day(date.max, zone("America/New_York")) == us("9999-12-31T05:00")
+    # West of Greenwich the first instant there is belongs to the first day, though it is still the day before there.
+    assert start_of_day(date.min, zone("America/New_York")) == FIRST
+
+
+def test_a_local_time_outside_the_calendar_stays_in_utc() -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    for instant, name in ((first, "America/New_York"), (last, "Asia/Kolkata")):
+        assert local(instant, zone(name)).isoformat() == instant.isoformat()
+    assert local(first, zone("Asia/Kolkata")).isoformat() == "0001-01-01T05:53:28+05:53:28"
 
 
 @examples(300, 40)

@@ -167,7 +167,8 @@ def test_an_account_whose_name_needs_quoting_is_itself_alone(exporting: Any, clu
 
 @pytest.mark.parametrize("every", [6, slow(1)])
 def test_days_far_from_now_and_empty_sources_are_the_same(every: int, exporting: Any, cluster: str) -> None:
-    rows = [wire("a", created_at="1902-01-01T00:00:00Z"), wire("b", created_at="9998-07-01T23:30:00Z")]
+    at = ("1902-01-01T00:00:00Z", "9998-07-01T23:30:00Z", "9999-12-31T23:30:00Z")
+    rows = [wire(str(number), created_at=one, finished_at=one) for number, one in enumerate(at)]
     for here, there in both(exporting(rows), cluster, timezone="Asia/Kathmandu"):
         same(here, there, "usage_daily")
         same(here, there, "runs")

@@ -70,6 +70,31 @@ def test_little_gives_a_sensible_report(file, kind: str, name: str) -> None:
     assert as_json(found["json"])["report"] == kind
 
 
+@pytest.mark.parametrize(
+    ("kind", "timezone"),
+    [
+        ("overview", "America/Sao_Paulo"),
+        ("statement", "Pacific/Kiritimati"),
+        slow("statement", "America/Sao_Paulo"),
+        slow("overview", "Pacific/Kiritimati"),
+        ("languages", "America/Sao_Paulo"),
+        ("quality", "Pacific/Kiritimati"),
+    ],
+)
+def test_runs_at_the_ends_of_the_calendar_are_in_reports(file, kind: str, timezone: str) -> None:
+    """Some hours from Greenwich the local time of the first or the last instant is outside the years 1 to 9999."""
+    ends = ("0001-01-01T00:00:00Z", "2026-03-02T10:00:00Z", "9999-12-31T23:59:00Z")
+    source = file([wire(at[:4], created_at=at, finished_at=at) for at in ends])
+    choices = {"account": "acme"} if kind == "statement" else {}
+    for period in ("all", "2026", "2025"):
+        report = built(source, kind, timezone=timezone, **choices, **({} if period == "all" else {"period": period}))
+        texts = {form: render(report, form) for form in ("md", "xlsx", "html")}
+        if period == "2025" and kind != "statement":
+            assert "those of the source are from 1 Jan 1 to 31 Dec 9999" in texts["md"].decode()
+        elif kind == "overview":
+            assert figures(report)["runs"] == {"all": 3, "2026": 1}[period]
+
+
 @pytest.fixture
 def hostile(file) -> tuple[str, dict[str, str]]:
     """Runs whose accounts and languages are hostile, and names that are."""

@@ -448,3 +448,20 @@ def test_an_instant_in_the_farthest_year_has_its_local_day_and_costs_no_time(fil
         days = {row["id"]: str(row["day"]) for row in db.view("runs").iter_rows(named=True)}
     # Lisbon is an hour ahead of UTC in summer by the rules of today.
     assert days == {"a": "2026-03-02", "b": "9999-07-02", "c": "2614-12-31"}
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "America/Sao_Paulo", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("period", [None, "2026"])
+def test_the_first_and_the_last_instant_have_days_of_the_calendar_in_every_zone(file, timezone, period) -> None:
+    """Python has no year 0 and none of five digits, which these would fall into a few hours from Greenwich."""
+    at = ("0001-01-01T00:00:00Z", "2026-03-02T09:00:00Z", "9999-12-31T23:59:59.999999Z")
+    rows = [wire(instant[:4], created_at=instant, finished_at=instant) for instant in at]
+    with pda.connect(file(rows), timezone=timezone, now="2026-03-20T00:00Z", period=period) as db:
+        dates = db.sql("select day, week, month from run_facts order by id").rows()
+        march = [date(2026, 3, 2), date(2026, 3, 2), date(2026, 3, 1)]
+        ends = [[date(1, 1, 1)] * 3, [date(9999, 12, 31), date(9999, 12, 27), date(9999, 12, 1)]]
+        assert list(map(list, dates)) == ([march] if period else [ends[0], march, ends[1]])
+        assert db.view("conservation")["holds"].all()
+        assert [one.so_far for one in db.outlook(period="this-month").endings] == db.sql(
+            "select sum(credits) from runs where month = date '2026-03-01'"
+        ).to_series().to_list()

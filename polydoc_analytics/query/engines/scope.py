@@ -11,6 +11,7 @@ from polydoc_analytics import views as catalog
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.languages import Language, languages
 from polydoc_analytics.model.periods import Interval
+from polydoc_analytics.model.schema import MAX_INSTANT_US, MIN_INSTANT_US
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970, choice, local_date, offsets, zone
 from polydoc_analytics.query.options import ViewOptions
@@ -110,13 +111,18 @@ class Scope:
         if bounds is None:
             return str(base)
         low, high = bounds
+        of_calendar = "{}"
+        if low < MIN_INSTANT_US + DAY_US or high > MAX_INSTANT_US - DAY_US:
+            # Python has no day before the year 1 or after 9999: local times end there.
+            first, last = base + MIN_INSTANT_US, base + MAX_INSTANT_US
+            of_calendar = f"greatest(least({{}}, {last} - {basis}), {first} - {basis})"
         if high >= _RULES_ONLY_US + _CYCLE_US:
             # Only yearly rules are left by then, and the calendar repeats itself after 400 years.
             cycles = f"greatest(({basis} - {_RULES_ONLY_US}) {divided} {_CYCLE_US}, 0)"
             basis = f"({basis} - {cycles} * {_CYCLE_US})"
             high = _RULES_ONLY_US + _CYCLE_US
             low = min(low, _RULES_ONLY_US)
-        return choice(basis, base, offsets(zone(self.view.interval.timezone), low, max(low, high)))
+        return of_calendar.format(choice(basis, base, offsets(zone(self.view.interval.timezone), low, max(low, high))))
 
     @property
     def _bounds_us(self) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.reports.branding import Branding
 from polydoc_analytics.reports.builders.provenance import file_lines
 from polydoc_analytics.reports.charts.labels import Labels
@@ -87,7 +87,7 @@ class Context:
         filters = self.db.filters
         whose = " of what the filters choose" if filters.accounts or filters.languages else ""
         tz = zone(self.db.timezone)
-        days = [self.words.day(instant.astimezone(tz).date()) for instant in (first, last)]
+        days = [self.words.day(local(instant, tz).date()) for instant in (first, last)]
         covered = f"from {days[0]} to {days[1]}" if days[0] != days[1] else f"of {days[0]}"
         return f"There are no runs{whose} in the period; those of the source are {covered}."
 
@@ -157,8 +157,8 @@ class Context:
     def period_text(self, interval: Interval) -> str:
         """Return an interval in words: whole local days where it has them, instants where not."""
         tz = zone(interval.timezone)
-        begins = None if interval.since is None else interval.since.astimezone(tz)
-        ends = None if interval.until is None else interval.until.astimezone(tz)
+        begins = None if interval.since is None else local(interval.since, tz)
+        ends = None if interval.until is None else local(interval.until, tz)
         first = None if begins is None else self._edge(begins, interval.first_whole_day == begins.date())
         last = None
         if ends is not None:
@@ -178,8 +178,8 @@ class Context:
         """The period as part of a file's name: 2026-10, 2026, 2026-10-03_2026-10-09, all."""
         tz = zone(self.db.timezone)
         since, until = self.db.interval.since, self.db.interval.until
-        first = since.astimezone(tz).date() if since else None
-        last = (until - timedelta(microseconds=1)).astimezone(tz).date() if until else None
+        first = local(since, tz).date() if since else None
+        last = local(until - timedelta(microseconds=1), tz).date() if until else None
         if first is None or last is None:
             ends = [f"since-{first}"] if first else [f"until-{last}"] if last else ["all"]
             return ends[0]

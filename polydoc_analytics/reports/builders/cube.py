@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.model.sql_names import quoted
-from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.reports.builders.context import Context
 from polydoc_analytics.reports.builders.time_series import after
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
@@ -119,7 +119,7 @@ def _days(context: Context, first: date, last: date) -> tuple[date, date]:
     """First and last local day of the period; those with runs where it is open."""
     interval, tz = context.db.interval, zone(context.db.timezone)
     if interval.since is not None:
-        first = interval.since.astimezone(tz).date()
+        first = local(interval.since, tz).date()
     if interval.until is not None:
-        last = (interval.until - timedelta(microseconds=1)).astimezone(tz).date()
+        last = local(interval.until - timedelta(microseconds=1), tz).date()
     return first, max(first, last)

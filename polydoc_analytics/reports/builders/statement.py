@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.reports.builders.context import NO_RUNS, Context
 from polydoc_analytics.reports.builders.statement_data import AccountData, account_data, data_without_runs
 from polydoc_analytics.reports.builders.tables import ADDITIVE, keys, measures, summed, table_row
@@ -136,7 +136,7 @@ def _head(context: Context, data: AccountData, name: str, edition: int) -> Head:
     facts = (
         (say("Account"), "\n".join(account)),
         (say("Number"), number),
-        (say("Issue date"), context.words.day(context.made_at.astimezone(zone(context.db.timezone)).date())),
+        (say("Issue date"), context.words.day(local(context.made_at, zone(context.db.timezone)).date())),
         (say("Period"), context.period_text(context.db.interval)),
         (say("Time zone"), context.db.timezone),
     )
@@ -214,10 +214,10 @@ def _all_days(context: Context, days: Sequence[dict[str, Any]]) -> list[dict[str
     tz = zone(interval.timezone)
     first, last = min(by_day), max(by_day)
     if interval.since is not None:
-        first = min(first, interval.since.astimezone(tz).date())
+        first = min(first, local(interval.since, tz).date())
     if interval.until is not None:
         end = min(interval.until - timedelta(microseconds=1), context.made_at)
-        last = max(last, end.astimezone(tz).date())
+        last = max(last, local(end, tz).date())
     count = (last - first).days + 1
     every = [first + timedelta(days=at) for at in range(count)] if count <= _MAX_DAYS else sorted(by_day)
     whole = (interval.first_whole_day or date.min, interval.end_of_whole_days or date.max)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import SumError
 from polydoc_analytics.model.epoch import from_us
 from polydoc_analytics.model.periods import Interval
-from polydoc_analytics.model.timezones import start_of_day, zone
+from polydoc_analytics.model.timezones import local, start_of_day, zone
 from polydoc_analytics.reports.builders.context import Context, records, texts
 from polydoc_analytics.reports.builders.tables import ADDITIVE
 
@@ -119,7 +119,7 @@ def year_to_date(context: Context) -> Interval | None:
     if interval.since is None or interval.until is None:
         return None
     tz = zone(interval.timezone)
-    year = (interval.until - timedelta(microseconds=1)).astimezone(tz).year
+    year = local(interval.until - timedelta(microseconds=1), tz).year
     since = from_us(start_of_day(date(year, 1, 1), tz))
     return Interval(since, interval.until, interval.timezone) if since <= interval.since else None
 

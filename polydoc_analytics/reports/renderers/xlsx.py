@@ -12,7 +12,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from polydoc_analytics.errors import PolydocError
-from polydoc_analytics.model.timezones import zone
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import UNKNOWN, display_text
 from polydoc_analytics.reports.model import NUMBERS, Chart, Column, Head, Kind, Report, Scalar, Section, Table, Value
@@ -54,7 +54,7 @@ def render(report: Report, max_rows: int = MAX_ROWS) -> bytes:
     content = io.BytesIO()
     options = {"in_memory": True, "constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(content, options) as book:
-        made = report.made_at.astimezone(zone(report.timezone)).replace(tzinfo=None)
+        made = local(report.made_at, zone(report.timezone)).replace(tzinfo=None)
         issuer = report.head.issuer[0] if report.head and report.head.issuer else "Polydoc Analytics"
         book.set_properties({"title": f"{report.title}, {report.period}", "author": issuer, "created": made})
         writer = _Writer(book, report, max_rows)
@@ -274,8 +274,8 @@ class _Writer:
             if text := self._report.words.text(value, kind):
                 code = sheet.write_string(row, at, text, form)
         elif isinstance(value, datetime):
-            local = value.astimezone(zone(self._report.timezone)).replace(tzinfo=None)
-            code = self._moment(sheet, row, at, local, form)
+            moment = local(value, zone(self._report.timezone)).replace(tzinfo=None)
+            code = self._moment(sheet, row, at, moment, form)
         elif isinstance(value, date):
             code = self._moment(sheet, row, at, value, form)
         elif isinstance(value, int | float | Decimal):
