@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import TypeVar
 
-from polydoc_analytics.safe_text import display_address, visible, without_credentials
+from polydoc_analytics.safe_text import display_address, on_one_line, visible, without_credentials
 
 
 class PolydocError(Exception):
@@ -214,4 +214,4 @@ def nearest(wrong: str, valid: Iterable[str]) -> str:
 
     folded = {name.lower(): name for name in valid}
     close = difflib.get_close_matches(wrong.lower(), folded, n=1)
-    return f"; did you mean {folded[close[0]]}?" if close else ""
+    return f"; did you mean {on_one_line(folded[close[0]])}?" if close else ""

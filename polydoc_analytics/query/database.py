@@ -23,6 +23,7 @@ from polydoc_analytics.model.schema import INTEGERS
 from polydoc_analytics.model.summary import Summarised
 from polydoc_analytics.query.engines.scope import Engine, Scope
 from polydoc_analytics.query.row_table import RowTable
+from polydoc_analytics.safe_text import on_one_line
 
 if TYPE_CHECKING:
     import duckdb
@@ -237,8 +238,9 @@ class Database(Summarised):
             first = max(runs, key=lambda run: max(abs(run[name] or 0) for name in INTEGERS))
             name = max(INTEGERS, key=lambda name: abs(first[name] or 0))
             accounts = tuple(dict.fromkeys(run["account_id"] for run in runs))
+            run, account = on_one_line(first["id"]), on_one_line(first["account_id"])
             raise SumError(
-                f"a sum does not fit into 64 bits: run '{first['id']}' of account '{first['account_id']}' has "
+                f"a sum does not fit into 64 bits: run '{run}' of account '{account}' has "
                 f"{first[name]:,} {name}; load it again with the right number, or choose accounts without such runs "
                 f"({error})",
                 accounts,

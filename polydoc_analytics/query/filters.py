@@ -8,6 +8,7 @@ from dataclasses import replace
 from polydoc_analytics.errors import UsageError, nearest
 from polydoc_analytics.model.languages import Language, language
 from polydoc_analytics.query.options import Filters
+from polydoc_analytics.safe_text import on_one_line
 
 _MAX_NAMED = 3
 """Accounts that an error lists where a beginning or a name fits several."""
@@ -69,5 +70,6 @@ def _account(text: str, ids: Iterable[str], names: Mapping[str, str], is_strict:
 
 
 def _listed(values: Iterable[str]) -> str:
-    first, more = list(values)[:_MAX_NAMED], len(list(values)) - _MAX_NAMED
-    return ", ".join(first) + (f" and {more:,} more" if more > 0 else "")
+    named = [on_one_line(value) for value in values]
+    more = len(named) - _MAX_NAMED
+    return ", ".join(named[:_MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -52,6 +52,16 @@ def test_a_sum_that_does_not_fit_names_the_run_and_what_to_do(file, absurd: dict
             assert "\n" not in said
 
 
+def test_ids_in_messages_stay_on_one_line(file) -> None:
+    rows = [wire("a\nb", account_id="ac\nme", credits=MOST), wire(account_id="ac\nme2", credits=MOST)]
+    with pda.connect(file(rows), now=NOW) as db:
+        assert "run 'a\\nb' of account 'ac\\nme' has" in str(raised(db, "usage"))
+    with pytest.raises(pda.UsageError, match=r"is the beginning of several: ac\\nme, ac\\nme2; give"):
+        pda.connect(file(rows), account="ac", match="typed")
+    with pytest.raises(pda.UsageError, match=r"did you mean ac\\nme2\?"):
+        pda.connect(file(rows), account="xc\nme2", match="typed")
+
+
 def test_the_figures_of_other_accounts_go_on(file) -> None:
     with pda.connect(file(runs()), now=NOW) as db:
         frame = db.sql("select account_id, credits, input_tokens from usage_by_account where account_id <> 'acme'")
