@@ -88,7 +88,7 @@ def test_runs_at_the_ends_of_the_calendar_are_in_reports(file, kind: str, timezo
     choices = {"account": "acme"} if kind == "statement" else {}
     for period in ("all", "2026", "2025"):
         report = built(source, kind, timezone=timezone, **choices, **({} if period == "all" else {"period": period}))
-        texts = {form: render(report, form) for form in ("md", "xlsx", "html")}
+        texts = {form: render(report, form) for form in (("md", "xlsx", "html") if period == "all" else ("md",))}
         if period == "2025" and kind != "statement":
             assert "those of the source are from 1 Jan 1 to 31 Dec 9999" in texts["md"].decode()
         elif kind == "overview":

@@ -450,8 +450,10 @@ def test_an_instant_in_the_farthest_year_has_its_local_day_and_costs_no_time(fil
     assert days == {"a": "2026-03-02", "b": "9999-07-02", "c": "2614-12-31"}
 
 
-@pytest.mark.parametrize("timezone", ["UTC", "America/Sao_Paulo", "Pacific/Kiritimati"])
-@pytest.mark.parametrize("period", [None, "2026"])
+@pytest.mark.parametrize(
+    ("timezone", "period"),
+    [("America/Sao_Paulo", None), ("Pacific/Kiritimati", None), ("UTC", "2026"), slow("UTC", None)],
+)
 def test_the_first_and_the_last_instant_have_days_of_the_calendar_in_every_zone(file, timezone, period) -> None:
     """Python has no year 0 and none of five digits, which these would fall into a few hours from Greenwich."""
     at = ("0001-01-01T00:00:00Z", "2026-03-02T09:00:00Z", "9999-12-31T23:59:59.999999Z")
@@ -461,7 +463,8 @@ def test_the_first_and_the_last_instant_have_days_of_the_calendar_in_every_zone(
         march = [date(2026, 3, 2), date(2026, 3, 2), date(2026, 3, 1)]
         ends = [[date(1, 1, 1)] * 3, [date(9999, 12, 31), date(9999, 12, 27), date(9999, 12, 1)]]
         assert list(map(list, dates)) == ([march] if period else [ends[0], march, ends[1]])
-        assert db.view("conservation")["holds"].all()
+        if period or Soak.is_on:
+            assert db.view("conservation")["holds"].all()
         assert [one.so_far for one in db.outlook(period="this-month").endings] == db.sql(
             "select sum(credits) from runs where month = date '2026-03-01'"
         ).to_series().to_list()
