@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,9 +124,10 @@ class SparkLoads:
 
 @pytest.fixture(scope="module")
 def spark_loads(sail: str, tmp_path_factory: pytest.TempPathFactory) -> SparkLoads:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what pyspark says of pandas as it is imported
-        from pyspark.sql.connect.dataframe import DataFrame
+    session.Session(
+        sail
+    ).close()  # imports pyspark, which ends a process that seems to run doctests, as those of xdist do
+    from pyspark.sql.connect.dataframe import DataFrame
 
     folder = tmp_path_factory.mktemp("spark")
     exports: list[list[Path]] = []
