@@ -24,7 +24,7 @@ deeds = st.lists(loads | corrections | again | keepings, min_size=2, max_size=6)
 
 
 def is_now(lake: pda.Lake, known: dict[str, pl.DataFrame]) -> bool:
-    """Tell whether the newest figures are those that are known."""
+    """Check whether some frames of a lake, by name, equal the newest."""
     now = frames(lake)
     return all(now[name].equals(frame) for name, frame in known.items())
 

@@ -45,6 +45,7 @@ With 2.5 GB, DuckDB puts the durations of 100 M runs by 20,000 accounts into fil
 _QUERY_GROWTH = 4 * GB
 _SPILLED = "16GB"
 _FEW_RUNS = 20_000
+"""Over no more runs than these, a query is so quick that it may be asked twice."""
 _PLACE = re.compile(r"^LINE (?P<line>\d+): (?P<text>.*)\n(?P<caret> *)\^", re.MULTILINE)
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # An inner join, which is as fast as none: the table holds every text there is, and `conservation` shows it.
@@ -103,7 +104,6 @@ class DuckEngine:
         """Return the result of a SELECT of the package's own; raises QueryError where it fails."""
         with self._lock, self._errors():
             text = self._with_views(sql)
-            # To ask twice where there turn out to be many rows takes no time over few runs.
             few = few_rows_of(self._con.execute(text)) if self._scope.runs.counts.runs <= _FEW_RUNS else None
             return own_frame_of(self._con.sql(text)) if few is None else few
 
@@ -370,9 +370,9 @@ class DuckEngine:
         engine._create_all()
         with engine._creating:
             if not engine._is_described:
-                engine._is_described = True
                 for view in self._scope.view.views.values():
                     engine._con.execute("\n".join(comments(view.name, view.described, view.columns)))
+                engine._is_described = True
         return engine._con
 
     @cached_property

@@ -25,17 +25,28 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 GB = 1_000_000_000
-_BATCH_ROWS = 10_240
+_BATCH_ROWS, _FEW_ROWS = 10_240, 400
 _PLAIN = {
     *("null", "boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger"),
     *("ubigint", "float", "double", "decimal", "varchar", "enum", "uuid", "blob", "date", "time", "time_ns"),
     *("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone"),
 }
-_SIMPLE = (
-    _PLAIN
-    - {"null", "hugeint", "decimal", "enum", "uuid", "blob", "time", "time_ns"}
-    - {kind for kind in _PLAIN if kind.startswith("timestamp")}
-)
+_SIMPLE = {
+    "boolean": "Boolean",
+    "tinyint": "Int8",
+    "smallint": "Int16",
+    "integer": "Int32",
+    "bigint": "Int64",
+    "utinyint": "UInt8",
+    "usmallint": "UInt16",
+    "uinteger": "UInt32",
+    "ubigint": "UInt64",
+    "float": "Float32",
+    "double": "Float64",
+    "varchar": "String",
+    "date": "Date",
+}
+"""Types whose values need no conversion, and what Polars calls each."""
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _MOST_INT64 = 2**63 - 1
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -83,25 +94,6 @@ def own_frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     return frame
 
 
-_FEW_ROWS = 400
-_POLARS = {
-    "boolean": "Boolean",
-    "tinyint": "Int8",
-    "smallint": "Int16",
-    "integer": "Int32",
-    "bigint": "Int64",
-    "utinyint": "UInt8",
-    "usmallint": "UInt16",
-    "uinteger": "UInt32",
-    "ubigint": "UInt64",
-    "float": "Float32",
-    "double": "Float64",
-    "varchar": "String",
-    "date": "Date",
-}
-"""Polars' types of the simple ones."""
-
-
 def few_rows_of(con: duckdb.DuckDBPyConnection) -> pl.DataFrame | None:
     """Fetch what a connection has executed of the package's own; None where rows are many, or a value is not simple.
 
@@ -110,13 +102,13 @@ def few_rows_of(con: duckdb.DuckDBPyConnection) -> pl.DataFrame | None:
     import polars as pl
 
     columns = [(name, kind.id) for name, kind, *_ in con.description or ()]
-    is_simple = len(dict(columns)) == len(columns) and all(kind in _POLARS for _, kind in columns)
+    is_simple = len(dict(columns)) == len(columns) and all(kind in _SIMPLE for _, kind in columns)
     rows = con.fetchmany(_FEW_ROWS + 1) if is_simple else []
     con.abort()  # what is left would be in the way of the next query
     days = [at for at, (_, kind) in enumerate(columns) if kind == "date"]
     if not is_simple or len(rows) > _FEW_ROWS or _has_odd_days(rows, days):
         return None
-    return pl.DataFrame(rows, {name: getattr(pl, _POLARS[kind]) for name, kind in columns}, orient="row")
+    return pl.DataFrame(rows, {name: getattr(pl, _SIMPLE[kind]) for name, kind in columns}, orient="row")
 
 
 _KINDS: dict[str, Kind] = {
@@ -142,7 +134,7 @@ def own_rows_of(con: duckdb.DuckDBPyConnection) -> RowTable | None:
 
 
 def _has_odd_days(rows: Sequence[tuple[Any, ...]], days: Sequence[int]) -> bool:
-    """Whether some day may be none of Python's: such a one comes as a text, and infinity as the last or first day."""
+    """Check for days that Python may not have: such a one comes as a text, infinity as the last or the first day."""
     return any(isinstance(row[at], str) or row[at] in (date.min, date.max) for row in rows for at in days)
 
 
