@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from polydoc_analytics import Lake
 from support.lake_loads import write_load
 folder, lake = Path(sys.argv[1]), sys.argv[2]
 for number in map(int, sys.argv[3:]):
+    sys.stdin.readline()
     Lake(lake).ingest(write_load(folder, number))
     print(number, flush=True)
 """
@@ -58,8 +60,10 @@ def test_processes_write_overlapping_loads_while_somebody_reads(
         write_load(folder, number)
     Lake(lake).ingest(write_load(folder, everything[0]))
     writers = [child(WRITER, folder, lake, *numbers) for numbers in brought]
-    seen = []
+    seen: list[int] = []
     while len(seen) < looks or any(writer.poll() is None for writer in writers):
+        if len(seen) < each:  # no more than a load of each writer a look, however slow looks are
+            _let_go_on(writers)
         seen.append(_look(lake, at_length=Soak.is_on or len(seen) % 10 == 5))
     for writer in writers:
         _ends_well(writer, each)
@@ -75,6 +79,14 @@ def test_processes_write_overlapping_loads_while_somebody_reads(
     inserted, last = int(loads["inserted"].sum()), loads.row(-1, named=True)
     assert inserted == last["runs"] == len(expected(everything))
     assert not left_overs(lake)
+
+
+def _let_go_on(writers: list[Process]) -> None:
+    for writer in writers:
+        assert writer.stdin
+        with suppress(BrokenPipeError):  # it has ended, and how is asked at the end
+            writer.stdin.write("\n")
+            writer.stdin.flush()
 
 
 def _ends_well(writer: Process, loads: int) -> None:
