@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -38,6 +38,38 @@ KINDS = {
     "languages": {},
     "quality": {},
 }
+
+
+@pytest.mark.parametrize(("days", "view"), [(40, "daily"), (150, "weekly"), (400, "monthly")])
+def test_charts_of_accounts_and_languages_hold_the_counts_of_the_views(file, days: int, view: str) -> None:
+    start, languages = datetime(2025, 1, 30, 12, tzinfo=UTC), ("de", "fr", "JA", "xx", "es", "it", "ko", "nl", "pl")
+    source = file(
+        wire(
+            f"r{number}",
+            account_id=f"account {number**2 % 11}",
+            target_language=languages[number % 7 % 5 + number % 5],
+            created_at=(start + timedelta(days=number**2 % days)).isoformat(),
+            finished_at=None,
+            status="Running",
+        )
+        for number in range(1, 400)
+    )
+    report = built(source, timezone="America/Lima")
+    charts = {chart.name: chart.spec["data"]["values"] for one in report.sections for chart in one.charts}
+    with pda.connect(source, timezone="America/Lima") as db:
+        label = "coalesce(language_name, language)"  # the text as sent, where it is no language
+        trends = db.sql(f"select {label}, period, runs from usage_{view}_by_language").rows()
+        pairs = db.sql(f"select account_id, {label}, runs from usage_by_account_language").rows()
+    known = {(name, str(period)): runs for name, period, runs in trends}
+    drawn = {(row["label"], row["period"]): row["runs"] for row in charts["language_trends"]}
+    assert len({name for name, _ in drawn}) == 8
+    assert {at: runs for at, runs in drawn.items() if runs} == {
+        at: runs for at, runs in known.items() if at[0] in {name for name, _ in drawn}
+    }
+    counted = {(account, name): runs for account, name, runs in pairs}
+    cells = {(row["line"], row["column"]): row["value"] for row in charts["languages_by_account"]}
+    assert cells == {at: counted.get(at, 0) for at in cells}
+    assert len(cells) == min(8, len({account for account, _ in counted})) * 8
 
 
 def test_the_overview_holds_the_figures_of_the_views() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.model.sql_names import quoted
 from polydoc_analytics.model.timezones import local, zone
@@ -21,6 +21,7 @@ IN_CUBE = 20
 _LARGEST_EXACT = 2**53
 _SUMS = ("credits", "input_tokens", "output_tokens")
 OTHERS = "others"
+_STEPS = {"day": "1d", "week": "1w", "month": "1mo"}
 MEASURES = (
     "runs",
     "succeeded",
@@ -34,14 +35,12 @@ MEASURES = (
 )
 
 
-def cube(context: Context, accounts: list[str], languages: list[str]) -> Cube | None:
-    """Return the cube over the accounts and languages that have most runs; None where there are no runs.
+def cube(context: Context, frame: pl.DataFrame, accounts: list[str], languages: list[str]) -> Cube | None:
+    """Return the cube of some cells, which are those of the accounts and languages; None where there are no runs.
 
-    ``accounts`` and ``languages`` are ordered, the greatest first; those beyond the twentieth are summed up. Where
-    that is still too large for a page, days become weeks or months and fewer accounts are kept. None, too, where a sum
+    Where it is too large for a page, days become weeks or months and fewer accounts are kept. None, too, where a sum
     is beyond 2**53, the limit of exact integers in JavaScript.
     """
-    frame = _cells(context, accounts[:IN_CUBE], languages[:IN_CUBE])
     if not frame.height or any(int(frame[name].abs().sum()) > _LARGEST_EXACT for name in _SUMS):
         return None
     kept = len(accounts[:IN_CUBE])
@@ -52,8 +51,12 @@ def cube(context: Context, accounts: list[str], languages: list[str]) -> Cube | 
     return _as_cube(context, coarse, every, accounts[: min(max_accounts, kept)], len(accounts), languages)
 
 
-def _cells(context: Context, accounts: list[str], languages: list[str]) -> pl.DataFrame:
-    """Return the cells by day and by places of account and language in their lists."""
+def cells(context: Context, accounts: list[str], languages: list[str]) -> pl.DataFrame:
+    """Return sums by day and by places of account and language in their lists, which have the greatest first.
+
+    Those beyond the twentieth are summed up, in the place behind it.
+    """
+    accounts, languages = accounts[:IN_CUBE], languages[:IN_CUBE]
     return context.db.fetch(f"""
         select
             day,
@@ -86,13 +89,30 @@ def _coarser(frame: pl.DataFrame, every: str, max_accounts: int, kept: int) -> p
 
     if every == "day" and max_accounts == kept:
         return frame
-    step = {"day": "1d", "week": "1w", "month": "1mo"}[every]
     keys = [
-        pl.col("day").dt.truncate(step),
+        pl.col("day").dt.truncate(_STEPS[every]),
         pl.when(pl.col("account") < max_accounts).then("account").otherwise(max_accounts).alias("account"),
         "language",
     ]
     return frame.group_by(keys).agg(pl.col(MEASURES).sum()).sort("day", "account", "language")
+
+
+def runs_of_pairs(frame: pl.DataFrame, accounts: list[str], languages: list[str]) -> dict[tuple[str, str], int]:
+    """Sum up the runs of each pair of the first accounts and languages of some cells."""
+    import polars as pl
+
+    both = frame.filter(pl.col("account") < len(accounts), pl.col("language") < len(languages))
+    rows = both.group_by("account", "language").agg(pl.col("runs").sum()).rows()
+    return {(accounts[account], languages[language]): runs for account, language, runs in rows}
+
+
+def runs_of_languages(frame: pl.DataFrame, languages: list[str], every: str) -> list[dict[str, Any]]:
+    """Sum up the runs of each period and of the first languages of some cells: period, language and runs."""
+    import polars as pl
+
+    keys = [pl.col("day").dt.truncate(_STEPS[every]).alias("period"), "language"]
+    summed = frame.filter(pl.col("language") < len(languages)).group_by(keys).agg(pl.col("runs").sum())
+    return [{**row, "language": languages[row["language"]]} for row in summed.sort("period", "language").to_dicts()]
 
 
 def _as_cube(

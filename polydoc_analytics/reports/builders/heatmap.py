@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from polydoc_analytics.reports.builders.context import Context, texts
+from collections.abc import Mapping
+
+from polydoc_analytics.reports.builders.context import Context
 from polydoc_analytics.reports.charts import category_charts
 from polydoc_analytics.reports.charts.labels import IN_CHARTS
 from polydoc_analytics.reports.model import Chart
@@ -10,15 +12,12 @@ from polydoc_analytics.reports.model import Chart
 _IN_COLUMNS = 24
 
 
-def heat_charts(context: Context, accounts: list[str], languages: list[str]) -> list[Chart]:
+def heat_charts(
+    context: Context, runs: Mapping[tuple[str, str], int], accounts: list[str], languages: list[str]
+) -> list[Chart]:
     """Return a heat map of runs over some accounts and languages; nothing where there are fewer than two of either."""
     if len(accounts) < 2 or len(languages) < 2:
         return []
-    frame = context.db.fetch(
-        "select account_id, language, runs from usage_by_account_language "
-        f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
-    )
-    runs = {(account, language): count for account, language, count in frame.rows()}
     lines = {account: context.labels.account(account, IN_CHARTS) for account in accounts}
     columns = {language: context.labels.language(language, _IN_COLUMNS) for language in languages}
     grid = {(a, b): runs.get((a, b), 0) for a in accounts for b in languages}

@@ -39,14 +39,15 @@ def languages(context: Context) -> Report:
     days = span(db)
     if days is None:
         return context.report("languages", "Languages", [Section("volume", "Volume", (context.nothing(),))])
-    every = suitable(*days)
+    every, tags = suitable(*days), [row["language"] for row in by_runs]
     volume = ranked(context, "language", frame, view="usage_by_language", top=40)
     weeks = runs_by_language(db, "week")
+    periods = weeks if every == "week" else runs_by_language(db, every)
     sections = [
         Section(
             "volume",
             "Volume",
-            charts=(ranking_chart(context, volume, "language"), *multiples(context, by_runs, weeks, every)),
+            charts=(ranking_chart(context, volume, "language"), *multiples(context, tags, periods, every)),
             table=volume,
         ),
         failures_section(context, by_runs, weeks),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.reports.builders.context import Context, is_small, records
-from polydoc_analytics.reports.builders.cube import IN_CUBE, cube
+from polydoc_analytics.reports.builders.cube import IN_CUBE, cells, cube, runs_of_languages, runs_of_pairs
 from polydoc_analytics.reports.builders.data_quality import coverage, running_too_long, soft_rules
 from polydoc_analytics.reports.builders.durations import duration_chart, statuses
 from polydoc_analytics.reports.builders.failures import failure_chart, risen, worst
@@ -20,7 +20,6 @@ from polydoc_analytics.reports.builders.time_series import (
     by_period,
     period_table,
     runs_by_language,
-    span,
     suitable,
     time_charts,
 )
@@ -47,10 +46,10 @@ def overview(context: Context) -> Report:
     accounts, languages = db.view("usage_by_account"), db.view("usage_by_language")
     ids = accounts.sort("runs", "account_id", descending=[True, False])["account_id"].to_list()
     tags = languages.sort("runs", "language", descending=[True, False])["language"].to_list()
-    days = span(db)
-    if days is None:
+    frame = cells(context, ids, tags)
+    if not frame.height:
         return _without_runs(context)
-    every = suitable(*days)
+    every = suitable(frame["day"][0], frame["day"][-1])
     periods = by_period(db, every)
     with ExitStack() as stack:
         compared = context.compared()
@@ -63,13 +62,13 @@ def overview(context: Context) -> Report:
             *requests_section(context),
             _over_time(context, periods, every),
             _accounts(context, accounts),
-            *_languages(context, ids[:_HEAT], languages, every),
+            *_languages(context, frame, ids, languages, every),
             _durations(context),
         ]
         if compared is not None and before is not None:
             sections.append(changes(context, *compared, before.known))
     sections += [running_too_long(context), coverage(context), soft_rules(context, only_concerned=True)]
-    return context.report("overview", "Usage overview", sections, cube=cube(context, ids, tags))
+    return context.report("overview", "Usage overview", sections, cube=cube(context, frame, ids, tags))
 
 
 def _without_runs(context: Context) -> Report:
@@ -202,15 +201,18 @@ def _share(context: Context, runs: Sequence[int], labels: Sequence[str], key: st
     return text + "."
 
 
-def _languages(context: Context, accounts: list[str], frame: pl.DataFrame, every: str) -> list[Section]:
-    table = ranked(context, "language", frame, view="usage_by_language")
-    by_runs = records(frame.sort("runs", "language", descending=[True, False]))
+def _languages(
+    context: Context, frame: pl.DataFrame, accounts: list[str], languages: pl.DataFrame, every: str
+) -> list[Section]:
+    table = ranked(context, "language", languages, view="usage_by_language")
+    by_runs = records(languages.sort("runs", "language", descending=[True, False]))
+    tags = [row["language"] for row in by_runs]
+    pairs = runs_of_pairs(frame, accounts[:_HEAT], tags[:_HEAT])
     charts = [ranking_chart(context, table, "language")]
-    charts += heat_charts(context, accounts, [row["language"] for row in by_runs[:_HEAT]])
-    weeks = runs_by_language(context.db, "week")
-    charts += multiples(context, by_runs, weeks, every)
-    languages = Section("languages", "Languages", charts=tuple(charts), table=table)
-    return [languages, failures_section(context, by_runs, weeks)]
+    charts += heat_charts(context, pairs, accounts[:_HEAT], tags[:_HEAT])
+    charts += multiples(context, tags, runs_of_languages(frame, tags[:_MULTIPLES], every), every)
+    section = Section("languages", "Languages", charts=tuple(charts), table=table)
+    return [section, failures_section(context, by_runs, runs_by_language(context.db, "week"))]
 
 
 def failures_section(context: Context, by_runs: list[dict[str, Any]], weeks: list[dict[str, Any]]) -> Section:
@@ -222,10 +224,12 @@ def failures_section(context: Context, by_runs: list[dict[str, Any]], weeks: lis
     return Section("failures", "Failures", text, charts=charts, table=failures_table(context, by_runs))
 
 
-def multiples(context: Context, by_runs: list[dict[str, Any]], weeks: list[dict[str, Any]], every: str) -> list[Chart]:
-    """Return small multiples of runs over time for the languages with most runs, where there are several of both."""
-    chosen = [row["language"] for row in by_runs[:_MULTIPLES]]
-    counted = weeks if every == "week" else runs_by_language(context.db, every)
+def multiples(context: Context, tags: list[str], counted: list[dict[str, Any]], every: str) -> list[Chart]:
+    """Return small multiples of runs over time for the languages with most runs, where there are several of both.
+
+    ``tags`` have the language with most runs first, ``counted`` the runs of each period and language.
+    """
+    chosen = tags[:_MULTIPLES]
     rows = [row for row in counted if row["language"] in chosen]
     periods = sorted({row["period"] for row in rows})
     if len(chosen) < 2 or len(periods) < 3:

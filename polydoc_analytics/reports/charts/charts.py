@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.errors import PolydocError, UsageError, nearest, require_extra
-from polydoc_analytics.reports.builders.context import records
+from polydoc_analytics.reports.builders.context import records, texts
 from polydoc_analytics.reports.builders.durations import duration_chart
 from polydoc_analytics.reports.builders.explanation import explanation_chart
 from polydoc_analytics.reports.builders.failures import failure_chart
@@ -88,7 +88,12 @@ def languages_by_account(db: Database, *, top: int = 8) -> altair.TopLevelMixin:
         db.fetch(f"select {key} from {view} order by runs desc, {key} limit {top}")[key].to_list()
         for view, key in names
     )
-    charts = heat_charts(context(db), accounts, languages)
+    pairs = db.fetch(
+        "select account_id, language, runs from usage_by_account_language "
+        f"where account_id in ({texts(accounts)}) and language in ({texts(languages)})"
+    )
+    runs = {(account, language): count for account, language, count in pairs.rows()}
+    charts = heat_charts(context(db), runs, accounts, languages)
     if not charts:
         raise PolydocError("a heat map needs two accounts and two languages; there are fewer in this period")
     return _chart(charts[0].spec, "Runs by account and language")
