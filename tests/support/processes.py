@@ -67,6 +67,7 @@ for name in sys.argv[2:]:
     __import__(name)
 gc.collect()
 gc.freeze()
+gc.set_threshold(50_000, 20, 100)
 script = forked(socket.socket(fileno=int(sys.argv[1])))
 if script is None:
     try:
