@@ -63,6 +63,9 @@ FOUND: dict[str, bytes] = {
     "no more": document({"data": RUNS, "has_more": False, "next": None, "next_cursor": "", "page": 3, "pages": 3}),
     "the last page counted from 0": document({"data": RUNS, "page": {"number": 2, "totalPages": 3}}),
     "the place that was asked for": document({"data": RUNS, "cursor": "c", "offset": 100, "hasMore": False}),
+    "a total of all": document({"total": 3, "data": RUNS, "meta": {"totalCount": "3", "pagination": {"total": 2}}}),
+    "totals of something else": document({"credits": {"total": 69}, "data": RUNS, "tokens_total": 99, "count": 50}),
+    "pages with a total of all": document({"data": RUNS[:2], "total": 3}) + document({"data": RUNS[2:], "total": 3}),
     "a link to itself": document({"data": RUNS, "links": {"self": "/runs", "next": None, "last": "/runs"}}),
     "words with next in them": document(
         {"data": RUNS, "next_sync_at": "2026-01-01", "nextSteps": "none", "more_info": 1}
@@ -230,6 +233,10 @@ MORE: dict[str, dict[str, Any]] = {
     "'page.number': 0 of 'page.totalPages': 3": {"page": {"size": 2, "number": 0, "totalPages": 3}},
     "'number': 1 of 'totalPages': 3": {"totalPages": 3, "number": 1},
     "'total_pages': 3": {"total_pages": 3},
+    "'total': 4 beside 3 rows": {"total": 4, "credits": {"total": 3}},
+    "'metadata.total_count': 250 beside 3 rows": {"metadata": {"total_count": "250", "count": 3}},
+    "'paging.totalElements': 1000 beside 3 rows": {"paging": {"size": 3, "totalElements": 1000}},
+    "'hits.total.value': 4 beside 3 rows": {"hits": {"total": {"value": 4, "relation": "eq"}}},
     "'pagination.cursor'": {"pagination": {"cursor": "c"}},
     "'offset'": {"offset": "itrX"},
     "'partial': true": {"partial": True},

@@ -154,6 +154,7 @@ FOLLOWED: dict[str, Callable[[str], tuple[Answer, Answer]]] = {
         page(RUNS[:1], has_more=True, next="/v1/runs?page=2"),
         page(RUNS[1:], has_more=False, next=None),
     ),
+    "a total of all": lambda url: (page(RUNS[:1], next_url="?page=2", total=3), page(RUNS[1:], total=3)),
     "Link": lambda url: (
         sent(RUNS[:1], Link=f'<{url}/v1/runs?page=9>; rel="last", <{url}/v1/runs?page=2>; rel="next"'),
         sent(RUNS[1:], Link=f'<{url}/v1/runs>; rel="first"'),
@@ -177,6 +178,13 @@ def test_the_next_page_of_the_same_host_is_fetched_too(way: str, tmp_path: Path)
     assert [id for batch in batches for id in batch.runs["id"].to_pylist()] == ["a", "b", "c"]
 
 
+def test_pages_that_end_before_the_total_they_say_are_refused(tmp_path: Path) -> None:
+    answers = page(RUNS[:1], next_url="?page=2", total=9), page(RUNS[1:], total=9)
+    with serving(*answers) as service, pytest.raises(pda.SourceError, match="'total': 9 beside 3 rows"):
+        rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_page_that_fails_is_tried_again_and_the_pages_before_it_are_kept_once(tmp_path: Path) -> None:
     first, broken_off = page(RUNS[:2], next="?page=2"), sent(b'{"data": [{"id', length=5000)
     with serving(first, broken_off, sent(b"", status=503), page(RUNS[2:])) as service:
@@ -187,6 +195,7 @@ def test_a_page_that_fails_is_tried_again_and_the_pages_before_it_are_kept_once(
 
 NOT_FOLLOWED: dict[str, tuple[Answer, str]] = {
     "a token": (page(RUNS, next_cursor="abc"), "one page of several, for there stands 'next_cursor'; fetch the other"),
+    "a total": (page(RUNS, meta={"total": 9}), "one page of several, for there stands 'meta.total': 9 beside 3 rows; "),
     "a flag": (page(RUNS, has_more=True), "one page of several, for there stands 'has_more': true"),
     "another host": (page(RUNS, next="http://127.0.0.2/v1/runs"), "its next page is on another host, port or scheme"),
     "another port": (page(RUNS, next="http://127.0.0.1:1/v1/runs"), "its next page is on another host, port or scheme"),

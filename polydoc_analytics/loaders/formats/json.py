@@ -69,17 +69,22 @@ def read(
         raise json_pages.one_page_error(source, page.more)
 
 
-def signs_of_more(stream: BinaryIO, source: str) -> list[json_pages.More]:
-    """Return the signs in a JSON document that more exists; raises SourceError where it is none."""
+def signs_of_more(stream: BinaryIO, source: str, rows: int) -> tuple[list[json_pages.More], int]:
+    """Return the signs in a page that more exists, and the rows up to its end, of which ``rows`` are on those before.
+
+    Raises SourceError where it is no JSON document.
+    """
     text = Text(stream, source, ndjson.BLOCK_BYTES)
     text.more()
     text.at = len(_BOM) if text.held.startswith(_BOM) else 0
     if text.mark() != b"{":
-        return []
-    page = json_envelope.Envelope(text, Elements(text, assume_utc=False), is_partial=True)
+        return [], rows
+    elements = Elements(text, assume_utc=False)
+    elements.record += rows
+    page = json_envelope.Envelope(text, elements, is_partial=True)
     for _ in page.read():
         pass
-    return page.more
+    return page.more, elements.record - 1
 
 
 def _runs_in_a_row(text: Text, elements: Elements) -> Iterator[Work]:

@@ -20,6 +20,7 @@ from polydoc_analytics.loaders.formats.json_recognition import (
     required_keys,
 )
 from polydoc_analytics.loaders.formats.json_text import Text
+from polydoc_analytics.model.plurals import counted
 
 _MAX_DEPTH = 100
 _LOOKED_AT = 100
@@ -51,14 +52,21 @@ class Envelope:
         self._more: list[json_pages.More] = []
         self._is_said_to_be_last = False
         self._numbers: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._totals: list[tuple[str, int]] = []
         self._error = (len(EXPLANATIONS) + 1, "")
 
     @property
     def more(self) -> list[json_pages.More]:
-        """The signs that this is one page of several, and not the last."""
+        """The signs that this is one page of several, and not the last, or that the pages up to it are not all."""
         if self.is_run:
             return []
-        found_signs = [one for one in self._more if not (one.is_uncertain and self._is_said_to_be_last)]
+        rows = self._elements.record - 1
+        totals = [
+            json_pages.More(f"{run_parser.show(name)}: {total} beside {counted(rows, 'row')}", is_uncertain=True)
+            for name, total in self._totals
+            if total > rows
+        ]
+        found_signs = [one for one in (*self._more, *totals) if not (one.is_uncertain and self._is_said_to_be_last)]
         return found_signs + [found for members in self._numbers.values() if (found := json_pages.pages(members))]
 
     def read(self) -> Iterator[Work]:
@@ -113,6 +121,8 @@ class Envelope:
             self._note_error(path[-1], value)
         if found := json_pages.sign(path, value):
             self._more.append(found)
+        if (total := json_pages.total(path, value)) is not None:
+            self._totals.append((".".join(path), total))
         self._is_said_to_be_last |= json_pages.says_no_more(path[-1], value)
         if json_pages.is_page_number(path[-1], value):
             self._numbers.setdefault(path[:-1], {})[path[-1]] = value

@@ -28,6 +28,14 @@ _MAX_PAGES = 10_000
 _FROM_ZERO = ("number", "pageindex")
 _PAGE = ("page", "currentpage", "pagenumber", "pageno", *_FROM_ZERO)
 _PAGES = ("totalpages", "pages", "lastpage", "pagecount", "numpages", "totalpagecount")
+_TOTAL = re.compile(
+    r"total(?:count|number|size|results|items|records|elements|entries|rows|hits|runs)|numfound|odatacount"
+)
+_ABOUT_PAGES = re.compile(
+    r"|data|body|response|results?|resultset|hits|info|list"
+    r"|(?:response)?meta(?:data)?|pag(?:e|es|ing|ination)(?:info)?"
+)
+"""What the object is called in which a plain `total` is that of rows; elsewhere it may be one of credits."""
 
 
 class More(NamedTuple):
@@ -70,6 +78,15 @@ def says_no_more(key: str, value: Any) -> bool:
         return value is True
     is_nothing = value in (None, False) or str(value).strip().lower() in (*_NOTHING, "0")
     return is_nothing and bool(_FLAGS.fullmatch(name) or _NEXT.fullmatch(name) or _TOKENS.fullmatch(name))
+
+
+def total(path: tuple[str, ...], value: Any) -> int | None:
+    """Return the number of rows there are on all pages, where a value under its keys says that; None where not."""
+    names = ["", *map(_plain, path)]
+    if names[-1] == "value" and len(names) > 2:  # Elasticsearch has an object there
+        names.pop()
+    is_total = _TOTAL.fullmatch(names[-1]) or (names[-1] == "total" and _ABOUT_PAGES.fullmatch(names[-2]))
+    return int(value) if is_total and _is_number(value) else None
 
 
 def address(value: Any) -> str:

@@ -73,6 +73,7 @@ class Fetch:
         self._link = ""
         self._seen: set[str] = set()
         self._kept = 0
+        self._rows = 0
         self.path = path
         self.half = path.with_name(path.name + ".half")
         self.retry = retry
@@ -187,7 +188,7 @@ class Fetch:
         try:
             with open(self.half, "rb") as file:
                 file.seek(self._kept)
-                signs = json.signs_of_more(file, address)
+                signs, self._rows = json.signs_of_more(file, address, self._rows)
                 self._kept = os.fstat(file.fileno()).st_size
             if self._link:
                 signs.insert(0, json_pages.More("Link: rel=next", self._link))
