@@ -65,7 +65,7 @@ def as_form(table: pa.Table, form: str, folder: Path) -> Any:
     """A table as a source: in memory, as a Parquet file with or without dictionaries, as an Arrow file or stream."""
     if form == "table":
         return table
-    path = folder / f"runs.{'parquet' if 'parquet' in form else 'arrow'}"
+    path = folder / f"runs.{'parquet' if 'parquet' in form else 'arrows' if form == 'stream' else 'arrow'}"
     if "parquet" in form:
         pq.write_table(table, path, use_dictionary=form == "parquet", store_schema=form == "parquet")
     else:
