@@ -11,7 +11,16 @@ from polydoc_analytics.loaders.compression import CutOffError, DamagedError, unp
 
 _PIECE_BYTES = 256 * 1024
 _SNIFFED_BYTES = 4096
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    # A frame to be passed over, with which files of pzstd begin.
+    **{bytes((first, 0x2A, 0x4D, 0x18)): "zstd" for first in range(0x50, 0x60)},
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+}
+_MAX_TIMES = 2
+"""How often data are unpacked: a compressed file is often compressed once more on its way through a store."""
 _MAX_MAGIC_BYTES = 8
 _ARCHIVES = {
     b"PK\x03\x04": "a ZIP archive",
@@ -125,16 +134,25 @@ class Joined:
 
 
 def decompressed(raw: BinaryIO) -> BinaryIO:
-    """Return a stream of what a stream unpacks to; one that is not compressed is returned as it is."""
-    peeked = Peeked(raw, _MAX_MAGIC_BYTES)
-    codec = next((codec for magic, codec in _COMPRESSED.items() if peeked.head.startswith(magic)), None)
-    if codec is None:
-        return cast("BinaryIO", peeked)
-    if codec == "zstd":
-        import pyarrow as pa
+    """Return a stream of what a stream unpacks to, twice at most; one that is not compressed is returned as it is."""
+    stream = raw
+    for _ in range(_MAX_TIMES):
+        peeked = Peeked(stream, _MAX_MAGIC_BYTES)
+        stream = cast("BinaryIO", peeked)
+        codec = _codec_of(peeked.head)
+        if not codec:
+            break
+        if codec == "zstd":
+            import pyarrow as pa
 
-        return cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(peeked, mode="r"), codec))
-    return cast("BinaryIO", Joined(unpacked(_pieces(cast("BinaryIO", peeked)), codec)))
+            stream = cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(peeked, mode="r"), codec))
+        else:
+            stream = cast("BinaryIO", Joined(unpacked(_pieces(stream), codec)))
+    return stream
+
+
+def _codec_of(head: bytes) -> str:
+    return next((codec for magic, codec in _COMPRESSED.items() if head.startswith(magic)), "")
 
 
 def peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
@@ -160,6 +178,8 @@ def archive_of(head: bytes) -> str:
         return "a tar archive; unpack it and give the files in it"
     if binary := next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), ""):
         return binary
+    if _codec_of(head):
+        return f"compressed more than {_MAX_TIMES} times; unpack it, and give what is in it"
     kind = next((kind for magic, kind in _ARCHIVES.items() if head.startswith(magic)), "")
     return f"{kind}, which is not read; unpack it and give the files in it" if kind else ""
 

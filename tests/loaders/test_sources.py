@@ -45,6 +45,27 @@ def test_a_gzip_of_several_members_is_read_to_its_end(file) -> None:
     assert pda.load(file(zstd(ndjson(ROWS[:1])) + zstd(ndjson(ROWS[1:])), "runs.ndjson.zst")).counts.runs == 3
 
 
+def test_zstandard_data_may_begin_with_a_frame_to_be_passed_over(file) -> None:
+    passed_over = b"\x5a\x2a\x4d\x18" + bytes((4, 0, 0, 0)) + b"four"
+    content = passed_over + zstd(ndjson(ROWS[:1])) + passed_over + zstd(ndjson(ROWS[1:]))
+    assert pda.load(file(content, "runs.ndjson.zst")).counts.runs == 3
+    assert pda.load(file(content, "runs")).counts.runs == 3
+
+
+@pytest.mark.parametrize("inner", [gzip.compress, bz2.compress, lzma.compress, zstd])
+@pytest.mark.parametrize("outer", [gzip.compress, zstd])
+def test_data_that_were_compressed_twice_are_read_and_those_packed_again_and_again_are_named(
+    inner: Any, outer: Any, file
+) -> None:
+    twice = outer(inner(ndjson(ROWS)))
+    assert pda.load(file(twice, "runs.ndjson.gz")).counts.runs == 3
+    for name in ("runs.ndjson.gz", "runs.json", "runs.csv.gz"):
+        with pytest.raises(pda.SourceError, match="is compressed more than 2 times; unpack it"):
+            pda.load(file(outer(twice), name))
+    with pytest.raises(pda.SourceError, match="is cut off"):
+        pda.load(file(outer(inner(ndjson(ROWS))[:-5]), "runs.ndjson.gz"))
+
+
 @pytest.mark.parametrize(
     ("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstd)]
 )
