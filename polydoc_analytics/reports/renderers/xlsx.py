@@ -361,7 +361,7 @@ def _label(column: Column, columns: tuple[Column, ...]) -> str:
 
 def _cells(text: str) -> int:
     """Count a text's letters, wide ones twice."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+    return len(text) if text.isascii() else sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _letters(value: Scalar, kind: Kind, currency: str) -> int:
