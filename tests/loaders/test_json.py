@@ -468,14 +468,17 @@ def test_bombs_are_read_in_bounded_memory(tmp_path: Path) -> None:
     assert int(peak) < 950
 
 
-SHAPES = ("an array", "an array over lines", "an element a line", "arrays a line", "objects over lines")
+SHAPES = (
+    *("an array", "an array over lines", "an element a line", "arrays a line", "objects over lines"),
+    *("a page over lines", "a page", "pages a line", "a page deep in objects"),
+)
 
 
 @pytest.mark.parametrize(
     ("is_small", "shape"),
     [
-        *((at % 2 == 0, shape) for at, shape in enumerate((*SHAPES, "a page over lines"))),
-        *(slow(at % 2 == 1, shape) for at, shape in enumerate((*SHAPES, "a page over lines"))),
+        *((at % 2 == 0, shape) for at, shape in enumerate(SHAPES)),
+        *((at % 2 == 1, shape) if shape == "a page" else slow(at % 2 == 1, shape) for at, shape in enumerate(SHAPES)),
     ],
 )
 def test_a_document_under_the_name_of_lines_is_read_as_one(shape: str, is_small: bool, file) -> None:
@@ -491,12 +494,17 @@ def test_a_document_under_the_name_of_lines_is_read_as_one(shape: str, is_small:
         "arrays a line": b"".join(b"[" + document(run) + b"]\n" for run in runs),
         "objects over lines": b"\n".join(document(run, indent=2) for run in runs),
         "a page over lines": document({"data": runs}, indent=2),
+        "a page": document({"data": runs, "has_more": False}),
+        "pages a line": document({"data": runs[:2], "total": len(runs)}) + b"\n" + document({"data": runs[2:]}) + b"\n",
+        "a page deep in objects": document({"meta": {"tags": [{"id": 1}]}, "response": {"runs": runs}}),
     }[shape]
     loaded = pda.load(file(content, "runs.ndjson"))
     assert (loaded.counts.runs, loaded.counts.quarantined) == (len(runs), 0)
 
 
-@pytest.mark.parametrize("first", [b"[1, 2]", b"{", b"[", b'[{"id": "x"}]', b"[" + document(RUNS[0]) + b"]"])
+@pytest.mark.parametrize(
+    "first", [b"[1, 2]", b"{", b"[", b'[{"id": "x"}]', b"[" + document(RUNS[0]) + b"]", document({"data": RUNS})]
+)
 def test_lines_stay_lines_whatever_the_first_of_them_is(first: bytes, file) -> None:
     lines = b"".join(document(run) + b"\n" for run in RUNS)
     loaded = pda.load(file(first + b"\n" + lines, "runs.ndjson"))

@@ -20,6 +20,8 @@ EXPLANATIONS = ("message", "detail", "title", "description", "error_description"
 _KEYS = [{column.name, column.camel} for column in COLUMNS if column.required]
 _MAX_ELEMENTS = 100
 _MAX_ELEMENT_BYTES = 1024 * 1024
+_BEGINNING = 4096
+_ARRAY = re.compile(rb"\[\s*(?=\{)")
 _ARRAY_OR_OVER_LINES = re.compile(rb'\[\s*\{|\{[ \t\r]*\n\s*"')
 
 
@@ -43,9 +45,20 @@ def is_page(value: Mapping[str, Any]) -> bool:
 def is_document(content: bytes) -> bool:
     """Recognise a JSON document under the name of lines, by the beginning of the file.
 
-    That is an object alone that is an error or a page, an array that begins with a run, or what stands over lines.
+    That is an object alone that is an error, pages, an array that begins with a run, or what stands over lines.
     """
-    return is_answer(content) or _is_array_or_over_lines(content)
+    return is_answer(content) or _begins_with_a_page(content[:_BEGINNING]) or _is_array_or_over_lines(content)
+
+
+def _begins_with_a_page(content: bytes) -> bool:
+    """Recognise an object, perhaps cut off, in which a run stands first in an array before the object has its keys."""
+    if not content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{") or any(map(_is_run, content.split(b"\n"))):
+        return False
+    for array in _ARRAY.finditer(content):
+        if _is_run_at_first(content[array.end() :]):
+            before = content[: array.start()]
+            return sum(any(b'"%s"' % name.encode() in before for name in names) for names in _KEYS) < KEYS_OF_A_RUN
+    return False
 
 
 def _is_array_or_over_lines(content: bytes) -> bool:
@@ -57,10 +70,13 @@ def _is_array_or_over_lines(content: bytes) -> bool:
     whole = [at for at, line in enumerate(lines) if line.startswith(b"{") and line.endswith(b"}") and _is_run(line)]
     if any(not lines[at + 1 : at + 2] or not lines[at + 1].startswith(b"]") for at in whole):
         return False
-    if text.startswith(b"{"):
-        return True
+    return text.startswith(b"{") or _is_run_at_first(text[1:].lstrip(SPACE))
+
+
+def _is_run_at_first(text: bytes) -> bool:
+    """Check whether a text that may be cut off begins with a run, perhaps not a valid one."""
     try:
-        first, _ = json.JSONDecoder().raw_decode(text[1:].lstrip(SPACE).decode("utf-8", "replace"))
+        first, _ = json.JSONDecoder().raw_decode(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):  # longer than the beginning, or damaged
         return False
     return isinstance(first, dict) and required_keys(first) >= KEYS_OF_A_RUN
