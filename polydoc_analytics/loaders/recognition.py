@@ -14,6 +14,9 @@ from polydoc_analytics.model.schema import BY_KEY, REQUIRED
 
 _KEYS = tuple(f'"{key}"'.encode() for key in BY_KEY if "_" in key or key != key.lower())
 
+_LOOKED_AT = 20
+"""Lines that tell whether a file holds runs."""
+
 
 class PassedOver(NamedTuple):
     """A file of a folder that is not read, and why."""
@@ -80,7 +83,7 @@ def _format_of_text(head: bytes) -> str:
     if quarantine_file.is_quarantine_file(head):
         return "ndjson"
     if any(key in head for key in _KEYS):
-        lines = [line for line in head.split(b"\n") if line.strip()]
+        lines = [line for line in head.split(b"\n") if line.strip()][:_LOOKED_AT]
         if not head.startswith(b"[") and 2 * sum(map(_is_run, lines)) >= len(lines):
             return "ndjson"
         if head.startswith((b"[", b"{")):

@@ -10,7 +10,8 @@ from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, DamagedError, unpacked
 
 _PIECE_BYTES = 256 * 1024
-_SNIFFED_BYTES = 4096
+_SNIFFED_BYTES = 64 * 1024
+"""Enough for a first run with a long text beside its own values."""
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",

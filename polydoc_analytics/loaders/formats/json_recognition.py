@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from polydoc_analytics.loaders import run_parser
@@ -20,7 +21,7 @@ EXPLANATIONS = ("message", "detail", "title", "description", "error_description"
 _KEYS = [{column.name, column.camel} for column in COLUMNS if column.required]
 _MAX_ELEMENTS = 100
 _MAX_ELEMENT_BYTES = 1024 * 1024
-_BEGINNING = 4096
+_BEGINNING = 64 * 1024
 _ARRAY = re.compile(rb"\[\s*(?=\{)")
 _ARRAY_OR_OVER_LINES = re.compile(rb'\[\s*\{|\{[ \t\r]*\n\s*"')
 
@@ -54,11 +55,15 @@ def _begins_with_a_page(content: bytes) -> bool:
     """Recognise an object, perhaps cut off, in which a run stands first in an array before the object has its keys."""
     if not content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{") or any(map(_is_run, content.split(b"\n"))):
         return False
-    for array in _ARRAY.finditer(content):
-        if _is_run_at_first(content[array.end() :]):
-            before = content[: array.start()]
-            return sum(any(b'"%s"' % name.encode() in before for name in names) for names in _KEYS) < KEYS_OF_A_RUN
+    for array in islice(_ARRAY.finditer(content), _MAX_ELEMENTS):
+        if _is_run_at_first(content[array.end() :], is_cut_off=len(content) == _BEGINNING):
+            return _keys_in(content[: array.start()]) < KEYS_OF_A_RUN
     return False
+
+
+def _keys_in(text: bytes) -> int:
+    """Return how many of the six keys that a run must have stand in a text."""
+    return sum(any(b'"%s"' % name.encode() in text for name in names) for names in _KEYS)
 
 
 def _is_array_or_over_lines(content: bytes) -> bool:
@@ -70,15 +75,15 @@ def _is_array_or_over_lines(content: bytes) -> bool:
     whole = [at for at, line in enumerate(lines) if line.startswith(b"{") and line.endswith(b"}") and _is_run(line)]
     if any(not lines[at + 1 : at + 2] or not lines[at + 1].startswith(b"]") for at in whole):
         return False
-    return text.startswith(b"{") or _is_run_at_first(text[1:].lstrip(SPACE))
+    return text.startswith(b"{") or _is_run_at_first(text[1:].lstrip(SPACE), is_cut_off=len(content) >= _BEGINNING)
 
 
-def _is_run_at_first(text: bytes) -> bool:
-    """Check whether a text that may be cut off begins with a run, perhaps not a valid one."""
+def _is_run_at_first(text: bytes, *, is_cut_off: bool) -> bool:
+    """Check whether a text begins with a run, perhaps not a valid one; it may be longer than the text."""
     try:
         first, _ = json.JSONDecoder().raw_decode(text.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):  # longer than the beginning, or damaged
-        return False
+    except (ValueError, RecursionError):
+        return is_cut_off and _keys_in(text) >= KEYS_OF_A_RUN
     return isinstance(first, dict) and required_keys(first) >= KEYS_OF_A_RUN
 
 
