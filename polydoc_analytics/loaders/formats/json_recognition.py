@@ -53,9 +53,12 @@ def is_document(content: bytes) -> bool:
 
 def _begins_with_a_page(content: bytes) -> bool:
     """Recognise an object, perhaps cut off, in which a run stands first in an array before the object has its keys."""
-    if not content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{") or any(map(_is_run, content.split(b"\n"))):
+    arrays = list(islice(_ARRAY.finditer(content), _MAX_ELEMENTS))
+    is_object = content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{")
+    # Where a line is a run these are lines, of which some are damaged.
+    if not arrays or not is_object or any(map(_is_run, content.split(b"\n"))):
         return False
-    for array in islice(_ARRAY.finditer(content), _MAX_ELEMENTS):
+    for array in arrays:
         if _is_run_at_first(content[array.end() :], is_cut_off=len(content) == _BEGINNING):
             return _keys_in(content[: array.start()]) < KEYS_OF_A_RUN
     return False
