@@ -301,6 +301,19 @@ def test_a_bom_may_stand_behind_blank_lines_and_where_files_were_put_together(fi
     assert (found.counts.read, found.runs["id"].to_list()) == (2, ["a", "b"])
 
 
+@pytest.mark.parametrize("swapped", [("id", "account_id"), ("created_at", "status"), ("note", "input_file_id")])
+@pytest.mark.parametrize("many", [1, 3000])
+def test_a_second_header_in_another_order_is_an_error_for_what_is_behind_it(swapped: Any, many: int, file) -> None:
+    names = HEADER.split(",")
+    other = [dict(zip(swapped, swapped[::-1], strict=True)).get(name, name) for name in names]
+    rows = "\n".join(row(f"r{number}") for number in range(many))
+    for again in (",".join(other), ",".join(other).upper()):
+        with pytest.raises(pda.SourceError, match=rf"runs.csv:{many + 2}: is another header, with its columns in ano"):
+            pda.load(file(f"{HEADER}\n{rows}\n{again}\n{row('b')}\n".encode(), "runs.csv"))
+    same = pda.load(file(f"{HEADER}\n{rows}\n{HEADER}\n{row('b')}\n".encode(), "runs.csv"))
+    assert (same.counts.runs, same.quarantine["line"].to_list()) == (many + 1, [many + 2])
+
+
 def test_headers_may_be_in_upper_case_and_snake_case_wins(file) -> None:
     content = HEADER.upper() + "\n" + row("a") + "\n"
     assert pda.load(file(content.encode(), "runs.csv")).runs["id"].to_list() == ["a"]

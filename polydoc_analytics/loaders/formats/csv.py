@@ -20,7 +20,7 @@ import pyarrow as pa
 from polydoc_analytics.loaders import limits, run_parser
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import csv_records
-from polydoc_analytics.loaders.formats.csv_header import Header, parse_header
+from polydoc_analytics.loaders.formats.csv_header import Header, names_a_column, parse_header, raise_if_other_header
 from polydoc_analytics.loaders.formats.csv_parts import (
     EMPTY_ALONE,
     Part,
@@ -234,6 +234,8 @@ def _batch(
     """Convert texts to instants and integers."""
     table, bad_instants = with_instants(texts, assume_utc=assume_utc, forms_of_tables=True)
     for row, reasons in bad_instants.items():
+        if names_a_column(texts["created_at"][row].as_py()):
+            raise_if_other_header(texts.slice(row, 1).to_pylist()[0], f"{place.source}:{place.line(row)}")
         refused.setdefault(row, {}).update(reasons)
     for name in INTEGERS:
         at = NAMES.index(name)

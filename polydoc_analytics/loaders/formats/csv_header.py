@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from polydoc_analytics.errors import SourceError
@@ -21,6 +22,10 @@ _SPELLINGS = (
     {name: BY_KEY[name] for name in NAMES},
 )
 """Upper case, camelCase and snake_case; where a header has several of them, the later ones win."""
+_COLUMNS = {key: column.name for spelling in _SPELLINGS for key, column in spelling.items()}
+_NAMED = re.compile(rb"(?i)account_?id|created_?at|target_?language|input_?file_?id")
+_FEW = 3
+"""Fields with names of columns that a row may have by chance."""
 
 
 class Header(NamedTuple):
@@ -78,6 +83,26 @@ def parse_header(text: str, source: str) -> Header:
             f"a run needs {', '.join(REQUIRED)}"
         )
     return header
+
+
+def may_hold_header(rows: bytes | bytearray) -> bool:
+    """Check whether one of some rows may be a header, as where files were put together."""
+    return _NAMED.search(rows) is not None
+
+
+def names_a_column(text: str | None) -> bool:
+    """Check whether a field has the name of a column, as one of a header has."""
+    return text is not None and text.strip() in _COLUMNS
+
+
+def raise_if_other_header(row: Mapping[str, str | None], where: str) -> None:
+    """Raise SourceError where a row, by its columns, is a header in another order: the rows behind it go by that."""
+    named = {name: _COLUMNS.get(value.strip()) for name, value in row.items() if value}
+    if sum(map(bool, named.values())) > _FEW and any(name != at for name, at in named.items()):
+        raise SourceError(
+            f"{where}: is another header, with its columns in another order than the first; give the files that were "
+            "put together one by one"
+        )
 
 
 def _split(text: str, delimiter: str, source: str) -> Header:

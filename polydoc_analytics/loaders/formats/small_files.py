@@ -180,14 +180,14 @@ def _read_lines(files: Sequence[Small], assume_utc: bool) -> list[Batch]:
 
 
 def _small_csv(file: Input, content: bytes) -> Small | None:
-    from polydoc_analytics.loaders.formats.csv_header import split_header
+    from polydoc_analytics.loaders.formats.csv_header import may_hold_header, split_header
     from polydoc_analytics.loaders.formats.csv_parts import Part, columns_with_empty_fields, has_null_word
 
     try:
         header, rest, line = split_header(bytearray(content), file.name, 1)
     except SourceError:
         return None
-    if header is None:
+    if header is None or may_hold_header(rest):
         return None
     if has_null_word(rest):
         header = header._replace(literal_nulls=columns_with_empty_fields([Part(header, line, rest)]))
