@@ -25,6 +25,7 @@ from polydoc_analytics.errors import LakeError
 from polydoc_analytics.lake.id_spellings import ERASED, canonical, struck
 from polydoc_analytics.lake.schemas import LedgerRow
 from polydoc_analytics.lake.storage.interface import Storage
+from polydoc_analytics.loaders.formats.csv_header import parse_header
 from polydoc_analytics.loaders.validation import Rejected
 from polydoc_analytics.model.sql_names import quoted
 
@@ -167,17 +168,18 @@ def _accounts_of(row: Rejected) -> list[str]:
     found = [match.group(1) for match in _UUID.finditer(plain)]
     if row.header is not None:
         with suppress(csv.Error):
-            [names, values] = (next(csv.reader([line]), []) for line in (row.header, row.raw))
-            found += [value for name, value in zip(names, values, strict=False) if _is_account(name)]
+            header = parse_header(row.header, row.source)
+            values = next(csv.reader([row.raw], delimiter=header.delimiter), [])
+            # Where cells are missing, or too many, the account may stand in any of them.
+            names = header.names if len(values) == len(header.names) else ["account_id"] * len(values)
+            found += [value for name, value in zip(names, values, strict=True) if _is_account(name)]
         return found
     content = None
     with suppress(ValueError, RecursionError):
         content = json.loads(row.raw)
     if isinstance(content, dict):
         found += [value for name, value in content.items() if _is_account(name) and isinstance(value, str)]
-    else:
-        found += [match.group(1) for match in _FIELD.finditer(plain)]
-    return found
+    return [*found, *(match.group(1) for match in _FIELD.finditer(plain))]
 
 
 def _is_account(name: str) -> bool:

@@ -201,6 +201,19 @@ class TestRefusal:
         result = lake.ingest(file([raw, '{"account_id": "acme", "id": 5}'], "bad.ndjson"))
         assert (result.erased, result.quarantined) == ((0, 2) if "acme" in raw else (1, 1))
 
+    @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+    def test_rejected_rows_of_an_erased_account_are_refused_however_they_are_written(self, lake, file, mark) -> None:
+        rows = [wire("a", account_id="bob"), wire("b")]
+        lake.ingest(file(rows))
+        lake.erase("bob")
+        bad = [wire(one, account_id="bob", credits="many") for one in "xyz"]
+        lines = [mark.join(bad[0]), *(mark.join(map(str, run.values())) for run in bad)]
+        lines[2] = lines[2].partition(mark)[2]  # a cell too few, so that each is under the name of another
+        lines[3] += mark + "more"
+        assert lake.ingest(file("\n".join(lines).encode(), "bad.csv")).erased == 3
+        assert lake.ingest(file([{"run": bad[0]}, [bad[1]], wire("c", credits="many")], "bad.ndjson")).erased == 2
+        assert lake.quarantine()["raw"].str.contains("bob").to_list() == [False]
+
     def test_a_sync_of_everything_and_of_a_file_that_has_grown_brings_nothing_back(
         self, lake, file, tmp_path: Path, monkeypatch
     ) -> None:
