@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,15 +119,9 @@ def _check_names(settings: Settings, known: set[str] | None, check: SettingsChec
     location = ("accounts",)
     try:
         names = account_names(settings.accounts)
-        with open(settings.accounts, encoding="utf-8-sig", newline="") as file:
-            counts = Counter(row["account_id"] for row in csv.DictReader(file))
     except PolydocError as error:
         check.add_fault(location, str(error))
         return
-    several = [name for name, count in counts.items() if count > 1]
-    if several:
-        text = f"{settings.accounts}: several rows of {noun(len(several), 'account')} {_listed(several)}"
-        check.add_fault(location, text)
     _doubt_unknown(check, location, f"{settings.accounts}: names name", names, known)
 
 

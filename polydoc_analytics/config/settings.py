@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.config.csv_file import csv_rows
+from polydoc_analytics.config.csv_file import rows_by_account
 from polydoc_analytics.config.row_size import row_bytes
 from polydoc_analytics.errors import SourceError, UsageError, not_utf8
 
@@ -159,10 +159,11 @@ def by_account(path: str, columns: tuple[str, ...]) -> dict[str, str]:
 
     Raises SourceError where the file cannot be read, is not UTF-8 or lacks a column.
     """
-    with csv_rows(path) as rows:
-        found = rows.fieldnames or []
-        wanted = next((column for column in columns if column in found), None)
-        if "account_id" not in found or wanted is None:
-            raise SourceError(f"{path}: expected the columns account_id and {columns[0]}, found {', '.join(found)}")
-        values = ((row["account_id"], (row[wanted] or "").strip()) for row in rows)
-        return {account: value for account, value in values if account and value}
+    found, rows = rows_by_account(path)
+    wanted = next((column for column in columns if column in found), None)
+    if "account_id" not in found or wanted is None:
+        raise SourceError(f"{path}: expected the columns account_id and {columns[0]}, found {', '.join(found)}")
+    for row in rows.values():
+        if row.has_line_break("account_id", wanted):
+            raise SourceError(f"{row.where}: goes on to another line within quotes; close them where the cell ends")
+    return {account: name for account, row in rows.items() if (name := row.cells[wanted].strip())}

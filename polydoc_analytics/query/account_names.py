@@ -48,9 +48,9 @@ def names_of(accounts: Any) -> dict[str, str]:
 def _named(pairs: Any) -> dict[str, str]:
     from polydoc_analytics.loaders.run_parser import well_formed
 
-    texts = ((account, name) for account, name in pairs if account is not None and name is not None)
-    return {
-        well_formed(str(account)): well_formed(str(name).strip())
-        for account, name in texts
-        if str(account) and str(name).strip()
-    }
+    names: dict[str, str] = {}
+    for account_id, given in pairs:
+        account, name = well_formed(str(account_id or "")), well_formed(str(given or "").strip())
+        if account and name and names.setdefault(account, name) != name:
+            raise UsageError(f"accounts: account {account} has two names, '{names[account]}' and '{name}'")
+    return names

@@ -69,29 +69,24 @@ def has_outlook(db: PeriodViews) -> bool:
 def read_budgets(path: str | os.PathLike[str]) -> dict[str, float]:
     """Read budgets by account from a CSV file with the columns account_id and credits.
 
-    Raises UsageError where it has other columns, or a budget is no number from 0.
+    Raises UsageError where it has other columns, or a budget is no number from 0, SourceError where it cannot be read
+    as a CSV with one row an account.
     """
-    import csv
     import math
 
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            if not {"account_id", "credits"} <= {*(table.fieldnames or ())}:
-                raise UsageError(f"{path}:1: expected the columns account_id and credits")
-            found: dict[str, float] = {}
-            for row in table:
-                account_id = row["account_id"] or ""
-                try:
-                    found[account_id] = credits_ = float(row["credits"])
-                except (TypeError, ValueError):
-                    credits_ = math.nan
-                if not (account_id and 0 <= credits_ < math.inf):
-                    raise UsageError(
-                        f"{path}:{table.line_num}: expected an account_id and its credits, a number from 0"
-                    )
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a CSV of budgets: {error}") from None
+    from polydoc_analytics.config.csv_file import rows_by_account
+
+    columns, rows = rows_by_account(os.fspath(path))
+    if not {"account_id", "credits"} <= set(columns):
+        raise UsageError(f"{path}: expected the columns account_id and credits, found {', '.join(columns)}")
+    found: dict[str, float] = {}
+    for account_id, row in rows.items():
+        try:
+            found[account_id] = float(row.cells["credits"])
+        except ValueError:
+            found[account_id] = math.nan
+        if not 0 <= found[account_id] < math.inf:
+            raise UsageError(f"{row.where}: expected the credits of account {account_id}, a number from 0")
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from polydoc_analytics.config.csv_file import csv_rows
+from polydoc_analytics.config.csv_file import rows_by_account
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.reports.formatting import checked_locale
 
@@ -25,16 +26,17 @@ def customers(path: str) -> dict[str, Customer]:
 
     Raises SourceError where the file cannot be read, UsageError for a language that is none.
     """
-    with csv_rows(path) as rows:
-        numbered = ((column, _LINE.fullmatch(column)) for column in rows.fieldnames or ())
-        columns = sorted((int(match.group(1) or 0), column) for column, match in numbered if match)
-        return {row["account_id"]: _customer(path, row, [column for _, column in columns]) for row in rows}
+    names, rows = rows_by_account(path)
+    numbered = ((column, _LINE.fullmatch(column)) for column in names)
+    columns = sorted((int(match.group(1) or 0), column) for column, match in numbered if match)
+    ordered = [column for _, column in columns]
+    return {account: _customer(path, account, row.cells, ordered) for account, row in rows.items()}
 
 
-def _customer(path: str, row: dict[str, str | None], columns: list[str]) -> Customer:
-    language = (row.get("language") or "").strip()
-    lines = tuple(line for column in columns if (line := (row[column] or "").strip()))
+def _customer(path: str, account: str, cells: Mapping[str, str], columns: Sequence[str]) -> Customer:
+    language = cells.get("language", "").strip()
+    lines = tuple(line for column in columns if (line := cells[column].strip()))
     try:
         return Customer(lines, checked_locale(language) if language else "")
     except UsageError as error:
-        raise UsageError(f"{path}: account {row['account_id']}: {error}") from None
+        raise UsageError(f"{path}: account {account}: {error}") from None

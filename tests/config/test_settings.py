@@ -225,10 +225,9 @@ accounts = { a = 1, y = 2 }
         for text in (
             "8: [delivery.mail]: contacts.csv:2: 'nobody' is no address",
             "8: [delivery.mail]: contacts.csv:4: account a has a row already; all its addresses are taken",
-            "3: names.csv: several rows of account a",
+            "3: names.csv:3: account a stands in names.csv:2 with something else",
             "8: [delivery.mail]: contacts name accounts that the lake does not know: x",
             "8: [delivery.mail]: no contact for account b",
-            "3: names.csv: names name accounts that the lake does not know: z",
             "20: [[alerts]] budgets: budgets name accounts that the lake does not know: y",
         )
     ]

@@ -215,7 +215,10 @@ def test_a_period_that_has_not_begun_and_a_negative_budget_are_refused(file: Any
     with pda.connect(made("2026-11-10"), now="2026-11-11T08:00:00Z") as db:
         with pytest.raises(pda.UsageError, match="not in progress"):
             db.outlook(period="2026-12")
-        with pytest.raises(pda.UsageError, match=":2: expected an account_id and its credits, a number from 0"):
+        with pytest.raises(pda.UsageError, match=":2: expected the credits of account acme, a number from 0"):
+            db.outlook(budget=budgets)
+        budgets = file(b"account_id,credits\nacme,125\nacme,5\n", "budgets.csv")
+        with pytest.raises(pda.SourceError, match=r":3: account acme stands in \S+:2 with something else"):
             db.outlook(budget=budgets)
 
 

@@ -291,7 +291,7 @@ SUBJECTS = (
             (OUTLOOK, "None if amounts and not known else", ""),
             (OUTLOOK, "and ending.budget is None", ""),
             (OUTLOOK, "over.since <= db.now < over.until:\n        raise", "db.now < over.until:\n        raise"),
-            (OUTLOOK, "0 <= credits_ < math.inf", "credits_ < math.inf"),
+            (OUTLOOK, "0 <= found[account_id] < math.inf", "found[account_id] < math.inf"),
             (OUTLOOK, "in budgets or ():", "in ():"),
             (OUTLOOK, "(last - today).days + 1)", "(last - today).days)"),
             (OUTLOOK_WORDS, "self.before <= 0", "self.before < 0"),

@@ -33,27 +33,27 @@ def contacts(path: str) -> Contacts:
     The addresses of an account that has several rows are put together. What is no address stands among the others, so
     that it is known as not delivered to. Raises SourceError where the file cannot be read or lacks a column.
     """
-    with csv_rows(path) as rows:
-        columns = rows.fieldnames or []
-        if not {"account_id", "email"} <= set(columns):
-            raise SourceError(f"{path}: expected the columns account_id and email, found {', '.join(columns)}")
-        found: dict[str, dict[str, None]] = {}
-        faults: list[str] = []
-        for row in rows:
-            account = (row["account_id"] or "").strip()
-            where = f"{path}:{rows.line_num}"
-            if not account:
-                faults.append(f"{where}: has no account_id")
-                continue
-            if account in found:
-                faults.append(f"{where}: account {account} has a row already; all its addresses are taken")
-            cells = [row["email"] or ""]
-            if further := row.get(None):
-                if columns[-1] == "email":
-                    cells += further
-                else:
-                    faults.append(f"{where}: has more cells than there are columns")
-            addresses = [one.strip() for cell in cells for one in re.split(r"[,;]", cell) if one.strip()]
-            faults += [f"{where}: '{one}' is no address" for one in addresses if not is_address(one)]
-            found.setdefault(account, {}).update(dict.fromkeys(addresses))
+    columns, rows = csv_rows(path)
+    if not {"account_id", "email"} <= set(columns):
+        raise SourceError(f"{path}: expected the columns account_id and email, found {', '.join(columns)}")
+    found: dict[str, dict[str, None]] = {}
+    faults: list[str] = []
+    for row in rows:
+        account = row.cells["account_id"].strip()
+        if not account:
+            faults.append(f"{row.where}: has no account_id")
+            continue
+        # Else addresses of the rows behind it, which are other accounts', would count as this one's.
+        if row.has_line_break("account_id", "email"):
+            raise SourceError(f"{row.where}: goes on to another line within quotes; close them where the cell ends")
+        if account in found:
+            faults.append(f"{row.where}: account {account} has a row already; all its addresses are taken")
+        cells = [row.cells["email"]]
+        if row.further and columns[-1] == "email":
+            cells += row.further
+        elif row.further:
+            faults.append(f"{row.where}: has more cells than there are columns")
+        addresses = [one.strip() for cell in cells for one in re.split(r"[,;]", cell) if one.strip()]
+        faults += [f"{row.where}: '{one}' is no address" for one in addresses if not is_address(one)]
+        found.setdefault(account, {}).update(dict.fromkeys(addresses))
     return Contacts({account: tuple(addresses) for account, addresses in found.items()}, tuple(faults))
