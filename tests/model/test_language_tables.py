@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import cache
 
-import langcodes
 import pytest
-from language_data.name_data import CODE_TO_NAMES
-from language_data.names import normalize_name
-from support.language_tables import tables
 
 from polydoc_analytics.model.language_tables import TABLES, KeyedTable, name_key, table
 from polydoc_analytics.model.languages import by_rules, language
 
-MADE = tables()
+
+@cache
+def made_tables() -> dict[str, Mapping[str, str]]:
+    """Made where they are asked for, for every process of the tests imports this file."""
+    from support.language_tables import tables
+
+    return tables()
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_what_it_was_made_from(name: str) -> None:
     """`just languages` writes them anew."""
-    assert table(name).as_dict() == MADE[name]
+    assert table(name).as_dict() == made_tables()[name]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_key_is_found_whether_it_is_searched_for_or_looked_up(name: str) -> None:
-    made = MADE[name]
+    made = made_tables()[name]
     keys = [*list(made)[:: len(made) // 40 + 1], *list(made)[-2:], "no such", "", "\n", "a\tb", "\ud800"]
     searched, looked_up = KeyedTable("\n".join(map("\t".join, made.items())).encode()), table(name)
     for _ in range(100):
@@ -36,6 +40,9 @@ def test_a_key_is_found_whether_it_is_searched_for_or_looked_up(name: str) -> No
 
 
 def test_keys_are_those_of_the_tables() -> None:
+    from language_data.name_data import CODE_TO_NAMES
+    from language_data.names import normalize_name
+
     names = [name for names in CODE_TO_NAMES.values() for name in names.values()]
     assert len(names) > 170_000
     assert [name for name in names if name_key(name) != normalize_name(name)] == []
@@ -43,6 +50,9 @@ def test_keys_are_those_of_the_tables() -> None:
 
 def test_tags_have_the_names_that_langcodes_displays() -> None:
     """Each language, script and region that has a code; and languages with scripts and regions, known and made up."""
+    import langcodes
+    from language_data.name_data import CODE_TO_NAMES
+
     languages = [code for code in CODE_TO_NAMES if len(code) in (2, 3) and code.islower()]
     scripts = [code for code in CODE_TO_NAMES if len(code) == 4]
     regions = [code for code in CODE_TO_NAMES if code.isdigit() or code.isupper()]
@@ -56,7 +66,7 @@ def test_tags_have_the_names_that_langcodes_displays() -> None:
 
 
 def test_a_frequent_text_is_recognised_as_by_the_rules_however_it_is_written() -> None:
-    keys = list(MADE["frequent"])
+    keys = list(made_tables()["frequent"])
     texts = [*keys, *map(str.upper, keys), *map(str.title, keys), *(key.replace("-", "_") for key in keys)]
     assert len(texts) > 10_000
     assert [text for text in texts if language(text) != by_rules(text)] == []

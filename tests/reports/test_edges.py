@@ -77,8 +77,8 @@ def test_little_gives_a_sensible_report(file, kind: str, name: str) -> None:
         ("statement", "Pacific/Kiritimati"),
         slow("statement", "America/Sao_Paulo"),
         slow("overview", "Pacific/Kiritimati"),
-        ("languages", "America/Sao_Paulo"),
-        ("quality", "Pacific/Kiritimati"),
+        slow("languages", "America/Sao_Paulo"),
+        slow("quality", "Pacific/Kiritimati"),
     ],
 )
 def test_runs_at_the_ends_of_the_calendar_are_in_reports(file, kind: str, timezone: str) -> None:

@@ -452,7 +452,7 @@ def test_an_instant_in_the_farthest_year_has_its_local_day_and_costs_no_time(fil
 
 @pytest.mark.parametrize(
     ("timezone", "period"),
-    [("America/Sao_Paulo", None), ("Pacific/Kiritimati", None), ("UTC", "2026"), slow("UTC", None)],
+    [("America/Sao_Paulo", None), slow("Pacific/Kiritimati", None), ("UTC", "2026"), slow("UTC", None)],
 )
 def test_the_first_and_the_last_instant_have_days_of_the_calendar_in_every_zone(file, timezone, period) -> None:
     """Python has no year 0 and none of five digits, which these would fall into a few hours from Greenwich."""
