@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 _WAITING = ("lake/test_object_store.py", "loaders/test_rest_api.py")
-"""Files whose tests wait long for leases and servers, which takes no time while other processes have other tests."""
+"""Files whose tests mostly wait, for leases and servers; other processes use the processors meanwhile."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

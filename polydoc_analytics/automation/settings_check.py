@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from polydoc_analytics.automation import Plans
 from polydoc_analytics.automation.delivery.contacts import contacts
+from polydoc_analytics.config.csv_file import csv_rows
 from polydoc_analytics.config.settings import Settings, account_names, problem_text
 from polydoc_analytics.config.tables import Email, Files
 from polydoc_analytics.errors import PolydocError
@@ -119,9 +121,14 @@ def _check_names(settings: Settings, known: set[str] | None, check: SettingsChec
     location = ("accounts",)
     try:
         names = account_names(settings.accounts)
+        counts = Counter(row.cells["account_id"].strip() for row in csv_rows(settings.accounts)[1])
     except PolydocError as error:
         check.add_fault(location, str(error))
         return
+    several = [name for name, count in counts.items() if count > 1]
+    if several:
+        text = f"{settings.accounts}: several rows of {noun(len(several), 'account')} {_listed(several)}"
+        check.add_fault(location, text)
     _doubt_unknown(check, location, f"{settings.accounts}: names name", names, known)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from polydoc_analytics.errors import SourceError, not_utf8
+from polydoc_analytics.safe_text import on_one_line
 
 _DELIMITERS = (",", ";", "\t")
 
@@ -16,10 +17,11 @@ class CsvRow(NamedTuple):
     cells: dict[str, str]
     further: tuple[str, ...]
 
-    def has_line_break(self, *columns: str) -> bool:
-        """Check whether a cell goes on to another line, as where a quotation mark is closed too late."""
+    def raise_if_broken(self, *columns: str) -> None:
+        """Raise SourceError where a cell has a line break: its quotation mark may be closed some rows too late."""
         texts = "".join((*map(self.cells.__getitem__, columns), *self.further))
-        return "\n" in texts or "\r" in texts
+        if "\n" in texts or "\r" in texts:
+            raise SourceError(f"{self.where}: goes on to another line within quotes; close them where the cell ends")
 
 
 def csv_rows(path: str) -> tuple[list[str], list[CsvRow]]:
@@ -53,7 +55,7 @@ def csv_rows(path: str) -> tuple[list[str], list[CsvRow]]:
                 further = tuple(cell for cell in cells[len(columns) :] if cell.strip())
                 rows.append(CsvRow(where, dict(zip(columns, [*cells, *missing], strict=False)), further))
                 continue
-            columns = [name.strip().lower() for name in cells]
+            columns = [on_one_line(name.strip().lower()) for name in cells]
             while not columns[-1]:  # spreadsheets write empty columns behind the last
                 columns.pop()
             if twice := next((name for name in columns if name and columns.count(name) > 1), None):
@@ -79,5 +81,6 @@ def rows_by_account(path: str) -> tuple[list[str], dict[str, CsvRow]]:
         if row.further:
             raise SourceError(f"{row.where}: has more cells than there are columns; put a text with a comma in quotes")
         if row.cells != found.setdefault(account, row).cells:
-            raise SourceError(f"{row.where}: account {account} stands in {found[account].where} with something else")
+            first = found[account].where
+            raise SourceError(f"{row.where}: account {on_one_line(account)} stands in {first} with something else")
     return columns, found

@@ -150,20 +150,17 @@ def _text(path: Path) -> str:
 
 
 def account_names(path: str | None) -> dict[str, str]:
-    """Return names by account id from a CSV with the columns account_id and name (or account_name)."""
-    return {} if path is None else by_account(path, ("name", "account_name"))
+    """Return names by account id from a CSV with the columns account_id and name (or account_name).
 
-
-def by_account(path: str, columns: tuple[str, ...]) -> dict[str, str]:
-    """Return by account id the values of a CSV's column, the first of ``columns`` that it has; blank ones are left out.
-
-    Raises SourceError where the file cannot be read, is not UTF-8 or lacks a column.
+    Accounts without a name are left out. Raises SourceError where the file cannot be read, lacks a column, or it is
+    unclear whose a name is.
     """
-    found, rows = rows_by_account(path)
-    wanted = next((column for column in columns if column in found), None)
-    if "account_id" not in found or wanted is None:
-        raise SourceError(f"{path}: expected the columns account_id and {columns[0]}, found {', '.join(found)}")
+    if path is None:
+        return {}
+    columns, rows = rows_by_account(path)
+    named = next((column for column in ("name", "account_name") if column in columns), None)
+    if "account_id" not in columns or named is None:
+        raise SourceError(f"{path}: expected the columns account_id and name, found {', '.join(columns)}")
     for row in rows.values():
-        if row.has_line_break("account_id", wanted):
-            raise SourceError(f"{row.where}: goes on to another line within quotes; close them where the cell ends")
-    return {account: name for account, row in rows.items() if (name := row.cells[wanted].strip())}
+        row.raise_if_broken("account_id", named)
+    return {account: name for account, row in rows.items() if (name := row.cells[named].strip())}

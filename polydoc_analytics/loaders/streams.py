@@ -10,8 +10,8 @@ from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, DamagedError, unpacked
 
 _PIECE_BYTES = 256 * 1024
-_SNIFFED_BYTES = 64 * 1024
-"""Enough for a first run with a long text beside its own values."""
+BEGINNING_BYTES = 64 * 1024
+"""Bytes that tell what a stream holds: enough for a first run with a long text beside its own values."""
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -158,7 +158,7 @@ def _codec_of(head: bytes) -> str:
 
 def peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
     """Return a stream's first bytes, and the stream, still whole."""
-    peeked = Peeked(stream, _SNIFFED_BYTES)
+    peeked = Peeked(stream, BEGINNING_BYTES)
     return peeked.head, cast("BinaryIO", peeked)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from polydoc_analytics.errors import UsageError, first_line
+from polydoc_analytics.safe_text import on_one_line
 
 ACCOUNT_ID = "account_id"
 NAME_COLUMNS = ("name", "account_name")
@@ -50,7 +51,10 @@ def _named(pairs: Any) -> dict[str, str]:
 
     names: dict[str, str] = {}
     for account_id, given in pairs:
-        account, name = well_formed(str(account_id or "")), well_formed(str(given or "").strip())
+        if account_id is None or given is None:
+            continue
+        account, name = well_formed(str(account_id)), well_formed(str(given).strip())
         if account and name and names.setdefault(account, name) != name:
-            raise UsageError(f"accounts: account {account} has two names, '{names[account]}' and '{name}'")
+            shown, first, second = map(on_one_line, (account, names[account], name))
+            raise UsageError(f"accounts: account {shown} has two names, '{first}' and '{second}'")
     return names

@@ -14,6 +14,7 @@ from polydoc_analytics.query.decomposition import MEASURES
 from polydoc_analytics.query.forecast import HISTORY_DAYS, Forecast, forecast
 from polydoc_analytics.query.outlook import TOO_LITTLE_HISTORY, UNKNOWN, Ending, Outlook
 from polydoc_analytics.query.period_views import PeriodViews
+from polydoc_analytics.safe_text import on_one_line
 
 METHOD = (
     "Each day ahead is expected to bring the mean of the same weekday over the last eight whole weeks; the 80 % "
@@ -86,7 +87,7 @@ def read_budgets(path: str | os.PathLike[str]) -> dict[str, float]:
         except ValueError:
             found[account_id] = math.nan
         if not 0 <= found[account_id] < math.inf:
-            raise UsageError(f"{row.where}: expected the credits of account {account_id}, a number from 0")
+            raise UsageError(f"{row.where}: expected the credits of account {on_one_line(account_id)}, a number from 0")
     return found
 
 

@@ -48,6 +48,7 @@ def test_names_are_read_from_every_usual_csv(text: str, table: str) -> None:
         ('account_id,name\na,"Acme\nb,Beta\n', ":2: cannot be read as CSV: a quotation mark opens a cell and does not"),
         ('account_id,name\na,"Acme\nb,"Beta"\n', ": cannot be read as CSV: "),
         ('account_id,name\na,"Acme\nb,Beta"\n', ":2: goes on to another line within quotes"),
+        ('account_id,name\n"a\nb",A\n"a\nb",B\n', ":4: account a\\nb stands in table.csv:2 with something else"),
         ("account_id,name,name\na,Acme,Other\n", ": its header names the column name twice"),
         ("id,name\na,Acme\n", ": expected the columns account_id and name, found id, name"),
         ("", ": expected the columns account_id and name, found "),
@@ -66,6 +67,7 @@ def test_a_table_and_a_mapping_have_one_name_an_account() -> None:
 
     frame = pl.DataFrame({"account_id": ["a", "a", "b", None], "name": ["Acme", " Acme", None, "x"]})
     assert names_of(frame) == {"a": "Acme"}
+    assert names_of({0: "Zero", 1: 0, "": "x"}) == {"0": "Zero", "1": "0"}
     with pytest.raises(pda.UsageError, match="account a has two names, 'Acme' and 'Other'"):
         names_of(frame.with_columns(name=pl.Series(["Acme", "Other", None, "x"])))
 

@@ -216,6 +216,8 @@ accounts = { a = 1, y = 2 }
     err = capsys.readouterr().err
     assert "accounts are not held against the lake: no lake at lake" in err
     assert "contacts.csv:2: 'nobody' is no address" in err
+    assert "polydoc-analytics.toml:3: names.csv:3: account a stands in names.csv:2 with something else" in err
+    Path("names.csv").write_text("account_id,name\na,A\na,A\nz,Z\n")
     Path("rows.ndjson").write_bytes(ndjson([wire("1", account_id="a"), wire("2", account_id="b")]))
     pda.Lake("lake").ingest("rows.ndjson")
     assert run(["config", "check"]) == 1
@@ -225,9 +227,10 @@ accounts = { a = 1, y = 2 }
         for text in (
             "8: [delivery.mail]: contacts.csv:2: 'nobody' is no address",
             "8: [delivery.mail]: contacts.csv:4: account a has a row already; all its addresses are taken",
-            "3: names.csv:3: account a stands in names.csv:2 with something else",
+            "3: names.csv: several rows of account a",
             "8: [delivery.mail]: contacts name accounts that the lake does not know: x",
             "8: [delivery.mail]: no contact for account b",
+            "3: names.csv: names name accounts that the lake does not know: z",
             "20: [[alerts]] budgets: budgets name accounts that the lake does not know: y",
         )
     ]

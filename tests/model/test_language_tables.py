@@ -15,7 +15,7 @@ from polydoc_analytics.model.languages import by_rules, language
 
 @cache
 def made_tables() -> dict[str, Mapping[str, str]]:
-    """Made where they are asked for, for every process of the tests imports this file."""
+    """The tables, computed at first use: every process of the tests imports this file."""
     from support.language_tables import tables
 
     return tables()

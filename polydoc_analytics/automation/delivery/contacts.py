@@ -44,8 +44,7 @@ def contacts(path: str) -> Contacts:
             faults.append(f"{row.where}: has no account_id")
             continue
         # Else addresses of the rows behind it, which are other accounts', would count as this one's.
-        if row.has_line_break("account_id", "email"):
-            raise SourceError(f"{row.where}: goes on to another line within quotes; close them where the cell ends")
+        row.raise_if_broken("account_id", "email")
         if account in found:
             faults.append(f"{row.where}: account {account} has a row already; all its addresses are taken")
         cells = [row.cells["email"]]

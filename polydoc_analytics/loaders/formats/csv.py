@@ -233,8 +233,9 @@ def _batch(
 ) -> Batch:
     """Convert texts to instants and integers."""
     table, bad_instants = with_instants(texts, assume_utc=assume_utc, forms_of_tables=True)
+    created = texts["created_at"]
     for row, reasons in bad_instants.items():
-        if names_a_column(texts["created_at"][row].as_py()):
+        if names_a_column(created[row].as_py()):
             raise_if_other_header(texts.slice(row, 1).to_pylist()[0], f"{place.source}:{place.line(row)}")
         refused.setdefault(row, {}).update(reasons)
     for name in INTEGERS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from polydoc_analytics.errors import SourceError
@@ -24,8 +25,8 @@ _SPELLINGS = (
 """Upper case, camelCase and snake_case; where a header has several of them, the later ones win."""
 _COLUMNS = {key: column.name for spelling in _SPELLINGS for key, column in spelling.items()}
 _NAMED = re.compile(rb"(?i)account_?id|created_?at|target_?language|input_?file_?id")
-_FEW = 3
-"""Fields with names of columns that a row may have by chance."""
+_MAX_BY_CHANCE = 3
+"""Fields of a row of data that may be called like a column by chance."""
 
 
 class Header(NamedTuple):
@@ -65,6 +66,7 @@ def split_header(block: bytearray, source: str, line: int) -> tuple[Header | Non
     return None, block[:0], line
 
 
+@lru_cache(maxsize=8)  # each mended or rejected row brings the text of its header
 def parse_header(text: str, source: str) -> Header:
     """Parse a header of one line.
 
@@ -86,19 +88,19 @@ def parse_header(text: str, source: str) -> Header:
 
 
 def may_hold_header(rows: bytes | bytearray) -> bool:
-    """Check whether one of some rows may be a header, as where files were put together."""
+    """Check whether rows may contain a second header, as where files were concatenated."""
     return _NAMED.search(rows) is not None
 
 
 def names_a_column(text: str | None) -> bool:
-    """Check whether a field has the name of a column, as one of a header has."""
+    """Check whether a field is the name of a column, as the fields of a header are."""
     return text is not None and text.strip() in _COLUMNS
 
 
 def raise_if_other_header(row: Mapping[str, str | None], where: str) -> None:
-    """Raise SourceError where a row, by its columns, is a header in another order: the rows behind it go by that."""
+    """Raise SourceError where a row, given by column, is a second header with its columns in another order."""
     named = {name: _COLUMNS.get(value.strip()) for name, value in row.items() if value}
-    if sum(map(bool, named.values())) > _FEW and any(name != at for name, at in named.items()):
+    if sum(map(bool, named.values())) > _MAX_BY_CHANCE and any(name != at for name, at in named.items()):
         raise SourceError(
             f"{where}: is another header, with its columns in another order than the first; give the files that were "
             "put together one by one"

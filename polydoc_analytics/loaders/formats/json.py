@@ -70,7 +70,7 @@ def read(
 
 
 def signs_of_more(stream: BinaryIO, source: str, rows: int) -> tuple[list[json_pages.More], int]:
-    """Return the signs in a page that more exists, and the rows up to its end, of which ``rows`` are on those before.
+    """Return the signs that more pages follow, and the rows so far; ``rows`` are those of the pages before.
 
     Raises SourceError where it is no JSON document.
     """

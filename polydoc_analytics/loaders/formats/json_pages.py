@@ -35,7 +35,7 @@ _ABOUT_PAGES = re.compile(
     r"|data|body|response|results?|resultset|hits|info|list"
     r"|(?:response)?meta(?:data)?|pag(?:e|es|ing|ination)(?:info)?"
 )
-"""What the object is called in which a plain `total` is that of rows; elsewhere it may be one of credits."""
+"""Names of the objects whose member `total` counts rows; in any other it may count credits."""
 
 
 class More(NamedTuple):
@@ -81,7 +81,7 @@ def says_no_more(key: str, value: Any) -> bool:
 
 
 def total(path: tuple[str, ...], value: Any) -> int | None:
-    """Return the number of rows there are on all pages, where a value under its keys says that; None where not."""
+    """Return the number of rows on all pages that a value under its keys states; None where it states none."""
     names = ["", *map(_plain, path)]
     if names[-1] == "value" and len(names) > 2:  # Elasticsearch has an object there
         names.pop()

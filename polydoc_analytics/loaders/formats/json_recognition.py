@@ -12,6 +12,7 @@ from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats.json_elements import Piece
 from polydoc_analytics.loaders.formats.json_text import SPACE
+from polydoc_analytics.loaders.streams import BEGINNING_BYTES
 from polydoc_analytics.model.schema import COLUMNS
 
 KEYS_OF_A_RUN = 4
@@ -21,7 +22,6 @@ EXPLANATIONS = ("message", "detail", "title", "description", "error_description"
 _KEYS = [{column.name, column.camel} for column in COLUMNS if column.required]
 _MAX_ELEMENTS = 100
 _MAX_ELEMENT_BYTES = 1024 * 1024
-_BEGINNING = 64 * 1024
 _ARRAY = re.compile(rb"\[\s*(?=\{)")
 _ARRAY_OR_OVER_LINES = re.compile(rb'\[\s*\{|\{[ \t\r]*\n\s*"')
 
@@ -48,7 +48,7 @@ def is_document(content: bytes) -> bool:
 
     That is an object alone that is an error, pages, an array that begins with a run, or what stands over lines.
     """
-    return is_answer(content) or _begins_with_a_page(content[:_BEGINNING]) or _is_array_or_over_lines(content)
+    return is_answer(content) or _begins_with_a_page(content[:BEGINNING_BYTES]) or _is_array_or_over_lines(content)
 
 
 def _begins_with_a_page(content: bytes) -> bool:
@@ -59,7 +59,7 @@ def _begins_with_a_page(content: bytes) -> bool:
     if not arrays or not is_object or any(map(_is_run, content.split(b"\n"))):
         return False
     for array in arrays:
-        if _is_run_at_first(content[array.end() :], is_cut_off=len(content) == _BEGINNING):
+        if _is_run_at_first(content[array.end() :], is_cut_off=len(content) == BEGINNING_BYTES):
             return _keys_in(content[: array.start()]) < KEYS_OF_A_RUN
     return False
 
@@ -78,7 +78,7 @@ def _is_array_or_over_lines(content: bytes) -> bool:
     whole = [at for at, line in enumerate(lines) if line.startswith(b"{") and line.endswith(b"}") and _is_run(line)]
     if any(not lines[at + 1 : at + 2] or not lines[at + 1].startswith(b"]") for at in whole):
         return False
-    return text.startswith(b"{") or _is_run_at_first(text[1:].lstrip(SPACE), is_cut_off=len(content) >= _BEGINNING)
+    return text.startswith(b"{") or _is_run_at_first(text[1:].lstrip(SPACE), is_cut_off=len(content) >= BEGINNING_BYTES)
 
 
 def _is_run_at_first(text: bytes, *, is_cut_off: bool) -> bool:

@@ -62,7 +62,7 @@ def overview(context: Context) -> Report:
             *requests_section(context),
             _over_time(context, periods, every),
             _accounts(context, accounts),
-            *_languages(context, frame, ids, languages, every),
+            *_languages(context, frame, ids, tags, languages, every),
             _durations(context),
         ]
         if compared is not None and before is not None:
@@ -202,14 +202,13 @@ def _share(context: Context, runs: Sequence[int], labels: Sequence[str], key: st
 
 
 def _languages(
-    context: Context, frame: pl.DataFrame, accounts: list[str], languages: pl.DataFrame, every: str
+    context: Context, frame: pl.DataFrame, ids: list[str], tags: list[str], languages: pl.DataFrame, every: str
 ) -> list[Section]:
     table = ranked(context, "language", languages, view="usage_by_language")
     by_runs = records(languages.sort("runs", "language", descending=[True, False]))
-    tags = [row["language"] for row in by_runs]
-    pairs = runs_of_pairs(frame, accounts[:_HEAT], tags[:_HEAT])
+    pairs = runs_of_pairs(frame, ids[:_HEAT], tags[:_HEAT])
     charts = [ranking_chart(context, table, "language")]
-    charts += heat_charts(context, pairs, accounts[:_HEAT], tags[:_HEAT])
+    charts += heat_charts(context, pairs, ids[:_HEAT], tags[:_HEAT])
     charts += multiples(context, tags, runs_of_languages(frame, tags[:_MULTIPLES], every), every)
     section = Section("languages", "Languages", charts=tuple(charts), table=table)
     return [section, failures_section(context, by_runs, runs_by_language(context.db, "week"))]
