@@ -40,15 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
     Soak.is_on = Soak.is_on or config.option.markexpr.startswith("slow")
 
 
-_WAITING = ("lake/test_object_store.py", "loaders/test_rest_api.py")
-"""Files whose tests mostly wait, for leases and servers; other processes use the processors meanwhile."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests first that wait, for at the end nothing else is left to be done meanwhile."""
-    items.sort(key=lambda item: not item.path.as_posix().endswith(_WAITING))
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Have the collector of garbage pass over what was imported and collected, which stays to the end.
 
