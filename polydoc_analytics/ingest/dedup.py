@@ -23,6 +23,7 @@ from polydoc_analytics.ingest.masks import Mask, chosen
 from polydoc_analytics.ingest.merge_rule import WINNER_ORDER, winner_key
 from polydoc_analytics.ingest.nearby import Hashes, Nearby
 from polydoc_analytics.model.schema import INSTANTS, NAMES, arrow_schema
+from polydoc_analytics.model.sql_names import path_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -198,7 +199,7 @@ class Merge:
         names = ", ".join(NAMES)
         parts = [f"select {names} from held_in_memory"]
         if self._spilled:
-            parts.append(f"select {names} from read_parquet({self._spilled!r})")
+            parts.append(f"select {names} from read_parquet([{_paths(self._spilled)}])")
         con.execute(f"create temp view held as {' union all '.join(parts)}")
         con.execute("create temp table held_ids as select distinct id from held")
         seen = f"select {names}, true as is_held, null::varchar as file from held"
@@ -206,7 +207,7 @@ class Merge:
             seen += f"""
                 union all
                 select {names}, false, filename
-                from read_parquet({written!r}, filename = true, hive_partitioning = false)
+                from read_parquet([{_paths(written)}], filename = true, hive_partitioning = false)
                 semi join held_ids using (id)"""
         # On disk where it is large; then a part of the ids at a time, for what ranks them stays in memory as a whole.
         con.execute(f"create temp table seen as {seen}")
@@ -235,6 +236,10 @@ class Merge:
         files: dict[str, int] = dict(replaced.fetchall())
         conflicts = con.execute("select id from winners where is_conflict order by id").fetchall()
         return self._resolved(late, files, [row[0] for row in conflicts])
+
+
+def _paths(paths: list[str]) -> str:
+    return ", ".join(map(path_literal, paths))
 
 
 def _hashes(texts: pa.ChunkedArray) -> Hashes:

@@ -13,7 +13,7 @@ from polydoc_analytics.lake.data_file import CHECKSUM_IN_NAME
 from polydoc_analytics.lake.merge import ORDER, merge_queries
 from polydoc_analytics.lake.schemas import table_schema
 from polydoc_analytics.lake.storage.interface import Storage, way_back
-from polydoc_analytics.model.sql_names import quoted, without_progress_bar
+from polydoc_analytics.model.sql_names import path_literal, without_progress_bar
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,7 +94,7 @@ class LoadComparison:
 def scan(files: Sequence[str], table: str, *, with_file: bool = False) -> str:
     """Return SQL for the rows of Parquet files of a table of the lake, of which there may be none."""
     if files:
-        names = ", ".join(quoted(file) for file in files)
+        names = ", ".join(map(path_literal, files))
         file = ", filename = true" if with_file else ""
         rows = f"read_parquet([{names}], hive_partitioning = false{file})"
         if table not in _OPTIONAL_TEXT or all(map(CHECKSUM_IN_NAME.search, files)):

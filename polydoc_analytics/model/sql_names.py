@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 from typing import Any
 
 
 def quoted(text: str) -> str:
     """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def path_literal(path: str) -> str:
+    """Return a file's path, or its URI, as a literal that names no other file: DuckDB reads patterns in paths."""
+    return quoted(path if "://" in path else glob.escape(path))
 
 
 def identifier(name: str) -> str:

@@ -11,7 +11,7 @@ from polydoc_analytics.ingest.results import Counts
 from polydoc_analytics.loaders.files import Files
 from polydoc_analytics.loaders.input_file import Input
 from polydoc_analytics.loaders.options import ReadOptions
-from polydoc_analytics.model.schema import COLUMNS, REQUIRED, STATUSES, TEXTS, Column
+from polydoc_analytics.model.schema import COLUMNS, INSTANTS, REQUIRED, STATUSES, TEXTS, Column
 from polydoc_analytics.model.sql_names import SQL_TYPES, identifier
 from polydoc_analytics.query.run_relation import RunRelation, scan_of
 
@@ -61,14 +61,16 @@ def _common_layout(files: Files, assume_utc: bool) -> _Layout | None:
 
     common: dict[str, tuple[str, pa.DataType]] = {}
     guarded: set[str] = set()
+    spellings: dict[str, str] = {}
     for one in files:
         with translated(SourceError, f"{one.name}: cannot be read as Parquet", (Exception,)):
             metadata = pq.read_metadata(one.path)
             found = metadata.schema
             schema = found.to_arrow_schema()
             old = {leaf.path for leaf in map(found.column, range(len(found.names))) if leaf.physical_type == "INT96"}
-        if len({name.lower() for name in schema.names}) < len(schema.names):
-            return None  # DuckDB, to which they are one name, would give either column
+        is_once = len({name.lower() for name in schema.names}) == len(schema.names)
+        if not is_once or any(spellings.setdefault(name.lower(), name) != name for name in schema.names):
+            return None  # DuckDB, to which names that differ in case alone are one, would give either column
         for name, own in columns_of(schema, one.name, assume_utc=assume_utc).items():
             column = next(c for c in COLUMNS if c.name == name)
             kind = schema.field(own).type
@@ -118,7 +120,11 @@ def _proven(files: Files, layout: _Layout) -> RunRelation | None:
     paths = tuple(one.path for one in files)
     relation = scan_of(paths)
     columns = ", ".join(_column(c, layout) for c in COLUMNS)
-    runs = f"(select {columns} from {relation})"
+    # DuckDB takes the greatest and least of what a timestamp can be for infinities, which have no µs since 1970.
+    instants = [name for name in INSTANTS if name in layout.columns]
+    as_given = "".join(f", {identifier(layout.columns[name][0])} as given_{name}" for name in instants)
+    infinite = " + ".join(f"count(given_{name}) - count(epoch_us({name}))" for name in instants)
+    runs = f"(select {columns}{as_given} from {relation})"
     required = ", ".join(f"count({name})" for name in REQUIRED)
     # To hash a text, DuckDB reads it, and raises where it is not UTF-8. Of their lengths and counts it would say
     # something without that, and of the greatest what the file's statistics say.
@@ -127,8 +133,8 @@ def _proven(files: Files, layout: _Layout) -> RunRelation | None:
     with duckdb.connect(":memory:") as con:
         con.execute("set timezone = 'UTC'")
         try:
-            [(rows, low, high, first, last, *counts)] = con.execute(
-                f"""select count(*),
+            [(rows, infinities, low, high, first, last, *counts)] = con.execute(
+                f"""select count(*), {infinite},
                     min(epoch_us(created_at)), max(epoch_us(created_at)),
                     min(epoch_us(finished_at)), max(epoch_us(finished_at)),
                     {required}, {hashes}
@@ -139,10 +145,9 @@ def _proven(files: Files, layout: _Layout) -> RunRelation | None:
             ids = con.execute(f"select hash(id) as id from {runs}").fetchnumpy()["id"]
         except duckdb.Error:
             return None  # such as text that is not UTF-8; the loader says what is wrong, and where
-    instants = [instant for instant in (low, high, first, last) if instant is not None]
-    if any(count != rows for count in counts[: len(REQUIRED)]) or not statuses <= set(STATUSES):
+    if infinities or any(count != rows for count in counts[: len(REQUIRED)]) or not statuses <= set(STATUSES):
         return None
-    if not all(MIN_INSTANT_US <= instant <= MAX_INSTANT_US for instant in instants):
+    if not all(MIN_INSTANT_US <= us <= MAX_INSTANT_US for us in (low, high, first, last) if us is not None):
         return None
     ids.sort()
     if (ids[1:] == ids[:-1]).any():

@@ -11,7 +11,7 @@ from polydoc_analytics.ingest.manifest import Scan
 from polydoc_analytics.ingest.results import Counts
 from polydoc_analytics.loaders.recognition import PassedOver
 from polydoc_analytics.model.schema import COLUMNS
-from polydoc_analytics.model.sql_names import SQL_TYPES, quoted
+from polydoc_analytics.model.sql_names import SQL_TYPES, path_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,4 +74,4 @@ def scan_of(files: tuple[str, ...]) -> str:
     """Build SQL for the rows of Parquet files of runs."""
     if not files:
         return f"({no_runs()})"
-    return f"read_parquet([{', '.join(map(quoted, files))}], union_by_name = true, hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(path_literal, files))}], union_by_name = true, hive_partitioning = false)"

@@ -317,6 +317,31 @@ def test_parquet_with_names_that_differ_in_case_alone_is_read_as_it_says(tmp_pat
         assert db.view("runs")["id"].item() == "a"
 
 
+@pytest.mark.parametrize("spelt_otherwise", [0, 1])
+def test_parquet_files_whose_names_differ_in_case_are_read_as_each_says(spelt_otherwise: int, tmp_path: Path) -> None:
+    for at, id_ in enumerate("ab"):
+        table = with_columns(id=[id_], credits=[7])
+        if at == spelt_otherwise:
+            table = table.rename_columns(["Credits" if name == "credits" else name for name in table.column_names])
+        pq.write_table(table, tmp_path / f"{at}.parquet")
+    expected = {"ab"[at]: None if at == spelt_otherwise else 7 for at in (0, 1)}
+    assert dict(pda.load(tmp_path).runs.select("id", "credits").rows()) == expected
+    with pda.connect(tmp_path) as db:
+        assert dict(db.sql("select id, credits from runs").rows()) == expected
+
+
+def test_columns_of_tables_may_be_in_upper_case_and_the_other_spellings_win(tmp_path: Path) -> None:
+    upper = with_columns().rename_columns([name.upper() for name in with_columns().column_names])
+    table = upper.append_column("account_id", pa.array(["snake"])).append_column("inputFileId", pa.array(["camel"]))
+    pq.write_table(upper, tmp_path / "upper.parquet")
+    pq.write_table(table, tmp_path / "both.parquet")
+    assert pda.load(tmp_path / "upper.parquet").runs.equals(pda.load(with_columns()).runs)
+    for source in (table, tmp_path / "both.parquet"):
+        assert pda.load(source).runs.select("id", "account_id", "input_file_id").row(0) == ("a", "snake", "camel")
+    with pda.connect(tmp_path / "upper.parquet") as db:
+        assert db.view("usage")["runs"].item() == 1
+
+
 def test_an_array_of_structs_is_a_table() -> None:
     table = with_columns()
     loaded = pda.load(table.to_struct_array().combine_chunks())

@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -248,6 +249,56 @@ def test_parquet_that_is_whole_is_scanned_where_it_is(tmp_path: Path) -> None:
         plan = db.duckdb.sql("explain select runs from usage").fetchall()[0][1]
         assert str(tmp_path) in "".join(str(db._runs.files))
         assert "input_file_id" not in plan
+
+
+INFINITE = 2**63 - 1
+"""As DuckDB writes an infinite timestamp, in the unit of its column; the negative of it is minus infinity."""
+
+
+@pytest.mark.parametrize("column", ["created_at", "finished_at"])
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_that_are_infinite_for_an_engine_are_judged_alike_by_all(column: str, unit: str, tmp_path: Path) -> None:
+    for at, infinite in enumerate((INFINITE, -INFINITE)):
+        instants = pa.array([infinite, 0, 0], pa.timestamp(unit, "UTC"))
+        rows = {name: ["Failed" if name == "status" else "x"] * 3 for name in REQUIRED}
+        rows |= {"id": ["a", "b", "c"], "created_at": pa.array([0, 0, 0], pa.timestamp(unit, "UTC")), column: instants}
+        pq.write_table(pa.table(rows), tmp_path / f"{at}.parquet")
+        loaded = pda.load(tmp_path / f"{at}.parquet")
+        with pda.connect(tmp_path / f"{at}.parquet") as db:
+            assert dict(db.counts) == dict(loaded.counts)
+            # Nanoseconds reach to the years 1677 and 2262, so that these are instants.
+            expected = [(infinite // 1000,), (0,), (0,)] if unit == "ns" else [(0,), (0,)]
+            assert db.sql(f"select epoch_us({column}) as us from runs order by id").rows() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "neighbour"),
+    [("runs[1].parquet", "runs1.parquet"), ("r?n.parquet", "run.parquet"), ("d*[1]/x.parquet", "dd1/x.parquet")],
+)
+def test_a_name_is_no_pattern_that_names_its_neighbour(name: str, neighbour: str, tmp_path: Path) -> None:
+    rows = table().with_columns(account_id=pl.lit("own"))
+    for path in (tmp_path / name, tmp_path / neighbour):
+        path.parent.mkdir(exist_ok=True)
+    table().with_columns(id=pl.concat_str(pl.lit("other"), "id")).write_parquet(tmp_path / neighbour)
+    pl.concat([rows, rows.head(5)]).write_parquet(tmp_path / name)
+    with pda.connect(tmp_path / name) as db:
+        assert dict(db.counts) == {"read": 105, "runs": 100, "duplicates": 5, "quarantined": 0, "conflicts": 0}
+    rows.write_parquet(tmp_path / name)
+    with pda.connect(tmp_path / name) as db:
+        assert db.counts.read == db.view("usage")["runs"].item() == 100
+        assert db.view("accounts")["account_id"].to_list() == ["own"]
+        assert db.duckdb.sql("select distinct account_id from runs").fetchall() == [("own",)]
+
+
+def test_a_lake_in_a_folder_whose_name_is_a_pattern_is_no_other_lake(file, tmp_path: Path) -> None:
+    pda.Lake(tmp_path / "lake").ingest(file([wire("a"), wire("b")]))
+    shutil.copytree(tmp_path / "lake", tmp_path / "lak?")
+    later = wire("a", credits=9, finished_at="2026-03-03T00:00:00Z")
+    result = pda.Lake(tmp_path / "lak?").ingest(file([later, wire("c")]))
+    assert (result.inserted, result.updated, result.unchanged) == (1, 1, 0)
+    for name, credits_of in (("lak?", {"a": 9, "b": 3, "c": 3}), ("lake", {"a": 3, "b": 3})):
+        with pda.connect(tmp_path / name) as db:
+            assert dict(db.sql("select id, credits from runs").rows()) == credits_of
 
 
 def csv(*lines: str, header: str = CSV_HEADER) -> bytes:

@@ -20,13 +20,14 @@ Reasons = dict[int, str]
 
 
 def columns_of(schema: pa.Schema, source: str, *, assume_utc: bool) -> dict[str, str]:
-    """Return for each of the Run's columns the name it has in a schema; snake_case wins over camelCase.
+    """Return for each of the Run's columns the name it has in a schema: snake_case, else camelCase, else upper case.
 
     Raises SourceError where a required column is missing or a column's type cannot hold what it should.
     """
     found: dict[str, str] = {}
     for column in COLUMNS:
-        name = next((name for name in (column.name, column.camel) if name in schema.names), None)
+        spellings = (column.name, column.camel, column.name.upper())
+        name = next((name for name in spellings if name in schema.names), None)
         if name is None:
             if column.required:
                 raise SourceError(f"{source}: has no column {column.name}; it has {show(', '.join(schema.names))}")

@@ -17,7 +17,7 @@ from polydoc_analytics.errors import PolydocError, QueryError, first_line, is_fo
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.model.epoch import DAY_US
 from polydoc_analytics.model.schema import NAMES
-from polydoc_analytics.model.sql_names import SQL_TYPES, quoted, without_progress_bar
+from polydoc_analytics.model.sql_names import SQL_TYPES, path_literal, quoted, without_progress_bar
 from polydoc_analytics.model.timezones import DAYS_BEFORE_1970
 from polydoc_analytics.query.engines.results import (
     GB,
@@ -344,7 +344,7 @@ class DuckEngine:
 
             opened = ReadOnlyFiles(files)
             self._con.register_filesystem(opened)
-            self._uris = dict(zip(map(quoted, files), map(quoted, opened.uris), strict=True))
+            self._uris = dict(zip(map(path_literal, files), map(quoted, opened.uris), strict=True))
             self._shown = opened.shown
             files = opened.uris
         for setting in (
