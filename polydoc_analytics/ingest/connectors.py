@@ -49,6 +49,10 @@ class ApiSource(_Late):
     allow_http: bool
     complete_after: timedelta | None
 
+    def reads(self) -> list[Any]:
+        """List nothing: all is read each time."""
+        return []
+
     def service(self, notify: Notify | None = None) -> Service:
         """Build the service whose list of runs is fetched to a file, and read from there."""
 
@@ -111,6 +115,19 @@ class PostgresSource(_Late):
 
         return Service(self.name, fetch)
 
+    def reads(self) -> list[Any]:
+        """List what decides which rows are read, and how: where another is set, what was read before says nothing."""
+        from polydoc_analytics.loaders.services.postgres_dsn import parsed
+
+        return [parsed(secret(self.dsn_env, self.name)).place, self.table, self.query, self.assume_utc]
+
+    def now(self) -> datetime:
+        """Ask the database for its own time, by which it says when its rows were made."""
+        from polydoc_analytics.loaders.services import postgres
+
+        dsn = secret(self.dsn_env, self.name)
+        return postgres.now(dsn, source=self.name, table=self.table, query=self.query)
+
     def names_of_accounts(self) -> dict[str, str]:
         """Return names by account id; empty where no query for them is configured."""
         from polydoc_analytics.loaders.services import postgres
@@ -136,6 +153,10 @@ class FilesSource(_Late):
     def is_authority(self) -> bool:
         """Check whether what these files say replaces what is stored."""
         return self.correct
+
+    def reads(self) -> list[Any]:
+        """List what decides how rows are read: where another is set, what was read before says nothing."""
+        return [self.input_format, self.assume_utc, self.correct]
 
     def paths(self) -> list[str]:
         """Return the paths, globs and URIs as given."""

@@ -16,6 +16,7 @@ from polydoc_analytics.lake.integrity import Whole
 from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.schemas import LedgerRow
+from polydoc_analytics.lake.source_memory import forget_cursors
 from polydoc_analytics.lake.storage.interface import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Storage, json_of, json_text
 from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.model.plurals import counted
@@ -100,9 +101,15 @@ def _erased(
 
 
 def readmit(place: Storage, account: str, folder: Path, load: str, ledger: Ledger) -> LedgerRow | None:
-    """Let an erased account in again; returns the row that the ledger gets, None where it was not refused."""
+    """Let an erased account in again; returns the row that the ledger gets, None where it was not refused.
+
+    The next sync of each source reads everything, for its rows were refused when it did.
+    """
     found: LedgerRow | None = None
-    for number, name in enumerate(RefusedAccounts(place, ledger.rows).recorded_as(account)):
+    names = RefusedAccounts(place, ledger.rows).recorded_as(account)
+    if names:
+        forget_cursors(place)
+    for number, name in enumerate(names):
         last = ledger.last
         assert last is not None
         # An account that was erased by an older version too stands there twice; each row is a load of its own name.

@@ -244,7 +244,8 @@ class Lake(LakeReader):
         """Make the lake whole again: put aside what is damaged, and go back to the last load that is whole.
 
         Where that would lose loads that are whole themselves, the damaged files are taken out instead. The result says
-        what was lost; the ledger records it, and the sources of what was lost are to be loaded again.
+        what was lost; the ledger records it, and the sources of what was lost are to be loaded again, as the next sync
+        of each does.
         """
         self.raise_if_none()
         load = maintenance.new_load()

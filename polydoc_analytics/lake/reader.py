@@ -15,6 +15,7 @@ from polydoc_analytics.lake.delta_table import LakeTable, rows_of_files
 from polydoc_analytics.lake.ledger import Ledger, frame_of_ledger, snapshot_text
 from polydoc_analytics.lake.location import is_lake, raise_if_file
 from polydoc_analytics.lake.snapshot import Snapshot, newest, open_snapshot
+from polydoc_analytics.lake.source_memory import source_names
 from polydoc_analytics.lake.storage.interface import ACCOUNTS, SOURCES, json_of
 from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.lake.storage.object_store import storage_of
@@ -114,8 +115,7 @@ class LakeReader:
 
     def source_names(self) -> list[str]:
         """Return the names of the sources that were synced into the lake."""
-        names = (file.name for file in self.place.files(SOURCES))
-        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return source_names(self.place)
 
     def source_state(self, name: str) -> dict[str, Any]:
         """Load the stored state of a source: kind, last_success_at, last_error, cursor; empty before a sync."""

@@ -20,6 +20,7 @@ from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
 from polydoc_analytics.lake.maintenance import entry
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
+from polydoc_analytics.lake.source_memory import forget_cursors
 from polydoc_analytics.lake.storage.interface import Storage
 from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.model.plurals import counted
@@ -72,13 +73,15 @@ def repair(place: Storage, folder: Path, load: str) -> Repair:
     """Make the lake whole again, and record it; to be called under the lock. Parts of logs are put aside, not deleted.
 
     It goes back to the newest load that is whole. Where that would lose loads that are not damaged themselves, the
-    damaged files are taken out of the newest state instead, and their rows are lost. Raises LakeError where neither can
-    be done.
+    damaged files are taken out of the newest state instead, and their rows are lost. Where anything is lost, the next
+    sync of each source reads everything. Raises LakeError where neither can be done.
     """
     plan = _plan(place)
     done = plan.repair
     if not done.is_needed:
         return done
+    if done.lost or done.gone:
+        forget_cursors(place)
     for name, (names, since) in plan.logs.items():
         integrity.put_aside(place, name, names, since)
     for name, files in plan.foreign.items():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from polydoc_analytics.errors import PolydocError, SourceError
@@ -32,17 +35,19 @@ def sync(
 
     The API is fetched whole. Of PostgreSQL the runs are read that were created or finished since the last sync, less
     ``look_back``, and those that the lake has as Running; of files those that are new or have changed; with ``full``
-    everything. The API and PostgreSQL are authorities on the present: what they say replaces what is stored, which
-    moves to the history. What disappears there stays in the lake. The memory moves only once the load is on the disk.
-    ``partial`` takes one page of several for all of them.
+    everything, and so where the settings of the source have changed. The API and PostgreSQL are authorities on the
+    present: what they say replaces what is stored, which moves to the history. What disappears there stays in the lake.
+    The memory moves only once the load is on the disk. ``partial`` takes one page of several for all of them.
 
     Raises SourceError where the source cannot be read to its end; the lake and the memory then stay what they were.
     """
     state = lake.source_state(source.name)
-    cursor = {} if full or state.get("kind") != source.kind else dict(state.get("cursor") or {})
     started = datetime.now(UTC)
     more: dict[str, str] = {}
     try:
+        reads = _hash(source.reads())
+        is_same = state.get("kind") == source.kind and state.get("reads", reads) == reads
+        cursor = dict(state.get("cursor") or {}) if is_same and not full else {}
         if isinstance(source, FilesSource):
             result, cursor, changed_at = _files(lake, source, cursor, partial, progress)
             # A file that was cleared away has been brought all the same; a time to come is a wrong clock.
@@ -51,8 +56,10 @@ def sync(
             newest = max((at for at in changed_at if at <= started), default=None)
             more = {"newest_file_at": newest.isoformat()} if newest else {}
         else:
-            result = _service(lake, source, cursor, partial, progress, notify)
-            cursor = {"synced_to": started.isoformat()}
+            # Of two clocks that differ, the one behind leaves nothing out.
+            read_at = min(started, source.now()) if isinstance(source, PostgresSource) else started
+            result = _service(lake, source, cursor, read_at, partial, progress, notify)
+            cursor = {"synced_to": read_at.isoformat()}
             if isinstance(source, PostgresSource) and (names := source.names_of_accounts()):
                 lake.name_accounts(names)
     except PolydocError as error:
@@ -64,6 +71,7 @@ def sync(
         source.name,
         {
             "kind": source.kind,
+            "reads": reads,
             "last_success_at": datetime.now(UTC).isoformat(),
             "last_load": result.load or state.get("last_load"),
             "last_counts": dict(result),
@@ -78,15 +86,15 @@ def _service(
     lake: Lake,
     source: ApiSource | PostgresSource,
     cursor: Mapping[str, Any],
+    read_at: datetime,
     partial: bool,
     progress: Progress | None,
     notify: Notify | None,
 ) -> LoadResult:
     if isinstance(source, ApiSource):
         service = source.service(notify)
-    elif "synced_to" in cursor and lake.exists:
-        since = datetime.fromisoformat(cursor["synced_to"]) - source.overlap
-        service = source.service(since, [run["id"] for run in lake.running()])
+    elif (synced_to := _instant(cursor)) and synced_to <= read_at and lake.exists:
+        service = source.service(synced_to - source.overlap, [run["id"] for run in lake.running()])
     else:
         service = source.service()
     with scratch() as folder:
@@ -96,13 +104,21 @@ def _service(
         return lake.ingest(Service(source.name, lambda *_: work), correct=True, kind="sync")
 
 
+def _instant(cursor: Mapping[str, Any]) -> datetime | None:
+    return datetime.fromisoformat(cursor["synced_to"]) if "synced_to" in cursor else None
+
+
+def _hash(value: Any) -> str:
+    return sha256(json.dumps(value).encode()).hexdigest()
+
+
 def _files(
     lake: Lake, source: FilesSource, cursor: Mapping[str, Any], partial: bool, progress: Progress | None
 ) -> tuple[LoadResult, dict[str, Any], list[datetime]]:
     known = cursor.get("files", {})
     lake.raise_if_among(source.paths())
     files = files_at(source.paths(), source.input_format)
-    names = lake.refused_accounts().strike_all([one.name for one in files])
+    names = _numbered(lake.refused_accounts().strike_all([one.name for one in files]))
     seen = {name: _seen(one) for name, one in zip(names, files, strict=True)}
     states = {name: state for name, (state, _) in seen.items()}
     changed_at = [at for _, at in seen.values() if at]
@@ -129,6 +145,16 @@ def _files(
         kind="sync",
     )
     return result, {"files": states}, changed_at
+
+
+def _numbered(names: Iterable[str]) -> list[str]:
+    """Tell files of one name apart: URLs that differ in their queries alone, or names in which an id was struck."""
+    times: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        times[name] += 1
+        numbered.append(f"{name} ({times[name]})" if times[name] > 1 else name)
+    return numbered
 
 
 def _seen(file: Input) -> tuple[list[Any] | None, datetime | None]:

@@ -127,6 +127,108 @@ def test_postgres_is_read_since_the_last_sync_less_its_look_back_and_for_what_is
     assert state_of(lake) == known | {uid(4): ("Succeeded", 3)}
 
 
+def clock(days: int) -> type[datetime]:
+    """A clock that is wrong by so many days."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=days)
+
+    return Clock
+
+
+@pytest.mark.parametrize("days", [40, -40])
+def test_a_clock_that_is_wrong_here_leaves_out_no_run_of_the_database(
+    days: int, lake: pda.Lake, configured, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    postgres.table(rows=f"values {row(1, now - timedelta(days=90))}")
+    monkeypatch.setenv("POLYDOC_DSN", postgres.dsn())
+    db = configured('[sources.db]\nkind = "postgres"')["db"]
+    with monkeypatch.context() as wrong:
+        wrong.setattr("polydoc_analytics.lake.sync.datetime", clock(days))
+        assert sync(lake, db).inserted == 1
+    postgres.do(f"insert into public.run values {row(2, now)}")
+    assert sync(lake, db).inserted == 1
+    # A memory of a time to come, as an older version may have left it, tells nothing.
+    later = (now + timedelta(days=400)).isoformat()
+    lake.remember("db", {**lake.source_state("db"), "cursor": {"synced_to": later}})
+    postgres.do(f"insert into public.run values {row(3, now)}")
+    assert sync(lake, db).inserted == 1
+
+
+def test_another_table_or_query_under_the_same_name_is_read_from_its_beginning(
+    lake: pda.Lake, configured, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = datetime.now(UTC) - timedelta(days=90)
+    postgres.table(rows=f"values {row(1, old)}")
+    postgres.table("public.other", rows=f"values {row(1, old)}, {row(2, old)}")
+    monkeypatch.setenv("POLYDOC_DSN", postgres.dsn())
+    settings = '[sources.db]\nkind = "postgres"'
+    assert sync(lake, configured(settings)["db"]).read == 1
+    assert sync(lake, configured(settings)["db"]).read == 0
+    other = f'{settings}\ntable = "public.other"'
+    assert (sync(lake, configured(other)["db"]).read, sync(lake, configured(other)["db"]).read) == (2, 0)
+    query = f"{settings}\nquery = \"select * from public.other where id = '{uid(2)}'\""
+    assert sync(lake, configured(query)["db"]).read == 1
+
+
+def test_files_are_read_again_when_they_are_to_be_read_in_another_way(lake: pda.Lake, configured, file) -> None:
+    lines = [wire("a"), wire("b", created_at="2026-03-01T10:00:00", finished_at=None)]
+    file(lines, "in/1.ndjson")
+    settings = '[sources.exports]\nkind = "files"\npath = "in"'
+    first = sync(lake, configured(settings)["exports"])
+    assert (first.inserted, first.quarantined) == (1, 1)
+    assert sync(lake, configured(settings)["exports"]).read == 0
+    assert sync(lake, configured(f"{settings}\nassume_utc = true")["exports"]).inserted == 1
+    assert sync(lake, configured(f"{settings}\nassume_utc = true")["exports"]).read == 0
+
+
+def test_addresses_that_differ_in_their_queries_alone_are_files_of_their_own(lake: pda.Lake, configured) -> None:
+    months = {"1": [wire("a")], "2": [wire("b")]}
+
+    def month(handler: Any) -> None:
+        rows = months[handler.path[-1]]
+        sent(ndjson(rows), kind="application/x-ndjson", ETag=f'"{len(rows)}-{rows[-1]["id"]}"')(handler)
+
+    with serving(month) as service:
+        paths = [f"{service.url}/runs.ndjson?key=k7canary&month={number}" for number in months]
+        source = configured(f'[sources.exports]\nkind = "files"\npath = {json.dumps(paths)}')["exports"]
+        assert [sync(lake, source).inserted, sync(lake, source).read] == [2, 0]
+        months["1"].append(wire("c"))
+        assert [sync(lake, source).inserted, sync(lake, source).read] == [1, 0]
+        months["2"].append(wire("d"))
+        assert [sync(lake, source).inserted, sync(lake, source).read] == [1, 0]
+    assert "k7canary" not in json.dumps(lake.source_state("exports"))
+
+
+def test_what_a_repair_has_lost_is_brought_back_by_the_next_sync(lake: pda.Lake, configured, file) -> None:
+    file([wire("a")], "in/1.ndjson")
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    sync(lake, source)
+    file([wire("b")], "in/2.ndjson")
+    sync(lake, source)
+    [newest] = sorted(Path(lake.place.shown, "runs", "_delta_log").glob("*2.json"))
+    newest.write_bytes(b"")
+    assert lake.repair().lost
+    assert set(state_of(lake)) == {"a"}
+    result = sync(lake, source)
+    assert (result.inserted, result.unchanged) == (1, 1)
+    assert set(state_of(lake)) == {"a", "b"}
+
+
+def test_an_account_that_is_let_in_again_comes_back_with_the_next_sync(lake: pda.Lake, configured, file) -> None:
+    file([wire("a"), wire("b", account_id="zeta")], "in/1.ndjson")
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    sync(lake, source)
+    lake.erase("acme")
+    assert sync(lake, source).read == 0
+    lake.readmit("acme")
+    assert sync(lake, source).inserted == 1
+    assert set(state_of(lake)) == {"a", "b"}
+
+
 def test_names_of_accounts_come_with_a_query(
     lake: pda.Lake, configured, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,6 +74,15 @@ def read(
         yield from arrow.read_record_batches(batches, first, source, assume_utc=assume_utc)
 
 
+def now(dsn: str, *, source: str, table: str | None = None, query: str | None = None) -> datetime:
+    """Ask the server of a table or a query for its time. Raises SourceError as :func:`read` does."""
+    _, what = _relation(table, query)
+    with _Session(dsn, source, what, None) as session:
+        [batch] = session.batches("select now() as now")
+        at: datetime = batch.column(0).cast(pa.timestamp("us", "UTC"))[0].as_py()
+        return at
+
+
 def account_names(dsn: str, query: str, *, source: str = "accounts") -> dict[str, str]:
     """Return names by account id, from a query with the columns ``account_id`` and ``name``; nulls are left out.
 
