@@ -1,4 +1,4 @@
-"""What a lake remembers of its sources, and when it must forget how far they were read."""
+"""A lake's memory of its sources: their names, and how far they were read."""
 
 from __future__ import annotations
 
