@@ -26,6 +26,8 @@ _TRIED = (0, 7, 1_234, 56_789, -98_765, 123_456_789_012, -0.001, 0.125, 2.675, 1
 """Numbers of each length and sign, which tell how a locale groups, writes and rounds."""
 _KEPT_FORMATS = "\u200c\u200d"
 """Zero-width joiners: some scripts and emoji need them."""
+_LEFT_TO_RIGHT = "\u200e"
+"""The invisible mark of Unicode that ends a text from right to left."""
 
 
 class ShortId(str):
@@ -114,6 +116,12 @@ class Formatter:
     def price(self, value: Decimal) -> str:
         """Write a price with all its digits, and at least the decimals of its currency."""
         return self._currency(value.normalize())
+
+    def decimal(self, value: Decimal) -> str:
+        """Write a number with all its digits."""
+        from babel.numbers import format_decimal
+
+        return str(format_decimal(value, locale=self.locale, decimal_quantization=False)).replace("-", MINUS)
 
     def _currency(self, value: Decimal) -> str:
         from babel.numbers import format_currency
@@ -255,6 +263,13 @@ def _drawn(character: str) -> str:
     if (category[0] == "C" and character not in _KEPT_FORMATS) or category in ("Zl", "Zp"):
         return code_point(character)
     return " " if category == "Zs" else character
+
+
+def followed(text: str) -> str:
+    """Return a text after which figures stay behind it: one that ends from right to left would draw them into it."""
+    directions = (unicodedata.bidirectional(character) for character in reversed(text))
+    last = next((one for one in directions if one in ("L", "R", "AL")), "L")
+    return text if last == "L" else text + _LEFT_TO_RIGHT
 
 
 def code_point(character: str) -> str:

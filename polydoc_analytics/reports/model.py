@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from polydoc_analytics.reports.charts.palette import ACCENT, WARM
-from polydoc_analytics.reports.formatting import Formatter
+from polydoc_analytics.reports.formatting import Formatter, followed
 from polydoc_analytics.reports.money import Money
 
 Kind = Literal[
@@ -228,6 +228,11 @@ class Report:
     reload_s: int = 0
     head: Head | None = None
     in_english: Report | None = None
+
+    @property
+    def full_title(self) -> str:
+        """The title with the period."""
+        return f"{followed(self.title)}, {self.period}"
 
     @property
     def sender(self) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.repetitions import examples
 
-from polydoc_analytics.reports.formatting import MINUS, Formatter
+from polydoc_analytics.reports.formatting import MINUS, Formatter, followed
 
 PLACES = {"count": "", "seconds": ".00", "ratio": ".00"}
 NUMBERS = st.one_of(
@@ -51,3 +51,11 @@ def test_a_number_of_any_locale_is_as_babel_writes_it(locale: str, kind: str, nu
     with localcontext(prec=100):
         written = format_decimal(number or 0, whole + PLACES[kind], locale)
     assert Formatter(locale).text(number, kind) == written.replace("-", MINUS)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_marked"),
+    [("Acme 12", False), ("חברה", True), ("חברה 12", True), ("شركة (١)", True), ("חברה Ltd", False), ("12", False)],
+)
+def test_what_follows_a_text_from_right_to_left_stays_behind_it(text: str, is_marked: bool) -> None:
+    assert followed(text) == text + ("\u200e" if is_marked else "")

@@ -298,3 +298,16 @@ def test_the_index_of_statements_adds_up_what_the_statements_say(file, tmp_path)
     assert [row[at] for row in rows[2:]] == ["€0.01"] * 10 + ["€0.10"]
     for path in paths[1:]:
         assert "| Cost at €0.006 per credit | €0.01 |" in path.read_text("utf-8")
+
+
+def test_a_price_of_nothing_is_said_like_any_other(file) -> None:
+    brand = {"currency": "EUR", "price_per_credit": "0"}
+    report = built(file([wire()]), "statement", account="acme", branding=brand)
+    cost = next(one for one in section(report, "key_figures").figures if one.name == "cost")
+    assert (cost.label, cost.value.text) == ("Cost at €0.00 per credit", "€0.00")
+
+
+def test_the_least_amount_is_written_as_the_language_has_it(file) -> None:
+    brand = {"currency": "KWD", "price_per_credit": "0.0005", "locale": "de"}
+    report = built(file([wire()]), "statement", account="acme", branding=brand)
+    assert "mal 0,0005\xa0KWD, gerundet auf 0,001 KWD," in dict(report.facts)["Beträge"]

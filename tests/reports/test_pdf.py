@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pypdf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import SAMPLE
 from support.repetitions import examples, slow
-from support.reports import NOW, built, everything
+from support.reports import NOW, built, everything, pdf_text
 from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.reports.charts import export
-from polydoc_analytics.reports.renderers import MissingLetters, fonts, typesetting
+from polydoc_analytics.reports.model import Report, Section
+from polydoc_analytics.reports.renderers import MissingLetters, fonts, pdf, render, typesetting
 from polydoc_analytics.reports.renderers.pdf_columns import ROOM, grid, points
 
 LETTERS = sorted(fonts.characters(fonts.files()[0]) & {*range(0x20, 0x250), *range(0x2010, 0x2040), 0x20AC} - {0xAD})
@@ -219,3 +224,77 @@ def test_the_extra_is_not_advised_where_it_is_installed(monkeypatch: pytest.Monk
     monkeypatch.setattr(fonts, "find_spec", lambda name: name)
     [line] = MissingLetters({"日"}).lines()
     assert "pip install" not in line
+
+
+def printed_inputs(report: Report) -> dict[str, Any]:
+    """The texts of a report as its PDF is set from them."""
+    given: dict[str, Any] = {}
+
+    def set_type(_fonts: Any, _time: int, inputs: Mapping[str, str]) -> bytes:
+        given.update(inputs)
+        return b""
+
+    render(report, "pdf", set_type=set_type)
+    return given
+
+
+def widths_of_pictures(content: bytes) -> list[int]:
+    reader = pypdf.PdfReader(io.BytesIO(content))
+    objects = (reader.get_object(number) for number in range(1, int(reader.trailer["/Size"])))
+    return [one["/Width"] for one in objects if isinstance(one, dict) and one.get("/Subtype") == "/Image"]
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("Za\u0300\u0301 Übersetzung", ""),
+        ("شركة الترجمة العربية المحدودة", "fontpkg_noto_sans_arabic"),
+        ("शर्मा हिन्दी अनुवाद", "fontpkg_noto_sans_devanagari"),
+        ("บริษัทแปลเอกสารไทย จำกัด", "fontpkg_noto_sans_thai"),
+        ("שָׁלוֹם תַּרְגּוּם", "fontpkg_heebo"),
+    ],
+)
+def test_letters_that_join_or_stand_above_each_other_are_drawn_in_charts(file, name: str, script: str) -> None:
+    if script:
+        pytest.importorskip(script, reason="the extra [fonts] is not installed")
+    report = built(file([wire(account_id=name)]))
+    # Of a sign that it has set in a text before, Typst knows the code points.
+    charts = [replace(chart, sentence="") for one in report.sections for chart in one.charts]
+    made = render(replace(report, sections=(Section("charts", "Charts", charts=tuple(charts)),)), "pdf")
+    assert "U+" not in pdf_text(made)
+    [width, _its_transparency] = widths_of_pictures(made)  # the bars of the one account
+    assert width > 2_000
+
+
+def test_a_chart_of_plain_letters_is_a_drawing(file) -> None:
+    made = render(built(file([wire(account_id="Zoë Ω Жук – 5 €")])), "pdf")
+    assert widths_of_pictures(made) == []
+
+
+def test_a_word_that_fits_on_a_line_is_not_broken(file) -> None:
+    name = "Gesellschaft für Übersetzungsdienstleistungen und Dokumentenverarbeitung"
+    report = built(file([wire()]), "statement", account="acme", accounts={"acme": name})
+    content = json.loads(printed_inputs(report)["data"])
+    assert content["title"] == f"Usage statement for {name}"
+    # In half the page's width, in bold letters of 9.5 points, the longest word has 170 of 201 points.
+    assert content["head"]["receiver"] == [name, "acme"]
+    long = built(file([wire(account_id="W" * 60)]), "statement", account="W" * 60)
+    assert json.loads(printed_inputs(long)["data"])["title"].count("\u200b") == 14
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("abcdefghij", ["abcd", "efgh", "ij"]),
+        ("abcde\u0301fghi", ["abcd", "e\u0301fg", "hi"]),
+        ("кофеe\u0301e\u0301xy", ["кофе", "e\u0301e\u0301", "xy"]),
+        # After a letter that does not join the next one: alif, dal, ra.
+        ("مستخدمونها", ["مستخد", "مونها"]),
+        ("بيتكم", ["بيتكم"]),
+        # Not before a vowel's sign, nor after the sign that joins two letters.
+        ("अंतरराष्ट्रीय", ["अंतर", "राष्ट्री", "य"]),
+    ],
+)
+def test_a_long_word_parts_between_whole_letters_that_do_not_join(word: str, parts: list[str]) -> None:
+    broken = pdf._broken(re.fullmatch(".*", word, re.DOTALL))  # type: ignore[arg-type]
+    assert broken.split("\u200b") == parts

@@ -15,6 +15,10 @@ from support.reports import NOW, as_json, built, everything, figures, page_text,
 from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
+from polydoc_analytics.automation.delivery.channels.email_body import subject
+from polydoc_analytics.automation.delivery.channels.slack import blocks_of
+from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
+from polydoc_analytics.config.tables import Email
 from polydoc_analytics.reports.renderers import FORMATS, render
 
 SAMPLE_ACCOUNT = "6ee0e0f4-dde6-490a-a281-43896feb4891"
@@ -406,3 +410,19 @@ def test_a_page_says_a_heading_once_and_has_no_bar_of_sections_for_one() -> None
     assert '<div class="bar">' in statement
     empty = render(built(SAMPLE, "statement", period="2020-10", account=SAMPLE_ACCOUNT), "html").decode()
     assert ('<div class="bar">' in empty) == ("<nav" in empty)
+
+
+def test_a_period_behind_a_name_from_right_to_left_is_not_drawn_into_it(file) -> None:
+    name = "חברת התרגום"
+    report = built(file([wire()]), "statement", account="acme", accounts={"acme": name}, period="2026-03")
+    titled = f"Usage statement for {name}\u200e, 1 Mar 2026 to 31 Mar 2026"
+    made = everything(report)
+    assert f"<title>{titled}</title>" in made["html"].decode()
+    # A sentence that begins with the name is still one from left to right.
+    assert f"<dd>{name}, id acme</dd>" in made["html"].decode()
+    message = Message("report", report.title, report.period)
+    expected = titled.replace(",", "")
+    target = Email.model_validate({"kind": "email", "host": "localhost", "from": "a@example.com"})
+    assert subject(target, message) == expected
+    blocks = blocks_of(Delivery("to", "slack", "", "", "key"), Package(message, NOW))["blocks"]
+    assert blocks[0]["text"]["text"] == expected

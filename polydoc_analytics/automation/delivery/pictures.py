@@ -15,11 +15,11 @@ def pictures(report: Report, english: Report | None, max_pictures: int) -> dict[
     Other characters that no font has are written as U+XXXX.
     """
     from polydoc_analytics.reports.charts import export, palette
-    from polydoc_analytics.reports.renderers.drawn import DrawnInCharts, can_draw
+    from polydoc_analytics.reports.renderers.drawn import Drawn, can_draw
 
     if english is not None and not can_draw(report.words.language, ()):
         report = english
-    drawn = DrawnInCharts(())
+    drawn = Drawn(())
     charts = [chart for section in report.sections for chart in section.charts][:max_pictures]
     made = {}
     for chart in charts:

@@ -270,7 +270,7 @@ class Context:
         price = self.branding.price_per_credit
         if price is None or not any(column.kind == "money" for table in tables for column in table.columns):
             return []
-        least = f"{unit(self.branding.currency):f} {self.branding.currency}"
+        least = f"{self.words.decimal(unit(self.branding.currency))} {self.branding.currency}"
         said = self.say(
             "An amount is its credits times {price}, rounded to {least}, halves to the even digit. Where the rounded "
             "lines of a table would not add up to its total, those that rounding changed most carry the difference, "

@@ -159,7 +159,9 @@ def _figures(context: Context, data: AccountData) -> Iterator[Figure]:
     for name, label in _LINES:
         if name == "cost" and not context.branding.currency:
             continue
-        price = context.words.price(context.branding.price_per_credit) if context.branding.price_per_credit else ""
+        price = (
+            "" if context.branding.price_per_credit is None else context.words.price(context.branding.price_per_credit)
+        )
         now, then, to_date = (_total(context, usage, name) for usage in (data.usage, before, year))
         if name in ("running_runs", "runs_without_tokens") and not (now or then or to_date):
             continue

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -11,10 +9,6 @@ from typing import Any
 from polydoc_analytics.reports.formatting import code_point
 from polydoc_analytics.reports.messages import ENGLISH, letters
 from polydoc_analytics.reports.renderers import fonts
-
-_MARK = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
-"""Combining marks. In a picture Typst sets one that is not part of a composed character as a glyph without a code
-point, which makes the whole PDF an error."""
 
 _BREAKS = "\n\u200b"
 """Line breaks, and the zero-width space, at which a line can break."""
@@ -46,16 +40,6 @@ class Drawn:
     def rows(self, rows: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return the rows of a table with the replacement in every text."""
         return [list(row) if "".join(row).isascii() else list(map(self.text, row)) for row in rows]
-
-
-class DrawnInCharts(Drawn):
-    """The same in pictures, where combining marks are composed with their letters, or written as U+XXXX too."""
-
-    def text(self, text: str) -> str:
-        """Return a text that can stand in a picture."""
-        if text.isascii():
-            return text
-        return _MARK.sub(lambda mark: code_point(mark.group()), super().text(unicodedata.normalize("NFC", text)))
 
 
 @cache

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
 from math import inf
 from typing import Any
 
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.reports.charts import export, palette
+from polydoc_analytics.reports.formatting import followed
 from polydoc_analytics.reports.model import Chart, Report, Section, Theme
 from polydoc_analytics.reports.renderers import fonts
-from polydoc_analytics.reports.renderers.drawn import Drawn, DrawnInCharts
+from polydoc_analytics.reports.renderers.drawn import Drawn
 from polydoc_analytics.reports.renderers.pdf_columns import MAX_GAP, ROOM, grid, points
 from polydoc_analytics.reports.renderers.table_rows import (
     Lines,
@@ -22,8 +27,10 @@ from polydoc_analytics.reports.renderers.table_rows import (
     small_sample_note,
     without_empty_marks,
 )
-from polydoc_analytics.reports.renderers.typesetting import Typesetter, typeset
+from polydoc_analytics.reports.renderers.typesetting import Typesetter, picture, typeset
 
+_NO_CODE_POINTS = "missing codepoints"
+"""What Typst says where an archive's reader could not copy a text."""
 _NO_TEXTS = ("author", "name", "family", "accent", "ink", "muted", "grid", "language", "rows")
 _SCALE = 0.77
 """Points that a pixel of a chart takes: of the 640 of a chart that is as wide as the page."""
@@ -40,11 +47,27 @@ _MIN_BESIDE, _MAX_BESIDE = 14, 45
 """Rows of a table that are about as high as the charts beside it, and fit on a page."""
 _DIGITS = 4
 """Decimals of lengths in points."""
+_ROOMS = {
+    ("title",): (ROOM, 21.0, True),
+    ("head", "issuer"): (354.0, 11.0, True),
+    ("head", "receiver"): (201.0, 9.5, True),
+    ("sections", "text"): (ROOM, 9.5, False),
+    ("sections", "notes"): (ROOM, 8.0, False),
+}
+"""Width of the lines of some texts, in points, the size of their letters, and whether they are bold: see report.typ."""
 _BREAK = "\u200b"
 _MAX_WORD = 16
-_UNBROKEN = r"[^\s\-\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+_UNBROKEN = (
+    r"[^\s\-\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+)
 _LONG_WORD, _PIECE = re.compile(rf"{_UNBROKEN}{{{_MAX_WORD + 1},}}"), re.compile(rf"{_UNBROKEN}+")
-"""Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and between the characters of East Asia alone."""
+"""Such as an id of 64 digits: Typst breaks lines at blanks and hyphens, between the characters of East Asia, and between
+the words of Thai, Lao, Burmese and Khmer alone."""
+_PART = 4
+_VIRAMA = 9
+"""The class of Indic signs that join two letters."""
+_UNJOINED = frozenset("اأإآٱدذرزژڈڑوؤةىءۃے")
+"""Letters of Arabic that do not join the next one."""
 _WORD, _ANY_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}"), re.compile(r"\S+")
 _HYPHEN = re.compile(r"-(?=\d)")
 """A hyphen before a digit, as most ids have, is none of those hyphens (rule LB25 of Unicode's line breaking)."""
@@ -59,30 +82,62 @@ def render(report: Report, missing: set[str], set_type: Typesetter | None = None
     drawn = Drawn(report.look.fonts)
     content = _breakable(_content(report, drawn))
     missing |= drawn.missing
-    logo = report.look.logo
+    logo, charts = report.look.logo, _charts(report, content)
     inputs = {
         "data": _packed(content),
-        "charts": _packed(_charts(report, content)),
-        "footer": f"{content['title']}, {content['period']}",
+        "charts": _packed(charts),
+        "footer": f"{followed(content['title'])}, {content['period']}",
         "logo": _packed(list(logo)) if logo else "",
     }
+    set_type, made_at = set_type or typeset, int(report.made_at.timestamp())
     try:
-        return (set_type or typeset)(report.look.fonts, int(report.made_at.timestamp()), inputs)
+        try:
+            return set_type(report.look.fonts, made_at, inputs)
+        except PolydocError as error:
+            if _NO_CODE_POINTS not in str(error):
+                raise
+            # Letters that join or stand above each other: in drawings Typst sets them as signs without code points.
+            pictures = {name: _as_picture(svg, report.look.fonts) for name, svg in charts.items()}
+            return set_type(report.look.fonts, made_at, {**inputs, "charts": _packed(pictures)})
     except PolydocError as error:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error}") from None
+
+
+def _as_picture(svg: str, folders: tuple[str, ...]) -> str:
+    """Return a drawing as a picture of the same size, where it has letters that the typeface has not, or marks."""
+    if all(character in _latin() for character in svg):
+        return svg
+    size = re.match(r"<svg [^>]*?(width=\"[^\"]+\" height=\"[^\"]+\")", svg)
+    assert size is not None
+    content = base64.b64encode(picture(folders, svg)).decode()
+    image = f'<image {size[1]} href="data:image/png;base64,{content}"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size[1]}>{image}</svg>'
+
+
+@cache
+def _latin() -> frozenset[str]:
+    known = frozenset(map(chr, fonts.characters(fonts.files()[0])))
+    return frozenset(character for character in known if unicodedata.category(character)[0] != "M") | {"\n"}
 
 
 def _packed(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def _breakable(part: Any) -> Any:
-    """Return nested values with possible line breaks in every long word; rows of tables have theirs."""
+def _breakable(part: Any, place: tuple[str, ...] = ()) -> Any:
+    """Return nested values with possible line breaks in every long word; rows of tables have theirs.
+
+    A word that fits on a line of its ``place`` stays whole there.
+    """
     if isinstance(part, str):
-        return _LONG_WORD.sub(_broken, _WORD.sub(_before_digits, part)) if len(part) > _MAX_WORD else part
+        if len(part) <= _MAX_WORD:
+            return part
+        if (room := _ROOMS.get(place)) is not None:
+            return _within(part, *room)
+        return _LONG_WORD.sub(_broken, _WORD.sub(_before_digits, part))
     if isinstance(part, dict):
-        return {key: value if key in _NO_TEXTS else _breakable(value) for key, value in part.items()}
-    return [_breakable(value) for value in part] if isinstance(part, list | tuple) else part
+        return {key: value if key in _NO_TEXTS else _breakable(value, (*place, key)) for key, value in part.items()}
+    return [_breakable(value, place) for value in part] if isinstance(part, list | tuple) else part
 
 
 def _within(cell: str, room: float, size: float, is_bold: bool) -> str:
@@ -91,13 +146,34 @@ def _within(cell: str, room: float, size: float, is_bold: bool) -> str:
         return str(_breakable(cell))
 
     def divided(pattern: re.Pattern[str], divide: Callable[[re.Match[str]], str], text: str) -> str:
-        return pattern.sub(lambda word: word[0] if points(word[0], size, is_bold) <= room else divide(word), text)
+        return pattern.sub(lambda word: word[0] if _length(word[0], size, is_bold) <= room else divide(word), text)
 
     return divided(_PIECE, _broken, divided(_ANY_WORD, _before_digits, cell))
 
 
+def _length(word: str, size: float, is_bold: bool) -> float:
+    """Width of a word; where that is not known, one that it hardly has."""
+    width = points(word, size, is_bold)
+    return width if width < inf else size * len(word)
+
+
 def _broken(word: re.Match[str]) -> str:
-    return _BREAK.join(re.findall(".{1,4}", word.group(), re.DOTALL))
+    text = word.group()
+    if text.isascii():
+        return _BREAK.join(re.findall(".{1,4}", text, re.DOTALL))
+    parts = [text[0]]
+    for before, after in pairwise(text):
+        if len(parts[-1]) >= _PART and _can_part(before, after):
+            parts.append("")
+        parts[-1] += after
+    return _BREAK.join(parts)
+
+
+def _can_part(before: str, after: str) -> bool:
+    """Check whether a line may end between two letters: not where they make one sign, or join."""
+    if unicodedata.category(after)[0] == "M" or unicodedata.combining(before) == _VIRAMA:
+        return False
+    return before in _UNJOINED or "AL" not in (unicodedata.bidirectional(before), unicodedata.bidirectional(after))
 
 
 def _before_digits(word: re.Match[str]) -> str:
@@ -198,8 +274,14 @@ def _head(report: Report) -> dict[str, Any] | None:
     head = report.head
     if head is None:
         return None
-    facts = [{"label": label, "lines": text.splitlines()} for label, text in head.facts]
-    return {"issuer": head.issuer, "facts": facts, "notice": head.notice}
+    (label, text), *others = head.facts or (("", ""),)
+    return {
+        "issuer": head.issuer,
+        "label": label,
+        "receiver": text.splitlines(),
+        "facts": [{"label": label, "lines": text.splitlines()} for label, text in others],
+        "notice": head.notice,
+    }
 
 
 def _table(shown: Lines, drawn: Drawn, max_gap: float = MAX_GAP) -> dict[str, Any]:
@@ -235,7 +317,7 @@ def _rounded(lengths: Sequence[float]) -> list[float]:
 
 
 def _charts(report: Report, content: Mapping[str, Any]) -> dict[str, str]:
-    drawn = DrawnInCharts(report.look.fonts)
+    drawn = Drawn(report.look.fonts)
     rooms = [section["room"] for section in content["sections"]]
     return {
         chart.name: export.as_svg(drawn.all(_printed(chart, report.look, room)))

@@ -23,6 +23,7 @@ Typesetter = Callable[[tuple[str, ...], int, Mapping[str, str]], bytes]
 """Sets one document: see :func:`typeset`."""
 
 _MAIN = "main.typ"
+_PPI = 288
 
 
 def typeset(fonts: tuple[str, ...], timestamp: int, inputs: Mapping[str, str]) -> bytes:
@@ -45,6 +46,15 @@ def typeset(fonts: tuple[str, ...], timestamp: int, inputs: Mapping[str, str]) -
             )
     except typst.TypstError as error:
         raise PolydocError(error.message) from None
+    assert isinstance(made, bytes)
+    return made
+
+
+def picture(fonts: tuple[str, ...], svg: str) -> bytes:
+    """Return a drawing as PNG, its texts in the fonts of :func:`typeset`."""
+    page = b'#set page(width: auto, height: auto, margin: 0pt, fill: none)\n#image("chart.svg")'
+    with _compiler(fonts) as compiler:
+        made = compiler.compile({_MAIN: page, "chart.svg": svg.encode()}, format="png", ppi=_PPI)
     assert isinstance(made, bytes)
     return made
 

@@ -56,7 +56,7 @@ def render(report: Report, max_rows: int = MAX_ROWS) -> bytes:
     with xlsxwriter.Workbook(content, options) as book:
         made = local(report.made_at, zone(report.timezone)).replace(tzinfo=None)
         issuer = report.head.issuer[0] if report.head and report.head.issuer else "Polydoc Analytics"
-        book.set_properties({"title": f"{report.title}, {report.period}", "author": issuer, "created": made})
+        book.set_properties({"title": report.full_title, "author": issuer, "created": made})
         writer = _Writer(book, report, max_rows)
         for section in report.sections:
             writer.section(section)

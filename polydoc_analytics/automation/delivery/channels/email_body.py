@@ -11,7 +11,7 @@ from typing import Any
 
 from polydoc_analytics.automation.delivery.messages import Attachment, Delivery, Message, Package
 from polydoc_analytics.config.tables import Email
-from polydoc_analytics.reports.formatting import ENGLISH_LOCALE, Formatter
+from polydoc_analytics.reports.formatting import ENGLISH_LOCALE, Formatter, followed
 
 _TYPES = {
     "html": ("text", "html"),
@@ -79,7 +79,7 @@ def subject(target: Email, message: Message) -> str:
         "account": message.brand.get("account", ""),
         "issuer": message.brand.get("issuer", ""),
     }
-    return " ".join(re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template).split())
+    return " ".join(re.sub(r"\{(\w+)\}", lambda match: followed(values[match[1]]), template).split())
 
 
 def _opening(target: Email, message: Message) -> list[str]:

@@ -13,6 +13,7 @@ from polydoc_analytics.automation.delivery.outcomes import RefusedError
 from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.config.tables import Slack
 from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.reports.formatting import followed
 
 _MAX_TITLE, _MAX_TEXT, _MAX_FIELDS, _MAX_FIELD, _MAX_BLOCKS = 150, 3000, 10, 2000, 50
 """Slack's limits: characters of a header, of a section's text and of a field, fields of a section, blocks."""
@@ -32,7 +33,7 @@ def send(target: Slack, delivery: Delivery, package: Package) -> str:
 def blocks_of(delivery: Delivery, package: Package, link: str | None = None) -> dict[str, Any]:
     """Return the message, every part of it within what Slack takes; what does not fit is counted in the last block."""
     message = package.message
-    title = " ".join(f"{message.title} {message.period}".split())
+    title = " ".join(f"{followed(message.title)} {message.period}".split())
     head = {"type": "plain_text", "text": _cut(title, _MAX_TITLE, {}), "emoji": False}
     fields = [_figure(*figure) for figure in message.figures]
     parts = [fields[first : first + _MAX_FIELDS] for first in range(0, len(fields), _MAX_FIELDS)]
