@@ -61,8 +61,8 @@ _UNBROKEN = (
     r"[^\s\-\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
 )
 _LONG_WORD, _PIECE = re.compile(rf"{_UNBROKEN}{{{_MAX_WORD + 1},}}"), re.compile(rf"{_UNBROKEN}+")
-"""Such as an id of 64 digits: Typst breaks lines at blanks and hyphens, between the characters of East Asia, and between
-the words of Thai, Lao, Burmese and Khmer alone."""
+"""Such as an id of 64 digits: Typst breaks lines at blanks and hyphens, between the characters of East Asia, and
+between the words of Thai, Lao, Burmese and Khmer alone."""
 _PART = 4
 _VIRAMA = 9
 """The class of Indic signs that join two letters."""
