@@ -63,6 +63,7 @@ FOUND: dict[str, bytes] = {
     "no more": document({"data": RUNS, "has_more": False, "next": None, "next_cursor": "", "page": 3, "pages": 3}),
     "the last page counted from 0": document({"data": RUNS, "page": {"number": 2, "totalPages": 3}}),
     "the place that was asked for": document({"data": RUNS, "cursor": "c", "offset": 100, "hasMore": False}),
+    "done": document({"data": RUNS, "done": True, "complete": True, "metadata": {"continue": "", "remaining": 9}}),
     "a total of all": document({"total": 3, "data": RUNS, "meta": {"totalCount": "3", "pagination": {"total": 2}}}),
     "totals of something else": document({"credits": {"total": 69}, "data": RUNS, "tokens_total": 99, "count": 50}),
     "pages with a total of all": document({"data": RUNS[:2], "total": 3}) + document({"data": RUNS[2:], "total": 3}),
@@ -240,6 +241,12 @@ MORE: dict[str, dict[str, Any]] = {
     "'pagination.cursor'": {"pagination": {"cursor": "c"}},
     "'offset'": {"offset": "itrX"},
     "'partial': true": {"partial": True},
+    "'metadata.continue'": {"metadata": {"continue": "c"}},
+    "'metadata.remainingItemCount': 5": {"metadata": {"continue": "", "remainingItemCount": 5}},
+    "'done': false": {"done": False},
+    "'complete': false": {"complete": False},
+    "'timed_out': true": {"timed_out": True},
+    "'moreResult': true": {"moreResult": True},
     "a link 'next'": {"link": [{"relation": "self", "url": "/a"}, {"relation": "next", "url": "/b"}]},
 }
 

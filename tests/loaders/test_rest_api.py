@@ -159,6 +159,15 @@ FOLLOWED: dict[str, Callable[[str], tuple[Answer, Answer]]] = {
         sent(RUNS[:1], Link=f'<{url}/v1/runs?page=9>; rel="last", <{url}/v1/runs?page=2>; rel="next"'),
         sent(RUNS[1:], Link=f'<{url}/v1/runs>; rel="first"'),
     ),
+    "Link in upper case": lambda url: (sent(RUNS[:1], Link="</v1/runs?page=2>; REL=NEXT"), sent(RUNS[1:])),
+    "X-Next-Page": lambda url: (
+        sent(RUNS[:1], X_Next_Page=f"{url}/v1/runs?page=2", X_Total_Count="3"),
+        sent(RUNS[1:], X_Next_Page="", X_Total_Count="3"),
+    ),
+    "Link beside totals": lambda url: (
+        sent(RUNS[:2], Link="</v1/runs?page=2>; rel=next", X_Total="3", X_Page="1", X_Total_Pages="2"),
+        sent(RUNS[2:], X_Total="3", X_Page="2", X_Total_Pages="2", Content_Range="runs 2-2/3"),
+    ),
     "Link, packed, indented": lambda url: (
         sent(json.dumps(RUNS[:1], indent=1).encode(), packed=True, Link="</v1/runs?page=2>; rel=next"),
         sent(RUNS[1:], packed=True),
@@ -214,6 +223,46 @@ def test_a_page_whose_next_one_cannot_be_fetched_is_refused_or_taken_as_it_is(wa
         path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, is_partial=True, retry=QUICK)
     batches = [batch for work in rest_api.read(path, source="x", is_partial=True) for batch in work.run()]
     assert sum(batch.runs.num_rows for batch in batches) == 3
+
+
+HEADERS: dict[str, tuple[dict[str, str], str]] = {
+    "total": ({"X_Total_Count": "4"}, "'X-Total-Count': 4 beside 3 rows"),
+    "total of another name": ({"X_WP_Total": "4", "Pagination_Count": "3"}, "'X-WP-Total': 4 beside 3 rows"),
+    "range": ({"Content_Range": "items 0-2/4"}, "'Content-Range': 4 beside 3 rows"),
+    "number": ({"X_Next_Page": "2", "X_Page": "1"}, "'X-Next-Page'"),
+    "pages": ({"X_Page": "1", "X_Total_Pages": "2"}, "'X-Page': 1 of 'X-Total-Pages': 2"),
+    "cursor": ({"X_Next_Cursor": "abc"}, "'X-Next-Cursor'"),
+    "continuation": ({"x_ms_continuation": "abc"}, "'x-ms-continuation'"),
+    "flag": ({"X_Has_More": "true"}, "'X-Has-More': true"),
+    "object": ({"X_Pagination": '{"TotalCount": 4, "HasNext": true}'}, "'X-Pagination.HasNext': true"),
+    "array": ({"X_Total_Count": "4", "X_Note": "[1]"}, "'X-Total-Count': 4 beside 3 rows"),
+}
+
+
+@pytest.mark.parametrize("way", HEADERS)
+def test_headers_that_tell_of_more_pages_are_signs_of_them(way: str, tmp_path: Path) -> None:
+    headers, message = HEADERS[way]
+    for answer in (sent(RUNS, **headers), sent({"data": RUNS}, **headers)):
+        with serving(answer) as service:
+            assert f"is one page of several, for there stands {message}" in refused(service.url, tmp_path / "refused")
+            path = rest_api.fetch_runs(service.url, TOKEN, tmp_path, is_partial=True, retry=QUICK)
+        assert ids(path) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X_Total_Count": "3", "X_Page": "1", "X_Total_Pages": "1", "X_Next_Page": ""},
+        {"X_Has_More": "false", "X_Pagination": '{"TotalCount": 3, "HasNext": false}'},
+        {"Content_Range": "items 0-2/*", "X_RateLimit_Remaining": "17", "X_Total_Time": "12"},
+        {"Content_Range": "bytes 0-99/12345", "X_Pagination": "{no json", "Accept_Ranges": "runs"},
+        {"X_Request_Id": "next", "X_Cache_Hits": "9", "X_Total": "some", "X_Page": "7"},
+    ],
+)
+def test_headers_of_all_runs_or_of_something_else_are_no_signs(headers: dict[str, str], tmp_path: Path) -> None:
+    for answer in (sent(RUNS, **headers), sent({"data": RUNS}, **headers)):
+        with serving(answer) as service:
+            assert ids(rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)) == ["a", "b", "c"]
 
 
 def test_pages_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:

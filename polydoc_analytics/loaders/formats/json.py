@@ -69,19 +69,27 @@ def read(
         raise json_pages.one_page_error(source, page.more)
 
 
-def signs_of_more(stream: BinaryIO, source: str, rows: int) -> tuple[list[json_pages.More], int]:
+def signs_of_more(
+    stream: BinaryIO, source: str, rows: int, signs: json_pages.Signs
+) -> tuple[list[json_pages.More], int]:
     """Return the signs that more pages follow, and the rows so far; ``rows`` are those of the pages before.
 
+    ``signs`` are those in the headers of the answer; where they state no total, the rows of an array are not counted.
     Raises SourceError where it is no JSON document.
     """
     text = Text(stream, source, ndjson.BLOCK_BYTES)
     text.more()
     text.at = len(_BOM) if text.held.startswith(_BOM) else 0
-    if text.mark() != b"{":
-        return [], rows
+    mark = text.mark()
     elements = Elements(text, assume_utc=False)
     elements.record += rows
-    page = json_envelope.Envelope(text, elements, is_partial=True)
+    if mark == b"[" and signs.totals:
+        text.at += 1
+        for _ in elements.pieces():
+            pass
+    if mark != b"{":
+        return signs.more(elements.record - 1), elements.record - 1
+    page = json_envelope.Envelope(text, elements, is_partial=True, signs=signs)
     for _ in page.read():
         pass
     return page.more, elements.record - 1

@@ -20,7 +20,6 @@ from polydoc_analytics.loaders.formats.json_recognition import (
     required_keys,
 )
 from polydoc_analytics.loaders.formats.json_text import Text
-from polydoc_analytics.model.plurals import counted
 
 _MAX_DEPTH = 100
 _LOOKED_AT = 100
@@ -34,10 +33,13 @@ _MAX_NAMED = 5
 class Envelope:
     """An object that is walked through from its {, in search of the one array of runs in it, at any depth.
 
-    After :meth:`read`, ``is_run`` tells that it holds none and is a run itself, which has not been read then.
+    After :meth:`read`, ``is_run`` tells that it holds none and is a run itself, which has not been read then. ``signs``
+    are those of more pages that were found elsewhere.
     """
 
-    def __init__(self, text: Text, elements: Elements, *, is_partial: bool) -> None:
+    def __init__(
+        self, text: Text, elements: Elements, *, is_partial: bool, signs: json_pages.Signs | None = None
+    ) -> None:
         self.is_run = False
         self._text = text
         self._elements = elements
@@ -49,25 +51,13 @@ class Envelope:
         self._others: list[str] = []
         self._too_long: list[Work] = []
         self._is_empty = False
-        self._more: list[json_pages.More] = []
-        self._is_said_to_be_last = False
-        self._numbers: dict[tuple[str, ...], dict[str, Any]] = {}
-        self._totals: list[tuple[str, int]] = []
+        self._signs = signs or json_pages.Signs()
         self._error = (len(EXPLANATIONS) + 1, "")
 
     @property
     def more(self) -> list[json_pages.More]:
         """The signs that this is one page of several, and not the last, or that the pages up to it are not all."""
-        if self.is_run:
-            return []
-        rows = self._elements.record - 1
-        totals = [
-            json_pages.More(f"{run_parser.show(name)}: {total} beside {counted(rows, 'row')}", is_uncertain=True)
-            for name, total in self._totals
-            if total > rows
-        ]
-        found_signs = [one for one in (*self._more, *totals) if not (one.is_uncertain and self._is_said_to_be_last)]
-        return found_signs + [found for members in self._numbers.values() if (found := json_pages.pages(members))]
+        return [] if self.is_run else self._signs.more(self._elements.record - 1)
 
     def read(self) -> Iterator[Work]:
         """Yield the work of reading the array's elements; SourceError where it is unclear which array that is."""
@@ -119,13 +109,7 @@ class Envelope:
             self._own[path[0]] = value
         if path[0].lower() in ERRORS:
             self._note_error(path[-1], value)
-        if found := json_pages.sign(path, value):
-            self._more.append(found)
-        if (total := json_pages.total(path, value)) is not None:
-            self._totals.append((".".join(path), total))
-        self._is_said_to_be_last |= json_pages.says_no_more(path[-1], value)
-        if json_pages.is_page_number(path[-1], value):
-            self._numbers.setdefault(path[:-1], {})[path[-1]] = value
+        self._signs.note(path, value)
 
     def _note_error(self, key: str, value: Any) -> None:
         """Take note of what an error says; its message explains it better than its code."""
@@ -178,8 +162,7 @@ class Envelope:
         if path[0].lower() in ERRORS:
             for key, said in value.items() if isinstance(value, dict) else [(path[-1], value)]:
                 self._note_error(key, said if isinstance(said, str) else "")
-        if found := json_pages.link(value):
-            self._more.append(found)
+        self._signs.note_link(value)
 
     def _conclude(self, held_back: IO[bytes]) -> Iterator[Work]:
         """Decide what the object is, now that all of it is known; what was held back may be its rows."""

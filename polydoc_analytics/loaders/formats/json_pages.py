@@ -1,4 +1,4 @@
-"""Signs beside an array that it is one page of several, as APIs give them."""
+"""Signs beside an array, or in the headers of an answer, that it is one page of several, as APIs give them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.run_parser import show
+from polydoc_analytics.model.plurals import counted
 
 _NEXT = re.compile(
     r"(?:odata)?next(?:page|pages|records|results|batch|continuation)?"
     r"(?:link|token|url|uri|href|cursor|marker|key|offset|start|index|number|path|id)?"
 )
-_TOKENS = re.compile(r"continuation(?:token)?|lastevaluatedkey|nextpartitionkey|nextrowkey")
+_TOKENS = re.compile(r"continu(?:e|ation)(?:token)?|lastevaluatedkey|nextpartitionkey|nextrowkey")
+_ROWS = r"(?:pages?|items?|records?|results?|rows?|data|runs?|entr(?:y|ies)|elements?)"
 _FLAGS = re.compile(
-    r"(?:has|is)?(?:more|next)(?:page|pages|items|records|results|rows|data|runs|entries)?(?:available)?"
-    r"|(?:is)?(?:truncated|partial|incomplete)(?:results)?"
+    rf"(?:has|is)?(?:more|next){_ROWS}?(?:available)?|(?:is)?(?:truncated|partial|incomplete)(?:results)?|timedout"
 )
+_REMAINING = re.compile(rf"remaining{_ROWS}(?:count)?")
 _CURSORS = ("cursor", "offset", "bookmark")
 """Some APIs name the place at which the next page begins so; others repeat there what was asked for."""
 _LAST = re.compile(r"(?:is)?last(?:page)?")
+_DONE = re.compile(r"(?:is)?(?:done|completed?)")
 _INSIDE = {"href", "url", "uri", "link", "token", "cursor", "page", "offset", "key", "id", "path", "after", "number"}
 _NOTHING = {"", "false", "null", "none"}
 _MAX_PAGES = 10_000
@@ -38,6 +41,10 @@ _ABOUT_PAGES = re.compile(
 """Names of the objects whose member `total` counts rows; in any other it may count credits."""
 
 
+_HEADER = re.compile(r"(?:x-(?:(?:wp|ms|pagination|paging)-)?|pagination-|paging-)(?=\w)")
+"""How headers begin that say what a member of an object may say too."""
+
+
 class More(NamedTuple):
     """A sign that more exists: where it stands, what it says, and the address of the next page where it is one.
 
@@ -51,7 +58,7 @@ class More(NamedTuple):
 
 def sign(path: tuple[str, ...], value: Any) -> More | None:
     """Return the sign of more that a value is under its keys, outermost first; None where it is none."""
-    if value is False and _LAST.fullmatch(_plain(path[-1])):
+    if value is False and (_LAST.fullmatch(_plain(path[-1])) or _DONE.fullmatch(_plain(path[-1]))):
         return More(f"{show('.'.join(path))}: false")
     if value in (None, False) or str(value).strip().lower() in _NOTHING:
         return None
@@ -61,7 +68,7 @@ def sign(path: tuple[str, ...], value: Any) -> More | None:
     name = _plain(path[-1])
     outer = _plain(path[-2]) if len(path) > 1 else ""
     is_true = value is True or (is_number and float(value) == 1) or str(value).strip().lower() == "true"
-    if is_true and _FLAGS.fullmatch(name):
+    if (is_true and _FLAGS.fullmatch(name)) or (is_number and float(value) > 0 and _REMAINING.fullmatch(name)):
         return More(f"{show('.'.join(path))}: {'true' if value is True else value}")
     if value is True:
         return None
@@ -125,6 +132,41 @@ def is_page_number(key: str, value: Any) -> bool:
     return _plain(key) in (*_PAGE, *_PAGES) and _is_number(value)
 
 
+class Signs:
+    """The signs that an answer is one page of several, and the numbers of rows that it says are on all of them."""
+
+    def __init__(self) -> None:
+        self.totals: list[tuple[str, int]] = []
+        self._more: list[More] = []
+        self._is_said_to_be_last = False
+        self._numbers: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def note(self, path: tuple[str, ...], value: Any) -> None:
+        """Take note of a value under its keys, outermost first, that is no object and no array."""
+        if found := sign(path, value):
+            self._more.append(found)
+        if (count := total(path, value)) is not None:
+            self.totals.append((".".join(path), count))
+        self._is_said_to_be_last |= says_no_more(path[-1], value)
+        if is_page_number(path[-1], value):
+            self._numbers.setdefault(path[:-1], {})[path[-1]] = value
+
+    def note_link(self, element: Any) -> None:
+        """Take note of an element of a list of links."""
+        if found := link(element):
+            self._more.append(found)
+
+    def more(self, rows: int) -> list[More]:
+        """Return the signs that this page is not the last, or that the pages up to it, of so many rows, are not all."""
+        totals = [
+            More(f"{show(name)}: {count} beside {counted(rows, 'row')}", is_uncertain=True)
+            for name, count in self.totals
+            if count > rows
+        ]
+        found = [one for one in (*self._more, *totals) if not (one.is_uncertain and self._is_said_to_be_last)]
+        return found + [one for members in self._numbers.values() if (one := pages(members))]
+
+
 def one_page_error(source: str, signs: Iterable[More]) -> SourceError:
     """Return the error of one page that would be taken for all."""
     where = " and ".join(list(dict.fromkeys(one.where for one in signs))[:2])
@@ -166,7 +208,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _plain(key: str) -> str:
-    return "".join(character for character in key.lower() if character.isalnum())
+    return "".join(character for character in _HEADER.sub("", key.lower(), count=1) if character.isalnum())
 
 
 def _is_number(value: Any) -> bool:

@@ -1,17 +1,24 @@
-"""Answers over HTTP: what their headers say, and whether a body is whole."""
+"""Answers over HTTP: their headers, signs of more pages in them, and whether a body is whole."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from polydoc_analytics.loaders.formats import json_pages
 
 if TYPE_CHECKING:
     import httpx
 
 _SPACE = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
+_RANGE = re.compile(r"(?!bytes\b)[\w-]* ?(?:[0-9]+-[0-9]+|\*)/([0-9]{1,15})")
 
 
 def first_and_last(so_far: str, piece: bytes) -> str:
@@ -26,10 +33,36 @@ def first_and_last(so_far: str, piece: bytes) -> str:
 
 def next_link(response: httpx.Response) -> str:
     """URL of the next page in the Link header; empty where there is none."""
-    for link in response.links.values():
+    for found in response.links.values():
+        link = {key.lower(): value for key, value in found.items()}
         if "next" in link.get("rel", "").lower().split():
             return link.get("url", "")
     return ""
+
+
+def signs_in(headers: httpx.Headers) -> json_pages.Signs:
+    """Find the signs of more pages in headers such as X-Total-Count, X-Next-Page, Content-Range or X-Pagination."""
+    signs = json_pages.Signs()
+    for raw_name, raw_value in headers.raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
+        if match := _RANGE.fullmatch(value) if name.lower() == "content-range" else None:
+            signs.totals.append((name, int(match[1])))
+        elif value.startswith("{"):
+            with suppress(ValueError, RecursionError):
+                for path, member in _members((name,), json.loads(value)):
+                    signs.note(path, member)
+        else:
+            signs.note((name,), value)
+    return signs
+
+
+def _members(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield what is no object in an object, with the keys that lead to it."""
+    for key, member in value.items():
+        if isinstance(member, dict):
+            yield from _members((*path, key), member)
+        elif not isinstance(member, list):
+            yield (*path, key), member
 
 
 def status_name(status: int) -> str:

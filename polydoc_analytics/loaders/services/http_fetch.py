@@ -17,7 +17,13 @@ from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, unpacked
 from polydoc_analytics.loaders.formats import json_pages
 from polydoc_analytics.loaders.run_parser import show
-from polydoc_analytics.loaders.services.http_answers import first_and_last, next_link, retry_after, status_name
+from polydoc_analytics.loaders.services.http_answers import (
+    first_and_last,
+    next_link,
+    retry_after,
+    signs_in,
+    status_name,
+)
 from polydoc_analytics.safe_text import display_address
 
 if TYPE_CHECKING:
@@ -71,6 +77,7 @@ class Fetch:
         self._asked = url
         self._answered = url
         self._link = ""
+        self._signs = json_pages.Signs()
         self._seen: set[str] = set()
         self._kept = 0
         self._rows = 0
@@ -114,6 +121,7 @@ class Fetch:
                 self._seen.add(self.url)
                 self._answered = str(response.url)
                 self._link = next_link(response)
+                self._signs = signs_in(response.headers)
                 return
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = self._explain(error)
@@ -188,7 +196,7 @@ class Fetch:
         try:
             with open(self.half, "rb") as file:
                 file.seek(self._kept)
-                signs, self._rows = json.signs_of_more(file, address, self._rows)
+                signs, self._rows = json.signs_of_more(file, address, self._rows, self._signs)
                 self._kept = os.fstat(file.fileno()).st_size
             if self._link:
                 signs.insert(0, json_pages.More("Link: rel=next", self._link))

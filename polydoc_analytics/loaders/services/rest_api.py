@@ -36,8 +36,9 @@ def fetch_runs(
 ) -> Path:
     """Fetch ``{base}/v1/runs`` and return the path of a file in ``folder`` that holds the JSON of the runs, whole.
 
-    Where an answer says that it is one page of several, by ``Link: rel="next"`` or beside its array, the next one is
-    fetched too if it has a URL of the same host; else that is an error, unless ``is_partial`` takes what there is.
+    Where an answer says that it is one page of several, by ``Link: rel="next"``, another header such as X-Total-Count
+    or beside its array, the next one is fetched too if it has a URL of the same host; else that is an error, unless
+    ``is_partial`` takes what there is.
 
     The file has its name ``runs.json`` only when all of it is there, and replaces an earlier one; read it with
     :func:`read`. Give each fetch a folder of its own. ``base`` may have a path, and a query, which is kept but never
