@@ -152,10 +152,13 @@ class Database(Summarised):
 
     @property
     def runs_without_date(self) -> int:
-        """How many runs leave every view because their date (finished_at, with that date basis) is unknown."""
+        """How many runs of the chosen accounts and languages are in no view, for their date is unknown.
+
+        Each run has its creation; with the date basis finished, the date is finished_at.
+        """
         if self.date_basis == "created":
             return 0
-        [runs] = self._engine.rows("select count(*) as runs from observed where finished_at is null")["runs"]
+        [runs] = self._engine.rows(f"select count(*) as runs from ({self._scope.undated}) as undated")["runs"]
         return int(runs)
 
     def over(self, interval: Interval) -> Database:

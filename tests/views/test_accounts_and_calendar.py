@@ -157,6 +157,29 @@ def test_the_calendar_goes_by_the_zone_and_is_empty_without_runs_and_bounds(
         assert db.view("calendar").height == 0
 
 
+@pytest.mark.parametrize(
+    ("choice", "first", "last"),
+    [
+        ({"account": "acme"}, date(2026, 8, 15), date(2026, 10, 3)),
+        ({"account": "acme", "since": "2026-09-01"}, date(2026, 9, 1), date(2026, 10, 3)),
+        ({"account": "acme", "until": "2026-09-01"}, date(2026, 8, 15), date(2026, 9, 1)),
+        ({"account": "acme", "since": "2026-11-01"}, None, None),
+        ({"account": "acme", "period": "2026-02"}, date(2026, 2, 1), date(2026, 2, 28)),
+        ({"language": ["de", "Elvish of old"], "since": "2026-11-01"}, date(2026, 11, 1), date(2026, 11, 2)),
+        ({"language": "Elvish of old"}, date(2026, 10, 30), date(2026, 10, 30)),
+        ({"account": "ghost"}, None, None),
+    ],
+    ids=str,
+)
+def test_the_calendar_goes_to_the_first_and_the_last_run_of_the_chosen_accounts_and_languages(
+    choice: dict[str, Any], first: date | None, last: date | None, source: Path
+) -> None:
+    with pda.connect(source, now=NOW, **choice) as db:
+        days = db.view("calendar")["day"].to_list()
+    assert (min(days, default=None), max(days, default=None)) == (first, last)
+    assert len(days) == ((last - first).days + 1 if first and last else 0)
+
+
 def test_the_calendar_spans_the_years_that_there_are(file: Callable[..., Path]) -> None:
     far = [
         wire("far", created_at="9999-12-30T00:00:00Z", finished_at=None, status="Running"),

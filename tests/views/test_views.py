@@ -243,6 +243,14 @@ def test_a_run_may_be_dated_by_when_it_finished(connect) -> None:
     assert only(connect(date_basis="finished").view("usage"))["runs"] == 6
 
 
+def test_runs_without_a_date_are_those_of_the_chosen_accounts_and_languages(connect) -> None:
+    # Running is one run of zeta, in a language that nobody knows.
+    chosen = {"zeta": {"account": "zeta"}, "acme": {"account": "acme"}, "pt-BR": {"language": "pt-BR"}}
+    left_out = {name: connect(date_basis="finished", **choice).runs_without_date for name, choice in chosen.items()}
+    assert left_out == {"zeta": 1, "acme": 0, "pt-BR": 0}
+    assert connect(date_basis="finished").without(["zeta"]).runs_without_date == 0
+
+
 def test_languages_written_differently_are_one(connect) -> None:
     frame = connect().view("usage_by_language")
     assert dict(zip(frame["language"], frame["runs"], strict=True)) == {"de": 3, "fr": 1, "13b": 1, "pt-BR": 2}

@@ -54,6 +54,11 @@ class Scope:
         """SQL for account_id and dated_at of every run up to the end of the interval, be it before the interval."""
         return f"select account_id, {self.dated_by} as dated_at from observed {self._where(None)}"
 
+    @property
+    def undated(self) -> str:
+        """SQL for the runs of the chosen accounts and languages whose date is unknown."""
+        return f"select * from observed {_where_clause([f'{self.dated_by} is null', *self._filter_conditions])}"
+
     @cached_property
     def over_all_time(self) -> Scope:
         """The same accounts and languages over all time, each run dated by its creation."""
@@ -92,14 +97,20 @@ class Scope:
             conditions.append(f"{basis} >= {instant(since)}")
         if self.view.interval.until is not None:
             conditions.append(f"{basis} < {instant(self.view.interval.until)}")
-        if self.view.filters.accounts:
-            conditions.append(f"account_id in ({', '.join(map(quoted, self.view.filters.accounts))})")
-        if self.view.filters.without_accounts:
-            conditions.append(f"account_id not in ({', '.join(map(quoted, self.view.filters.without_accounts))})")
-        if self.view.filters.languages:
-            texts = [text for text, found in self.languages.items() if found.tag in self.view.filters.languages]
+        return _where_clause([*conditions, *self._filter_conditions])
+
+    @cached_property
+    def _filter_conditions(self) -> list[str]:
+        """The conditions on ``observed`` that the filters are, whatever the interval."""
+        filters, conditions = self.view.filters, []
+        if filters.accounts:
+            conditions.append(f"account_id in ({', '.join(map(quoted, filters.accounts))})")
+        if filters.without_accounts:
+            conditions.append(f"account_id not in ({', '.join(map(quoted, filters.without_accounts))})")
+        if filters.languages:
+            texts = [text for text, found in self.languages.items() if found.tag in filters.languages]
             conditions.append(f"target_language in ({', '.join(map(quoted, texts))})" if texts else "false")
-        return f"where {' and '.join(conditions)}" if conditions else ""
+        return conditions
 
     def shift_us(self, basis: str, divided: str) -> str:
         """Return SQL for what makes a UTC instant a local one, counted from DAYS_BEFORE_1970.
@@ -147,9 +158,6 @@ class Scope:
                 "month": end.replace(day=1).isoformat(),
             }
         days = self._days
-        bounds = "select cast(null as date) as first_day, cast(null as date) as last_day"
-        if days is not None:
-            bounds = f"select date '{days[0].isoformat()}' as first_day, date '{days[1].isoformat()}' as last_day"
         since, until = self.view.interval.since, self.view.interval.until
         return catalog.RenderContext(
             now=instant(self.view.now),
@@ -157,10 +165,20 @@ class Scope:
             since=instant(since) if since else None,
             first_whole_day=first.isoformat() if first else None,
             end_of_whole_days=ends,
-            calendar_bounds=bounds,
+            calendar_bounds=self._calendar_bounds(days),
             calendar_digits=len(str((days[1] - days[0]).days)) if days else 1,
             all_runs="all_run_facts_with_language",
         )
+
+    def _calendar_bounds(self, days: tuple[date, date] | None) -> str:
+        """Return SQL for first_day and last_day of the calendar: on an open side, those of the chosen runs."""
+        first, last = (f"date '{day.isoformat()}'" for day in days) if days else ("cast(null as date)",) * 2
+        interval, of_runs = self.view.interval, ""
+        if days and self._filter_conditions and (interval.since is None or interval.until is None):
+            first = "min(day)" if interval.since is None else first
+            last = "max(day)" if interval.until is None else last
+            of_runs = " from run_facts"
+        return f"select {first} as first_day, {last} as last_day{of_runs}"
 
     @property
     def _days(self) -> tuple[date, date] | None:
@@ -231,6 +249,10 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Close it."""
+
+
+def _where_clause(conditions: list[str]) -> str:
+    return f"where {' and '.join(conditions)}" if conditions else ""
 
 
 def instant(at: datetime) -> str:
