@@ -101,6 +101,10 @@ def _check_measure(alert: Limit | Change, views: Mapping[str, View]) -> None:
     if alert.measure not in measures:
         hint = nearest(alert.measure, measures)
         raise UsageError(f"unknown measure '{alert.measure}'{hint}; expected {', '.join(measures)}")
+    if isinstance(alert, Limit) and alert.view not in OUTLOOKS and views[alert.view].file is None:
+        limit = alert.above if alert.above is not None else alert.below
+        if "_rate" in alert.measure and not (limit is not None and 0 <= limit <= 1):
+            raise UsageError(f"{alert.measure} is a share from 0 to 1, of which 0.2 is 20 %; it is never {limit:g}")
 
 
 def _measures(kind: str, name: str, views: Mapping[str, View]) -> list[str]:

@@ -78,7 +78,7 @@ def check(*, printing: opt.Noticing, config: opt.Config = None) -> int:
     """
     from polydoc_analytics.automation.config import checked_plans
     from polydoc_analytics.automation.settings_check import check_settings, speaks_of_accounts
-    from polydoc_analytics.config.settings import examined, problem_text
+    from polydoc_analytics.config.settings import environment_problems, examined, problem_text
     from polydoc_analytics.errors import PolydocError
     from polydoc_analytics.lake.lake import Lake
     from polydoc_analytics.reports.branding import branding
@@ -87,7 +87,7 @@ def check(*, printing: opt.Noticing, config: opt.Config = None) -> int:
     out = output_of(printing)
     settings, problems = examined(config)
     plans, more = checked_plans(settings)
-    problems += more
+    problems += [*more, *environment_problems()]
     try:
         branding(settings.branding, settings.folder)
     except PolydocError as error:

@@ -104,7 +104,10 @@ def run(
             _say_summary(scheduler.due(), out)
         except PolydocError as error:
             out.warn(f"{error}")  # a lake out of reach for a while must not end a service
-        next_at = scheduler.wakes_at()
+        try:
+            next_at = scheduler.wakes_at()
+        except PolydocError:
+            next_at = None
         left = (next_at - datetime.now(UTC)).total_seconds() if next_at else _MAX_SLEEP_S
         ended.wait(min(max(left, 1.0), _MAX_SLEEP_S))
     out.say("ended")

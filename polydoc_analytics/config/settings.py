@@ -92,12 +92,22 @@ def settings(config: str | None = None, environment: Mapping[str, str] | None = 
 def examined(config: str | None = None, environment: Mapping[str, str] | None = None) -> tuple[Settings, list[str]]:
     """Load the settings, with all that is valid in them, and list the mistakes; see :func:`settings`."""
     environment = os.environ if environment is None else environment
-    path = Path(config or environment.get(CONFIG_VARIABLE) or FILE_NAME)
-    found, problems = _of_file(path) if path.exists() or config else (Settings(file=path), [])
+    named = config or environment.get(CONFIG_VARIABLE)
+    path = Path(named or FILE_NAME)
+    found, problems = _of_file(path) if path.exists() or named else (Settings(file=path), [])
     given: dict[str, Any] = {key: value for key in TEXTS if (value := environment.get(PREFIX + key.upper()))}
     found = replace(found, **given)
     _ = found.longest_row_bytes
     return replace(found, branding={"locale": found.locale, **found.branding}) if found.locale else found, problems
+
+
+def environment_problems(environment: Mapping[str, str] | None = None) -> list[str]:
+    """List the mistakes in the settings of the environment, each with its variable."""
+    from polydoc_analytics.config.validation import validate
+
+    environment = os.environ if environment is None else environment
+    given = {key: value for key in TEXTS if (value := environment.get(PREFIX + key.upper()))}
+    return [f"{PREFIX}{key.upper()}: {text}" for key in given for _, text in validate({key: given[key]}, Path())[1]]
 
 
 def problem_text(file: Path, location: tuple[str | int, ...], text: str) -> str:
@@ -117,7 +127,7 @@ def _of_file(path: Path) -> tuple[Settings, list[str]]:
 
     try:
         content = tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
         raise SourceError(f"{path}: is not TOML: {error}") from None
     document, problems = validate(content, path.parent)
     plain = {key: value for key in TEXTS if (value := getattr(document, key)) is not None}
@@ -142,7 +152,7 @@ def _line(problem: str) -> int:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")  # editors of Windows put a byte order mark before it
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -182,7 +182,7 @@ class Email(Target):
 
     kind: Literal["email"]
     host: v.Text = _key("the SMTP server", NEEDED)
-    port: v.Count | None = _key("its port; default: 587, or 465 with tls")
+    port: v.Port | None = _key("its port; default: 587, or 465 with tls")
     security: Literal["starttls", "tls", "none"] = _key("how the connection is made safe", "starttls")
     ca_file: v.FilePath | None = _key("certificates that are trusted in the place of the system's")
     user: v.Text | None = _key("the name to log in by")
@@ -197,7 +197,7 @@ class Email(Target):
     introduction: v.Text | None = _key("what stands above the figures of a report")
     attach: v.Flag = _key("whether the files are attached", True)
     max_size: v.Size = _key("files that would make a message larger than this are named, not attached", "10MB")
-    timeout: v.Count = _key("seconds that a receiver may be silent", 30)
+    timeout: v.Seconds = _key("seconds that a receiver may be silent", 30)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -214,7 +214,7 @@ class Slack(Target):
     kind: Literal["slack"]
     url_env: v.Variable = _key("environment variable of the incoming webhook", NEEDED)
     link: v.Link | None = _key("where a report is to be opened, such as https://reports.example.com/{report}/{period}")
-    timeout: v.Count = _key("seconds that a receiver may be silent", 30)
+    timeout: v.Seconds = _key("seconds that a receiver may be silent", 30)
 
 
 class Webhook(Target):
@@ -223,7 +223,7 @@ class Webhook(Target):
     kind: Literal["webhook"]
     url_env: v.Variable = _key("environment variable that holds the URL", NEEDED)
     secret_env: v.Variable | None = _key("environment variable of the key that signs (HMAC-SHA256)")
-    timeout: v.Count = _key("seconds that a receiver may be silent", 30)
+    timeout: v.Seconds = _key("seconds that a receiver may be silent", 30)
 
 
 class Alert(Table):
@@ -252,7 +252,7 @@ class Limit(_Waiting, _Measured):
     kind: Literal["limit"] = "limit"
     above: v.Number | None = _key("fires above this; a rate when it is so with 97.5 % confidence")
     below: v.Number | None = _key("fires below this; a rate likewise")
-    for_: v.Count = _key("so many windows in a row, up to the last that is whole", 1, alias="for")
+    for_: v.Windows = _key("so many windows in a row, up to the last that is whole", 1, alias="for")
     window: v.Days = _key("of a view without periods: 7d, whole local days before today", "1d")
 
     @model_validator(mode="after")
@@ -267,7 +267,7 @@ class Change(_Waiting, _Measured):
 
     kind: Literal["change"]
     rises: v.Number | None = _key("fires when yesterday is more than this share above the median, such as 0.5")
-    falls: v.Number | None = _key("fires when yesterday is more than this share below the median")
+    falls: v.Part | None = _key("fires when yesterday is more than this share below the median")
     weeks: v.Weeks = _key("how many earlier days of the same weekday the median is over", 6)
 
     @model_validator(mode="after")
@@ -306,7 +306,7 @@ class Quarantine(_Waiting):
     """``kind = "quarantine"``: rows that were rejected."""
 
     kind: Literal["quarantine"]
-    above: v.Number = _key("share of the rows read", NEEDED)
+    above: v.Part = _key("share of the rows read", NEEDED)
     window: v.Length = _key("over the loads of so long", "1d")
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from polydoc_analytics.config.choices import OUTPUT
 from polydoc_analytics.config.tables import KINDS, Branding, Document, Email, Report, Schedule, Table
 from polydoc_analytics.config.values import KEY
 from polydoc_analytics.errors import nearest
@@ -20,6 +21,7 @@ _EXPECTED = {
     "bool_type": "true or false",
     "int_type": "a whole number",
     "greater_than_equal": "a whole number from {ge}",
+    "less_than_equal": "a whole number of at most {le}",
     "float_type": "a number",
     "finite_number": "a number",
     "greater_than": "above {gt:g}",
@@ -187,6 +189,9 @@ def _references(document: Document, content: Mapping[str, Any]) -> Iterator[Prob
                 yield Problem((section, index, "name"), f"{text}; give each its own")
     for report in document.reports:
         at, table = ("reports", _index(content, "reports", report.name)), f"[[reports]] {report.name}"
+        if report.output and OUTPUT in report.deliver:
+            text = f"{table}: deliver: '{OUTPUT}' is the report's own output in the ledger; rename [delivery.{OUTPUT}]"
+            yield Problem((*at, "deliver"), text)
         yield from _unknown((*at, "needs"), table, report.needs, sources, "source")
         yield from _unknown((*at, "deliver"), table, report.deliver, targets, "delivery")
         need = "contacts, to whom statements go" if report.per_account else "to, who gets reports"

@@ -92,6 +92,8 @@ def _listed(value: Any) -> Any:
 def _path(value: Any, info: ValidationInfo) -> str:
     """Resolve a path against the folder of the settings file; URIs stay as they are."""
     text = _text(value)
+    if "\0" in text:
+        raise invalid(f"{KEY} has a character that no path has, U+0000")
     return text if "://" in text else str((info.context or {}).get("folder", Path()) / text)
 
 
@@ -147,6 +149,12 @@ def _address(value: Any) -> str:
     return str(value)
 
 
+def _part(share: float) -> float:
+    if not 0 <= share < 1:
+        raise invalid(f"{KEY} must be a share from 0 to less than 1, of which 0.2 is 20 %")
+    return share
+
+
 def _shares(shares: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(sorted(set(shares)))
 
@@ -162,9 +170,13 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed), _LIST]
 Formats = Annotated[tuple[Format, ...], BeforeValidator(_listed)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1)]
-Weeks = Annotated[int, Strict(), Field(ge=3)]
+Port = Annotated[int, Strict(), Field(ge=1, le=65_535)]
+Seconds = Annotated[int, Strict(), Field(ge=1, le=86_400)]
+Windows = Annotated[int, Strict(), Field(ge=1, le=1000)]
+Weeks = Annotated[int, Strict(), Field(ge=3, le=1000)]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Numbers = dict[str, Number]
+Part = Annotated[Number, AfterValidator(_part), WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 1})]
 Shares = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(_shares)]
 Length = Annotated[
     timedelta,

@@ -98,7 +98,7 @@ def _price(table: Mapping[str, Any]) -> tuple[str, Decimal | None]:
     _, digits, exponent = price.normalize().as_tuple()
     if price >= _PRICE_LIMIT or int(exponent) < -_MAX_DECIMALS or len(digits) > _MAX_DIGITS:
         expected = f"one below {_PRICE_LIMIT:,} with at most {_MAX_DECIMALS} decimals"
-        raise UsageError(f"branding: price_per_credit '{text[:40]}' has too many digits; expected {expected}")
+        raise UsageError(f"branding: price_per_credit '{str(text)[:40]}' has too many digits; expected {expected}")
     return currency, price
 
 
@@ -114,7 +114,7 @@ def _colour(table: Mapping[str, Any], key: str, default: str) -> str:
 def _logo(path: Path) -> tuple[str, bytes]:
     kind = _LOGOS.get(path.suffix.lower())
     if kind is None:
-        raise UsageError(f"branding: logo {path.name} must be SVG, PNG or JPEG")
+        raise UsageError(f"branding: logo {path} must be SVG, PNG or JPEG")
     try:
         content = path.read_bytes()
     except OSError as error:

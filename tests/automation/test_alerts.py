@@ -18,7 +18,7 @@ from support.runs import ndjson, wire
 
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
-from polydoc_analytics.automation.alerts.evaluate import CheckResult, check, evaluate, firing
+from polydoc_analytics.automation.alerts.evaluate import CheckResult, check, evaluate, evaluate_rules, firing
 from polydoc_analytics.automation.alerts.rule_context import AlertContext
 from polydoc_analytics.automation.alerts.rules import evaluate_rule
 from polydoc_analytics.cli import run
@@ -458,6 +458,57 @@ def test_a_change_exactly_at_its_limit_and_a_budget_used_up_exactly_do_not_fire(
     for budget, fires in ((190, False), (189, True)):
         rule = f'[[alerts]]\nname = "b"\nkind = "budget"\ncredits = {budget}\nprojected = false\nstages = []\n'
         assert bool(whats(lake, configured(rule), "2026-02-24T09:00")) is fires
+
+
+def test_a_share_is_the_decimal_number_that_stands_in_the_settings(lake_of, configured) -> None:
+    """10 to 7 is a fall of three tenths, 10 to 11 a rise of one, and 55 is 55 % of 100, which no float is."""
+    before = [row for day in ("02", "09", "16") for row in runs_of(f"2026-02-{day}", 20, credits=0)]
+    halves = [{**row, "account_id": ("less", "more")[index % 2]} for index, row in enumerate(before)]
+    less = runs_of("2026-02-23", 7, account_id="less", credits=0)
+    lake = lake_of(*halves, *less, *runs_of("2026-02-23", 11, account_id="more", credits=5))
+
+    def found(kind: str, condition: str) -> list[str]:
+        return whats(lake, configured(f'[[alerts]]\nname = "c"\nkind = "{kind}"\n{condition}\n'), "2026-02-24T09:00")
+
+    runs = 'view = "usage_daily_by_account"\nmeasure = "runs"\n'
+    assert found("change", f"{runs}falls = 0.3") == found("change", f"{runs}rises = 0.1") == []
+    assert found("change", f"{runs}falls = 0.299") == ["less: runs fell by 30 % on 2026-02-23"]
+    assert found("change", f"{runs}rises = 0.099") == ["more: runs rose by 10 % on 2026-02-23"]
+    budget = "credits = 100\nprojected = false\nstages = [0.55, 0.5501]"
+    assert found("budget", budget) == ["more has used at least 55 % of its budget of 2026-02"]
+
+
+def test_limits_stand_in_a_notice_as_they_do_in_the_settings(lake_of, configured) -> None:
+    """Never in powers of ten, and never rounded."""
+    lake = lake_of(
+        *runs_of("2026-03-02", 1, credits=1_234_568, account_id="a"), *runs_of("2026-03-02", 8, 1, credits=0)
+    )
+    rule = '[[alerts]]\nname = "c"\nview = "usage_daily"\nmeasure = "{}"\n{} = {}\n'
+
+    def found(measure: str, side: str, limit: str) -> tuple[str, str]:
+        [one] = evaluate(lake, *configured(rule.format(measure, side, limit)), at("2026-03-03T09:00"))
+        return one.what, one.headline
+
+    assert found("credits", "above", "1234567.5") == (
+        "all runs: credits 1,234,568 is above 1,234,567.5",
+        "All runs: credits 1,234,568 on 2 March, limit 1,234,567.5",
+    )
+    assert found("failure_rate", "above", "0.00125")[1] == "All runs fail: 10 % on 2 March, limit 0.125 %"
+    slow = {"created_at": "2026-03-02T10:00:00Z", "finished_at": "2026-03-02T13:25:45.600Z"}
+    lake = lake_of(wire("slow", **slow))
+    assert found("max_duration_s", "above", "12345.5")[0] == "all runs: max_duration_s 12,345.6 is above 12,345.5"
+
+
+def test_a_measure_that_is_no_number_is_unknown(lake_of, configured, tmp_path: Path) -> None:
+    (tmp_path / "views").mkdir()
+    header = "-- Own.\n-- grain: all\n-- runs: runs\n-- share: a share\n"
+    sql = "select count(*) as runs, cast('nan' as double) as share from runs"
+    (tmp_path / "views" / "own.sql").write_text(f"{header}{sql}\n")
+    rule = 'views = "views"\n[[alerts]]\nname = "c"\nview = "own"\nmeasure = "share"\n{} = 1\n'
+    lake = lake_of(*runs_of("2026-03-02", 3))
+    for side in ("above", "below"):
+        [result] = evaluate_rules(lake, *configured(rule.format(side)), at("2026-03-03T09:00")).values()
+        assert (result.firing, result.without_data) == ((), {""})
 
 
 @pytest.mark.parametrize(("runs", "fires"), [(9, False), (10, True)])

@@ -16,6 +16,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from email.header import decode_header
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from support.runs import wire
 
 from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
 from polydoc_analytics.automation.delivery.send import deliveries_to
+from polydoc_analytics.config.tables import Email
 
 MAIL = """
 [schedule]
@@ -536,6 +538,43 @@ introduction = "Please find your figures below."
     assert 'src="cid:logo@polydoc-analytics" alt="Polydoc Ltd"' in page
     [picture] = [part for part in message.walk() if part["Content-ID"] == "<logo@polydoc-analytics>"]
     assert (picture.get_content_type(), picture.get_content()) == ("image/jpeg", logo)
+
+
+@pytest.mark.parametrize("receiver", ["ops@example.com", "ö@example.com"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Großhändler 12. AG Übersetzungsbüro Söhne AG für",
+        "2026 utilização março São utilização março",
+        "Agricole Société Générale l’étranger –",
+        "Ltd 利用明細書 O’Brien 御中 御中 翻訳 翻訳 株式会社オブライエン・リミテッド御中 ご利用料金のお知らせ",
+        "word " * 40 + "é",
+    ],
+)
+def test_a_subject_arrives_with_all_its_spaces(title: str, receiver: str) -> None:
+    from polydoc_analytics.automation.delivery.channels.email_body import mail
+
+    target = Email.model_validate({"kind": "email", "host": "h", "from": "reports@example.com", "to": [receiver]})
+    content = mail(
+        target, Delivery("to", "email", receiver, "", "key"), replace(PARCEL, message=Message("alert", title))
+    )
+    lines = re.search(rb"(?m)^Subject:(.*\r\n(?: .*\r\n)*)", content)
+    assert lines
+    # As RFC 2047 has it: line ends are no part of a header, and spaces between encoded words none of the text.
+    unfolded = lines[1].decode("ascii").replace("\r\n", "").strip()
+    words = re.sub(r"(\?=)\s+(?==\?)", r"\1", unfolded)
+    decoded = "".join(
+        part.decode(charset or "ascii") if isinstance(part, bytes) else part for part, charset in decode_header(words)
+    )
+    assert decoded == title.strip()
+    assert max(map(len, lines[1].split(b"\r\n"))) <= 78
+
+
+def test_a_copy_to_the_receiver_is_not_asked_for_twice(sending) -> None:
+    with mailbox() as box:
+        more = 'cc = ["ops@EXAMPLE.com", "books@example.com"]\nbcc = ["books@example.com"]\n'
+        assert sending(MAIL.format(port=box.controller.port) + more).at(0).state == "sent"
+    assert box.receivers == ["ops@example.com", "books@example.com"]
 
 
 def test_slack_shows_figures_bold_a_link_to_the_report_and_hashes_last() -> None:

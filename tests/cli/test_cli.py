@@ -445,6 +445,8 @@ def test_output_goes_out_in_an_encoding_that_lacks_its_signs(export: Path) -> No
     assert "?" * 20 in done.stdout
     csv = python_m("usage", str(export), "--by", "account", "--csv", *only, PYTHONIOENCODING="cp1252")
     assert csv.stdout.splitlines()[1].startswith("日本,"), "data are UTF-8 wherever they go"
+    old = python_m("usage", str(export), "--by", "account", LC_ALL="C", PYTHONUTF8="0")
+    assert (old.returncode, "?" * 20 in old.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("redirect", [">&-", "2>&-", "<&-"])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from polydoc_analytics.cli import run
-from polydoc_analytics.config.settings import SettingsError, settings
+from polydoc_analytics.config.settings import SettingsError, examined, settings
 from polydoc_analytics.config.toml_lines import line_of
+from polydoc_analytics.errors import SourceError
 
 CONTENT = """\
 # a comment, then a blank line
@@ -83,6 +84,48 @@ def test_a_command_that_reads_the_settings_names_the_first_mistake_and_counts_th
     assert f"{path}:1: unknown key 'lakes'" in str(caught.value)
     assert "(and 2 more; `polydoc-analytics config check` lists all)" in str(caught.value)
     assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[schedule]\nattempts = " + b"9" * 5000, "is not TOML: Exceeds the limit"),
+        (b"x = " + b"[" * 5000, "is not TOML: maximum recursion depth"),
+        ("timezone = 'UTC'".encode("utf-16"), "is not UTF-8"),
+    ],
+)
+def test_no_content_ends_in_a_traceback(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=said):
+        settings(str(path), {})
+
+
+def test_a_byte_order_mark_is_passed_over_and_moves_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b'\xef\xbb\xbftimezone = "Europe/Lisbon"\r\nlakes = "x"\r\n')
+    found, problems = examined(str(path), {})
+    assert found.timezone == "Europe/Lisbon"
+    assert [problem.partition(": ")[0] for problem in problems] == [f"{path}:2"]
+
+
+def test_a_settings_file_that_the_environment_names_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"nothing\.toml: No such file"):
+        settings(None, {"POLYDOC_ANALYTICS_CONFIG": str(tmp_path / "nothing.toml")})
+
+
+def test_check_names_mistakes_in_the_environment_by_their_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POLYDOC_ANALYTICS_TIMEZONE", "Europe/Lissabon")
+    monkeypatch.setenv("POLYDOC_ANALYTICS_DATE_BASIS", "finish")
+    assert run(["config", "check"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: POLYDOC_ANALYTICS_TIMEZONE: unknown time zone 'Europe/Lissabon'; did you mean Europe/Lisbon?",
+        "error: POLYDOC_ANALYTICS_DATE_BASIS: unknown date_basis 'finish'; did you mean finished?; "
+        "expected created, finished",
+    ]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -100,6 +100,15 @@ WRONG = {
     'longest_row = "64 MB"': "longest_row '64 MB' is no size from 64 KiB to 1 GiB; expected such as 64 MiB",
     'longest_row = "1 KiB"': "longest_row '1 KiB' is no size",
     "[reports]\nname = 'x'": "reports must be a list of tables, [[reports]]",
+    DELIVERY.replace("[delivery.hook]", "port = 65536\n[delivery.hook]"): "port must be a whole number of at most 65",
+    DELIVERY + "timeout = 100000": "timeout must be a whole number of at most 86400",
+    ALERT.replace("for = 2", "for = 100000"): "for must be a whole number of at most 1000",
+    ALERT.replace("0.2", "20"): "failure_rate is a share from 0 to 1, of which 0.2 is 20 %; it is never 20",
+    "[[alerts]]\nname='a'\nkind='change'\nview='usage_daily'\nmeasure='runs'\nfalls=50": "falls must be a share from 0",
+    "[[alerts]]\nname='a'\nkind='quarantine'\nabove=1": "above must be a share from 0 to less than 1",
+    REPORT.replace("ops", "output") + DELIVERY.replace("ops", "output") + "[[reports]]\nname='x'\nschedule='daily'\n"
+    "period='yesterday'\noutput='out'\ndeliver=['output']": "[[reports]] x: deliver: 'output' is the report's own",
+    'lake = "a\\u0000b"': "lake has a character that no path has",
 }  # fmt: skip
 
 
@@ -116,6 +125,7 @@ BEYOND_A_SCHEMA = (
     "delivery 'ops'", "bad hour", "Lisbon?", "kind of report", "statement", "contacts", "source 'api'", "twice",
     "case alone",
     "goes nowhere", "last-weak", "above or below", "measure", "unknown view", "'1 KiB'",
+    "is never 20", "'output' is", "no path",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics.automation.alerts.thresholds import counted_by
@@ -21,7 +22,8 @@ def headline(plan: tables.Limit, who: str, every: str | None, window: Interval, 
     """Word a finding for a subject: ``French fails: 37.5 % in the week of 12 October, limit 10 %``."""
     limit = plan.above if plan.above is not None else plan.below
     assert limit is not None
-    figure, bound = (percent(value), percent(limit)) if plan.measure.endswith("_rate") else map(number, (value, limit))
+    is_rate = plan.measure.endswith("_rate")
+    figure, bound = (percent(value), f"{written(limit, 2)} %") if is_rate else (number(value), written(limit))
     if plan.measure == "failure_rate" and plan.above is not None:
         what = f"{who} fails:" if who else "All runs fail:"
     else:
@@ -64,8 +66,15 @@ def words(measure: str) -> str:
 
 
 def number(value: float) -> str:
-    """Format a figure: whole, or with four digits."""
-    return f"{value:,.4g}" if isinstance(value, float) and not value.is_integer() else f"{value:,.0f}"
+    """Format a figure: whole, or with four digits, and one after the point at least."""
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:,.1f}" if abs(value) >= 1000 else f"{value:,.4g}"
+    return f"{value:,.0f}"
+
+
+def written(value: float, places: int = 0) -> str:
+    """Format a number of the settings as it stands there; its point moved by so many places, 2 for a percentage."""
+    return f"{Decimal(repr(value)).scaleb(places).normalize():,f}"
 
 
 def evidence(measure: str, row: Mapping[str, Any]) -> str:

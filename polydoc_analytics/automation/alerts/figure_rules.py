@@ -16,9 +16,10 @@ from polydoc_analytics.automation.alerts.evidence import (
     percent,
     window_text,
     words,
+    written,
 )
 from polydoc_analytics.automation.alerts.rule_context import AlertContext, FiringAlert, RuleResult, view_keys
-from polydoc_analytics.automation.alerts.thresholds import is_beyond
+from polydoc_analytics.automation.alerts.thresholds import exact, is_beyond
 from polydoc_analytics.automation.config import OUTLOOKS, as_day
 from polydoc_analytics.config import tables
 from polydoc_analytics.errors import UsageError
@@ -84,7 +85,7 @@ def _outlook(plan: tables.Limit, context: AlertContext) -> RuleResult:
         elif ending.expected > plan.above:
             who = context.text(views.view("usage_by_account" if key else "usage"), key)
             what = f"{who}: {words(plan.measure)} of {month} are expected to end at {number(round(ending.expected))}"
-            what += f", above {plan.above:g}"
+            what += f", above {written(plan.above)}"
             until = found.interval.until.isoformat()
             firing.append(FiringAlert(plan.name, identity, what, expectation(plan.measure, ending), (), who, until))
     return RuleResult(tuple(firing), frozenset(unknown))
@@ -99,7 +100,7 @@ def _beyond(
     rows: Sequence[Mapping[str, Any]],
 ) -> FiringAlert:
     measure = plan.measure
-    side = f"above {plan.above:g}" if plan.above is not None else f"below {plan.below:g}"
+    side = f"above {written(plan.above)}" if plan.above is not None else f"below {written(plan.below or 0)}"
     who = context.text(view, key)
     figures = [
         (f"{measure}, {window_text(window)}", evidence(measure, row)) for window, row in zip(windows, rows, strict=True)
@@ -158,16 +159,16 @@ def change_of_day(plan: tables.Change, context: AlertContext) -> RuleResult:
         if now is None or median <= 0 or max(runs[0], statistics.median(runs[1:])) < (plan.min_runs or 1):
             unknown.add(name)
             continue
-        change = now / median - 1
-        if plan.rises is not None and change > plan.rises:
+        change = exact(now) / exact(median) - 1
+        if plan.rises is not None and change > exact(plan.rises):
             side = "rose"
-        elif plan.falls is not None and -change > plan.falls:
+        elif plan.falls is not None and -change > exact(plan.falls):
             side = "fell"
         else:
             within.add(name)
             continue
         who = context.text(view, key)
-        what = f"{who}: {words(measure)} {side} by {percent(round(abs(change), 2))} on {day}"
+        what = f"{who}: {words(measure)} {side} by {percent(float(round(abs(change), 2)))} on {day}"
         figures = ((measure, number(now)), (f"median of {len(known)} {day:%A}s before", number(median)))
         examples = context.failed(view, key, context.days(day, day)) if "fail" in measure else ()
         firing.append(FiringAlert(plan.name, name, what, figures, examples, who))
@@ -204,7 +205,7 @@ def budget_used(plan: tables.Budget, context: AlertContext) -> RuleResult:
         elif used is not None and plan.projected and gone >= _LEAST_DAYS * _DAY:
             ends = used * ((month.until - month.since) / gone)
         who = context.text(view, key)
-        figures = [("budget", number(budget)), ("credits so far", number(used))] if used is not None else []
+        figures = [("budget", written(budget)), ("credits so far", number(used))] if used is not None else []
         if is_forecast and ending is not None:
             figures += expectation("credits", ending)[1:]
         elif ends is not None:
@@ -213,8 +214,8 @@ def budget_used(plan: tables.Budget, context: AlertContext) -> RuleResult:
         said = {
             **{
                 f"{share * 100:g}%": (
-                    used is not None and used >= share * budget,
-                    f"{who} has used at least {percent(share)} of its budget of {name}",
+                    used is not None and used >= exact(share) * exact(budget),
+                    f"{who} has used at least {written(share, 2)} % of its budget of {name}",
                 )
                 for share in shares
             },

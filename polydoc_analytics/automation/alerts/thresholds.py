@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 ONE_SIDED = 0.025
@@ -32,7 +33,7 @@ def is_beyond(
         return is_beyond("failure_rate", row, above=above, below=below, least_runs=least_runs)
     if measure != "failure_rate":
         value = row[measure]
-        if value is None or row[counted_by(row)] < least_runs:
+        if value is None or math.isnan(value) or row[counted_by(row)] < least_runs:
             return None
         return bool(value > above if above is not None else value < below)
     failed, finished = row["failed_runs"], row["failed_runs"] + row["succeeded_runs"]
@@ -42,6 +43,11 @@ def is_beyond(
         return bool(row["failure_rate_low"] > above) and tail(failed, finished, above) < ONE_SIDED
     assert below is not None
     return bool(row["failure_rate_high"] < below) and tail(finished - failed, finished, 1 - below) < ONE_SIDED
+
+
+def exact(value: float) -> Fraction:
+    """Convert a number to the fraction that it is written as: 0.1 is a tenth, which no float is."""
+    return Fraction(repr(value))
 
 
 def counted_by(row: Mapping[str, Any]) -> str:

@@ -16,15 +16,13 @@ from polydoc_analytics import safe_text
 from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Package, key_of
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.config.addresses import distinct, is_address
+from polydoc_analytics.config.choices import OUTPUT
 from polydoc_analytics.config.tables import AnyTarget, Email, Folder, Schedule, Slack, Store, Webhook
 from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.safe_text import display_address, visible
 
 PUTS = ("folder", "store")
 """Kinds at which a repeat only puts the same bytes where they are: whether a try was the first need not be known."""
-
-OUTPUT = "output"
-"""The name of the delivery to the place that a report's ``output`` names."""
 
 _MODULES = {"folder": "storage", "store": "storage", "email": "email", "slack": "slack", "webhook": "webhook"}
 _MAX_ANSWER = 300
@@ -139,7 +137,7 @@ def conclude(delivery: Delivery, now: datetime, schedule: Schedule, least_wait_s
 def back_off(schedule: Schedule, tries: int) -> timedelta:
     """Return how long to wait after so many tries."""
     factor: int = 2 ** min(tries - 1, 20)
-    return min(schedule.back_off * factor, _MAX_WAIT)
+    return min(min(schedule.back_off, _MAX_WAIT) * factor, _MAX_WAIT)
 
 
 def _send(target: AnyTarget, delivery: Delivery, package: Package) -> str:

@@ -13,11 +13,12 @@ from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Me
 from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue, outbox_lane
 from polydoc_analytics.automation.delivery.outcome_groups import by_outcome
 from polydoc_analytics.automation.delivery.parallel import Lane, Task, run_parallel
-from polydoc_analytics.automation.delivery.send import OUTPUT, PUTS, Clock, back_off, deliveries_to, output_target
+from polydoc_analytics.automation.delivery.send import PUTS, Clock, back_off, deliveries_to, output_target
 from polydoc_analytics.automation.schedule.due import enrol, missing, new_job, open_jobs
 from polydoc_analytics.automation.schedule.editions import Maker, package_of
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job, JobStore, Progress
 from polydoc_analytics.automation.state_store import StateStore
+from polydoc_analytics.config.choices import OUTPUT
 from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.config.tables import AnyTarget, Report
 from polydoc_analytics.errors import PolydocError, SourceError

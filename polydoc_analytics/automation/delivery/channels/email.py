@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.automation.delivery.send import secret_of
+from polydoc_analytics.config.addresses import distinct
 from polydoc_analytics.config.tables import Email
 
 _CONTINUE, _OK = 354, 250
@@ -38,7 +39,8 @@ def send(target: Email, delivery: Delivery, package: Package) -> str:
         with _within(timeout, connection):
             _expect(connection.mail(target.from_, options), (_OK,), "sender")
             _expect(connection.rcpt(delivery.receiver), (_OK, 251), "receiver")
-            copies = [(address, connection.rcpt(address)) for address in (*target.cc, *target.bcc)]
+            others = distinct((delivery.receiver, *target.cc, *target.bcc))[1:]
+            copies = [(address, connection.rcpt(address)) for address in others]
             _expect(connection.docmd("DATA"), (_CONTINUE,), "data")
         under_way = True
         connection.send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from email.header import Header
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from functools import cache
@@ -31,7 +33,8 @@ def mail(target: Email, delivery: Delivery, package: Package) -> bytes:
     from email.utils import format_datetime
 
     message = package.message
-    mime = EmailMessage(policy=SMTPUTF8 if needs_utf8(target, delivery) else SMTP)
+    policy = (SMTPUTF8 if needs_utf8(target, delivery) else SMTP).clone(header_factory=_header_types())
+    mime = EmailMessage(policy=policy)
     mime["From"], mime["To"] = target.from_, delivery.receiver
     if target.cc:
         mime["Cc"] = ", ".join(target.cc)
@@ -67,6 +70,24 @@ def mail(target: Email, delivery: Delivery, package: Package) -> bytes:
         main, sub = _TYPES.get(file.name.rpartition(".")[2], ("application", "octet-stream"))
         mime.add_attachment(file.content, main, sub, filename=file.name)
     return mime.as_bytes()
+
+
+class _EncodedSubject(UnstructuredHeader, BaseHeader):
+    """A subject that is encoded as a whole: where words are by themselves, Python loses spaces between them."""
+
+    def fold(self, *, policy: Any) -> str:
+        """Fold the header into lines that end as the policy has them."""
+        if self.isascii() and self.isprintable():
+            return str(super().fold(policy=policy))
+        encoded = Header(self, "utf-8", header_name=self.name).encode(linesep=policy.linesep)
+        return f"{self.name}: {encoded}{policy.linesep}"
+
+
+@cache
+def _header_types() -> HeaderRegistry:
+    found = HeaderRegistry()
+    found.map_to_type("subject", _EncodedSubject)
+    return found
 
 
 def subject(target: Email, message: Message) -> str:
