@@ -31,6 +31,8 @@ _TABLES = {
     "language_names": "The English name of each language.",
     "account_names": "The name of each account.",
 }
+_KEYS = {"languages": "target_language", "language_names": "language", "account_names": "account_id"}
+"""Keys of tables that are of the whole source; with filters, of the chosen runs alone, for a customer may get the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def write_database(
     try:
         with _file_beside(path) as half:
             views = _base_views(scope)
-            _write_tables(con, half, _TABLES.keys() - views.keys())
+            _write_tables(con, half, _TABLES.keys() - views.keys(), is_filtered=scope.is_filtered)
             with closing(duckdb.connect(str(half))) as file:
                 file.execute("set timezone = 'UTC'")
                 file.begin()  # else each of hundreds of statements waits for the disk
@@ -125,13 +127,15 @@ def _base_views(scope: Scope) -> dict[str, str]:
     }
 
 
-def _write_tables(con: duckdb.DuckDBPyConnection, half: Path, tables: Iterable[str]) -> None:
+def _write_tables(con: duckdb.DuckDBPyConnection, half: Path, tables: Iterable[str], *, is_filtered: bool) -> None:
     name = "exported"
     con.execute(f"attach {quoted(str(half))} as {name} (storage_version {quoted(_STORAGE_VERSION)})")
     try:
         for table in tables:
             order = " order by created_at, id" if table == "run_facts" else ""
-            con.execute(f"create table {name}.{table} as select * from {table}{order}")
+            key = _KEYS.get(table) if is_filtered else None
+            chosen = f" where {key} in (select {key} from all_run_facts_with_language)" if key else ""
+            con.execute(f"create table {name}.{table} as select * from {table}{chosen}{order}")
     finally:
         con.execute(f"detach {name}")
 

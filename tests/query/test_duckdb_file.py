@@ -14,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from support.paths import SAMPLE
 from support.repetitions import Soak, slow
+from support.runs import wire
 from support.some_views import ONE_OF_EACH
 
 import polydoc_analytics as pda
@@ -141,6 +142,26 @@ def test_your_own_views_are_in_it(tmp_path: Path) -> None:
         [(days,)] = con.sql("select count(*) from busy").fetchall()
     with pda.connect(SAMPLE) as db:
         assert days == db.view("usage_daily").filter(db.view("usage_daily")["runs"] > 5).height
+
+
+@pytest.mark.parametrize("choice", [{"account": "acme"}, {"language": ["de", "Elvish of old"]}], ids=str)
+def test_a_file_of_some_accounts_or_languages_holds_nothing_of_others(choice: dict[str, Any], tmp_path: Path) -> None:
+    rows = [
+        wire("r1", account_id="acme", target_language="de"),
+        wire("r2", account_id="acme", target_language="Elvish of old"),
+        wire("r3", account_id="others-id", target_language="Others' tongue", input_file_id="others-file"),
+        wire("r4", account_id="others-id", target_language="is"),
+    ]
+    names = {"acme": "Acme Ltd", "others-id": "Others Ltd", "without runs": "Others without runs"}
+    pda.export(rows, tmp_path / "usage.duckdb", accounts=names, now=NOW, **choice)
+    with duckdb.connect(str(tmp_path / "usage.duckdb"), read_only=True) as con:
+        assert con.sql("from account_names").fetchall() == [("acme", "Acme Ltd")]
+        assert sorted(con.sql("select target_language from languages").fetchall()) == [("Elvish of old",), ("de",)]
+        assert con.sql("from language_names").fetchall() == [("de", "German")]
+        assert con.sql("select account_name, runs from usage_by_account").fetchall() == [("Acme Ltd", 2)]
+    held = (tmp_path / "usage.duckdb").read_bytes().lower()
+    assert b"others" not in held
+    assert b"icelandic" not in held
 
 
 def test_the_command_says_what_it_has_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

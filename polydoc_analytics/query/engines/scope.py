@@ -71,6 +71,11 @@ class Scope:
         return self.over_all_time.where == self.where
 
     @property
+    def is_filtered(self) -> bool:
+        """Whether accounts or languages are chosen."""
+        return bool(self._filter_conditions)
+
+    @property
     def request_facts(self) -> str:
         """SQL for the requests of the interval: those whose first run was created in it, whatever the date basis."""
         interval = self._created_in_interval
@@ -174,7 +179,7 @@ class Scope:
         """Return SQL for first_day and last_day of the calendar: on an open side, those of the chosen runs."""
         first, last = (f"date '{day.isoformat()}'" for day in days) if days else ("cast(null as date)",) * 2
         interval, of_runs = self.view.interval, ""
-        if days and self._filter_conditions and (interval.since is None or interval.until is None):
+        if days and self.is_filtered and (interval.since is None or interval.until is None):
             first = "min(day)" if interval.since is None else first
             last = "max(day)" if interval.until is None else last
             of_runs = " from run_facts"
