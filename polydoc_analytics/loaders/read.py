@@ -176,7 +176,8 @@ def _work_of_stream(file: Input, kind: str, stream: BinaryIO, assume_utc: bool, 
     if kind == "ndjson" and json_recognition.is_document(head):
         kind = "json"
     if kind in ("ndjson", "json") and begins_with_separator(head):
-        kind, stream = "json", without_separators(stream)
+        kind = "ndjson" if json_recognition.is_sequence_of_lines(head) else "json"
+        stream = without_separators(stream)
     if kind in ("ndjson", "json") and quarantine_file.is_quarantine_file(head):
         yield from quarantine_file.read(stream, file.name, assume_utc=assume_utc)
     elif kind == "ndjson":

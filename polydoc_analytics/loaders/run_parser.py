@@ -122,7 +122,9 @@ def parse(raw: bytes, errors: str = "replace") -> Any:
         return deep_json.parse(raw, errors)
     except json.JSONDecodeError as error:
         what = error.msg.removesuffix(" at")  # "Unterminated string starting at"
-        raise Refusal(f"not JSON: {what} at character {error.pos + 1}") from None
+        found = text[error.pos : error.pos + 1]  # a control character would not be seen in what is quoted
+        where = "" if found.isprintable() else f", where {show(found)} stands"
+        raise Refusal(f"not JSON: {what} at character {error.pos + 1}{where}") from None
 
 
 def _parse_run(raw: bytes, errors: str = "replace") -> Any:

@@ -57,7 +57,7 @@ _ZEROS: dict[tuple[bool, ...], str] = {
     (False, True, False, True): "utf-16-le",
     (True, False, True, False): "utf-16-be",
 }
-_SEPARATOR = b"\x1e"
+SEPARATOR = b"\x1e"
 
 
 class Peeked:
@@ -193,7 +193,7 @@ def encoding_of(head: bytes) -> str:
 
 def begins_with_separator(head: bytes) -> bool:
     """Check whether a text is a sequence of JSON texts with a separator before each (RFC 7464)."""
-    return head.removeprefix(codecs.BOM_UTF8).startswith(_SEPARATOR)
+    return head.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n").startswith(SEPARATOR)
 
 
 def without_separators(stream: BinaryIO) -> BinaryIO:
@@ -224,8 +224,8 @@ def _recoded(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
 def _without_separators(stream: BinaryIO) -> Iterator[bytes]:
     is_at_line = True
     for at, piece in enumerate(_pieces(stream)):
-        rest = piece if at else piece.removeprefix(codecs.BOM_UTF8)
+        rest = piece if at else piece.removeprefix(codecs.BOM_UTF8).lstrip(b" \t")
         if is_at_line:
-            rest = rest.removeprefix(_SEPARATOR)
+            rest = rest.removeprefix(SEPARATOR)
         is_at_line = piece.endswith(b"\n")
-        yield rest.replace(b"\n" + _SEPARATOR, b"\n").replace(_SEPARATOR, b"\n")
+        yield rest.replace(b"\n" + SEPARATOR, b"\n").replace(SEPARATOR, b"\n")

@@ -228,6 +228,15 @@ def test_a_header_that_goes_on_to_the_next_line_is_one_line_of_error(end: str, n
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("end", ["", "\v", "\f", "\x85", "\u2028", "\u2029", "\x1e"])
+def test_rows_on_the_line_of_the_header_are_an_error_and_not_no_rows(end: str, file) -> None:
+    content = end.join([HEADER, row("a"), row("b")]) if end else f"{HEADER}{row('a')}\n{row('b')}\n"
+    for name, some in (("runs.csv", content), ("runs.tsv", content.replace(",", "\t")), ("one.csv", HEADER + row("a"))):
+        with pytest.raises(pda.SourceError, match="so a row stands on the same line; end each line") as caught:
+            pda.load(file(some.encode(), name))
+        assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("content", ["\n\r\n\n", f"{row('a')}\n{row('b')}\n", "\ufeff\n", ",,,\n"])
 def test_a_file_without_a_header_is_an_error(content: str, file) -> None:
     with pytest.raises(pda.SourceError, match=r"has no (header|column)"):

@@ -52,6 +52,7 @@ FOUND: dict[str, bytes] = {
     "pages one behind another": document({"data": RUNS[:1], "next": "x"}) + b"\n" + document({"data": RUNS[1:]}),
     "pages over lines": document({"data": RUNS[:2], "has_more": True}, indent=1) + document({"data": RUNS[2:]}),
     "a sequence of texts": b"".join(b"\x1e" + document(run) + b"\n" for run in RUNS),
+    "a sequence behind a blank line": b"\n \t" + b"".join(b"\x1e" + document(run) + b"\n" for run in RUNS),
     "a sequence of texts over lines": b"".join(b"\x1e" + document(run, indent=1) + b"\n" for run in RUNS),
     "a sequence without line ends": b"".join(b"\x1e" + document(run) for run in RUNS),
     "a sequence of an array": b"\x1e" + document(RUNS) + b"\n",
@@ -62,6 +63,9 @@ FOUND: dict[str, bytes] = {
     ),
     "no more": document({"data": RUNS, "has_more": False, "next": None, "next_cursor": "", "page": 3, "pages": 3}),
     "the last page counted from 0": document({"data": RUNS, "page": {"number": 2, "totalPages": 3}}),
+    "the last page counted from 0 beside a number of pages": document({"data": RUNS, "page": 2, "nbPages": 3}),
+    "no list of next pages": document({"data": RUNS, "next": [], "_links": {"next": [{"href": None}]}, "done": True}),
+    "a list of runs that are next": document({"nextRuns": RUNS}),
     "the place that was asked for": document({"data": RUNS, "cursor": "c", "offset": 100, "hasMore": False}),
     "done": document({"data": RUNS, "done": True, "complete": True, "metadata": {"continue": "", "remaining": 9}}),
     "a total of all": document({"total": 3, "data": RUNS, "meta": {"totalCount": "3", "pagination": {"total": 2}}}),
@@ -113,6 +117,28 @@ def test_a_single_run_is_a_document_too(name: str, indent: int | None, file) -> 
     pack: Any = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstd}.get(name[9:], bytes)
     loaded = pda.load(file(pack(document(run, indent=indent)), name))
     assert loaded.runs["id"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("cut_off", [0, 1, 2])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("name", ["runs.json", "runs.ndjson", "runs.json-seq"])
+def test_a_text_of_a_sequence_that_is_cut_off_costs_no_other(cut_off: int, end: bytes, name: str, file) -> None:
+    texts = [document(run)[: 60 if at == cut_off else None] for at, run in enumerate(RUNS)]
+    loaded = pda.load(Path(file(b"".join(b"\x1e" + text + end for text in texts), f"folder/{name}")).parent)
+    assert sorted(loaded.runs["id"]) == IDS[:cut_off] + IDS[cut_off + 1 :]
+    assert loaded.quarantine.select("line", "raw").rows() == [(cut_off + 1, texts[cut_off].decode())]
+
+
+@pytest.mark.parametrize("character", ["\x1e", "\0", "\x1a", "\u2028", "\x0b"])
+def test_a_reason_shows_a_control_character_that_stands_in_the_way(character: str, file) -> None:
+    run = json.dumps(RUNS[0])
+    loaded = pda.load(file([run, f"{character}{run}", f"{run}{character}"], "runs.ndjson"))
+    assert loaded.counts.runs == 1
+    shown = ascii(character)
+    assert loaded.quarantine["reason"].to_list() == [
+        f"not JSON: Expecting value at character 1, where {shown} stands",
+        f"not JSON: Extra data at character {len(run) + 1}, where {shown} stands",
+    ]
 
 
 def test_lines_under_the_name_of_a_document_are_read_beyond_the_first_block(file) -> None:
@@ -247,6 +273,17 @@ MORE: dict[str, dict[str, Any]] = {
     "'complete': false": {"complete": False},
     "'timed_out': true": {"timed_out": True},
     "'moreResult': true": {"moreResult": True},
+    "'LastEvaluatedKey.id.S'": {"LastEvaluatedKey": {"id": {"S": "x"}, "created_at": {"N": "1"}}},
+    "'_links.next.href' ": {"_links": {"self": {"href": "/a"}, "next": [{"href": "/b"}]}},
+    "'next'  ": {"next": ["/b"]},
+    "'link'": {"link": '</a>; rel="prev", </b>; rel="next"'},
+    "'has_more': yes": {"has_more": "yes"},
+    "'page': 1 of 'nbPages': 3": {"page": 1, "nbPages": 3, "hitsPerPage": 3},
+    "'nbHits': 7 beside 3 rows": {"nbHits": 7},
+    "'total': 9 beside 3 rows": {"total": 9.0},
+    "'total_count': 9 beside 3 rows": {"total_count": 9, "incomplete_results": False},  # as GitHub says it on each page
+    "'hits.total.value': 30 beside 3 rows": {"timed_out": False, "hits": {"total": {"value": 30}}},
+    "'totalRows': 9 beside 3 rows": {"jobComplete": True, "totalRows": "9"},
     "a link 'next'": {"link": [{"relation": "self", "url": "/a"}, {"relation": "next", "url": "/b"}]},
 }
 
@@ -266,7 +303,7 @@ def test_a_page_of_several_is_refused_unless_it_is_asked_for(sign: str, is_befor
     for refuse in (pda.load, pda.connect) if both else (pda.load,):
         with pytest.raises(pda.SourceError, match="is one page of several") as caught:
             refuse(path)
-        assert re.sub(r"'(?:meta|page)\.(?=\w+': \d)", "'", sign) in str(caught.value)
+        assert re.sub(r"'(?:meta|page)\.(?=\w+': \d)", "'", sign.strip()) in str(caught.value)
     assert pda.load(path, partial=True).counts.runs == 3
     if both:
         with pda.connect(path, partial=True) as db:

@@ -25,6 +25,7 @@ _SPELLINGS = (
 """Upper case, camelCase and snake_case; where a header has several of them, the later ones win."""
 _COLUMNS = {key: column.name for spelling in _SPELLINGS for key, column in spelling.items()}
 _NAMED = re.compile(rb"(?i)account_?id|created_?at|target_?language|input_?file_?id")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[^,;|\s]*")
 _MAX_BY_CHANCE = 3
 """Fields of a row of data that may be called like a column by chance."""
 
@@ -70,7 +71,8 @@ def split_header(block: bytearray, source: str, line: int) -> tuple[Header | Non
 def parse_header(text: str, source: str) -> Header:
     """Parse a header of one line.
 
-    Raises SourceError where it lacks a required column, names one twice, or has one that goes on to the next line.
+    Raises SourceError where it lacks a required column, names one twice, has one that goes on to the next line, or
+    holds a time, as where lines end at something else than LF, CR and CRLF: then the first row would be lost.
     """
     header = max((_split(text, delimiter, source) for delimiter in _DELIMITERS), key=lambda split: len(split.fields))
     if csv_records.is_open(text.encode("utf-8", "replace"), header.mark):
@@ -83,6 +85,11 @@ def parse_header(text: str, source: str) -> Header:
         raise SourceError(
             f"{source}: has no column {', '.join(missing)}; its header is {run_parser.show(text)}, "
             f"a run needs {', '.join(REQUIRED)}"
+        )
+    if time := _TIME.search(text):
+        raise SourceError(
+            f"{source}: its header {run_parser.show(text)} holds the time {run_parser.show(time[0])}, so a row stands "
+            "on the same line; end each line with LF, CR or CRLF"
         )
     return header
 

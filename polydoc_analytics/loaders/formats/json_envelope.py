@@ -162,7 +162,8 @@ class Envelope:
         if path[0].lower() in ERRORS:
             for key, said in value.items() if isinstance(value, dict) else [(path[-1], value)]:
                 self._note_error(key, said if isinstance(said, str) else "")
-        self._signs.note_link(value)
+        if not isinstance(value, dict) or required_keys(value) < KEYS_OF_A_RUN:
+            self._signs.note_link(path, value)
 
     def _conclude(self, held_back: IO[bytes]) -> Iterator[Work]:
         """Decide what the object is, now that all of it is known; what was held back may be its rows."""

@@ -15,24 +15,35 @@ _NEXT = re.compile(
     r"(?:odata)?next(?:page|pages|records|results|batch|continuation)?"
     r"(?:link|token|url|uri|href|cursor|marker|key|offset|start|index|number|path|id)?"
 )
-_TOKENS = re.compile(r"continu(?:e|ation)(?:token)?|lastevaluatedkey|nextpartitionkey|nextrowkey")
+_TOKENS = re.compile(r"continu(?:e|ation)(?:token)?|resumptiontoken|lastevaluatedkey|nextpartitionkey|nextrowkey")
 _ROWS = r"(?:pages?|items?|records?|results?|rows?|data|runs?|entr(?:y|ies)|elements?)"
 _FLAGS = re.compile(
-    rf"(?:has|is)?(?:more|next){_ROWS}?(?:available)?|(?:is)?(?:truncated|partial|incomplete)(?:results)?|timedout"
+    rf"(?:has|is)?(?:more|next){_ROWS}?(?:available)?|(?:is)?truncated(?:results)?|exceededtransferlimit"
 )
+_INCOMPLETE = re.compile(r"(?:is)?(?:partial|incomplete)(?:results)?|timedout")
+"""Flags that say that what was looked for was not found whole; where they are false, there may be further pages."""
+_TRUE = ("true", "yes", "y")
 _REMAINING = re.compile(rf"remaining{_ROWS}(?:count)?")
 _CURSORS = ("cursor", "offset", "bookmark")
 """Some APIs name the place at which the next page begins so; others repeat there what was asked for."""
 _LAST = re.compile(r"(?:is)?last(?:page)?")
-_DONE = re.compile(r"(?:is)?(?:done|completed?)")
+_DONE = re.compile(r"(?:is|job)?(?:done|completed?)|endof(?:stream|results|list|data)|(?:is)?eof")
+_LINK_HEADER = re.compile(r"<([^>]*)>[^,]*;\s*rel=\"?next\b")
+"""The link to the next page in the value of an HTTP header, which some documents repeat."""
 _INSIDE = {"href", "url", "uri", "link", "token", "cursor", "page", "offset", "key", "id", "path", "after", "number"}
 _NOTHING = {"", "false", "null", "none"}
 _MAX_PAGES = 10_000
 _FROM_ZERO = ("number", "pageindex")
 _PAGE = ("page", "currentpage", "pagenumber", "pageno", *_FROM_ZERO)
-_PAGES = ("totalpages", "pages", "lastpage", "pagecount", "numpages", "totalpagecount")
+_PAGES = (
+    *("totalpages", "pages", "lastpage", "pagecount", "numpages", "totalpagecount"),
+    *("pagetotal", "totalpage", "numberofpages", "maxpage", "nbpages"),
+)
+_OF_FROM_ZERO = "nbpages"
+"""Beside this number Algolia counts pages from 0."""
 _TOTAL = re.compile(
     r"total(?:count|number|size|results|items|records|elements|entries|rows|hits|runs)|numfound|odatacount"
+    r"|nb(?:hits|results|items)"
 )
 _ABOUT_PAGES = re.compile(
     r"|data|body|response|results?|resultset|hits|info|list"
@@ -66,14 +77,17 @@ def sign(path: tuple[str, ...], value: Any) -> More | None:
     if is_number and float(value) == 0:
         return None
     name = _plain(path[-1])
-    outer = _plain(path[-2]) if len(path) > 1 else ""
-    is_true = value is True or (is_number and float(value) == 1) or str(value).strip().lower() == "true"
-    if (is_true and _FLAGS.fullmatch(name)) or (is_number and float(value) > 0 and _REMAINING.fullmatch(name)):
+    outer = [_plain(key) for key in path[:-1]]
+    is_true = value is True or (is_number and float(value) == 1) or str(value).strip().lower() in _TRUE
+    is_flag = _FLAGS.fullmatch(name) or _INCOMPLETE.fullmatch(name)
+    if (is_true and is_flag) or (is_number and float(value) > 0 and _REMAINING.fullmatch(name)):
         return More(f"{show('.'.join(path))}: {'true' if value is True else value}")
     if value is True:
         return None
-    is_next = _NEXT.fullmatch(name) or _TOKENS.fullmatch(name)
-    if is_next or (name in _INSIDE and _NEXT.fullmatch(outer)) or _TOKENS.fullmatch(outer):
+    if isinstance(value, str) and (linked := _LINK_HEADER.search(value)):
+        return More(show(".".join(path)), address(linked[1]))
+    is_next = _NEXT.fullmatch(name) or (name in _INSIDE and outer and _NEXT.fullmatch(outer[-1]))
+    if is_next or any(map(_TOKENS.fullmatch, (name, *outer))):  # of DynamoDB a key of the table, with its types
         return More(show(".".join(path)), address(value))
     return More(show(".".join(path)), is_uncertain=True) if name in _CURSORS and not is_number else None
 
@@ -93,7 +107,7 @@ def total(path: tuple[str, ...], value: Any) -> int | None:
     if names[-1] == "value" and len(names) > 2:  # Elasticsearch has an object there
         names.pop()
     is_total = _TOTAL.fullmatch(names[-1]) or (names[-1] == "total" and _ABOUT_PAGES.fullmatch(names[-2]))
-    return int(value) if is_total and _is_number(value) else None
+    return _integer(value) if is_total and _is_number(value) else None
 
 
 def address(value: Any) -> str:
@@ -113,6 +127,16 @@ def link(element: Any) -> More | None:
     return More("a link 'next'", address(target)) if target else None
 
 
+def listed(path: tuple[str, ...], element: Any) -> More | None:
+    """Return the sign of more that an element of an array is where ``path`` names a list of next pages."""
+    name = _plain(path[-1])
+    if not (_NEXT.fullmatch(name) or _TOKENS.fullmatch(name)):
+        return None
+    members = element if isinstance(element, dict) else {None: element}
+    signs = (sign(path if key is None else (*path, key), value) for key, value in members.items())
+    return next(filter(None, signs), None)
+
+
 def pages(members: Mapping[str, Any]) -> More | None:
     """Return the sign of more in the numbers of an object: a page that is not the last."""
     plain = {_plain(key): (key, value) for key, value in members.items()}
@@ -121,10 +145,11 @@ def pages(members: Mapping[str, Any]) -> More | None:
     if last is None:
         return None
     if page is None:
-        return More(f"{show(last[0])}: {last[1]}") if int(last[1]) > 1 else None
+        return More(f"{show(last[0])}: {last[1]}") if _integer(last[1]) > 1 else None
     # Most count pages from 1, some from 0 under the same names.
-    at = int(page[1]) + 1 if _plain(page[0]) in _FROM_ZERO else max(int(page[1]), 1)
-    return More(f"{show(page[0])}: {page[1]} of {show(last[0])}: {last[1]}") if at < int(last[1]) else None
+    is_from_0 = _plain(page[0]) in _FROM_ZERO or _plain(last[0]) == _OF_FROM_ZERO
+    at = _integer(page[1]) + 1 if is_from_0 else max(_integer(page[1]), 1)
+    return More(f"{show(page[0])}: {page[1]} of {show(last[0])}: {last[1]}") if at < _integer(last[1]) else None
 
 
 def is_page_number(key: str, value: Any) -> bool:
@@ -151,9 +176,9 @@ class Signs:
         if is_page_number(path[-1], value):
             self._numbers.setdefault(path[:-1], {})[path[-1]] = value
 
-    def note_link(self, element: Any) -> None:
-        """Take note of an element of a list of links."""
-        if found := link(element):
+    def note_link(self, path: tuple[str, ...], element: Any) -> None:
+        """Take note of an element of an array under ``path``, which may be one of links."""
+        if found := link(element) or listed(path, element):
             self._more.append(found)
 
     def more(self, rows: int) -> list[More]:
@@ -212,4 +237,8 @@ def _plain(key: str) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and bool(re.fullmatch(r"-?[0-9]{1,15}", str(value)))
+    return not isinstance(value, bool) and bool(re.fullmatch(r"-?[0-9]{1,15}(?:\.0+)?", str(value)))
+
+
+def _integer(value: Any) -> int:
+    return int(str(value).partition(".")[0])

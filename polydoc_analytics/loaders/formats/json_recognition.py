@@ -12,7 +12,7 @@ from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats.json_elements import Piece
 from polydoc_analytics.loaders.formats.json_text import SPACE
-from polydoc_analytics.loaders.streams import BEGINNING_BYTES
+from polydoc_analytics.loaders.streams import BEGINNING_BYTES, SEPARATOR
 from polydoc_analytics.model.schema import COLUMNS
 
 KEYS_OF_A_RUN = 4
@@ -96,6 +96,12 @@ def _is_run(line: bytes) -> bool:
     except run_parser.Refusal:
         return False
     return isinstance(value, dict) and required_keys(value) >= KEYS_OF_A_RUN
+
+
+def is_sequence_of_lines(content: bytes) -> bool:
+    """Recognise a JSON text sequence of runs on a line each, of which one that is broken off costs no other."""
+    texts = [text.strip() for text in content.split(SEPARATOR)]
+    return not any(b"\n" in text for text in texts) and any(map(_is_run, texts))
 
 
 def is_answer(content: bytes) -> bool:
