@@ -17,6 +17,7 @@ from polydoc_analytics.reports.money import Money
 
 UNKNOWN = "–"
 MINUS = "\u2212"
+_APOSTROPHE = "\ue000"
 ENGLISH_LOCALE = "en_GB"
 STATUSES = (N_("Succeeded"), N_("Failed"), N_("Running"))
 _MAX_CHARACTERS = 120
@@ -70,6 +71,12 @@ class Formatter:
         return message.format(count=self.text(count, "count"), **values)
 
     @property
+    def signs(self) -> dict[str, Any]:
+        """How the locale writes numbers: the signs of ``group`` and ``decimal``, and ``sizes``, of the last group first."""
+        symbols, pattern = _parsed(self.locale).number_symbols["latn"], _pattern("ratio", self.locale)
+        return {"group": _signed(symbols["group"]), "decimal": symbols["decimal"], "sizes": list(pattern.grouping)}
+
+    @property
     def dates(self) -> str:
         """The locale of dates: that of numbers where its language is that of the words."""
         return self.locale if self.locale.startswith(self.language.partition("_")[0]) else ENGLISH_LOCALE
@@ -121,14 +128,14 @@ class Formatter:
         """Write a number with all its digits."""
         from babel.numbers import format_decimal
 
-        return str(format_decimal(value, locale=self.locale, decimal_quantization=False)).replace("-", MINUS)
+        return _signed(format_decimal(value, locale=_parsed(self.locale), decimal_quantization=False))
 
     def _currency(self, value: Decimal) -> str:
         from babel.numbers import format_currency
 
         with localcontext(prec=_DIGITS):
-            text = format_currency(value, self.currency, locale=self.locale, decimal_quantization=False)
-        return str(text).replace("-", MINUS)
+            text = format_currency(value, self.currency, locale=_parsed(self.locale), decimal_quantization=False)
+        return _signed(text)
 
 
 def plain(value: Any) -> str | None:
@@ -173,7 +180,7 @@ def _exact(value: Any) -> Decimal:
 def _by_pattern(value: Any, kind: str, locale: str) -> str:
     number = 100 * _exact(value) if kind == "points" else _exact(value)
     with localcontext(prec=_DIGITS):
-        text: str = _pattern(kind, locale).apply(number, _parsed(locale)).replace("-", MINUS)
+        text = _signed(_pattern(kind, locale).apply(number, _parsed(locale)))
     if kind == "points":
         text += " points"
     return f"+{text}" if kind in ("change", "points") and value > 0 else text
@@ -181,9 +188,23 @@ def _by_pattern(value: Any, kind: str, locale: str) -> str:
 
 @cache
 def _parsed(locale: str) -> Any:
+    """Return a locale of Babel, which takes apostrophes in its numbers for marks of quotation: they have a stand-in."""
     from babel import Locale
 
-    return Locale.parse(locale)
+    class Swiss(Locale):
+        @property
+        def number_symbols(self) -> Any:
+            known = super().number_symbols
+            return {**known, "latn": {**known["latn"], "group": _APOSTROPHE}}
+
+    parsed = Locale.parse(locale)
+    if parsed.number_symbols["latn"]["group"] != "'":
+        return parsed
+    return Swiss(parsed.language, parsed.territory, parsed.script, parsed.variant)
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS).replace(_APOSTROPHE, "'")
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, localcontext
+from typing import Any
 
 import pytest
 from babel import Locale
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.repetitions import examples
 
+from polydoc_analytics.reports.charts.localization import config
 from polydoc_analytics.reports.formatting import MINUS, Formatter, followed
 
 PLACES = {"count": "", "seconds": ".00", "ratio": ".00"}
@@ -37,6 +39,9 @@ NUMBERS = st.one_of(
         ("kxv", "count", -0.0, "0"),  # a locale whose numbers Babel writes
         ("de", "seconds", Decimal("-0.000"), "0,00"),
         ("en_GB", "rate", -0.0, "0.0%"),
+        ("de_CH", "count", -1234567890, "−1'234'567'890"),
+        ("fr_CH", "seconds", 1234567.5, "1'234'567,50"),
+        ("it_CH", "rate", 12345.678, "1'234'567.8%"),
         ("en_GB", "count", 10**38 + 1, "100,000,000,000,000,000,000,000,000,000,000,000,001"),
     ],
 )
@@ -47,9 +52,15 @@ def test_a_number_is_written_as_its_locale_has_it(locale: str, kind: str, number
 @examples(2_000, 100)
 @given(st.sampled_from(sorted(locale_identifiers())), st.sampled_from(sorted(PLACES)), NUMBERS)
 def test_a_number_of_any_locale_is_as_babel_writes_it(locale: str, kind: str, number: float | Decimal) -> None:
-    whole = Locale.parse(locale).decimal_formats[None].pattern.split(";")[0].split(".")[0]
+    parsed = Locale.parse(locale)
+    whole = parsed.decimal_formats[None].pattern.split(";")[0].split(".")[0]
+    symbols = parsed.number_symbols["latn"]
     with localcontext(prec=100):
-        written = format_decimal(number or 0, whole + PLACES[kind], locale)
+        # Babel takes two apostrophes for marks of quotation.
+        is_quoted = symbols["group"] == "'"
+        written = format_decimal(number or 0, whole + PLACES[kind], "en" if is_quoted else locale)
+    if is_quoted:
+        written = written.translate(str.maketrans({",": "'", ".": symbols["decimal"]}))
     assert Formatter(locale).text(number, kind) == written.replace("-", MINUS)
 
 
@@ -59,3 +70,21 @@ def test_a_number_of_any_locale_is_as_babel_writes_it(locale: str, kind: str, nu
 )
 def test_what_follows_a_text_from_right_to_left_stays_behind_it(text: str, is_marked: bool) -> None:
     assert followed(text) == text + ("\u200e" if is_marked else "")
+
+
+@pytest.mark.parametrize(
+    ("locale", "signs"),
+    [
+        ("en_DE", {"decimal": ",", "thousands": ".", "grouping": [3]}),
+        ("en_IN", {"decimal": ".", "thousands": ",", "grouping": [3, *[2] * 9]}),
+        ("fr_CH", {"decimal": ",", "thousands": "'", "grouping": [3]}),
+    ],
+)
+def test_a_charts_numbers_have_the_signs_of_the_texts_beside_it(locale: str, signs: dict[str, Any]) -> None:
+    number = config(Formatter(locale))["locale"]["number"]
+    assert number == {**signs, "currency": ["", ""]}
+
+
+@pytest.mark.parametrize("locale", ["en_GB", "en_US"])
+def test_charts_in_plain_english_need_no_locale(locale: str) -> None:
+    assert config(Formatter(locale)) == {}

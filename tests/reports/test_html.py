@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -276,6 +277,30 @@ def test_an_address_brings_a_choice_back_and_dates_out_of_order_are_put_in_order
     assert page.locator("#status").inner_text() == ""
 
 
+def test_an_address_says_what_of_it_is_not_here(opened) -> None:
+    page = opened(built(SAMPLE, **LISBON))
+    page.evaluate("location.hash = '#account=Ghost&language=French&from=2026-02-31&to=2026-10-05T12:00'")
+    page.wait_for_function("document.querySelector('#status').textContent !== ''")
+    # Neither is a day, and the account has no runs: what is left is the language.
+    assert page.evaluate("location.hash") == "#language=French"
+    assert (page.locator("#from").input_value(), page.locator("#to").input_value()) == ("2026-10-01", "2026-10-31")
+    runs = expected(language="fr")["Runs"]
+    assert tiles(page)["Runs"] == runs
+    assert page.locator("#status").inner_text() == f"{runs} runs chosen; not here: Ghost"
+    page.select_option("#language", label="all")
+    settled(page)
+    assert page.locator("#status").inner_text() == ""
+
+
+def test_names_sort_as_texts_also_where_some_are_numbers(opened, file) -> None:
+    names = ["10", "9", "1a", "0x7", "Infinity", "-3", "b"]
+    page = opened(built(file([wire(f"{at}", account_id=name) for at, name in enumerate(names)]), now=NOW))
+    page.locator("#accounts .table").get_by_role("button", name="account").click()
+    order = [row.locator("td").first.inner_text() for row in page.locator("#accounts tbody tr").all()]
+    # One order for all pairs of them, whatever the browser makes of signs.
+    assert [name for name in order if name[0].isalnum()] == ["0x7", "1a", "9", "10", "b", "Infinity"]
+
+
 def test_what_cannot_follow_the_filters_says_so(overview) -> None:
     page = overview
     assert page.locator(".badge:visible").count() == 0
@@ -477,6 +502,22 @@ def test_a_page_rounds_as_the_other_formats_do(opened, file) -> None:
     page.select_option("#language", label="German")
     settled(page)
     assert tiles(page)["Failure rate"] == built(file(made), now=NOW).sections[0].figures[1].value.text == "6.2%"
+
+
+@pytest.mark.parametrize("locale", ["es", "de_CH", slow("en_IN"), "ar_EG", slow("tr"), slow("nl")])
+def test_a_page_writes_numbers_as_the_other_formats_do(opened, file, locale: str) -> None:
+    brand = {"locale": locale, "currency": "EUR", "price_per_credit": "0.5"}
+    made = [wire("a", credits=2469, input_tokens=9_876_543_210), wire("b", credits=-400_000_000, status="Failed")]
+    page = opened(built(file([*made, wire("other", target_language="fr")]), now=NOW, branding=brand))
+    page.select_option("#language", label="German")
+    settled(page)
+    expected = {
+        figure.label: figure.value.text for figure in built(file(made), now=NOW, branding=brand).sections[0].figures
+    }
+    found = tiles(page)
+    for label in ("Failure rate", "Credits", "Cost", "Tokens in"):
+        assert found[label] == expected[label]
+    assert re.search("3.?9.?9.?9.?9.?7.?5.?3.?1", found["Credits"])
 
 
 @pytest.mark.parametrize(

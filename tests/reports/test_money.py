@@ -311,3 +311,8 @@ def test_the_least_amount_is_written_as_the_language_has_it(file) -> None:
     brand = {"currency": "KWD", "price_per_credit": "0.0005", "locale": "de"}
     report = built(file([wire()]), "statement", account="acme", branding=brand)
     assert "mal 0,0005\xa0KWD, gerundet auf 0,001 KWD," in dict(report.facts)["Beträge"]
+
+
+def test_amounts_in_switzerland_have_their_apostrophes() -> None:
+    words = Formatter("de_CH", currency="CHF")
+    assert words.price(Decimal("1234567.5")).replace("\xa0", " ") == "CHF 1'234'567.50"

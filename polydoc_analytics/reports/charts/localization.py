@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 PERIODS = (N_("day"), N_("week"), N_("month"))
 _ENGLISH = {"MMMd": "%-d %b", "yMMM": "%b %Y", "yMMMM": "%B %Y", "yMMMd": "%-d %b %Y"}
+_ENGLISH_SIGNS = {"group": ",", "decimal": ".", "sizes": [3, 3]}
+_MAX_GROUPS = 9
 _FIELDS = {"d": "%-d", "MMM": "%b", "MMMM": "%B", "M": "%-m", "y": "%Y"}
 _FIELD = re.compile(r"'([^']*)'|MMMM|MMM|M|d|y")
 
@@ -28,12 +30,12 @@ def date_format(words: Formatter | None, skeleton: str) -> str:
 
 def config(words: Formatter | None) -> dict[str, Any]:
     """Return the configuration of a chart with a locale's numbers and names of months; nothing for English."""
-    if words is None or words.locale.startswith("en"):
+    if words is None or (words.dates.startswith("en") and words.signs == _ENGLISH_SIGNS):
         return {}
     from babel import Locale
 
-    dates, numbers = Locale.parse(words.dates), Locale.parse(words.locale)
-    symbols = numbers.number_symbols["latn"]
+    dates, signs = Locale.parse(words.dates), words.signs
+    first, rest = signs["sizes"]
     months = {length: [dates.months["format"][length][at] for at in range(1, 13)] for length in ("wide", "abbreviated")}
     days = {
         length: [dates.days["format"][length][(at - 1) % 7] for at in range(7)] for length in ("wide", "abbreviated")
@@ -41,9 +43,9 @@ def config(words: Formatter | None) -> dict[str, Any]:
     return {
         "locale": {
             "number": {
-                "decimal": symbols["decimal"],
-                "thousands": symbols["group"],
-                "grouping": [3],
+                "decimal": signs["decimal"],
+                "thousands": signs["group"],
+                "grouping": [3] if rest == first == 3 else [first, *[rest] * _MAX_GROUPS],
                 "currency": ["", ""],
             },
             "time": {

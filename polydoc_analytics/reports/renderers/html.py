@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from polydoc_analytics.reports.charts import export as vega
 from polydoc_analytics.reports.charts import palette
-from polydoc_analytics.reports.formatting import ShortId, display_text
+from polydoc_analytics.reports.formatting import Formatter, ShortId, display_text
 from polydoc_analytics.reports.messages import ENGLISH
 from polydoc_analytics.reports.model import Chart, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
@@ -24,6 +26,7 @@ _FIRST_ROWS = 31
 """Rows of a table that are seen at once where nothing sums up the others."""
 _MAX_SORTED = 200
 _IDS = ("account_id", "language")
+_AROUND = re.compile(r"\d(?:.*\d)?")
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
@@ -38,6 +41,7 @@ def render(report: Report) -> bytes:
         "charts": charts,
         "cube": _cube(report),
         "locale": report.words.locale.replace("_", "-"),
+        "numbers": _numbers(report.words),
         "dates": report.words.dates.replace("_", "-"),
         "slug": f"{report.kind}_{report.slug}",
         "reload_s": report.reload_s,
@@ -132,6 +136,20 @@ def _cube(report: Report) -> dict[str, Any] | None:
         "accounts": cube.accounts,
         "languages": cube.languages,
         "columns": cube.columns,
+    }
+
+
+def _numbers(words: Formatter) -> dict[str, Any]:
+    """Signs and groups of numbers, and what stands around them, positive and negative ones."""
+    kinds = {"count": (1, -1), "rate": (0.01, -0.01)}
+    if words.currency:
+        kinds["money"] = (Decimal(1), Decimal(-1))
+    return {
+        **words.signs,
+        "around": {
+            kind: [_AROUND.split(words.text(number, kind), maxsplit=1) for number in numbers]
+            for kind, numbers in kinds.items()
+        },
     }
 
 

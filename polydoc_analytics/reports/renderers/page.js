@@ -2,23 +2,32 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const cube = data.cube, $ = (id) => document.getElementById(id);
-  const counts = new Intl.NumberFormat(data.locale);
   // Halves to the even digit, as in the other formats.
-  const percents = new Intl.NumberFormat(data.locale, {
-    style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "halfEven",
+  const tenths = new Intl.NumberFormat("en", {
+    style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "halfEven", useGrouping: false,
   });
   const days = new Intl.DateTimeFormat(data.dates, {day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
   const months = new Intl.DateTimeFormat(data.dates, {month: "long", year: "numeric", timeZone: "UTC"});
-  const signed = (text) => text.replace("-", "\u2212"); // a minus sign, as everywhere else
-  const count = (n) => (n === null ? "–" : signed(counts.format(n)));
+  // A number, -1234.5, as the other formats write it: browsers know locales of other versions.
+  function written(number, kind) {
+    const {group, decimal, sizes, around} = data.numbers, [, minus, digits, fraction] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(number);
+    const groups = [];
+    for (let end = digits.length; end > 0; end -= sizes[Math.min(groups.length, 2) - 1]) {
+      groups.unshift(digits.slice(Math.max(0, end - sizes[Math.min(groups.length, 1)]), end));
+    }
+    const [before, after] = around[kind][minus ? 1 : 0];
+    return before + groups.join(group) + (fraction ? decimal + fraction : "") + after;
+  }
+  const count = (n) => (n === null ? "–" : written(String(n), "count"));
+  const percent = (share) => written(tenths.format(share).slice(0, -1), "rate");
   const views = {};
   const MOST = 15, DAY = 86400000;
 
+  const collator = new Intl.Collator(data.locale, {numeric: true});
   // Tables: a click on a head sorts, a text finds, a button shows all rows, another one saves them as CSV.
-  const compare = (a, b, sign) => {
+  const compare = (a, b, sign, is_text) => {
     if (a === "" || b === "") return (a === "") - (b === "");
-    const x = Number(a), y = Number(b);
-    return sign * (Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, data.locale) : x - y);
+    return sign * (is_text ? collator.compare(a, b) : Number(a) - Number(b));
   };
   const tables = [...document.querySelectorAll(".table")].map((box) => {
     const heads = [...box.querySelectorAll("th")], body = box.querySelector("tbody");
@@ -39,7 +48,8 @@
     const kept = table.rows.filter((one) => one.is_chosen && has(one));
     if (!table.order) return kept;
     const {at, falls} = table.order, value = ({cells}) => cells[at].cell.dataset.v;
-    return kept.sort((a, b) => compare(value(a), value(b), falls ? -1 : 1));
+    const is_text = !table.heads[at].classList.contains("n");
+    return kept.sort((a, b) => compare(value(a), value(b), falls ? -1 : 1, is_text));
   }
   function arrange(table) {
     const kept = in_order(table), is_cut = !table.is_open && kept.length > table.first;
@@ -59,7 +69,7 @@
   }
   function sort(table, at) {
     const head = table.heads[at], now = head.getAttribute("aria-sort");
-    const falls = now ? now === "ascending" : head.className === "n";
+    const falls = now ? now === "ascending" : head.classList.contains("n");
     table.heads.forEach((other) => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", falls ? "descending" : "ascending");
     table.order = {at, falls};
@@ -160,7 +170,7 @@
     const rated = found.filter(([, , n]) => n).sort((a, b) => b[2] - a[2]).slice(0, MOST);
     return rated.sort((a, b) => b[1] / b[2] - a[1] / a[2] || a[0] - b[0]).map(([at, k, n]) => {
       const [low, high] = wilson(k, n);
-      const [rate_text, low_text, high_text] = [k / n, low, high].map((share) => percents.format(share));
+      const [rate_text, low_text, high_text] = [k / n, low, high].map((share) => percent(share));
       const text = `${count(k)} of ${count(n)} failed`, small = high - low > 0.2;
       return {label: cube.languages[at], rate: k / n, low, high, rate_text, low_text, high_text, small, text};
     });
@@ -176,7 +186,7 @@
     if (live === "failures") return "95% interval (Wilson) of what is chosen; small samples are hollow.";
     if (live !== "time") {
       const inside = rows.filter((row) => !row.dim), whole = inside.reduce((n, row) => n + row.runs, 0);
-      return whole ? `${inside[0].label} has ${percents.format(inside[0].runs / whole)} of the ${runs_of(whole)} chosen.` : "No runs are chosen.";
+      return whole ? `${inside[0].label} has ${percent(inside[0].runs / whole)} of the ${runs_of(whole)} chosen.` : "No runs are chosen.";
     }
     const measure = name.startsWith("credits") ? "credits" : "runs", inside = rows.filter((row) => !row.dim && row[measure] !== null);
     const top = inside.reduce((best, row) => (!best || row[measure] > best[measure] ? row : best), null);
@@ -208,7 +218,6 @@
     const digits = String(units < 0n ? -units : units).padStart(money.digits + 1, "0"), at = digits.length - money.digits;
     return (units < 0n ? "-" : "") + digits.slice(0, at) + (money.digits ? `.${digits.slice(at)}` : "");
   }
-  const currency = money && new Intl.NumberFormat(data.locale, {style: "currency", currency: money.currency, minimumFractionDigits: money.digits, maximumFractionDigits: money.digits});
 
   // The columns of tables that follow the filters, from a sum of the cube.
   const finished = (sum) => sum.failed + sum.succeeded;
@@ -222,8 +231,8 @@
     input_tokens: (sum) => known(sum, "input_tokens", "input_known"), output_tokens: (sum) => known(sum, "output_tokens", "output_known"),
   };
   const TEXTS = {
-    rate: (value) => percents.format(value), mark: (value) => (value ? "small sample" : ""),
-    money: (value) => signed(currency.format(decimal(value))), count,
+    rate: percent, mark: (value) => (value ? "small sample" : ""),
+    money: (value) => written(decimal(value), "money"), count,
   };
   function write(table, cells, sum) {
     cells.forEach(({cell}, at) => {
@@ -293,7 +302,7 @@
     priced([], sum);
     const texts = {
       runs: count(sum.runs),
-      failure_rate: finished(sum) ? percents.format(sum.failed / finished(sum)) : "–",
+      failure_rate: finished(sum) ? percent(sum.failed / finished(sum)) : "–",
       credits: count(FIELDS.credits(sum)),
       cost: money && (sum.cost === null ? "–" : TEXTS.money(sum.cost)),
       input_tokens: count(FIELDS.input_tokens(sum)),
@@ -308,7 +317,7 @@
       note.textContent = is_all ? said : value === undefined ? "whole period" : `of ${text} in all`;
       if (!is_all && tile.dataset.measure === "failure_rate" && finished(sum)) {
         const [low, high] = interval(sum);
-        note.textContent = `95% interval ${percents.format(low)} to ${percents.format(high)}${high - low > 0.2 ? "; small sample" : ""}`;
+        note.textContent = `95% interval ${percent(low)} to ${percent(high)}${high - low > 0.2 ? "; small sample" : ""}`;
       }
     }
     tables.forEach((table) => filter(table, is_all));
@@ -321,7 +330,7 @@
     }
     for (const element of document.querySelectorAll("[data-whole]")) element.classList.toggle("whole", !is_all);
     for (const badge of document.querySelectorAll(".badge")) badge.hidden = !badge.closest(".whole");
-    $("status").textContent = is_all ? "" : `${runs_of(sum.runs)} chosen`;
+    $("status").textContent = [...(is_all ? [] : [`${runs_of(sum.runs)} chosen`]), ...unknown.map((name) => `not here: ${name}`)].join("; ");
   }
   let waiting = false;
   function soon() {
@@ -352,10 +361,15 @@
     history.replaceState(null, "", words.size ? `#${words}` : location.pathname + location.search);
     soon();
   }
+  let unknown = []; // what an address names that is not here, such as an account that has no runs
   const place = (names, text) => { const at = names.indexOf(text); return at < 0 ? null : at; };
-  const day = (text) => { const time = Date.parse(text ?? ""); return Number.isNaN(time) ? null : time; };
+  const day = (text) => {
+    const time = /^\d{4}-\d\d-\d\d$/.test(text ?? "") ? Date.parse(`${text}T00:00:00Z`) : NaN;
+    return !Number.isNaN(time) && iso(time) === text ? time : null;
+  };
   function from_address() {
     const words = new URLSearchParams(location.hash.slice(1));
+    unknown = ["account", "language"].filter((key) => words.has(key) && place(cube[`${key}s`], words.get(key)) === null).map((key) => words.get(key));
     choose({
       account: place(cube.accounts, words.get("account")), language: place(cube.languages, words.get("language")),
       from: day(words.get("from")), to: day(words.get("to")),
@@ -372,9 +386,9 @@
   }
   if (cube) {
     const number = (text) => (text === "" ? null : Number(text));
-    const everything = () => choose({account: null, language: null, from: null, to: null});
+    const everything = () => { unknown = []; choose({account: null, language: null, from: null, to: null}); };
     $("filters").addEventListener("submit", (event) => event.preventDefault());
-    for (const key of ["account", "language"]) $(key).addEventListener("change", (event) => choose({[key]: number(event.target.value)}));
+    for (const key of ["account", "language"]) $(key).addEventListener("change", (event) => { unknown = []; choose({[key]: number(event.target.value)}); });
     for (const key of ["from", "to"]) $(key).addEventListener("change", (event) => choose({[key]: day(event.target.value)}));
     $("filters").addEventListener("keydown", (event) => { if (event.key === "Escape") everything(); });
     $("reset").addEventListener("click", everything);
