@@ -72,7 +72,7 @@ class Formatter:
 
     @property
     def signs(self) -> dict[str, Any]:
-        """How the locale writes numbers: the signs of ``group`` and ``decimal``, and ``sizes``, of the last group first."""
+        """How the locale writes numbers: signs of ``group`` and ``decimal``, and ``sizes``, of the last group first."""
         symbols, pattern = _parsed(self.locale).number_symbols["latn"], _pattern("ratio", self.locale)
         return {"group": _signed(symbols["group"]), "decimal": symbols["decimal"], "sizes": list(pattern.grouping)}
 

@@ -14,7 +14,7 @@ from polydoc_analytics.reports.charts import export as vega
 from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.formatting import Formatter, ShortId, display_text
 from polydoc_analytics.reports.messages import ENGLISH
-from polydoc_analytics.reports.model import Chart, Report, Scalar, Section, Table
+from polydoc_analytics.reports.model import Chart, Kind, Report, Scalar, Section, Table
 from polydoc_analytics.reports.money import Money, decimals
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.kept import kept
@@ -141,7 +141,7 @@ def _cube(report: Report) -> dict[str, Any] | None:
 
 def _numbers(words: Formatter) -> dict[str, Any]:
     """Signs and groups of numbers, and what stands around them, positive and negative ones."""
-    kinds = {"count": (1, -1), "rate": (0.01, -0.01)}
+    kinds: dict[Kind, tuple[Scalar, Scalar]] = {"count": (1, -1), "rate": (0.01, -0.01)}
     if words.currency:
         kinds["money"] = (Decimal(1), Decimal(-1))
     return {
