@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from polydoc_analytics.errors import SourceError, UsageError, first_line, nearest, refuse_blank
+from polydoc_analytics.errors import SourceError, UsageError, nearest, refuse_blank
 from polydoc_analytics.loaders import object_store
 from polydoc_analytics.loaders.input_file import (
     BY_SUFFIX,
@@ -240,6 +240,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _remote(url: str) -> Files:
     scheme, _, rest = url.partition("://")
+    scheme = scheme.lower()
+    url = f"{scheme}://{rest}"
     if scheme == "file":
         return _local(rest.removeprefix("localhost"))
     if scheme in _HTTP_SCHEMES:
@@ -251,10 +253,11 @@ def _remote(url: str) -> Files:
     try:
         folder, objects = object_store.objects_at(url)
     except Exception as error:
-        raise SourceError(f"{display_address(url)}: {first_line(error, 300)}") from None
+        raise SourceError(f"{display_address(url)}: {object_store.error_text(error)}") from None
     found: list[Input | PassedOver] = []
     for entry in objects:
-        file = Input(display_address(entry.uri), entry.uri, format_of(entry.key), entry.size, entry)
+        # A key may hold what would begin a query elsewhere; it has no secrets.
+        file = Input(on_one_line(entry.uri), entry.uri, format_of(entry.key), entry.size, entry)
         below = "" if folder is None else entry.key.removeprefix(folder).lstrip("/")
         if not any(part.startswith((".", "_")) for part in below.split("/")):
             found.append(file if folder is None or file.format else recognised(file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +13,22 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.loaders.remote import RangeFile
-from polydoc_analytics.loaders.services.http_answers import status_name
+from polydoc_analytics.loaders.services.http_answers import retry_after, status_name
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
-from polydoc_analytics.safe_text import display_address, scrubbed, secrets_of
+from polydoc_analytics.safe_text import display_address, on_one_line, scrubbed, secrets_of
 
 if TYPE_CHECKING:
     import httpx
 
 _PIECE_BYTES = 1024 * 1024
 _CONNECT_S, _READ_S = 10, 60
+_FIRST_BYTE = "bytes=0-0"
+_WAITS_S: tuple[float, ...] = (0.5, 1, 2, 4)
+"""How long to wait before each further try, if the server does not ask for longer."""
+_MAX_WAIT_S = 60.0
+_RETRYABLE = (429, 500, 502, 503, 504)
+_ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
+"""Encodings of a body that are known by its first bytes, and unpacked where compressed files are."""
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)", re.ASCII)
 
 
@@ -29,6 +37,11 @@ class HttpFile:
     """A file at a URL."""
 
     url: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Return False: its size is not known before it is asked for."""
+        return False
 
     def pieces(self) -> Generator[bytes]:
         """Yield its bytes as they were sent; those of an encoding are unpacked where files are."""
@@ -39,8 +52,8 @@ class HttpFile:
         """Open it for reads of ranges; None where the server sends the whole file instead."""
         client = self._client()
         try:
-            with self._get(client, "bytes=0-0") as response:
-                size = _size_of(response)
+            with self._get(client, _FIRST_BYTE) as response:
+                size, tag = _size_of(response), response.headers.get("etag")
         except BaseException:
             client.close()
             raise
@@ -50,7 +63,7 @@ class HttpFile:
 
         def read_range(start: int, end: int) -> bytes:
             with self._get(client, f"bytes={start}-{end - 1}") as response, self._errors():
-                if response.status_code != HTTPStatus.PARTIAL_CONTENT or _size_of(response) != size:
+                if _size_of(response) != size or response.headers.get("etag") != tag:
                     raise OSError("the file has changed while it was read")
                 return b"".join(response.iter_raw())
 
@@ -58,8 +71,15 @@ class HttpFile:
 
     def state(self) -> tuple[str | None, datetime | None]:
         """Ask for its entity tag and modification time; with GET, for a signed URL admits no HEAD."""
-        with self._client() as client, self._get(client, "bytes=0-0") as response:
-            headers = response.headers
+        with self._client() as client:
+            with self._get(client, _FIRST_BYTE) as response:
+                headers, has_bytes = (
+                    response.headers,
+                    response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+                )
+            if not has_bytes:
+                with self._get(client) as response:
+                    headers = response.headers
         changed = headers.get("last-modified")
         try:
             at = parsedate_to_datetime(changed) if changed else None
@@ -77,13 +97,34 @@ class HttpFile:
         headers = {"Accept-Encoding": "identity", "User-Agent": "polydoc-analytics"}
         headers |= {"Range": asked_range} if asked_range else {}
         with self._errors(), mute_http_logging():
-            response = client.send(client.build_request("GET", self.url, headers=headers), stream=True)
+            response = self._answer(client, headers)
         try:
-            if response.status_code not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            of_ranges = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) if asked_range else ()
+            if response.status_code not in (HTTPStatus.OK, *of_ranges):
                 raise OSError(f"answered {status_name(response.status_code)}")
+            if (encoding := _encoding_of(response)) not in _ENCODINGS:
+                raise OSError(f"answered a body in the encoding {on_one_line(encoding)[:20]}; expected gzip or none")
             yield response
         finally:
             response.close()
+
+    def _answer(self, client: httpx.Client, headers: dict[str, str]) -> httpx.Response:
+        """Ask, and once more after a while where what went wrong may pass."""
+        import httpx
+
+        for wait_s in _WAITS_S:
+            asked_s = 0.0
+            try:
+                response = client.send(client.build_request("GET", self.url, headers=headers), stream=True)
+            except (httpx.ReadError, httpx.RemoteProtocolError):
+                pass
+            else:
+                if response.status_code not in _RETRYABLE:
+                    return response
+                asked_s = retry_after(response.headers.get("retry-after"))
+                response.close()
+            time.sleep(min(max(wait_s, asked_s), _MAX_WAIT_S))
+        return client.send(client.build_request("GET", self.url, headers=headers), stream=True)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -99,6 +140,13 @@ class HttpFile:
         raise OSError(scrubbed(text.replace(self.url, display_address(self.url)), secrets_of(self.url)))
 
 
+def _encoding_of(response: httpx.Response) -> str:
+    return str(response.headers.get("content-encoding", "")).strip().lower()
+
+
 def _size_of(response: httpx.Response) -> int | None:
+    """Return a file's size where an answer is a range of the file itself, not of its encoding; else None."""
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT or _encoding_of(response) not in ("", "identity"):
+        return None
     match = _TOTAL.fullmatch(response.headers.get("content-range", ""))
-    return int(match[1]) if match and response.status_code == HTTPStatus.PARTIAL_CONTENT else None
+    return int(match[1]) if match else None

@@ -56,6 +56,11 @@ class Input:
         """Check whether it is a file on this machine, whose size is known and which can be opened again."""
         return self.remote is None and self.path != "-" and not self.is_pipe
 
+    @property
+    def is_empty(self) -> bool:
+        """Check whether it is known to hold no bytes; it has no rows then."""
+        return self.remote.is_empty if self.remote is not None else self.is_local and not self.size
+
 
 def format_of(path: str) -> str:
     """Return the format that a file's name tells, suffixes of compression and rotation left aside; empty for none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +15,15 @@ from typing import Any
 from polydoc_analytics.errors import first_line
 from polydoc_analytics.loaders.aws_profile import profile_options
 from polydoc_analytics.loaders.remote import RangeFile
+from polydoc_analytics.safe_text import on_one_line
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss")
 _ALLOW_HTTP = ("AWS_ALLOW_HTTP", "ALLOW_HTTP")
 _PIECE_BYTES = 1024 * 1024
+_ENCODINGS = ("", "identity", "gzip", "zstd")
+"""Encodings that are known by an object's first bytes, and unpacked where compressed files are."""
+_STATUS = "Server returned non-2xx status code: "
+_SAID = re.compile(r"<Code>([^<]{1,100})</Code>.*?<Message>([^<]{1,200})</Message>", re.DOTALL)
 _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 
 
@@ -38,6 +44,17 @@ def split_options(storage_options: Mapping[str, str] | None) -> tuple[dict[str, 
     return config, {"allow_http": allow.lower() == "true"}
 
 
+def error_text(error: Exception) -> str:
+    """Word an error of a store in one line: its status and what the store says of it, or else what the client says."""
+    text = first_line(error)
+    _, is_status, status = text.partition(_STATUS)
+    if not is_status:
+        return text[:300]
+    said = _SAID.search(str(error))
+    status = status.partition(": <")[0].strip().rstrip(":")
+    return f"{status}: {said[1]}: {on_one_line(said[2].strip())}" if said else status[:300]
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object of a store: its URI, its size, and what a listing says of its state."""
@@ -49,15 +66,25 @@ class StoredObject:
     e_tag: str | None
     modified_at: datetime | None
 
+    @property
+    def is_empty(self) -> bool:
+        """Check whether it holds no bytes."""
+        return not self.size
+
     def pieces(self) -> Generator[bytes]:
         """Yield its bytes, piece by piece."""
         import obstore
 
         try:
-            for piece in obstore.get(self.store, self.key).stream(min_chunk_size=_PIECE_BYTES):
-                yield bytes(piece)
+            found = obstore.get(self.store, self.key)
+            encoding = found.attributes.get("Content-Encoding", "").strip().lower()
+            if encoding in _ENCODINGS:
+                for piece in found.stream(min_chunk_size=_PIECE_BYTES):
+                    yield bytes(piece)
+                return
         except Exception as error:
-            raise OSError(first_line(error, 300)) from None
+            raise OSError(error_text(error)) from None
+        raise OSError(f"is in the encoding {on_one_line(encoding)[:20]}; expected gzip or none")
 
     def ranges(self) -> RangeFile | None:
         """Open it for reads of ranges."""
@@ -65,11 +92,16 @@ class StoredObject:
 
     def _range(self, start: int, end: int) -> bytes:
         import obstore
+        from obstore.exceptions import PreconditionError
 
+        options: Any = {"range": (start, end)} | ({"if_match": self.e_tag} if self.e_tag else {})
         try:
-            return bytes(obstore.get_range(self.store, self.key, start=start, end=end))
+            return bytes(obstore.get(self.store, self.key, options=options).bytes())
+        except PreconditionError:
+            pass
         except Exception as error:
-            raise OSError(first_line(error, 300)) from None
+            raise OSError(error_text(error)) from None
+        raise OSError("the file has changed while it was read")
 
     def state(self) -> tuple[str | None, datetime | None]:
         """Return its entity tag and modification time."""
@@ -96,23 +128,36 @@ def objects_at(uri: str) -> tuple[str | None, list[StoredObject]]:
         )
         folders = {meta["path"].rpartition("/")[0] for meta in metas}
         # Consoles put an empty object where they show a folder.
-        return [found(meta) for meta in metas if meta["size"] or meta["path"] not in folders]
+        return [found(meta) for meta in metas if meta["size"] or not is_folder(meta["path"], folders)]
+
+    def is_folder(path: str, folders: set[str]) -> bool:
+        return path in folders or ("." not in path.rpartition("/")[2] and not is_there(path))
+
+    def is_there(path: str) -> bool:
+        """Check whether there is an object of this very name; a listing leaves out the / at its end."""
+        import obstore
+
+        try:
+            obstore.head(store, path)
+        except FileNotFoundError:
+            return False
+        return True
 
     def found(meta: Any) -> StoredObject:
         path = meta["path"]
         uri = f"{scheme}://{bucket}/{path}"
         return StoredObject(store, uri, path, meta["size"], meta["e_tag"], meta["last_modified"])
 
-    if has_magic(key):
-        segments = key.split("/")
-        fixed = next(at for at, segment in enumerate(segments) if has_magic(segment))
-        matches = listed("/".join(segments[:fixed]))
-        return None, [one for one in matches if _is_match(one.key.split("/"), segments)]
     if key:
         import obstore
 
         with suppress(FileNotFoundError):
             return None, [found(obstore.head(store, key))]
+    if has_magic(key):
+        segments = key.split("/")
+        fixed = next(at for at, segment in enumerate(segments) if has_magic(segment))
+        matches = listed("/".join(segments[:fixed]))
+        return None, [one for one in matches if _is_match(one.key.split("/"), segments)]
     return key, listed(key)
 
 

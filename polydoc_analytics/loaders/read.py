@@ -56,7 +56,7 @@ def _batches_of_files(files: Files, options: ReadOptions, also_import: Sequence[
     from polydoc_analytics.loaders.executor import run_ordered
 
     total = sum(file.size for file in files)
-    if files and total == 0 and all(file.is_local for file in files):
+    if files and all(file.is_empty for file in files):
         more = f", and so are {len(files) - 1} more" if len(files) > 1 else ""
         raise SourceError(f"{files.files[0].name}: is empty{more}")
     done = 0
@@ -117,7 +117,7 @@ def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> I
 
     finder, group = small_files.Finder(assume_utc), small_files.Group(assume_utc)
     for file in files:
-        if file.is_local and not file.size:
+        if file.is_empty:
             continue
         try:
             content = small_files.content_of(file)

@@ -32,7 +32,7 @@ def recognised(file: Input) -> Input | PassedOver:
 
 
 def _format_or_reason(file: Input) -> str:
-    if file.is_local and not file.size:
+    if file.is_empty:
         return "is empty"
     try:
         with open_input(file) as stream:

@@ -13,6 +13,10 @@ _BLOCK_BYTES = 64 * 1024
 class RemoteFile(Protocol):
     """A file on another machine. What goes wrong is an OSError without the secrets of its address."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Check whether it is known to hold no bytes."""
+
     def pieces(self) -> Generator[bytes]:
         """Yield the file's bytes, piece by piece."""
 

@@ -42,6 +42,7 @@ _BINARY = {
     b"Obj\x01": "Avro, which is not read; convert it to Parquet",
 }
 """First bytes of binary formats that are no archives, where text is expected."""
+_MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<error>")
 _TAR = slice(257, 262)
 # The mark of UTF-32 begins with that of UTF-16, so it is looked for first.
 _MARKS = {
@@ -179,6 +180,8 @@ def archive_of(head: bytes) -> str:
         return "a tar archive; unpack it and give the files in it"
     if binary := next((kind for magic, kind in _BINARY.items() if head.startswith(magic)), ""):
         return binary
+    if head.removeprefix(codecs.BOM_UTF8).lstrip()[:9].lower().startswith(_MARKUP):
+        return "HTML or XML, perhaps a page to log in or an error; open it to see"
     if _codec_of(head):
         return f"compressed more than {_MAX_TIMES} times; unpack it, and give what is in it"
     kind = next((kind for magic, kind in _ARCHIVES.items() if head.startswith(magic)), "")

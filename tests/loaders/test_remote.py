@@ -18,6 +18,7 @@ import pytest
 import trustme
 from obstore.store import S3Store
 from support.file_server import FileServer, file_server
+from support.http_service import Answer, broken, sent, serving
 from support.object_store import CANARY
 from support.paths import SAMPLE
 from support.processes import finished
@@ -27,6 +28,8 @@ from support.runs import CSV_HEADER, ndjson, wire
 import polydoc_analytics as pda
 from polydoc_analytics.ingest.connectors import FilesSource
 from polydoc_analytics.lake.sync import sync
+from polydoc_analytics.loaders import https
+from polydoc_analytics.loaders.object_store import objects_at
 
 ROWS = [wire("a"), wire("b", status="Failed", output_file_id=None), wire("c", status="Running", finished_at=None)]
 SIGNATURE = "X-Amz-Date=20261127T000000Z&X-Amz-Signature=a%2Bb%2Fc%3D%3D+d&response-content-type=text%2Fcsv%3B+a"
@@ -125,6 +128,135 @@ class TestObjectStore:
         assert sync(lake, source).read == 1
         obstore.put(store, "in/a.ndjson", ndjson([*ROWS[:1], *ROWS[2:]]))
         assert sync(lake, source).inserted == 1
+
+    @pytest.mark.parametrize(
+        "key", ["a#1.ndjson", "b?c.ndjson", "c;d=e.ndjson", "d[1].ndjson", "e*.ndjson", "f%2F ü.ndjson"]
+    )
+    def test_an_object_of_any_name_is_read_and_named_in_full(self, key: str, store: S3Store) -> None:
+        obstore.put(store, f"in/{key}", ndjson([ROWS[0], "nope"]))
+        for source in ("s3://bucket/in", f"s3://bucket/in/{key}", f"S3://bucket/in/{key}"):
+            loaded = pda.load(source)
+            assert loaded.counts.runs == 1
+            assert loaded.quarantine["source"].to_list() == [f"s3://bucket/in/{key}"]
+
+    def test_objects_whose_names_part_behind_a_mark_of_queries_are_synced_each_by_itself(
+        self, store: S3Store, tmp_path: Path
+    ) -> None:
+        lake = pda.Lake(tmp_path / "lake")
+        source = files_source("s3://bucket/in")
+        for number in (1, 2):
+            obstore.put(store, f"in/a#{number}.ndjson", ndjson([wire(f"a{number}")]))
+        assert [sync(lake, source).inserted, sync(lake, source).read] == [2, 0]
+        obstore.put(store, "in/a#1.ndjson", ndjson([wire("b")]))
+        assert [sync(lake, source).inserted, sync(lake, source).read] == [1, 0]
+
+    def test_empty_objects_and_marks_of_folders_are_no_files_of_runs(self, store: S3Store, s3_client) -> None:
+        obstore.put(store, "in/day=1/runs.ndjson", ndjson(ROWS))
+        obstore.put(store, "in/day=2.ndjson", b"")
+        for folder in ("in/", "in/day=1/", "in/day=3/"):
+            s3_client.put_object(Bucket="bucket", Key=folder, Body=b"")
+        for source in ("s3://bucket/in", "s3://bucket/in/**", "s3://bucket/**/*"):
+            loaded = pda.load(source)
+            assert (loaded.counts.runs, loaded.passed_over) == (3, ())
+        with pytest.raises(pda.SourceError, match=r"^s3://bucket/in/day=2.ndjson: is empty$"):
+            pda.load("s3://bucket/in/day=2.ndjson")
+        with pytest.raises(pda.SourceError, match=r"^s3://bucket/in/day=3/: nothing is there$"):
+            pda.load("s3://bucket/in/day=3/")
+
+    def test_an_object_that_is_replaced_while_its_ranges_are_read_is_an_error(self, store: S3Store) -> None:
+        obstore.put(store, "x.bin", b"a" * 200_000)
+        _, [found] = objects_at("s3://bucket/x.bin")
+        with found.ranges() as file:
+            assert file.read(4) == b"aaaa"
+            obstore.put(store, "x.bin", b"b" * 200_000)
+            file.seek(150_000)
+            with pytest.raises(OSError, match=r"^the file has changed while it was read$"):
+                file.read(4)
+
+    def test_an_object_in_an_encoding_that_is_not_read_is_an_error(self, store: S3Store, s3_client) -> None:
+        packed = gzip.compress(ndjson(ROWS))
+        s3_client.put_object(Bucket="bucket", Key="a.ndjson", Body=packed, ContentEncoding="gzip")
+        assert pda.load("s3://bucket/a.ndjson").counts.runs == 3
+        s3_client.put_object(Bucket="bucket", Key="a.ndjson", Body=b"\x8b\x02\x80[]\x03", ContentEncoding="br")
+        with pytest.raises(pda.SourceError, match=r"a.ndjson: cannot be read: is in the encoding br; expected gzip or"):
+            pda.load("s3://bucket/a.ndjson")
+
+    def test_an_error_has_the_words_of_the_store(self, s3: dict[str, str]) -> None:
+        with pytest.raises(pda.SourceError) as caught:
+            pda.load("s3://nowhere/runs.ndjson")
+        assert str(caught.value) == (
+            "s3://nowhere/runs.ndjson: 404 Not Found: NoSuchBucket: The specified bucket does not exist"
+        )
+
+
+PAGES = {
+    "a page to log in": b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n",
+    "a page behind white space": b"\xef\xbb\xbf\n <HTML>\n",
+    "an error of a store": b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>ExpiredToken</Code></Error>',
+    "an error without a head": b"<Error><Code>AccessDenied</Code></Error>",
+}
+
+
+class TestAnswers:
+    """What a server may answer where a file of runs was expected."""
+
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_PROXY", "*")
+        monkeypatch.setattr(https, "_WAITS_S", (0.01, 0.01))
+
+    @pytest.mark.parametrize("trouble", ["429", "500", "502", "503", "504", "broken"])
+    def test_trouble_that_passes_is_waited_out(self, trouble: str) -> None:
+        answer = broken if trouble == "broken" else sent(b"", status=int(trouble), Retry_After="0")
+        with serving(answer, answer, sent(ndjson(ROWS), kind="")) as service:
+            assert pda.load(f"{service.url}/runs.ndjson").counts.runs == 3
+        with serving(answer) as service, pytest.raises(pda.SourceError, match=r"runs.ndjson: cannot be read: "):
+            pda.load(f"{service.url}/runs.ndjson")
+        assert len(service.paths) == 3
+
+    def test_a_refusal_is_told_at_once(self) -> None:
+        with serving(sent(b"", status=403)) as service:
+            with pytest.raises(pda.SourceError, match="cannot be read: answered 403 Forbidden"):
+                pda.load(f"{service.url}/runs.ndjson?{SIGNATURE}")
+            assert len(service.paths) == 1
+
+    def test_a_part_of_a_file_that_nobody_asked_for_is_refused(self) -> None:
+        part = sent(ndjson(ROWS[:2]), status=206, Content_Range="bytes 0-531/798")
+        with serving(part) as service, pytest.raises(pda.SourceError, match="answered 206 Partial Content"):
+            pda.load(f"{service.url}/runs.ndjson")
+
+    @pytest.mark.parametrize("name", ["runs.ndjson", "runs.csv", "runs.json", "runs"])
+    @pytest.mark.parametrize("page", PAGES)
+    def test_a_page_or_an_error_in_the_place_of_runs_is_refused(self, page: str, name: str) -> None:
+        answer = sent(PAGES[page], kind="text/html")
+        with serving(answer) as service, pytest.raises(pda.SourceError, match=f"/{name}: is HTML or XML, perhaps"):
+            pda.load(f"{service.url}/{name}")
+
+    @pytest.mark.parametrize("encoding", ["br", "deflate", "compress", "gzip, br"])
+    def test_an_encoding_that_is_not_read_is_refused(self, encoding: str) -> None:
+        answer = sent(b"\x8b\x02\x80[]\x03", kind="", Content_Encoding=encoding)
+        with serving(answer) as service, pytest.raises(pda.SourceError, match=f"in the encoding {encoding}; expected"):
+            pda.load(f"{service.url}/runs.ndjson")
+
+    def test_a_file_that_is_replaced_while_its_ranges_are_read_is_an_error(self) -> None:
+        def part(tag: str) -> Answer:
+            return sent(b"P" * 100, kind="", status=206, Content_Range="bytes 0-99/200000", ETag=tag)
+
+        with serving(part('"1"'), part('"1"'), part('"2"')) as service:
+            file = https.HttpFile(f"{service.url}/runs.parquet").ranges()
+            assert file.read(4) == b"PPPP"
+            file.seek(150_000)
+            with file, pytest.raises(OSError, match=r"^the file has changed while it was read$"):
+                file.read(4)
+
+    def test_the_state_of_a_file_without_bytes_is_told(self) -> None:
+        nothing = sent(b"", status=416, kind="", Content_Range="bytes */0")
+        with serving(nothing, sent(b"", kind="", ETag='"0"')) as service:
+            assert https.HttpFile(f"{service.url}/runs.ndjson").state() == ('"0"', None)
+
+    def test_a_scheme_may_be_in_upper_case(self) -> None:
+        with serving(sent(ndjson(ROWS), kind="")) as service:
+            assert pda.load(f"{service.url.replace('http', 'HTTP')}/runs.ndjson").counts.runs == 3
 
 
 class TestHttps:

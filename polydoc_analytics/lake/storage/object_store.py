@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import LakeError, first_line, refuse_blank
+from polydoc_analytics.errors import LakeError, refuse_blank
 from polydoc_analytics.lake.storage.interface import STAGING, Storage, Stored
 from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.loaders.aws_profile import profile_options
-from polydoc_analytics.loaders.object_store import open_store, split_options
+from polydoc_analytics.loaders.object_store import error_text, open_store, split_options
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,7 +46,7 @@ class RemoteStorage:
             self._store = open_store(self.uri, self.storage_options)
             self._probe = open_store(self.uri, self.storage_options, retry_config=_SOON)
         except Exception as error:
-            raise LakeError(f"{self.shown}: cannot be opened: {first_line(error, 300)}") from None
+            raise LakeError(f"{self.shown}: cannot be opened: {error_text(error)}") from None
 
     def path(self, name: str) -> str:
         """Return the URI of an object."""
@@ -62,7 +62,7 @@ class RemoteStorage:
                 return True
             return any(True for batch in obstore.list(self._probe, prefix=name, chunk_size=1) for _ in batch)
         except Exception as error:
-            raise LakeError(f"{self.shown}: cannot be reached: {first_line(error, 300)}") from None
+            raise LakeError(f"{self.shown}: cannot be reached: {error_text(error)}") from None
 
     def read(self, name: str) -> bytes | None:
         """Return an object's bytes; None where there is none."""
@@ -103,7 +103,7 @@ class RemoteStorage:
         try:
             put()
         except Exception as error:
-            raise LakeError(f"{self.shown}: cannot be written to: {first_line(error, 300)}") from None
+            raise LakeError(f"{self.shown}: cannot be written to: {error_text(error)}") from None
 
     def fsync(self, names: Iterable[str]) -> None:
         """Do nothing: an object that the store has acknowledged is durable."""
@@ -226,7 +226,7 @@ class _Lease:
         except (AlreadyExistsError, PreconditionError, FileNotFoundError):
             return False
         except Exception as error:
-            raise LakeError(f"{self._shown}: cannot be written to: {first_line(error, 300)}") from None
+            raise LakeError(f"{self._shown}: cannot be written to: {error_text(error)}") from None
         return True
 
     def _tag_of_holder(self) -> str | None:
