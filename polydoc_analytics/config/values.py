@@ -30,6 +30,7 @@ from polydoc_analytics.model.timezones import zone
 KEY = "\0"
 """Stands for the key's name in an error's text; a text without it is about the table as a whole."""
 
+_FIRST_YEAR = 1970
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _BYTES = {"KB": 1000, "MB": 1_000_000}
 _MUST_BE_TEXT = f"{KEY} must be a text in quotation marks"
@@ -135,12 +136,14 @@ def _report_period(value: Any) -> str:
 
 
 def _day(value: Any) -> date:
-    if type(value) is date:  # TOML has days of its own, without quotation marks
-        return value
     try:
-        return date.fromisoformat(_text(value))
+        # TOML has days of its own, without quotation marks.
+        day = value if type(value) is date else date.fromisoformat(_text(value))
     except ValueError:
         raise invalid(f"{KEY} '{value}' is no day; expected one such as 2026-11-01") from None
+    if day.year < _FIRST_YEAR:
+        raise invalid(f"{KEY} '{value}' is before {_FIRST_YEAR}; expected a day such as 2026-11-01")
+    return day
 
 
 def _address(value: Any) -> str:

@@ -17,7 +17,16 @@ from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.schemas import LedgerRow
 from polydoc_analytics.lake.source_memory import forget_cursors
-from polydoc_analytics.lake.storage.interface import ACCOUNTS, DAMAGED, SCHEDULE, SOURCES, Storage, json_of, json_text
+from polydoc_analytics.lake.storage.interface import (
+    ACCOUNTS,
+    ALERTS,
+    DAMAGED,
+    SCHEDULE,
+    SOURCES,
+    Storage,
+    json_of,
+    json_text,
+)
 from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
@@ -171,12 +180,23 @@ def erase_from_schedule(place: Storage, account: str, *, keep_documents: bool) -
                     continue
                 if name.endswith(_FIGURES):
                     before = [row for row in before if not any(map(spelling.is_in, row[1]))]
+                if name == ALERTS:
+                    before = _without_alerts(before, spelling)
                 now = spelling.strike_all(before if not files else _without_documents(before, account))
                 if now != json.loads(content):
                     schedule.write(name, json.dumps(now, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
                 for file in files:
                     schedule.remove(file)
     return documents
+
+
+def _without_alerts(state: dict[str, Any], spelling: Spelling) -> dict[str, Any]:
+    """Return the state of the alerts without those of an account, which nothing would ever end."""
+    kept = {
+        name: {identity: one for identity, one in state.get(name, {}).items() if not spelling.is_in(one.get("key", ""))}
+        for name in ("firing", "no_data")
+    }
+    return {**state, **kept}
 
 
 def _editions(content: Any) -> list[dict[str, Any]]:

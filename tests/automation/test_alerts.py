@@ -391,6 +391,18 @@ def test_a_number_that_no_sum_holds_is_told_and_silences_no_alert_of_other_accou
 DAILY = FRENCH.replace("weekly", "daily") + FOLDER
 
 
+def test_an_alert_of_an_erased_account_is_forgotten_and_others_fire_on(lake_of, configured, tmp_path: Path) -> None:
+    rule = FRENCH.replace("usage_weekly_by_language", "usage_daily_by_account")
+    configuration = configured(rule + FOLDER)
+    lake = lake_of(*runs_of("2026-03-02", 0, 30), *runs_of("2026-03-02", 0, 30, account_id="b"))
+    assert [one.key for one in checked(lake, configuration, "2026-03-03T09:00").started] == ["acme", "b"]
+    lake.erase("acme")
+    for day in (4, 20):  # there are no data of b either, so that it stays what it was
+        found = checked(lake, configuration, f"2026-03-{day:02}T09:00")
+        assert ([one.key for one in found.firing], found.started, found.recovered) == (["b"], (), ())
+    assert not [path for path in (tmp_path / "notices").iterdir() if "erased" in path.read_text("utf-8")]
+
+
 def test_a_day_without_runs_ends_nothing_and_is_told_after_a_time(lake_of, configured, tmp_path: Path) -> None:
     configuration = configured(DAILY.replace("min_runs = 10", 'min_runs = 10\nno_data_after = "2d"'))
     lake = lake_of(*runs_of("2026-03-02", 6, 14, target_language="fr"))

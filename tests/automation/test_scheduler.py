@@ -150,6 +150,17 @@ def test_of_what_was_missed_the_newest_are_made_up_for_in_order_and_the_rest_is_
     assert [one["data"]["period"] for one in server.taken] == ["2026-W09", "2026-W12", "2026-W13"]
 
 
+def test_a_day_that_a_zone_skips_has_no_report_and_holds_up_no_other(folder: Path, server: Hook) -> None:
+    """In Samoa no clock has shown 30 December 2011."""
+    text = (
+        WEEKLY.replace("Europe/Lisbon", "Pacific/Apia").replace("0 7 * * 1", "daily").replace("last-week", "yesterday")
+    )
+    text = text.replace("[[reports]]", "[[reports]]\ncatch_up = 2")
+    assert pass_at(text, "2011-12-29T17:00+00:00") == [("2011-12-28", "sent")]
+    assert pass_at(text, "2011-12-30T17:00+00:00") == []
+    assert pass_at(text, "2012-01-03T17:00+00:00") == [("2012-01-02", "sent"), ("2012-01-03", "sent")]
+
+
 def test_a_start_in_the_past_is_where_it_begins(folder: Path, server: Hook) -> None:
     text = WEEKLY.replace("[[reports]]", '[[reports]]\ncatch_up = 9\nstart = "2026-03-09"')
     assert [period for period, _ in pass_at(text, "2026-03-24T12:00+00:00")] == ["2026-W10", "2026-W11", "2026-W12"]
@@ -346,6 +357,7 @@ def test_each_customer_gets_a_statement_of_its_own_and_of_nobody_else(folder: Pa
     assert not [text for text in (*texts, content) if other.search(text)]
     skipped = [one for one in job_of(text, "2026-03", "statements").editions[0].deliveries if one.state == "skipped"]
     assert [(one.account, one.target) for one in skipped] == [("a1", "mail")]
+    assert job_of(text, "2026-03", "statements").note == "mail: no address for 1 account: a1"
     assert {path.name for path in (folder / "out").iterdir()} == {"a0", "a1", "all"}
     assert len(server.taken) == 1  # the index, not one call an account
 

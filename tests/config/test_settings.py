@@ -82,6 +82,7 @@ WRONG = {
     REPORT + "kind = 'statement'" + DELIVERY: "a statement is of one account",
     REPORT + "per_account = true" + DELIVERY: 'give kind = "statement"',
     REPORT + "kind = 'statement'\nper_account = true" + DELIVERY: "[delivery.ops] has no contacts",
+    REPORT + "start = 0001-01-01" + DELIVERY: "start '0001-01-01' is before 1970",
     REPORT + "catch_up = 0" + DELIVERY: "catch_up must be a whole number from 1",
     REPORT + "wait = '2 hours'" + DELIVERY: "expected one such as 30m, 12h, 3d or 2w",
     REPORT + "needs = ['api']" + DELIVERY: "unknown source 'api'",
@@ -125,7 +126,7 @@ BEYOND_A_SCHEMA = (
     "delivery 'ops'", "bad hour", "Lisbon?", "kind of report", "statement", "contacts", "source 'api'", "twice",
     "case alone",
     "goes nowhere", "last-weak", "above or below", "measure", "unknown view", "'1 KiB'",
-    "is never 20", "'output' is", "no path",
+    "is never 20", "before 1970", "'output' is", "no path",
 )  # fmt: skip
 
 

@@ -17,11 +17,11 @@ from polydoc_analytics.automation.delivery.send import Clock
 from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings
 from polydoc_analytics.lake.lake import Lake
+from polydoc_analytics.lake.storage.interface import ALERTS
 
 if TYPE_CHECKING:
     from polydoc_analytics.config.choices import DateBasis
 
-_STATE = "alerts.json"
 _MAX_SUBJECT = 120
 
 
@@ -73,7 +73,7 @@ def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> CheckRe
     if after != {name: state[name] for name in after}:
         # What is to be said is stored with what it is about, so that neither can be without the other.
         state = {**after, "pending": _notices(lake, plans, step, now, brand_of(settings))}
-        store.write(_STATE, state)
+        store.write(ALERTS, state)
         _posted(store, plans, state, now)
     lost = deliver_all(store, plans, clock)
     return step.checked(tuple(lost))
@@ -132,7 +132,7 @@ class _Step:
 
 
 def _state(store: StateStore) -> dict[str, Any]:
-    return {"firing": {}, "no_data": {}, "pending": [], **(store.read(_STATE) or {})}
+    return {"firing": {}, "no_data": {}, "pending": [], **(store.read(ALERTS) or {})}
 
 
 def _stored(finding: FiringAlert) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _finding(stored: Mapping[str, Any]) -> FiringAlert:
 
 def firing(lake: Lake) -> dict[str, Any]:
     """Load the alerts that fired at the last check, by identity, with their start and evidence."""
-    return dict((StateStore(lake).read(_STATE) or {"firing": {}})["firing"])
+    return dict((StateStore(lake).read(ALERTS) or {"firing": {}})["firing"])
 
 
 def _posted(store: StateStore, plans: Plans, state: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _posted(store: StateStore, plans: Plans, state: dict[str, Any], now: datetim
         enqueue(store, plans, notice["id"], Message.of(notice["letter"]), targets, now)
     if state["pending"]:
         state = {**state, "pending": []}
-        store.write(_STATE, state)
+        store.write(ALERTS, state)
     return state
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from polydoc_analytics.automation.delivery.messages import key_of
 from polydoc_analytics.automation.schedule.jobs import Job, JobStore, Progress
 from polydoc_analytics.config.tables import Report
+from polydoc_analytics.errors import UsageError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.cron import period_of
 from polydoc_analytics.model.epoch import from_us
@@ -94,7 +95,10 @@ def _due(progress: Progress | None, plan: Report, now: datetime) -> Iterator[tup
         after = min(after, through) if is_new else through
     seen = set()
     for due in plan.cron.between(after, now):
-        period, interval = period_of(plan.period, due, plan.timezone)
+        try:
+            period, interval = period_of(plan.period, due, plan.timezone)
+        except UsageError:  # a day that the zone's clocks have skipped
+            continue
         if period not in seen:
             seen.add(period)
             yield period, interval, due

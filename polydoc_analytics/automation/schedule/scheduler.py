@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,8 +25,11 @@ from polydoc_analytics.errors import PolydocError, SourceError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.cron import interval_named
+from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.reports.formatting import display_text
 
 Notify = Callable[[str], None]
+_MAX_NAMED = 5
 _SUMMARIES = ("slack", "webhook")
 """Kinds that hear once of statements for many accounts, not once an account."""
 
@@ -337,7 +340,8 @@ class Scheduler:
         state = "uncertain" if "uncertain" in states else "failed" if "failed" in states else "sent"
         bad = [one for one in edition.deliveries if one.state in ("uncertain", "failed")]
         note = "; ".join(group.sentence() for group in by_outcome(bad))
-        job.note = "; ".join(filter(None, (note, edition.left_out))) or ("incomplete" if edition.is_incomplete else "")
+        parts = (note, edition.left_out, *_without_address(edition), "incomplete" if edition.is_incomplete else "")
+        job.note = "; ".join(filter(None, parts))
         if bad:
             self._report_failure(job, f"was not delivered to all: {note}")
         if edition.left_out:
@@ -364,6 +368,16 @@ class Scheduler:
             brand_of(self.settings),
         )
         enqueue(self.store, self.plans, identity, message, self.plans.schedule.tell, self.clock())
+
+
+def _without_address(edition: Edition) -> Iterator[str]:
+    """Yield for each target of which accounts it has no contact, so that nobody got their statements."""
+    skipped = [one for one in edition.deliveries if one.state == "skipped"]
+    for target in dict.fromkeys(one.target for one in skipped):
+        accounts = [one.account for one in skipped if one.target == target]
+        more = ", …" if len(accounts) > _MAX_NAMED else ""
+        named = ", ".join(map(display_text, accounts[:_MAX_NAMED]))
+        yield f"{target}: no address for {counted(len(accounts), 'account')}: {named}{more}"
 
 
 def _is_news(job: Job, edition: Edition, delivery: Delivery) -> bool:

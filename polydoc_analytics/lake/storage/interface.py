@@ -21,6 +21,8 @@ ACCOUNTS = "_accounts.json"
 DAMAGED = "_damaged"
 SCHEDULE = "_schedule"
 """The folder of what schedules and alerts remember."""
+ALERTS = "alerts.json"
+"""The file in it of the alerts that fire."""
 
 
 @dataclass(frozen=True, slots=True)
