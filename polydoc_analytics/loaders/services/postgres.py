@@ -90,14 +90,14 @@ def account_names(dsn: str, query: str, *, source: str = "accounts") -> dict[str
     """
     relation, what = _relation(None, query)
     with _Session(dsn, source, what, None) as session:
-        columns = session.schema(f"select * from {relation}").names
+        schema = session.schema(f"select * from {relation}")
         for column in ("account_id", "name"):
-            if columns.count(column) != 1:
-                raise SourceError(f"{session.name}: needs one column {column}; it has {', '.join(columns)}")
+            if schema.names.count(column) != 1:
+                raise SourceError(f"{session.name}: needs one column {column}; it has {', '.join(schema.names)}")
+        account, name = (_as_text(schema.field(column)) for column in ("account_id", "name"))
         names: dict[str, str] = {}
         for batch in session.batches(
-            f"select account_id::text, name::text from {relation} "
-            "where account_id is not null and name is not null order by 1, 2"
+            f"select {account}, {name} from {relation} where {account} is not null and {name} is not null order by 1, 2"
         ):
             names.update(zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True))
         return names
@@ -136,7 +136,13 @@ def _refuse_changed(schema: pa.Schema, names: dict[str, str], source: str) -> No
 
 def _selected(plain: pa.Field, field: pa.Field, key: str) -> str:
     is_text = BY_KEY[key].kind == "text" and pa.types.is_string(plain.type)
-    return identifier(field.name) + ("::text" if is_text or _needs_cast(field) else "") + f" as {key}"
+    return (_as_text(field) if is_text or _needs_cast(field) else identifier(field.name)) + f" as {key}"
+
+
+def _as_text(field: pa.Field) -> str:
+    """Write a column's value as text; of JSON, as a query takes with ``->``, the value without quotation marks."""
+    is_json = getattr(field.type, "extension_name", "") == "arrow.json"
+    return identifier(field.name) + (" #>> '{}'" if is_json else "::text")
 
 
 def _recent(schema: pa.Schema, names: dict[str, str], since: datetime, source: str) -> str:
@@ -164,7 +170,7 @@ def _incremental(selected: str, recent: str, id_field: pa.Field, ids: Iterable[s
         column, kind = identifier(id_field.name), "uuid"
     else:
         rest = iter({one for one in ids if "\0" not in one})
-        column, kind = f"{identifier(id_field.name)}::text", "text"
+        column, kind = _as_text(id_field), "text"
     while some := list(islice(rest, _IDS_AT_ONCE)):
         elements = ",".join('"' + one.replace("\\", "\\\\").replace('"', '\\"') + '"' for one in some)
         literal = "E'{" + elements.replace("\\", "\\\\").replace("'", "''") + "}'"

@@ -48,8 +48,9 @@ def parsed(dsn: str) -> Dsn:
     given = _of_url(dsn) if is_url else _of_pairs(dsn)
     if given is None:
         raise SourceError(
-            "the DSN of PostgreSQL is not usable; expected postgresql://user:password@host:5432/database, with "
-            "@ : / ? # and % in the password percent-encoded, or key=value pairs, with values that hold spaces quoted"
+            "the DSN of PostgreSQL is not usable; expected postgresql:// and behind it {user}:{password}@{host}:{port}"
+            "/{database}, with @ : / ? # and % in the password percent-encoded, or key=value pairs, with values that "
+            "hold spaces quoted"
         )
     secrets = {raw for key, raw, _ in given if _SECRET.search(key)} | {v for key, _, v in given if _SECRET.search(key)}
     secrets |= {os.environ.get("PGPASSWORD", ""), dsn}
