@@ -40,6 +40,10 @@ _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
 _WRAPPED = re.compile(rf"(?:{'|'.join(map(re.escape, _COMPRESSED))}|[.-]\d[\d_-]*)$")
 
 
+class EmptyError(SourceError):
+    """Raised for a file that holds nothing, packed or not: an error by itself, a quiet day among others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One file to read: its name in messages, where it is, its format ("" is still unknown), its size if known."""
@@ -122,7 +126,7 @@ def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
     """Recognise a format of text by a file's first bytes; return it with the stream, still whole."""
     start, stream = peek(stream)
     if not start:
-        raise SourceError(f"{name}: is empty")
+        raise EmptyError(f"{name}: is empty")
     head = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith((b"[", b"{", b"\x1e")):
         kind = "json"

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders.files import Files
-from polydoc_analytics.loaders.input_file import Input, as_local_file, by_ranges, columnar_format, open_input, sniffed
+from polydoc_analytics.loaders.input_file import (
+    EmptyError,
+    Input,
+    as_local_file,
+    by_ranges,
+    columnar_format,
+    open_input,
+    sniffed,
+)
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
 from polydoc_analytics.loaders.streams import as_utf8, peek
@@ -57,8 +65,7 @@ def _batches_of_files(files: Files, options: ReadOptions, also_import: Sequence[
 
     total = sum(file.size for file in files)
     if files and all(file.is_empty for file in files):
-        more = f", and so are {len(files) - 1} more" if len(files) > 1 else ""
-        raise SourceError(f"{files.files[0].name}: is empty{more}")
+        raise _all_empty(files)
     done = 0
     work = _work_of_files(files, options.assume_utc or files.assume_utc, options.partial)
     with _importing_meanwhile(also_import) as is_ready:
@@ -111,13 +118,23 @@ def _work_of_table(table: Any, assume_utc: bool) -> Iterable[Any]:
     return arrow.read_table(table, "table", assume_utc=assume_utc)
 
 
-def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> Iterator[Work]:
-    """Yield the work of reading files in their order; small ones of a kind are put together."""
+def _all_empty(files: Files) -> EmptyError:
+    more = f", and so are {len(files) - 1} more" if len(files) > 1 else ""
+    return EmptyError(f"{files.files[0].name}: is empty{more}")
+
+
+def _work_of_files(files: Files, assume_utc: bool, partial: bool) -> Iterator[Work]:
+    """Yield the work of reading files in their order; small ones of a kind are put together.
+
+    Raises EmptyError where there are files, and nothing in any of them.
+    """
     from polydoc_analytics.loaders.formats import small_files
 
     finder, group = small_files.Finder(assume_utc), small_files.Group(assume_utc)
+    empty = 0
     for file in files:
         if file.is_empty:
+            empty += 1
             continue
         try:
             content = small_files.content_of(file)
@@ -131,10 +148,15 @@ def _work_of_files(files: Iterable[Input], assume_utc: bool, partial: bool) -> I
             group.add(found)
             continue
         reading = functools.partial(translated, SourceError, f"{file.name}: cannot be read")
-        with reading():
-            for at, piece in enumerate(_work(file, content, assume_utc, partial)):
-                yield piece._replace(run=reading()(piece.run), is_first=not at)
+        try:
+            with reading():
+                for at, piece in enumerate(_work(file, content, assume_utc, partial)):
+                    yield piece._replace(run=reading()(piece.run), is_first=not at)
+        except EmptyError:
+            empty += 1
     yield from group.work()
+    if empty and empty == len(files):
+        raise _all_empty(files)
 
 
 def _work(file: Input, content: bytes | None, assume_utc: bool, partial: bool) -> Iterator[Work]:
@@ -172,7 +194,7 @@ def _work_of_stream(file: Input, kind: str, stream: BinaryIO, assume_utc: bool, 
         return
     head, stream = peek(stream)
     if not head:
-        raise SourceError(f"{file.name}: is empty")
+        raise EmptyError(f"{file.name}: is empty")
     if kind == "ndjson" and json_recognition.is_document(head):
         kind = "json"
     if kind in ("ndjson", "json") and begins_with_separator(head):

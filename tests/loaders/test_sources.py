@@ -439,10 +439,21 @@ def test_a_delta_table_is_not_read_as_loose_parquet(tmp_path: Path) -> None:
         pda.connect(tmp_path)
 
 
-def test_an_empty_file_among_others_is_a_quiet_day(file, tmp_path: Path) -> None:
+EMPTY = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}
+
+
+@pytest.mark.parametrize("packed", EMPTY)
+def test_an_empty_file_among_others_is_a_quiet_day(packed: str, file, tmp_path: Path) -> None:
+    for name in ("b.ndjson", "c.json", "d.csv"):
+        file(EMPTY[packed](b""), name + packed)
+        with pytest.raises(pda.SourceError, match="is empty"):
+            pda.load(tmp_path / (name + packed))
+    with pytest.raises(pda.SourceError, match=f"b.ndjson{packed}: is empty, and so are 2 more"):
+        pda.load(tmp_path)
     file(ROWS, "a.ndjson")
-    file(b"", "b.ndjson")
     assert pda.load(tmp_path).counts.runs == 3
+    with pda.connect([tmp_path / f"c.json{packed}", tmp_path / "a.ndjson"]) as db:
+        assert db.counts.read == 3
 
 
 def test_standard_input_needs_its_format() -> None:
