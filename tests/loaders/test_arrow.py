@@ -342,6 +342,38 @@ def test_columns_of_tables_may_be_in_upper_case_and_the_other_spellings_win(tmp_
         assert db.view("usage")["runs"].item() == 1
 
 
+@pytest.mark.parametrize("form", ["table", "parquet"])
+def test_rows_of_tables_whose_fault_is_mended_are_read_again_whatever_the_types(
+    form: str, file, tmp_path: Path
+) -> None:
+    us = pa.array([1_772_445_600_000_001], pa.int64())
+    columns_of_others = {
+        "ID": pa.array(["a"]),
+        "account_id": pa.array(["acme"]).dictionary_encode(),
+        "createdAt": pa.array(["2026-03-02 10:00:00.000001+00"]),
+        "FINISHED_AT": us.cast(pa.timestamp("us")),
+        "status": pa.array(["Done"]),
+        "target_language": pa.array(["de"]),
+        "credits": pa.array([Decimal("5.00")], pa.decimal128(38, 2)),
+        "input_tokens": pa.array(["1e3"]),
+        "output_tokens": pa.array([7.0]),
+        "input_file_id": pa.array([b"\1" * 16], pa.binary(16)).cast(pa.uuid()),
+    }
+    table = pa.table(columns_of_others)
+    source: Any = table
+    if form == "parquet":
+        source = tmp_path / "runs.parquet"
+        pq.write_table(table, source)
+    quarantined = pda.load(source, assume_utc=True).quarantine
+    assert quarantined["reason"].str.starts_with("status: 'Done'").all()
+    mended = quarantined["raw"].item().replace("Done", "Succeeded")
+    [run] = pda.load(file([mended])).runs.to_dicts()
+    assert (run["id"], run["account_id"], run["input_file_id"]) == ("a", "acme", str(UUID(bytes=b"\1" * 16)))
+    assert (run["credits"], run["input_tokens"], run["output_tokens"]) == (5, 1000, 7)
+    instant = datetime(2026, 3, 2, 10, 0, 0, 1, UTC)
+    assert (run["created_at"], run["finished_at"]) == (instant, instant)
+
+
 def test_an_array_of_structs_is_a_table() -> None:
     table = with_columns()
     loaded = pda.load(table.to_struct_array().combine_chunks())

@@ -23,7 +23,7 @@ from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats.arrow_columns import US_PER_UNIT, columns_of, to_run_column
 from polydoc_analytics.loaders.formats.arrow_memory import validated
 from polydoc_analytics.loaders.remote import RangeFile
-from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8
+from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, Refusal, instant
 from polydoc_analytics.loaders.streams import archive_of
 from polydoc_analytics.loaders.validation import Batch, RowLocator, loose_schema
 from polydoc_analytics.model.schema import BY_KEY, COLUMNS, MAX_INSTANT_US, MIN_INSTANT_US
@@ -268,19 +268,37 @@ def _read_batch(
         table = pa.table(arrays, schema=loose_schema())
 
     def raw(row: int) -> str:
-        return json.dumps({name: _json_value(values[row]) for name, values in given.items()}, ensure_ascii=False)
+        values = {}
+        for column, name in columns.items():
+            key = name if name in BY_KEY else column
+            values[key] = _wire_value(_json_value(given[name][row]), table[column][row])
+        return json.dumps(values, ensure_ascii=False)
 
     return [Batch(table, RowLocator(source, lambda row: record + row, raw), errors)]
 
 
 def _json_value(value: pa.Scalar) -> Any:
-    """Return a value as it stands in the raw text of a row, which can be mended and loaded again."""
+    """Return a value as it stands in the raw text of a row."""
     if pa.types.is_timestamp(value.type) and value.is_valid:
         return _instant_text(value.value, value.type)
     found = value.as_py()
     if isinstance(found, float) and not math.isfinite(found):
         return None if math.isnan(found) else str(found)
     return found if isinstance(found, str | int | float | None) else str(found)
+
+
+def _wire_value(given: Any, read: pa.Scalar) -> Any:
+    """Return a value in wire form: numbers and times that tables write otherwise would be refused when read again."""
+    if not isinstance(given, str) or not read.is_valid:
+        return given
+    if pa.types.is_integer(read.type):
+        return read.as_py()
+    if pa.types.is_timestamp(read.type):
+        try:
+            instant(given)
+        except Refusal:
+            return _instant_text(read.value, read.type)
+    return given
 
 
 def _instant_text(count: int, kind: pa.TimestampType) -> str:
