@@ -11,12 +11,13 @@ from typing import Any
 
 from polydoc_analytics.errors import SourceError, UsageError, require_extra
 from polydoc_analytics.reports.charts.palette import contrast
-from polydoc_analytics.reports.formatting import checked_locale
-from polydoc_analytics.reports.model import Theme
+from polydoc_analytics.reports.formatting import checked_locale, one_line
+from polydoc_analytics.reports.model import SVG, Theme
 
 _LOCALE = "en_GB"
 NUMBER = "{period}-{account}"
-_LOGOS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_LOGOS = {".svg": SVG, ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_SIGNATURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8\xff"}
 _MAX_LOGO_BYTES = 500_000
 _MIN_CONTRAST = 3.0
 _PRICE_LIMIT, _MAX_DECIMALS, _MAX_DIGITS = 1_000_000_000, 18, 27
@@ -67,7 +68,9 @@ def branding(table: Mapping[str, Any], folder: Path = Path()) -> Branding:
     )
     locale = checked_locale(table["locale"]) if table.get("locale") else _LOCALE
     number = table.get("number") or NUMBER
-    return Branding(table.get("title", ""), currency, price, locale, look, _issuer(table), number, table.get("notice"))
+    notice = one_line(table["notice"]) if table.get("notice") is not None else None
+    title = one_line(table.get("title", ""))
+    return Branding(title, currency, price, locale, look, _issuer(table), number, notice)
 
 
 def _issuer(table: Mapping[str, Any]) -> tuple[str, ...]:
@@ -75,8 +78,9 @@ def _issuer(table: Mapping[str, Any]) -> tuple[str, ...]:
     address = table.get("address", ())
     lines = [line for part in ([address] if isinstance(address, str) else address) for line in part.splitlines()]
     own = (table.get("name", ""), *lines, table.get("contact", ""), table.get("tax", ""))
-    given = tuple(filter(None, (line.strip() for line in own)))
-    return given if table.get("name") or not given else tuple(filter(None, (table.get("title"), *given)))
+    given = tuple(filter(None, map(one_line, own)))
+    title = one_line(table.get("title", ""))
+    return given if table.get("name") or not given else tuple(filter(None, (title, *given)))
 
 
 def _price(table: Mapping[str, Any]) -> tuple[str, Decimal | None]:
@@ -121,7 +125,18 @@ def _logo(path: Path) -> tuple[str, bytes]:
         raise SourceError(f"{path}: {error.strerror}") from None
     if len(content) > _MAX_LOGO_BYTES:
         raise UsageError(f"branding: logo {path.name} has {len(content):,} bytes; expected at most {_MAX_LOGO_BYTES:,}")
+    if not (_is_svg(content) if kind not in _SIGNATURES else content.startswith(_SIGNATURES[kind])):
+        raise UsageError(f"branding: logo {path.name} is no picture of the kind that its name ends with")
     return kind, content
+
+
+def _is_svg(content: bytes) -> bool:
+    from xml.etree import ElementTree
+
+    try:
+        return ElementTree.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"
+    except ElementTree.ParseError:
+        return False
 
 
 def _fonts(path: Path) -> str:

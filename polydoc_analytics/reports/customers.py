@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from polydoc_analytics.config.csv_file import rows_by_account
 from polydoc_analytics.errors import UsageError
-from polydoc_analytics.reports.formatting import checked_locale
+from polydoc_analytics.reports.formatting import checked_locale, one_line
 
 _LINE = re.compile(r"line(?:_([0-9]{1,2}))?")
 
@@ -35,7 +35,7 @@ def customers(path: str) -> dict[str, Customer]:
 
 def _customer(path: str, account: str, cells: Mapping[str, str], columns: Sequence[str]) -> Customer:
     language = cells.get("language", "").strip()
-    lines = tuple(line for column in columns if (line := cells[column].strip()))
+    lines = tuple(line for column in columns for part in cells[column].splitlines() if (line := one_line(part)))
     try:
         return Customer(lines, checked_locale(language) if language else "")
     except UsageError as error:

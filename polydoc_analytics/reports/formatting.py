@@ -278,6 +278,12 @@ def display_text(text: str, max_length: int = _MAX_CHARACTERS) -> str:
     return clean + "…" if cut else clean
 
 
+def one_line(text: str) -> str:
+    """Return a text of the settings on one line, whole: blanks as they are read, control characters as U+XXXX."""
+    plain = " ".join(text.split())
+    return display_text(plain, len(plain)) if plain else ""
+
+
 @lru_cache(maxsize=4096)
 def _drawn(character: str) -> str:
     category = unicodedata.category(character)

@@ -185,6 +185,9 @@ class SourceFile:
     sha256: str | None
 
 
+SVG = "image/svg+xml"
+
+
 @dataclass(frozen=True, slots=True)
 class Theme:
     """Look of a report: the brand's colours, the media type and bytes of its logo, folders of fonts."""

@@ -66,6 +66,39 @@ def test_a_missing_logo_or_font_folder_is_an_error(tmp_path: Path) -> None:
             branding(table, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.png", b""),
+        ("text.svg", b"<p/>"),
+        ("open.svg", b'<svg xmlns="http://www.w3.org/2000/svg">'),
+        ("a.jpg", PNG),
+    ],
+)
+def test_a_logo_that_is_no_picture_of_its_kind_is_an_error(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(pda.UsageError, match=f"branding: logo {name} is no picture of the kind that its name ends"):
+        branding({"logo": name}, tmp_path)
+
+
+def test_a_logo_of_joined_letters_is_drawn(tmp_path: Path, file) -> None:
+    logo = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30"><text y="20">a\u0300\u0301</text></svg>'
+    (tmp_path / "logo.svg").write_text(logo, "utf-8")
+    report = built(file([wire()]), "statement", account="acme", branding=branding({"logo": "logo.svg"}, tmp_path))
+    assert b"/Image" in render(report, "pdf")
+
+
+def test_texts_of_the_settings_stand_on_lines_of_their_own_in_every_format(tmp_path: Path, file) -> None:
+    table = {"name": "Polydoc\tGmbH", "address": "1. Street\n- Yard\x07\n===", "notice": "No\ninvoice."}
+    accounts = tmp_path / "accounts.csv"
+    accounts.write_text('account_id,name,line\nacme,Acme,"Attn: Bob\tB\nFloor 2"\n')
+    report = built(file([wire()]), "statement", account="acme", branding=branding(table), accounts=str(accounts))
+    assert report.head.issuer == ("Polydoc GmbH", "1. Street", "- YardU+0007", "===")
+    assert report.head.notice == "No invoice."
+    assert report.head.facts[0][1].splitlines() == ["Acme", "acme", "Attn: Bob B", "Floor 2"]
+    assert "Polydoc GmbH  \n1\\. Street  \n\\- YardU+0007  \n\\===\n" in everything(report)["md"].decode()
+
+
 def test_contrast_is_that_of_wcag() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)

@@ -18,6 +18,7 @@ from support.repetitions import slow
 from support.reports import built, everything, pdf_text
 from support.runs import ndjson, wire
 
+from polydoc_analytics.reports.branding import branding
 from polydoc_analytics.reports.model import Column, Report, Section, Table
 from polydoc_analytics.reports.renderers import render
 from polydoc_analytics.reports.renderers.pdf_columns import points
@@ -219,3 +220,15 @@ def test_short_words_break_where_large_figures_leave_their_columns_little_room(t
             for left, right in pairwise(row):
                 assert left.x + points(left.text.replace("\u200b", ""), left.size, False) < right.x + 0.1, (left, right)
     assert {one[:4] for one in ids} <= begun
+
+
+@pytest.mark.parametrize("has_logo", [True, False])
+def test_the_title_stands_below_the_issuer_however_many_lines_it_has(tmp_path: Path, file, has_logo: bool) -> None:
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+    (tmp_path / "logo.svg").write_text(drawing)
+    table = {"name": "Polydoc GmbH", "address": [f"Line {n}" for n in range(9)], "tax": "DE123"}
+    brand = branding(table | ({"logo": "logo.svg"} if has_logo else {}), tmp_path)
+    report = built(file([wire()]), "statement", account="acme", branding=brand)
+    height = {word.text: word.y for word in pages(render(report, "pdf"))[0]}
+    # The title's letters are 21 points high.
+    assert height["DE123"] > height["Usage statement for acme"] + 21

@@ -16,12 +16,14 @@ from polydoc_analytics.reports.renderers.table_rows import (
 )
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|#~])")
-_URL = re.compile(r"(?i)(https?:|www\.|@)")
+_BEGINNING = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=]))(.)")
+"""What begins a list or underlines a heading, at the beginning of a line."""
+_URL = re.compile(r"(?i)((?:https?|ftp|mailto|xmpp):|www\.|@)")
 
 
 def render(report: Report) -> bytes:
     """Return the report as UTF-8 Markdown; text of the data is escaped."""
-    parts = [f"# {_escaped(report.title)}", _escaped(" · ".join(filter(None, (report.sender, report.period))))]
+    parts = [f"# {_escaped(report.title)}", _line(" · ".join(filter(None, (report.sender, report.period))))]
     say = report.words.gettext
     if report.head is not None:
         parts += _head(report.head)
@@ -33,13 +35,13 @@ def render(report: Report) -> bytes:
 
 
 def _head(head: Head) -> list[str]:
-    issuer = "  \n".join(map(_escaped, head.issuer))
+    issuer = "  \n".join(map(_line, head.issuer))
     facts = _list([(label, ", ".join(text.splitlines())) for label, text in head.facts])
     return [part for part in (issuer, facts, f"**{_escaped(head.notice)}**" if head.notice else "") if part]
 
 
 def _section(report: Report, section: Section) -> list[str]:
-    parts = [f"## {_escaped(section.title)}", *map(_escaped, section.text)]
+    parts = [f"## {_escaped(section.title)}", *map(_line, section.text)]
     if (figures := figure_lines(report, section)) is not None:
         parts.append(_table(figures))
     elif section.figures and not section.is_empty:
@@ -78,6 +80,11 @@ def _figures(figures: Sequence[Figure]) -> str:
 
 def _list(facts: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"- **{_escaped(label)}:** {_escaped(text)}" for label, text in facts)
+
+
+def _line(text: str) -> str:
+    """Escape a text that stands at the beginning of a line, too."""
+    return _BEGINNING.sub(r"\1\\\2", _escaped(text.strip()))
 
 
 def _escaped(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.reports.charts import export, palette
 from polydoc_analytics.reports.formatting import followed
-from polydoc_analytics.reports.model import Chart, Report, Section, Theme
+from polydoc_analytics.reports.model import SVG, Chart, Report, Section, Theme
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.drawn import Drawn
 from polydoc_analytics.reports.renderers.pdf_columns import MAX_GAP, ROOM, grid, points
@@ -98,6 +98,8 @@ def render(report: Report, missing: set[str], set_type: Typesetter | None = None
                 raise
             # Letters that join or stand above each other: in drawings Typst sets them as signs without code points.
             pictures = {name: _as_picture(svg, report.look.fonts) for name, svg in charts.items()}
+            if report.look.logo_type == SVG:
+                inputs["logo"] = _packed(list(picture(report.look.fonts, report.look.logo.decode())))
             return set_type(report.look.fonts, made_at, {**inputs, "charts": _packed(pictures)})
     except PolydocError as error:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error}") from None
