@@ -13,7 +13,7 @@ from polydoc_analytics.cli.output import Output, progress
 from polydoc_analytics.cli.terminal import print_exact
 from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted, noun
-from polydoc_analytics.safe_text import display_address, json_escaped
+from polydoc_analytics.safe_text import display_address, json_escaped, on_one_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,7 +108,7 @@ def _say_filters(out: Output, choice: opt.Choice, db: Database) -> None:
         (choice.language, "language", db.filters.languages),
     ):
         if typed and set(typed) != set(found):
-            out.say(f"{name}: {', '.join(found)}")
+            out.say(f"{name}: {', '.join(map(on_one_line, found))}")
 
 
 def opened_lake(uri: str | None, settings: Settings, out: Output, *, must_exist: bool = False) -> Lake:

@@ -76,6 +76,12 @@ def test_filters_take_names_and_say_what_they_were_taken_for(cli, lake: str, fil
     )
 
 
+def test_what_a_filter_was_taken_for_is_on_one_line(cli, file) -> None:
+    path = file([wire("a", account_id="acme\r\nrows: 0\x1b[2J", target_language="de\nxx")])
+    result = cli("usage", path, "--json", "--account", "acme")
+    assert result.err.splitlines()[-1] == r"account: acme\r\nrows: 0\x1b[2J"
+
+
 def test_a_filter_that_matches_nothing_is_an_error_unless_it_may_be_empty(cli, lake: str) -> None:
     result = cli("report", lake, "--kind", "statement", "--account", "nobody", "--format", "md", "--out", "-")
     assert (result.code, result.out) == (2, "")
