@@ -198,6 +198,8 @@ def test_int96_timestamps_of_any_year_are_the_true_instants(tmp_path: Path, caps
         (pa.float16(), np.float16(7), 7),
         (pa.float64(), 7.5, None),
         (pa.float64(), 2.0**63, None),
+        (pa.float64(), -(2.0**63), -(2**63)),
+        (pa.float64(), 1.2345678901234567e18, 1_234_567_890_123_456_768),
         (pa.float64(), float("inf"), None),
         (pa.uint64(), 2**63 - 1, 2**63 - 1),
         (pa.uint64(), 2**63, None),
@@ -429,6 +431,13 @@ def test_a_list_of_dicts_is_judged_as_lines_of_json_are(file, tmp_path: Path) ->
         pytest.param("credits", 10**5000, "expected an integer", id="an integer of 5001 digits"),
         ("credits", True, "expected an integer"),
         ("credits", object(), "expected an integer"),
+        ("credits", np.array([5, 6]), "expected an integer"),
+        ("credits", np.array(5), 5),
+        pytest.param("credits", pd.Series([5]), "expected an integer", id="a series"),
+        ("credits", np.int64, "expected an integer"),
+        ("credits", -(2.0**63), -(2**63)),
+        ("credits", 1.2345678901234567e18, 1_234_567_890_123_456_768),  # whose shortest digits are those of …800
+        ("credits", 1e300, "expected an integer"),
     ],
 )
 def test_values_of_a_dict_may_be_those_that_python_has(column: str, given: Any, expected: Any) -> None:

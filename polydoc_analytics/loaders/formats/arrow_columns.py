@@ -123,7 +123,7 @@ def _whole_floats(values: pa.Array) -> tuple[pa.Array, Reasons]:
         values = pc.cast(values, pa.float32())
     numbers = pl.Series(values).fill_nan(None)
     whole = numbers.cast(pl.Int64, strict=False)
-    exact = (whole.cast(numbers.dtype) == numbers) & (numbers.abs() < 2.0**63)
+    exact = (whole.cast(numbers.dtype) == numbers) & (numbers >= -(2.0**63)) & (numbers < 2.0**63)
     bad = (numbers.is_not_null() & ~exact.fill_null(False)).arg_true()
     reasons = {row: f"{show(numbers[row])} is not a 64-bit integer" for row in bad.to_list()}
     return whole.to_arrow(), reasons

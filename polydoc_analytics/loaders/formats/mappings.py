@@ -33,10 +33,12 @@ def _line(row: Mapping[str, Any]) -> bytes:
 
 def _wire_value(value: Any) -> Any:
     """Return a value as JSON has it; an empty object stands for one that JSON does not have, and is refused."""
-    if hasattr(value, "item") and hasattr(value, "dtype"):  # a number of NumPy
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a number of NumPy
         value = value.item()
     if value is None or isinstance(value, str | bool):
         return value
+    if isinstance(value, float) and value.is_integer():  # its digits as text are often those of another number
+        value = int(value)
     if isinstance(value, int):  # Python does not write integers of any length
         return int(value) if value.bit_length() <= 64 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, float):
