@@ -66,7 +66,10 @@ def checked_plans(settings: Settings) -> tuple[Plans, list[str]]:
         reports[report.name] = report.model_copy(update={"timezone": report.timezone or settings.timezone})
         attempt("reports", report.name, "kind", lambda kind=report.kind: _builder(kind))  # type: ignore[misc]
     if any(report.timezone is None for report in settings.reports):
-        attempt("", "", "timezone", lambda: zone(settings.timezone))
+        try:
+            zone(settings.timezone)
+        except PolydocError as error:  # of a flag or the environment: that of the file was checked with it
+            problems.append(str(error))
     views: Mapping[str, View] = {}
     if settings.alerts or settings.views:
         attempt("", "", "views", lambda: views.update(catalog_with(settings.views)))  # type: ignore[attr-defined]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from polydoc_analytics.reports.renderers import MissingLetters
 
 _KIND = "overview, statement (of one --account, or --all-accounts), languages, quality, or one of your own."
+_OF_A_RERUN = ("timezone", "date_basis", "now", "config")
+"""Flags of every report that one of the settings takes too; its other choices stand there."""
 
 
 @command()
@@ -114,6 +116,10 @@ def report(
     if rerun is not None:
         if source:
             raise UsageError("--rerun takes its runs from the lake of the settings; leave the source out")
+        own = {"kind": kind != "overview", "format": formats != "html", "all_accounts": all_accounts}
+        given = {**vars(choice), **vars(reading), **own, "open": show, "watch": watch}
+        if ignored := [key for key, value in given.items() if value and key not in _OF_A_RERUN]:
+            raise UsageError(f"--{ignored[0].replace('_', '-')} says nothing beside --rerun; leave it out")
         return _rerun(rerun, send, everybody, Path(out_folder), choice, settings, out)
     if send or everybody:
         raise UsageError("--send and --all go with --rerun, whose report says to whom it is delivered")
@@ -195,11 +201,15 @@ def _rerun(
 ) -> int:
     from polydoc_analytics.automation import plans
     from polydoc_analytics.automation.schedule.scheduler import Scheduler
+    from polydoc_analytics.model.cron import name_as_stored
 
     if folder == Path("-"):
         raise UsageError("--rerun writes files under their own names; give a folder with --out")
     lake, at = opened_lake(None, settings, out, must_exist=True), opt.parsed_now(choice.now)
     scheduler = Scheduler(lake, settings, plans(settings), lambda: at, out.say)
+    name, period = rerun
+    # One period must have one name in the ledger, whatever it is called here, or it would be sent twice.
+    rerun = name, name_as_stored(period, choice.timezone or scheduler.plans.report(name).timezone or "UTC", at)
     if not send:
         return _preview(scheduler, rerun, choice.timezone, folder, out)
     before = scheduler.job_store.job(*rerun)

@@ -13,7 +13,7 @@ from polydoc_analytics.cli.completion import of_settings
 from polydoc_analytics.cli.output import Output, output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_json
-from polydoc_analytics.errors import require_extra
+from polydoc_analytics.errors import UsageError, nearest, require_extra
 from polydoc_analytics.model.plurals import counted
 
 if TYPE_CHECKING:
@@ -234,6 +234,10 @@ def history(
     target = opened_lake(where.lake, settings, out, must_exist=True)
     store = StateStore(target)
     jobs = list(reversed(JobStore(store).jobs(name)))[:top]
+    known = [report.name for report in settings.reports]
+    if name and not jobs and name not in known:
+        expected = ", ".join(known) or "one that has a job"
+        raise UsageError(f"unknown report '{name}'{nearest(name, known)}; expected {expected}")
     sent = [] if name else list(reversed(notices(store)))[:top]
     if out.format == "json":
         sections = [{"name": "jobs", "data": [_row(job) for job in jobs]}, {"name": "notices", "data": sent}]

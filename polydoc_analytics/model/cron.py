@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from polydoc_analytics.errors import UsageError, has_extra
 from polydoc_analytics.model.lengths import DAYS
-from polydoc_analytics.model.periods import Interval, interval
+from polydoc_analytics.model.periods import PERIOD_WORDS, Interval, interval
 from polydoc_analytics.model.timezones import zone
 
 PRESETS = {
@@ -91,6 +91,12 @@ def name_of(text: str, period: Interval) -> str:
     if text.endswith("quarter"):
         return f"{first:%Y}-Q{(first.month + 2) // 3}"
     return f"{first:%Y}" if text.endswith("year") else str(first)
+
+
+def name_as_stored(text: str, timezone: str, now: datetime) -> str:
+    """Return the name that :func:`period_of` gives a period that is named by a word (last-week), or in lower case."""
+    word = text.lower()
+    return name_of(word, interval(period=word, timezone=timezone, now=now)) if word in PERIOD_WORDS else text.upper()
 
 
 def interval_named(name: str, timezone: str) -> Interval:

@@ -140,6 +140,31 @@ def test_a_look_is_no_edition_and_what_is_due_is_made_and_sent(put: Put, server:
     assert jobs()["2026-W10"].state == "sent"
 
 
+@pytest.mark.parametrize("period", ["last-week", "Last-Week", "2026-w10"])
+def test_a_period_has_one_name_in_the_ledger_however_it_is_called(put: Put, server: Hook, capsys, period: str) -> None:
+    configure(WEEKLY)
+    put(run_on("2026-03-04", "a"))
+    assert due(MONDAY) == 0
+    assert rerun("weekly", period, "--send", at="2026-03-11T12:00Z") == 0
+    assert "weekly 2026-W10: nobody's figures have changed" in capsys.readouterr().err
+    assert list(jobs()) == ["2026-W10"]
+    assert len(server.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--kind", "quality"), ("--format", "pdf"), ("--account", "a"), ("--since", "2026-03-01"),
+        ("--as-of", "2026-03-01"), ("--strict",),
+    ],
+)  # fmt: skip
+def test_a_flag_that_a_rerun_would_not_heed_is_refused(put: Put, server: Hook, capsys, flags: tuple[str, ...]) -> None:
+    configure(WEEKLY)
+    put(run_on("2026-03-04", "a"))
+    assert rerun("weekly", "2026-W10", *flags) == 2
+    assert capsys.readouterr().err == f"error: {flags[0]} says nothing beside --rerun; leave it out\n"
+
+
 def test_a_look_beforehand_makes_no_ledger_at_all(put: Put, server: Hook) -> None:
     configure(WEEKLY)
     put(run_on("2026-03-04", "a"))

@@ -393,6 +393,8 @@ def test_list_show_and_history_say_when_what_and_to_whom(folder, server, capsys:
     assert run(["schedule", "history", "weekly", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sections"][0]["data"][0]["period"] == "2026-W10"
     assert "hook-canary" not in "".join(path.read_text() for path in (folder / "lake" / "_schedule").rglob("*.json"))
+    assert run(["schedule", "history", "weakly"]) == 2
+    assert "unknown report 'weakly'; did you mean weekly?; expected weekly" in capsys.readouterr().err
 
 
 @pytest.fixture
