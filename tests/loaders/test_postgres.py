@@ -274,7 +274,7 @@ def test_values_out_of_json_are_what_they_are_there(kind: str, postgres: Postgre
     )
     runs, _ = taken(postgres.dsn(), query=dated, since=SINCE, ids=['a"b', "b"])
     assert runs["id"].to_list() == ['a"b']
-    names = f"select account_id, id as name from ({query}) as t"
+    names = f"select account_id, id as name from ({query}) as t union all select 'null'::{kind}, '1'::{kind}"
     assert reader.account_names(postgres.dsn(), names) == {"acme": 'a"b', "Ünal": "7"}
 
 
