@@ -16,7 +16,7 @@ from polydoc_analytics.lake.ledger import Ledger, frame_of_ledger, snapshot_text
 from polydoc_analytics.lake.location import is_lake, raise_if_file
 from polydoc_analytics.lake.snapshot import Snapshot, newest, open_snapshot
 from polydoc_analytics.lake.source_memory import source_names
-from polydoc_analytics.lake.storage.interface import ACCOUNTS, SOURCES, json_of
+from polydoc_analytics.lake.storage.interface import ACCOUNTS, NOT_IN_A_PREFIX, SOURCES, json_of
 from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.lake.storage.object_store import storage_of
 from polydoc_analytics.model.summary import summary_html
@@ -34,6 +34,8 @@ class LakeReader:
     def __init__(self, uri: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None) -> None:
         require_extra("lake", "a lake")
         self.place = storage_of(os.fspath(uri), storage_options)
+        if not self.place.is_local and any(mark in self.place.path("") for mark in NOT_IN_A_PREFIX):
+            raise LakeError(f"{self.place.shown}: the prefix of a lake may not hold %, * or [; choose another")
 
     @property
     def exists(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.errors import PolydocError, SourceError, UsageError, refuse_blank
 from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, PostgresSource, source_named
 from polydoc_analytics.ingest.manifest import Export, read_manifest
+from polydoc_analytics.lake.storage.interface import NOT_IN_A_PREFIX
 from polydoc_analytics.loaders.files import Files, files_at, files_in, name_of
 from polydoc_analytics.loaders.input_file import format_of
 from polydoc_analytics.loaders.options import ReadOptions
@@ -22,7 +23,7 @@ from polydoc_analytics.safe_text import display_address
 if TYPE_CHECKING:
     from polydoc_analytics.lake.reader import LakeReader
 
-_LAKE_SCHEMES = ("s3://", "gs://", "az://", "abfs://", "file://")
+_LAKE_SCHEMES = ("s3://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "file://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,9 @@ def may_be_lake(text: str) -> bool:
     if text == "-":  # the standard input
         return False
     if "://" in text:
-        return text.startswith(_LAKE_SCHEMES) and not format_of(text) and "*" not in text
+        text = text.lower()
+        marks = "*" if text.startswith("file://") else NOT_IN_A_PREFIX
+        return text.startswith(_LAKE_SCHEMES) and not format_of(text) and not any(mark in text for mark in marks)
     return os.path.isdir(os.path.join(text, "loads", "_delta_log"))
 
 

@@ -117,6 +117,9 @@ def _matches(pattern: str) -> Files:
     files = tuple(_local_input(match) for match in matches if not os.path.isdir(match))
     if not files:
         raise SourceError(f"{on_one_line(pattern)}: no file matches")
+    for parent in sorted({os.path.dirname(file.path) for file in files if file.format == "parquet"}):
+        if os.path.isdir(os.path.join(parent, "_delta_log")):
+            raise _of_delta_table(on_one_line(parent))
     return Files(
         files,
         tuple(
@@ -199,12 +202,13 @@ def _walk(folder: Path) -> Iterator[Path]:
         for entry in entries:
             if _is_folder(entry):
                 if entry.name == "_delta_log":
-                    raise SourceError(
-                        f"{on_one_line(str(current))}: is a Delta table; its Parquet files alone would bring back rows "
-                        "it has removed"
-                    )
+                    raise _of_delta_table(on_one_line(str(current)))
             elif not entry.name.startswith((".", "_")):
                 yield current / entry.name
+
+
+def _of_delta_table(folder: str) -> SourceError:
+    return SourceError(f"{folder}: is a Delta table; its Parquet files alone would bring back rows it has removed")
 
 
 def _folders(folder: Path, left_aside: tuple[str, ...]) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
@@ -251,7 +255,7 @@ def _remote(url: str) -> Files:
     if scheme not in object_store.SCHEMES:
         raise SourceError(f"{display_address(url)}: unknown scheme {scheme}://; expected {', '.join(_SCHEMES)}")
     try:
-        folder, objects = object_store.objects_at(url)
+        folder, objects, delta_tables = object_store.objects_at(url)
     except Exception as error:
         raise SourceError(f"{display_address(url)}: {object_store.error_text(error)}") from None
     found: list[Input | PassedOver] = []
@@ -259,6 +263,8 @@ def _remote(url: str) -> Files:
         # A key may hold what would begin a query elsewhere; it has no secrets.
         file = Input(on_one_line(entry.uri), entry.uri, format_of(entry.key), entry.size, entry)
         below = "" if folder is None else entry.key.removeprefix(folder).lstrip("/")
+        if table := next((table for table in delta_tables if entry.uri.startswith(f"{table}/")), ""):
+            raise _of_delta_table(on_one_line(table))
         if not any(part.startswith((".", "_")) for part in below.split("/")):
             found.append(file if folder is None or file.format else recognised(file))
     return _at_least_one(_parted(found), url)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from glob import has_magic
-from typing import Any
+from typing import Any, NamedTuple
 
 from polydoc_analytics.errors import first_line
 from polydoc_analytics.loaders.aws_profile import profile_options
@@ -108,10 +108,20 @@ class StoredObject:
         return self.e_tag, self.modified_at
 
 
-def objects_at(uri: str) -> tuple[str | None, list[StoredObject]]:
-    """List the objects at a URI: one, those below a prefix, or those that match a glob, ordered by key.
+class Listing(NamedTuple):
+    """Objects, ordered by key: ``folder`` is the key of the one that they are in, None for one object and for a glob.
 
-    The first value is the key of the folder that they are in; None for one object and for a glob.
+    ``delta_tables`` are the folders of Delta tables beside them, by their URIs.
+    """
+
+    folder: str | None
+    objects: list[StoredObject]
+    delta_tables: tuple[str, ...] = ()
+
+
+def objects_at(uri: str) -> Listing:
+    """List the objects at a URI: one, those below a prefix, or those that match a glob.
+
     Raises whatever obstore does.
     """
     scheme, _, rest = uri.partition("://")
@@ -148,17 +158,28 @@ def objects_at(uri: str) -> tuple[str | None, list[StoredObject]]:
         uri = f"{scheme}://{bucket}/{path}"
         return StoredObject(store, uri, path, meta["size"], meta["e_tag"], meta["last_modified"])
 
+    if key and uri.endswith("/") and (below := listed(key)):
+        return Listing(key, below, _delta_tables(below))
     if key:
         import obstore
 
         with suppress(FileNotFoundError):
-            return None, [found(obstore.head(store, key))]
+            one = found(obstore.head(store, key))
+            # Some stores have an empty object under the name of each folder.
+            below = [] if one.size else listed(key)
+            return Listing(key, below, _delta_tables(below)) if below else Listing(None, [one])
     if has_magic(key):
         segments = key.split("/")
         fixed = next(at for at, segment in enumerate(segments) if has_magic(segment))
-        matches = listed("/".join(segments[:fixed]))
-        return None, [one for one in matches if _is_match(one.key.split("/"), segments)]
-    return key, listed(key)
+        candidates = listed("/".join(segments[:fixed]))
+        matches = [one for one in candidates if _is_match(one.key.split("/"), segments)]
+        return Listing(None, matches, _delta_tables(candidates))
+    below = listed(key)
+    return Listing(key, below, _delta_tables(below))
+
+
+def _delta_tables(objects: Iterable[StoredObject]) -> tuple[str, ...]:
+    return tuple({one.uri.partition("/_delta_log/")[0] for one in objects if "/_delta_log/" in one.uri})
 
 
 def _is_match(names: Sequence[str], pattern: Sequence[str]) -> bool:

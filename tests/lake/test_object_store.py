@@ -29,6 +29,24 @@ def _objects(prefix: str = "") -> list[str]:
     return sorted(one["path"] for batch in obstore.list(store) for one in batch if one["path"].startswith(prefix))
 
 
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("s3://bucket/lake#1", r"^s3://bucket/lake…: what stands behind # or \? would be left out; choose a prefix"),
+        ("s3://bucket/lake?key=canary", r"^s3://bucket/lake…: what stands behind # or \? would be left out"),
+        ("s3://bucket/a%20b", r"^s3://bucket/a%20b: the prefix of a lake may not hold %, \* or \[; choose another$"),
+        ("s3://bucket/lake[1]", r"the prefix of a lake may not hold %, \* or \["),
+    ],
+)
+def test_a_prefix_that_its_parts_would_read_differently_is_refused_for_a_lake(
+    uri: str, message: str, s3: dict[str, str]
+) -> None:
+    with pytest.raises(LakeError, match=message) as caught:
+        Lake(uri)
+    assert "canary" not in str(caught.value)
+    assert _objects() == []
+
+
 class TestAllOfIt:
     @pytest.mark.parametrize("loads", [2, slow(3)])
     def test_load_look_back_compact_and_erase(self, s3: dict[str, str], tmp_path: Path, loads: int) -> None:
@@ -291,6 +309,12 @@ class TestWriters:
         _, errors = writer.communicate(timeout=60)
         assert (went_on, writer.returncode) == ([True], 0), errors
         assert glimpsed(URI) == expected([1, 2, 3])
+
+
+def test_the_scheme_of_a_lake_may_be_in_upper_case(s3_lake: Callable[..., Lake], tmp_path: Path) -> None:
+    lake = s3_lake("S3://bucket/lake", 1)
+    assert lake.ingest(write_load(tmp_path, 2)).number == 2
+    assert glimpsed("s3://bucket/lake") == glimpsed("S3://bucket/lake") == expected([1, 2])
 
 
 def test_a_plain_folder_of_a_bucket_is_read_as_files(s3: dict[str, str], tmp_path: Path, cli) -> None:

@@ -163,9 +163,26 @@ class TestObjectStore:
         with pytest.raises(pda.SourceError, match=r"^s3://bucket/in/day=3/: nothing is there$"):
             pda.load("s3://bucket/in/day=3/")
 
+    def test_an_object_of_the_name_of_a_folder_does_not_stand_for_what_is_in_it(self, store: S3Store) -> None:
+        obstore.put(store, "in", b"")
+        obstore.put(store, "in/runs.ndjson", ndjson(ROWS))
+        obstore.put(store, "both", ndjson(ROWS[:1]))
+        obstore.put(store, "both/runs.ndjson", ndjson(ROWS[1:]))
+        counts = {source: pda.load(f"s3://bucket/{source}").counts.runs for source in ("in", "in/", "both", "both/")}
+        assert counts == {"in": 3, "in/": 3, "both": 1, "both/": 2}
+
+    @pytest.mark.parametrize("source", ["", "/", "/table", "/table/*.parquet", "/**"])
+    def test_the_files_of_a_delta_table_are_refused(self, source: str, store: S3Store, tmp_path: Path) -> None:
+        obstore.put(store, "table/_delta_log/00000000000000000000.json", b"{}")
+        obstore.put(store, "table/part-0.parquet", parquet(tmp_path / "t.parquet"))
+        obstore.put(store, "runs.ndjson", ndjson(ROWS))
+        with pytest.raises(pda.SourceError, match=r"^s3://bucket/table: is a Delta table; its Parquet files alone"):
+            pda.load(f"s3://bucket{source}")
+        assert pda.load("s3://bucket/*.ndjson").counts.runs == 3
+
     def test_an_object_that_is_replaced_while_its_ranges_are_read_is_an_error(self, store: S3Store) -> None:
         obstore.put(store, "x.bin", b"a" * 200_000)
-        _, [found] = objects_at("s3://bucket/x.bin")
+        [found] = objects_at("s3://bucket/x.bin").objects
         with found.ranges() as file:
             assert file.read(4) == b"aaaa"
             obstore.put(store, "x.bin", b"b" * 200_000)

@@ -435,8 +435,9 @@ def test_what_cannot_be_read_is_said_in_one_line(make: Any, message: str, tmp_pa
 def test_a_delta_table_is_not_read_as_loose_parquet(tmp_path: Path) -> None:
     (tmp_path / "_delta_log").mkdir()
     table().write_parquet(tmp_path / "part.parquet")
-    with pytest.raises(pda.SourceError, match="Delta table"):
-        pda.connect(tmp_path)
+    for source in (tmp_path, tmp_path / "*.parquet", tmp_path.parent / "*" / "*.parquet"):
+        with pytest.raises(pda.SourceError, match="Delta table"):
+            pda.connect(source)
 
 
 EMPTY = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Notify = Any
 """Called with a sentence for a person who waits."""
+NOT_IN_A_PREFIX = "#?%*["
+"""Characters that the parts of a lake in an object store would each take for something else."""
 STAGING = "_staging"
 SOURCES = "_sources"
 ACCOUNTS = "_accounts.json"

@@ -41,6 +41,8 @@ class RemoteStorage:
 
         self.uri = uri.rstrip("/")
         self.shown = display_address(self.uri)
+        if "#" in uri or "?" in uri:
+            raise LakeError(f"{self.shown}…: what stands behind # or ? would be left out; choose a prefix without them")
         try:
             self.storage_options = dict(storage_options or profile_options(self.uri)) or None
             self._store = open_store(self.uri, self.storage_options)
@@ -267,8 +269,8 @@ def storage_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
     refuse_blank(uri, "the lake")
     if "://" not in uri:
         return LocalStorage(Path(uri))
-    if uri.startswith("file://"):
-        path = uri.removeprefix("file://").removeprefix("localhost")
+    if uri[:7].lower() == "file://":
+        path = uri[7:].removeprefix("localhost")
         if not path.startswith("/"):
             from polydoc_analytics.safe_text import display_address
 
@@ -276,4 +278,6 @@ def storage_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
                 f"{display_address(uri)}: names another host; give a path on this machine, as in file:///data/lake"
             )
         return LocalStorage(Path(path))
-    return RemoteStorage(uri, storage_options)
+    scheme, _, rest = uri.partition("://")
+    scheme = scheme.lower()
+    return RemoteStorage(f"{'gs' if scheme == 'gcs' else scheme}://{rest}", storage_options)
