@@ -6,24 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polydoc_analytics.errors import SumError
 from polydoc_analytics.lake.changes import reading
 from polydoc_analytics.model.languages import languages
 from polydoc_analytics.model.schema import NAMES
+from polydoc_analytics.safe_text import on_one_line
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
     from polydoc_analytics.lake.snapshot import Snapshot
+    from polydoc_analytics.lake.storage.interface import Storage
 
 FIGURES = {
     "runs": "count(*)",
     "succeeded_runs": "count(*) filter (where status = 'Succeeded')",
     "failed_runs": "count(*) filter (where status = 'Failed')",
     "running_runs": "count(*) filter (where status = 'Running')",
-    "credits": "cast(sum(credits) as bigint)",
-    "input_tokens": "cast(sum(input_tokens) as bigint)",
-    "output_tokens": "cast(sum(output_tokens) as bigint)",
+    "credits": "sum(credits)",
+    "input_tokens": "sum(input_tokens)",
+    "output_tokens": "sum(output_tokens)",
 }
 """The figures that are compared; sums are over known values."""
 _SIDES = ("before", "after")
@@ -61,7 +64,7 @@ def compare(before: Snapshot, after: Snapshot) -> LakeDiff:
                 from (select {side.columns} from {side.relation}) as runs
                 left join languages using (target_language)""")
         figures, runs = _frame(con, _figures_sql()), _frame(con, _runs_sql())
-    return LakeDiff(before.text, after.text, figures, runs)
+    return LakeDiff(before.text, after.text, _in_64_bits(figures, after.place), runs)
 
 
 def _create_languages(con: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
@@ -77,6 +80,25 @@ def _frame(con: duckdb.DuckDBPyConnection, sql: str) -> pl.DataFrame:
     frame = pl.from_arrow(con.sql(sql).to_arrow_table())
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def _in_64_bits(figures: pl.DataFrame, place: Storage) -> pl.DataFrame:
+    """Cast figures to 64 bits; raises SumError where a sum, or the change of one, does not fit."""
+    import polars as pl
+
+    numbers = (*_SIDES, "change")
+    fitting = figures.with_columns(pl.col(numbers).cast(pl.Int64, strict=False))
+    is_unfit = [figures[name].is_not_null() & fitting[name].is_null() for name in numbers]
+    unfit = figures.filter(is_unfit[0] | is_unfit[1] | is_unfit[2])
+    if unfit.height:
+        accounts = tuple(unfit["account_id"].unique(maintain_order=True))
+        raise SumError(
+            f"{place.shown}: {unfit['figure'][0]} of account '{on_one_line(accounts[0])}', or their change, do not fit "
+            f"into 64 bits; `polydoc-analytics check {place.shown}` names the runs: `ingest --correct` them with the "
+            "right numbers",
+            accounts,
+        )
+    return fitting
 
 
 def _figures_sql() -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _QUARANTINE_TEXTS = ("raw", "reason", "source", "header")
+_INSTANTS = ("created_at", "finished_at")
 _EDITIONS = "editions/"
 _FIGURES = ".figures.json"
 
@@ -92,17 +93,14 @@ def _erased(
         content_hash=key_checksum(place),
         **versions,  # type: ignore[arg-type]
     )
-    languages = _languages_left(con, whole)
+    languages, bounds = _languages_left(con, whole), _bounds_left(con, whole)
     number = {one.load: one.number for one in ledger.rows}
     left = []
     for one in (*rows, row):
-        gone = sum(
-            runs
-            for brought, until, runs in erased
-            if number[brought] <= one.number and (until is None or one.number < number[until])
-        )
+        gone = sum(runs for brought, until, runs in erased if _was_there(one, number, brought, until))
         texts = [text for text in one.languages if text in languages]
-        left.append(replace(one, runs=one.runs - gone, languages=texts))
+        there = [instants for brought, until, *instants in bounds if _was_there(one, number, brought, until)]
+        left.append(replace(one, runs=one.runs - gone, languages=texts, **_widest(there)))
     row = left[-1]
     ledger.rewrite(left, folder, load)
     _remove_old_files(place, whole, spelling, row)
@@ -277,6 +275,31 @@ def _states_by_load(con: duckdb.DuckDBPyConnection, whole: Whole, condition: str
         select load, null, count(*) from {runs} where {condition} group by all
         union all
         select load, superseded_by, count(*) from {history} where {condition} group by all""").fetchall()
+
+
+def _bounds_left(con: duckdb.DuckDBPyConnection, whole: Whole) -> list[tuple[Any, ...]]:
+    """Return the bounds of the instants of all states by the loads that brought and superseded them."""
+    instants = ", ".join(f"epoch_us({least}({column}))" for column in _INSTANTS for least in ("min", "max"))
+    runs, history = (scan(whole.tables[name].paths(), name) for name in ("runs", "history"))
+    return con.sql(f"""
+        select load, null, {instants} from {runs} group by all
+        union all
+        select load, superseded_by, {instants} from {history} group by all""").fetchall()
+
+
+def _was_there(row: LedgerRow, number: dict[str, int], brought: str, until: str | None) -> bool:
+    """Check whether a state was there after a load, by the names of the load that brought it and that superseded it."""
+    return number.get(brought, 0) <= row.number and (until is None or row.number < number.get(until, 0))
+
+
+def _widest(bounds: list[list[Any]]) -> dict[str, Any]:
+    """Return the bounds of the instants that a row of the ledger names, over those of several states."""
+    names = [(f"{column.removesuffix('_at')}_{side}", side) for column in _INSTANTS for side in ("low", "high")]
+    found: dict[str, Any] = {}
+    for place, (name, side) in enumerate(names):
+        known = [instants[place] for instants in bounds if instants[place] is not None]
+        found[name] = (min if side == "low" else max)(known, default=None)
+    return found
 
 
 def _files_with(con: duckdb.DuckDBPyConnection, table: LakeTable, condition: str) -> tuple[list[str], int]:

@@ -32,7 +32,7 @@ _TABLES = {
     "account_names": "The name of each account.",
 }
 _KEYS = {"languages": "target_language", "language_names": "language", "account_names": "account_id"}
-"""Keys of tables that are of the whole source; with filters, of the chosen runs alone, for a customer may get the file."""
+"""Keys of tables of the whole source; with filters, of the chosen runs alone: a customer may get the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,32 @@ def test_an_account_that_appears_begins_at_zero_and_unknown_stays_unknown(tmp_pa
     assert found["new", "de", "credits"] == (0, None, None)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([-(2**62)], [2**62]), ([2**62], [2**62, 2**62])],
+    ids=["the change of sums that fit", "a sum"],
+)
+def test_what_does_not_fit_64_bits_is_told_as_an_absurd_number_and_not_as_damage(
+    before: list[int], after: list[int], tmp_path: Path
+) -> None:
+    lake = pda.Lake(tmp_path / "lake")
+    for numbers in (before, after):
+        rows = [wire(f"r{at}", account_id="acme\n2", input_tokens=number) for at, number in enumerate(numbers)]
+        lake.ingest([*rows, wire("z", account_id="zeta", input_tokens=len(numbers))], correct=True)
+    with pytest.raises(pda.SumError) as caught:
+        lake.diff(1, 2)
+    assert caught.value.accounts == ("acme\n2",)
+    assert r"input_tokens of account 'acme\n2', or their change, do not fit into 64 bits" in str(caught.value)
+    assert "repair" not in str(caught.value)
+
+
+def test_a_change_of_the_greatest_numbers_that_fit_is_exact(tmp_path: Path) -> None:
+    lake = pda.Lake(tmp_path / "lake")
+    for number in (-(2**62), 2**62 - 1):
+        lake.ingest([wire("r", input_tokens=number)], correct=True)
+    assert figures(lake.diff(1, 2)) == {("acme", "de", "input_tokens"): (-(2**62), 2**62 - 1, 2**63 - 1)}
+
+
 def test_the_command_shows_figures_and_runs(lake: pda.Lake, cli: Any) -> None:
     result = cli("lake", "diff", "1", "2", "--lake", lake.place.shown)
     assert result.code == 0

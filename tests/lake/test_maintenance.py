@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,6 +20,7 @@ from support.runs import wire
 import polydoc_analytics as pda
 from polydoc_analytics.lake import maintenance
 from polydoc_analytics.lake.delta_table import LakeTable
+from polydoc_analytics.model.epoch import to_us as us
 
 ALICE = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6a"
 BOB = "3f6b1c7e-3a7f-4b8e-9d1c-1f2e3d4c5b6b"
@@ -140,6 +142,36 @@ def test_an_erased_account_leaves_no_byte_and_other_accounts_keep_their_figures(
     assert lake.damage().good is not None
     assert lake.erase(ALICE) is None
     assert lake.loads().height == 3
+
+
+def test_the_ledger_bounds_the_instants_that_an_erasure_leaves(lake, file) -> None:
+    def seen(name: str, account: str, day: int, **more: Any) -> dict[str, Any]:
+        times = {"created_at": f"2026-03-{day:02d}T10:00:00Z", "finished_at": f"2026-03-{day:02d}T10:00:05Z"}
+        return wire(name, account_id=account, **{**times, **more})
+
+    running = {"status": "Running", "finished_at": None, "output_file_id": None}
+    lake.ingest(file([seen("a", ALICE, 1), seen("b", BOB, 4, **running)], "1.ndjson"))
+    lake.ingest(file([seen("b", BOB, 4), seen("c", ALICE, 9), seen("d", BOB, 6)], "2.ndjson"))
+    lake.erase(ALICE)
+    bounds = ["created_low", "created_high", "finished_low", "finished_high"]
+    fourth, sixth = (us(datetime(2026, 3, day, 10, tzinfo=UTC)) for day in (4, 6))
+    assert lake.loads().select(bounds).rows() == [
+        (fourth, fourth, None, None),
+        (fourth, sixth, fourth + 5_000_000, sixth + 5_000_000),
+        (fourth, sixth, fourth + 5_000_000, sixth + 5_000_000),
+    ]
+    lake.erase(BOB)
+    assert lake.loads().select(bounds).rows() == [(None,) * 4] * 4
+
+
+@pytest.mark.parametrize("basis", ["created", "finished"])
+def test_the_calendar_of_a_lake_is_of_the_runs_as_they_are_now(lake, file, basis: str) -> None:
+    for day in (9, 4):  # the correction says that the run was of another day
+        times = {"created_at": f"2026-03-{day:02d}T10:00:00Z", "finished_at": f"2026-03-{day:02d}T10:00:05Z"}
+        lake.ingest(file([wire("a", **times)], f"{day}.ndjson"), correct=True)
+    for as_of, day in ((1, 9), (2, 4), (None, 4)):
+        with pda.connect(lake, as_of=as_of, date_basis=basis) as db:
+            assert db.view("calendar")["day"].to_list() == [date(2026, 3, day)]
 
 
 def test_what_was_erased_can_be_loaded_again_when_that_is_wanted(lake, file) -> None:

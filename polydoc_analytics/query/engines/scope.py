@@ -176,10 +176,13 @@ class Scope:
         )
 
     def _calendar_bounds(self, days: tuple[date, date] | None) -> str:
-        """Return SQL for first_day and last_day of the calendar: on an open side, those of the chosen runs."""
+        """Return SQL for first_day and last_day of the calendar: on an open side, those of the runs that count.
+
+        ``days`` are no less: a lake's runs may have been corrected or erased, and filters leave some of them.
+        """
         first, last = (f"date '{day.isoformat()}'" for day in days) if days else ("cast(null as date)",) * 2
         interval, of_runs = self.view.interval, ""
-        if days and self.is_filtered and (interval.since is None or interval.until is None):
+        if days and (interval.since is None or interval.until is None):
             first = "min(day)" if interval.since is None else first
             last = "max(day)" if interval.until is None else last
             of_runs = " from run_facts"
@@ -187,7 +190,7 @@ class Scope:
 
     @property
     def _days(self) -> tuple[date, date] | None:
-        """The first and the last day of the interval; where it has no bound, of the runs."""
+        """The first and the last day of the interval; where it has no bound, of all runs that there ever were."""
         since, until = self.view.interval.since_us, self.view.interval.until_us
         bounds = self.runs.finished_us if self.view.date_basis == "finished" else self.runs.created_us
         low, high = bounds or (None, None)
