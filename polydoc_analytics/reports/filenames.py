@@ -13,14 +13,14 @@ _SAFE = re.compile(r"[a-z0-9_-]{1,64}")
 _HASHED = re.compile(r".*_[0-9a-f]{12}", re.DOTALL)
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UUID_DIGITS, _MAX_NAME = 8, 40
-_RESERVED = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+_RESERVED = re.compile(r"all|con|prn|aux|nul|com[0-9]|lpt[0-9]")
 
 
 def file_name(text: str) -> str:
     """Build a unique part of a file's name from a text, on case-insensitive disks too.
 
-    A short text of lower-case ASCII letters, digits, ``-`` and ``_`` stays as it is. Any other, and the names that
-    Windows reserves for devices, gets twelve digits of its SHA-256 behind it.
+    A short text of lower-case ASCII letters, digits, ``-`` and ``_`` stays as it is. Any other, the names that Windows
+    reserves for devices, and ``all``, where what is of all accounts is put, get twelve digits of their SHA-256 behind.
     """
     # A text that ends as a hashed one does is hashed too, so that no plain name can be that of another text.
     if _SAFE.fullmatch(text) and not _RESERVED.fullmatch(text) and not _HASHED.fullmatch(text):
