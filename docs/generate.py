@@ -118,7 +118,8 @@ def settings_page() -> str:
         "Flags win over the environment, the environment over `polydoc-analytics.toml` in the working folder (or "
         "`--config FILE`, or `POLYDOC_ANALYTICS_CONFIG`), that over the defaults. `polydoc-analytics config check` "
         "checks the whole file; `config init` writes one to start from, and a JSON Schema for editors. "
-        "Secrets stand here by the name of an environment variable alone. Paths are relative to the file.",
+        "Secrets stand here by the name of an environment variable alone. Paths are relative to the file, "
+        "and `~` is your home folder.",
         _table(
             ("key", "environment", "meaning"),
             ((_code(name), _code(_PREFIX + name.upper()), of["description"]) for name, of in plain.items()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -91,11 +92,11 @@ def _listed(value: Any) -> Any:
 
 
 def _path(value: Any, info: ValidationInfo) -> str:
-    """Resolve a path against the folder of the settings file; URIs stay as they are."""
+    """Resolve a path against the folder of the settings file, or with ~ the user's; URIs stay as they are."""
     text = _text(value)
     if "\0" in text:
         raise invalid(f"{KEY} has a character that no path has, U+0000")
-    return text if "://" in text else str((info.context or {}).get("folder", Path()) / text)
+    return text if "://" in text else str((info.context or {}).get("folder", Path()) / os.path.expanduser(text))
 
 
 def _paths(value: Any, info: ValidationInfo) -> str | tuple[str, ...]:

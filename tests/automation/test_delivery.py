@@ -223,6 +223,15 @@ def test_what_nobody_thought_of_is_uncertain_and_hides_no_secret(sending, monkey
     assert "canary" not in one.tries[0].answer
 
 
+def test_a_secret_from_a_file_ends_where_its_line_does_and_is_told_by_nobody(sending, monkeypatch) -> None:
+    with hook(500, 200, body="you asked for /hook-canary") as server:
+        monkeypatch.setenv("HOOK_URL", f"{server.url}\r\n")
+        one = sending(HOOK.format(kind="webhook"))
+        assert outcomes(one.at(0)) == ["failed"]
+        assert one.at(60).state == "sent"
+    assert "hook-canary" not in one.stored
+
+
 def test_a_webhook_that_answers_500_and_then_200_is_sent_once_and_said_so_once(sending, monkeypatch) -> None:
     with hook(500, 302, 200) as server:
         monkeypatch.setenv("HOOK_URL", server.url)

@@ -130,6 +130,16 @@ BEYOND_A_SCHEMA = (
 )  # fmt: skip
 
 
+def test_paths_are_relative_to_the_file_or_to_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    path = tmp_path / "polydoc-analytics.toml"
+    path.write_text('lake = "~/lake"\naccounts = "names.csv"\n[delivery.f]\nkind = "folder"\npath = "~/{report}"\n')
+    found = settings(str(path), {})
+    assert (found.lake, found.accounts) == (str(tmp_path / "home" / "lake"), str(tmp_path / "names.csv"))
+    assert found.delivery["f"].path == str(tmp_path / "home" / "{report}")
+
+
 def test_the_schema_accepts_and_refuses_what_the_program_does(tmp_path: Path) -> None:
     validator = Draft202012Validator(json.loads(shipped()))
     validator.check_schema(validator.schema)

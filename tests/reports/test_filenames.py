@@ -41,6 +41,10 @@ def test_names_of_windows_devices_are_no_names() -> None:
     assert file_name("console") == "console"
 
 
+def test_an_account_called_all_does_not_get_what_is_of_all() -> None:
+    assert file_name("all").startswith("all_")
+
+
 def test_statements_of_accounts_that_differ_in_case_alone_are_files_apart(file, tmp_path: Path) -> None:
     ids = ["ABC", "abc", "Abc", "con", "a b", "a/b"]
     source = file([wire(str(n), account_id=one, credits=n) for n, one in enumerate(ids)])

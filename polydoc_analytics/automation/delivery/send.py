@@ -154,7 +154,7 @@ def output_target(path: str) -> AnyTarget:
 
 def secret_of(target: AnyTarget, variable: str) -> str:
     """Return a secret that a target names; raises SourceError, with the variable's name, where it is not set."""
-    value = os.environ.get(variable)
+    value = _secret(variable)
     if not value:
         raise SourceError(
             f"delivery {target.name}: the environment variable {variable} is not set; it holds the secret"
@@ -162,10 +162,15 @@ def secret_of(target: AnyTarget, variable: str) -> str:
     return value
 
 
+def _secret(variable: str) -> str:
+    """Read a variable of the environment, without the line end of the file that it was filled from."""
+    return os.environ.get(variable, "").rstrip("\r\n")
+
+
 def _without_secrets(text: str, target: AnyTarget | None) -> str:
     """Return an answer on one line, without the secrets of the target, should the other side repeat them."""
     values: Mapping[str, Any] = dict(target or {})
-    secrets = [os.environ.get(variable or "", "") for key, variable in values.items() if key.endswith("_env")]
+    secrets = [_secret(variable) for key, variable in values.items() if key.endswith("_env") and variable]
     if user := values.get("user"):  # a login sends both in one word, encoded
         secrets += [f"{start}{user}{mark}{secret}" for secret in secrets for start, mark in (("\0", "\0"), ("", ":"))]
     return " ".join(visible(safe_text.scrubbed(text, secrets)).split())
