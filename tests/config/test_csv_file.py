@@ -75,7 +75,7 @@ def test_a_table_and_a_mapping_have_one_name_an_account() -> None:
 def test_lines_of_customers_may_lack_cells_and_have_line_breaks(table: str) -> None:
     Path(table).write_text('account_id,name,line_2,line_1,language\na,Acme,"2nd\nand 3rd",1st,de\nb,Beta\n')
     assert account_names(table) == {"a": "Acme", "b": "Beta"}
-    assert (customers(table)["a"].lines, customers(table)["a"].locale) == (("1st", "2nd\nand 3rd"), "de")
+    assert (customers(table)["a"].lines, customers(table)["a"].locale) == (("1st", "2nd", "and 3rd"), "de")
     assert customers(table)["b"].lines == ()
 
 
