@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pytest
 from support.repetitions import often
+from support.runs import ndjson as ndjson_lines
 from support.runs import wire
 
+import polydoc_analytics as pda
 from polydoc_analytics.loaders import run_parser
 from polydoc_analytics.loaders.executor import run_ordered
 from polydoc_analytics.loaders.formats import ndjson
@@ -192,3 +196,47 @@ def test_many_files_are_read_as_the_hard_rules_say() -> None:
 def test_a_byte_order_mark_before_a_later_line_is_named() -> None:
     with pytest.raises(run_parser.Refusal, match=r"^not JSON: Unexpected UTF-8 BOM .* at character 1$"):
         run_parser.parse(b"\xef\xbb\xbf{}")
+
+
+LINES = [b'{"id":"%d"}' % number for number in range(6)]
+
+
+def ids_and_bad(content: bytes, block_bytes: int) -> tuple[int, list[int]]:
+    """The number of rows read, and the lines of those that are no objects; none of them is a whole run."""
+    work = ndjson.read(cast("BinaryIO", io.BytesIO(content)), "x", block_bytes=block_bytes)
+    rows = [row for many, _ in run_ordered(work) for batch in many for row in batch.rejected]
+    return len(rows), sorted(row.line for row in rows if row.reason.startswith("not JSON"))
+
+
+@pytest.mark.parametrize("block_bytes", [1, 13, 14, 1 << 20])
+@pytest.mark.parametrize("end", [b"\r", b"\r\r", b" \r", b"\n\r", b"\r\r\n"])
+def test_lines_may_end_at_cr_alone(end: bytes, block_bytes: int) -> None:
+    lines = [LINES[0], b"nope", LINES[1], LINES[2][:6], LINES[3], LINES[4] + b"x"]
+    step = 2 if end == b"\r\r" else 1
+    expected = (6, [1 + at * step for at in (1, 3, 5)])
+    for content in (end.join(lines), end.join(lines) + end, b"\xef\xbb\xbf" + end.join(lines)):
+        assert ids_and_bad(content, block_bytes) == expected
+
+
+@pytest.mark.parametrize("block_bytes", [1, 13, 1 << 20])
+def test_lines_may_end_in_different_ways(block_bytes: int) -> None:
+    ends = [b"\n", b"\r", b"\r\n", b"\r", b"\n", b""]
+    assert ids_and_bad(b"".join(map(bytes.__add__, LINES, ends)), block_bytes) == (6, [])
+
+
+def test_a_cr_within_a_run_is_white_space() -> None:
+    for content in (b'{"id":1,\r"x":[{}\r,\r{}]}', b'{"id":1,\r"x":2}\n{"id":1\r}\n'):
+        assert ids_and_bad(content, 1 << 20) == (content.count(b"\n") or 1, [])
+
+
+@pytest.mark.parametrize("name", ["runs.ndjson", "runs.jsonl.gz", "runs", "runs.json"])
+@pytest.mark.parametrize("size", [4, 40_000])
+def test_a_file_whose_lines_end_at_cr_is_read_whole(size: int, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "folder" / name
+    path.parent.mkdir()
+    content = b"\r".join([ndjson_lines([wire(str(number))]).rstrip() for number in range(size)])
+    path.write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
+    for source in (path, path.parent):
+        assert dict(pda.load(source).counts) == {
+            "read": size, "runs": size, "duplicates": 0, "quarantined": 0, "conflicts": 0,
+        }  # fmt: skip

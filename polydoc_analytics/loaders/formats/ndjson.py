@@ -8,9 +8,10 @@ about is guarded here: two objects on a line, an object over two lines, invalid 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats.ndjson_vectorized import fixed_width, layout
 from polydoc_analytics.loaders.lines import BLOCK_BYTES as BLOCK_BYTES
 from polydoc_analytics.loaders.lines import LongLine, blocks
+from polydoc_analytics.loaders.streams import peek
 from polydoc_analytics.loaders.validation import (
     MAX_RAW_BYTES,
     Batch,
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from pyarrow import json as arrow_json
 
 _BOM = b"\xef\xbb\xbf"
+_JOINT_OF_RETURN = re.compile(rb"(\}[ \t]*)\r(?!\n)(?=[ \t\r]*\{)")
+"""What stands between two objects on lines that end at CR alone, and nowhere in one object."""
+_RETURN_ALONE = re.compile(rb"\r(?!\n)")
 _NEWLINE, _RETURN = 10, 13
 _FEW_LINES = 16
 """So few lines are judged one by one rather than parsed together."""
@@ -46,14 +51,20 @@ _SHORT_LINE = 100
 _LOOKED_AT = 64 * 1024
 """Counting all lines of a block takes up to a tenth of its reading; its beginning shows how long they are."""
 
+_Octets = TypeVar("_Octets", bytes, bytearray)
 Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes: int = BLOCK_BYTES) -> Iterator[Work]:
-    """Yield the work of reading each block of lines; blank lines and a BOM at the start count as nothing."""
+    """Yield the work of reading each block of lines; blank lines and a BOM at the start count as nothing.
+
+    Lines end at LF or CRLF, and at CR alone where an object ends before it and another begins behind it.
+    """
     is_first = True
-    for block in blocks(stream, block_bytes):
+    head, stream = peek(stream)
+    at_returns = ends_at_returns(head)
+    for block in blocks(stream, block_bytes, return_ends=at_returns):
         if isinstance(block, LongLine):
             is_first = False
             yield Work(partial(block.batches, source, 1), len(block), is_counted_from_1=True)
@@ -61,9 +72,22 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
         if is_first and block.startswith(_BOM):
             del block[: len(_BOM)]
         is_first = False
-        for part in _of_few_lines(block):
+        for part in _of_few_lines(with_line_feeds(block, at_returns=at_returns)):
             run = partial(read_block, part, source, 1, assume_utc)
             yield Work(run, len(part), is_counted_from_1=True, takes_turns=True)
+
+
+def ends_at_returns(head: bytes) -> bool:
+    """Recognise lines that end at CR alone, by the beginning of a file."""
+    return b"\n" not in head and _JOINT_OF_RETURN.search(head) is not None
+
+
+def with_line_feeds(block: _Octets, *, at_returns: bool) -> _Octets:
+    """End lines at a line feed that end at CR alone: all of them, or where one object ends and another begins."""
+    if b"\r" not in block or block.count(b"\r") == block.count(b"\r\n"):
+        return block
+    pattern, end = (_RETURN_ALONE, b"\n") if at_returns else (_JOINT_OF_RETURN, rb"\1\n")
+    return type(block)(pattern.sub(end, block))
 
 
 def _of_few_lines(block: bytearray) -> Iterator[bytearray]:

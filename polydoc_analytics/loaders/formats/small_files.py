@@ -102,7 +102,8 @@ class Finder:
     def small(self, file: Input, content: bytes) -> Small | None:
         """Return a file as a small one; None where it is to be read by itself, also to say what is wrong with it."""
         if file.format == "ndjson" and _is_lines(content):
-            lines = _ended(content.removeprefix(_BOM))
+            at_returns = ndjson.ends_at_returns(content)
+            lines = _ended(ndjson.with_line_feeds(content.removeprefix(_BOM), at_returns=at_returns))
             return Small(file.name, file.size, "ndjson", lines, len(lines), _read_lines)
         if file.format == "json" and (lines := _runs_as_lines(content)):
             return Small(file.name, file.size, "ndjson", lines, len(lines), _read_lines)
