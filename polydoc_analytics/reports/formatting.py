@@ -70,6 +70,10 @@ class Formatter:
         message = catalog(self.language).ngettext(singular, plural, count)
         return message.format(count=self.text(count, "count"), **values)
 
+    def labelled(self, label: str, text: str = "") -> str:
+        """Write a text behind its label, with the colon of the language."""
+        return self.gettext("{label}: {text}", label=label, text=text)
+
     @property
     def signs(self) -> dict[str, Any]:
         """How the locale writes numbers: signs of ``group`` and ``decimal``, and ``sizes``, of the last group first."""

@@ -619,7 +619,7 @@ def test_a_picture_of_a_mail_has_no_empty_boxes_for_characters_that_no_font_has(
     from polydoc_analytics.reports.renderers import drawn, fonts
 
     monkeypatch.setattr(fonts, "_of_the_extra", list)
-    monkeypatch.setattr(export, "as_png", lambda spec, _: json.dumps(spec, ensure_ascii=False).encode())
+    monkeypatch.setattr(export, "as_png", lambda spec, *_: json.dumps(spec, ensure_ascii=False).encode())
     runs, one = file([wire("a"), wire("b", account_id="zeta")]), {"period": "2026-03", "account": "acme"}
     for cached in (drawn._characters, drawn.can_draw):
         cached.cache_clear()

@@ -119,6 +119,25 @@ def test_dates_languages_and_plural_forms_are_right_in_each_language(locale: str
     assert re.sub(r"[\u00a0\u202f]", " ", "; ".join(said)) == amounts
 
 
+def test_no_line_of_french_begins_with_a_sign() -> None:
+    texts = [text for string in catalog_of(FILES / "fr.po").values() for text in forms(string)]
+    assert not [text for text in texts if re.search(" [:;?!]", text)]
+
+
+@pytest.mark.parametrize(
+    ("locale", "written"), [("en_GB", "Made: today"), ("fr", "Made\u00a0: today"), ("ja", "Made：today")]
+)
+def test_a_label_has_the_colon_of_its_language(locale: str, written: str) -> None:
+    assert Formatter().in_language_of(locale).labelled("Made", "today") == written
+
+
+def test_facts_in_print_have_the_colon_of_the_language(october: pda.Database) -> None:
+    report = pda.build(october, "statement", branding={"locale": "fr"})
+    made = everything(report)
+    assert "Période : du 1 oct. 2026" in pdf_text(made["pdf"]).replace("\u00a0", " ")
+    assert "- **Période\u00a0:** " in made["md"].decode()
+
+
 def test_each_account_is_written_to_in_its_own_language(file, tmp_path: Path) -> None:
     source = file([wire(account, account_id=account) for account in ("a", "b", "c", "d")])
     (tmp_path / "accounts.csv").write_text("account_id,name,language\na,Ä,de-AT\nb,B,ja\nc,C,\nd,D,sv\n", "utf-8")

@@ -426,3 +426,9 @@ def test_a_period_behind_a_name_from_right_to_left_is_not_drawn_into_it(file) ->
     assert subject(target, message) == expected
     blocks = blocks_of(Delivery("to", "slack", "", "", "key"), Package(message, NOW))["blocks"]
     assert blocks[0]["text"]["text"] == expected
+
+
+def test_the_workbook_says_whom_a_statement_is_made_for(file) -> None:
+    brand = {"title": "Polydoc", "name": "Polydoc GmbH"}
+    report = built(file([wire()]), "statement", account="acme", accounts={"acme": "O'Brien"}, branding=brand)
+    assert ["Made for", "O'Brien"] in sheets(everything(report)["xlsx"])["Basis"]

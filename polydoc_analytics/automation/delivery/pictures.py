@@ -17,12 +17,13 @@ def pictures(report: Report, english: Report | None, max_pictures: int) -> dict[
     from polydoc_analytics.reports.charts import export, palette
     from polydoc_analytics.reports.renderers.drawn import Drawn, can_draw
 
-    if english is not None and not can_draw(report.words.language, ()):
+    folders = report.look.fonts
+    if english is not None and not can_draw(report.words.language, folders):
         report = english
-    drawn = Drawn(())
+    drawn = Drawn(folders)
     charts = [chart for section in report.sections for chart in section.charts][:max_pictures]
     made = {}
     for chart in charts:
         spec = drawn.all(palette.branded(chart.spec, report.look.accent, report.look.warm))
-        made[chart.name] = export.as_png(spec | ({"width": _WIDTH} if chart.is_fluid else {}), _SCALE)
+        made[chart.name] = export.as_png(spec | ({"width": _WIDTH} if chart.is_fluid else {}), _SCALE, folders)
     return made

@@ -6,7 +6,7 @@ vl-convert waits for a lock of its own while it holds the GIL, so two threads th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Any, TypeVar
@@ -53,11 +53,18 @@ def _drawn(text: str) -> str:
     return _alone(lambda drawer: str(drawer.vega_to_svg({**made, "data": filled}, allowed_base_urls=[])))
 
 
-def as_png(spec: Mapping[str, Any], scale: float) -> bytes:
-    """Return a chart as PNG, ``scale`` times its size; nothing is loaded from anywhere."""
-    return _alone(
-        lambda drawer: bytes(drawer.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=scale, allowed_base_urls=[]))
-    )
+def as_png(spec: Mapping[str, Any], scale: float, folders: Sequence[str] = ()) -> bytes:
+    """Return a chart as PNG, ``scale`` times its size, with the fonts of some folders beside our own.
+
+    Nothing is loaded from anywhere.
+    """
+
+    def draw(drawer: Any) -> bytes:
+        for folder in folders:
+            _with_fonts(folder)
+        return bytes(drawer.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=scale, allowed_base_urls=[]))
+
+    return _alone(draw)
 
 
 def bundle(snippet: str) -> str:
@@ -81,5 +88,12 @@ def _drawer() -> Any:
     import vl_convert
 
     for folder in (str(fonts.files()[0].parent), *fonts.extra_folders()):
-        vl_convert.register_font_directory(folder)
+        _with_fonts(folder)
     return vl_convert
+
+
+@cache
+def _with_fonts(folder: str) -> None:
+    import vl_convert
+
+    vl_convert.register_font_directory(folder)

@@ -26,17 +26,17 @@ def render(report: Report) -> bytes:
     parts = [f"# {_escaped(report.title)}", _line(" · ".join(filter(None, (report.sender, report.period))))]
     say = report.words.gettext
     if report.head is not None:
-        parts += _head(report.head)
+        parts += _head(report, report.head)
     for section in report.sections:
         parts += _section(report, section)
-    parts += [f"## {say('What the figures rest on')}", _list(report.facts)]
+    parts += [f"## {say('What the figures rest on')}", _list(report, report.facts)]
     parts.append(say("Made by Polydoc Analytics {version}.", version=report.version))
     return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
 
 
-def _head(head: Head) -> list[str]:
+def _head(report: Report, head: Head) -> list[str]:
     issuer = "  \n".join(map(_line, head.issuer))
-    facts = _list([(label, ", ".join(text.splitlines())) for label, text in head.facts])
+    facts = _list(report, [(label, ", ".join(text.splitlines())) for label, text in head.facts])
     return [part for part in (issuer, facts, f"**{_escaped(head.notice)}**" if head.notice else "") if part]
 
 
@@ -78,8 +78,9 @@ def _figures(figures: Sequence[Figure]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _list(facts: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(f"- **{_escaped(label)}:** {_escaped(text)}" for label, text in facts)
+def _list(report: Report, facts: Sequence[tuple[str, str]]) -> str:
+    labelled = ((report.words.labelled(label).strip(), text) for label, text in facts)
+    return "\n".join(f"- **{_escaped(label)}** {_escaped(text)}" for label, text in labelled)
 
 
 def _line(text: str) -> str:

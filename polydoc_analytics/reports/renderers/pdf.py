@@ -204,7 +204,7 @@ def _content(report: Report, drawn: Drawn) -> Any:
         "grid": palette.GRID,
         "version": report.version,
         "family": [fonts.FAMILY, *fonts.families(report.look.fonts)],
-        "facts": [{"label": label, "text": text} for label, text in report.facts],
+        "facts": [{"label": report.words.labelled(label), "text": text} for label, text in report.facts],
     }
     return drawn.all(content) | {"sections": [_section(report, section, drawn) for section in report.sections]}
 

@@ -97,8 +97,9 @@ class _Writer:
         sheet.set_column(0, 0, 18)
         sheet.set_column(1, 1, _BASIS_WIDTH)
         report = self._report
+        receiver = report.head.facts[0][1].splitlines()[0] if report.head and report.head.facts else report.subtitle
         for at, (label, text) in enumerate(
-            ((say("Report"), report.title), (say("Made for"), report.subtitle or UNKNOWN), *report.facts)
+            ((say("Report"), report.title), (say("Made for"), receiver or UNKNOWN), *report.facts)
         ):
             said = display_text(text, MAX_CHARACTERS)
             sheet.set_row(at, _LINE_HEIGHT * -(-_cells(said) // _BASIS_WIDTH))
@@ -303,7 +304,7 @@ class _Writer:
             elif kind in _FORMATS:
                 options["num_format"] = _FORMATS[kind]
             # What stands on the right must not touch the text of the next column.
-            if kind in ("day", "month", "instant"):
+            if kind in ("day", "month", "instant", "text"):
                 options["align"] = "left"
             elif kind in ("mark", "yes", "note"):
                 options["indent"] = 1

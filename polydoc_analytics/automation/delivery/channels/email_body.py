@@ -157,7 +157,8 @@ def _named(file: Attachment, words: Formatter) -> str:
 def _text(package: Package, opening: list[str], notes: list[str]) -> str:
     message = package.message
     lines = [message.title, message.period, "", *opening, ""]
-    lines += [f"{label}: {value}{f' ({note})' if note else ''}" for label, value, note in message.figures]
+    labelled = _words(message).labelled
+    lines += [f"{labelled(label, value)}{f' ({note})' if note else ''}" for label, value, note in message.figures]
     lines += ["", *(f"{title}. {sentence}" for title, sentence, _ in message.charts), "", *notes]
     return "\n".join(lines).strip() + "\n"
 
