@@ -21,7 +21,13 @@ _ADDRESS = re.compile(r"[a-zA-Z][\w+.:-]*://[^\s'\"<>`]+")
 # An address that was typed wrong, or a connection string, is no URI, and keeps its password to itself all the same.
 _LOGIN = re.compile(r"(?<![^\s/'\"<>`(=,;])[^\s/@:'\"<>`]+:[^\s/@'\"<>`]+@(?=[\w\[])")
 _PASSWORD = re.compile(r"(?i)\b(\w*(?:password|passwd|passphrase|secret|token))=('[^']*'|\"[^\"]*\"|[^\s&'\",;)]+)")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _BRACKETED = re.compile(r"\[[^\]]*\]")
+
+
+def display_variable(name: str) -> str:
+    """Return the name of an environment variable that is to hold a secret, or ``***`` where it may be one itself."""
+    return name if _VARIABLE.fullmatch(name) else HIDDEN
 
 
 def visible(text: str) -> str:

@@ -18,6 +18,7 @@ from polydoc_analytics.errors import PolydocError
 from polydoc_analytics.lake.changes import connection
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.plurals import noun
+from polydoc_analytics.safe_text import display_variable
 
 _MAX_NAMED = 5
 
@@ -70,7 +71,7 @@ def _check_secrets(settings: Settings, plans: Plans, check: SettingsCheck) -> No
         for name, table in tables.items():
             for key, variable in table:
                 if key.endswith("_env") and variable and not os.environ.get(variable):
-                    text = f"the environment variable {variable} is not set here; it holds the secret"
+                    text = f"the environment variable {display_variable(variable)} is not set here; it holds the secret"
                     check.add_fault((section, name, key), f"[{section}.{name}]: {text}")
 
 

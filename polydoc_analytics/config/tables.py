@@ -67,7 +67,7 @@ class Api(Named):
 
     kind: Literal["api"]
     base: v.Text = _key("URL of the service; runs are at {base}/v1/runs", "https://api.polydoc.ai")
-    token_env: v.Text = _key("environment variable that holds the bearer token", "POLYDOC_BEARER_AUTH")
+    token_env: v.Variable = _key("environment variable that holds the bearer token", "POLYDOC_BEARER_AUTH")
     allow_http: v.Flag = _key(
         "send the token over plain http to another machine, where anyone on the way can read it", False
     )
@@ -78,7 +78,7 @@ class Postgres(Named):
     """``kind = "postgres"``: the service's PostgreSQL, or any table or query of the same columns. An authority."""
 
     kind: Literal["postgres"]
-    dsn_env: v.Text = _key("environment variable that holds the connection string", "POLYDOC_DSN")
+    dsn_env: v.Variable = _key("environment variable that holds the connection string", "POLYDOC_DSN")
     table: v.Text | None = _key("table or view of runs; default: public.run")
     query: v.Text | None = _key("a SELECT of the Run's columns, in the place of a table")
     look_back: v.Length = _key(

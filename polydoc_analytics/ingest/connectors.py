@@ -17,6 +17,7 @@ from polydoc_analytics.config.settings import Settings, settings
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.options import ReadOptions
 from polydoc_analytics.loaders.services import Service
+from polydoc_analytics.safe_text import display_variable
 
 Notify = Callable[[str], None]
 
@@ -67,6 +68,7 @@ class ApiSource(_Late):
                 is_partial=options.partial,
                 progress=options.progress,
                 notify=notify,
+                token_variable=self.token_env,
             )
             return rest_api.read(path, source=self.name, is_partial=options.partial)
 
@@ -185,6 +187,7 @@ def source_named(text: str) -> Source | None:
 def secret(variable: str, source: str) -> str:
     """Return a secret from the environment; raises SourceError, which names the variable, where it is not set."""
     value = os.environ.get(variable)
-    if not value:
-        raise SourceError(f"source {source}: the environment variable {variable} is not set; it holds the secret")
+    if not value or not value.strip():
+        name = display_variable(variable)
+        raise SourceError(f"source {source}: the environment variable {name} is not set; it holds the secret")
     return value

@@ -22,7 +22,7 @@ from polydoc_analytics.loaders.input_file import (
     format_of,
 )
 from polydoc_analytics.loaders.recognition import PassedOver, recognised
-from polydoc_analytics.safe_text import display_address, on_one_line
+from polydoc_analytics.safe_text import display_address, on_one_line, scrubbed, secrets_of
 
 _HTTP_SCHEMES = ("http", "https")
 _SCHEMES = (*object_store.SCHEMES, *_HTTP_SCHEMES, "file")
@@ -257,7 +257,8 @@ def _remote(url: str) -> Files:
     try:
         folder, objects, delta_tables = object_store.objects_at(url)
     except Exception as error:
-        raise SourceError(f"{display_address(url)}: {object_store.error_text(error)}") from None
+        text = scrubbed(object_store.error_text(error), secrets_of(url))
+        raise SourceError(f"{display_address(url)}: {text}") from None
     found: list[Input | PassedOver] = []
     for entry in objects:
         # A key may hold what would begin a query elsewhere; it has no secrets.

@@ -6,6 +6,7 @@ import json
 import logging
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -363,6 +364,40 @@ def test_a_secret_that_is_not_set_is_named_by_its_variable(lake, configured, mon
     monkeypatch.delenv("MY_TOKEN", raising=False)
     with pytest.raises(pda.SourceError, match="the environment variable MY_TOKEN is not set"):
         sync(lake, api)
+    monkeypatch.setenv("MY_TOKEN", " \n")
+    with pytest.raises(pda.SourceError, match="the environment variable MY_TOKEN is not set"):
+        sync(lake, api)
+
+
+def test_a_token_that_is_not_accepted_is_looked_for_where_the_settings_take_it_from(
+    lake, configured, monkeypatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", TOKEN)
+    with serving(sent(b"", status=401)) as service:
+        api = configured(f'[sources.api]\nkind = "api"\nbase = "{service.url}"\ntoken_env = "MY_TOKEN"')["api"]
+        with pytest.raises(pda.SourceError, match=r"the token was not accepted; check MY_TOKEN$"):
+            sync(lake, api)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'kind = "api"\ntoken_env = "canary-4f1c.2d"',
+        'kind = "api"\ntoken_env = "canary_live_4f1c2d"',
+        'kind = "postgres"\ndsn_env = "postgresql://u:canary@h/d"',
+        'kind = "postgres"\ndsn_env = "host=h password=canary"',
+    ],
+)
+def test_a_secret_in_the_place_of_its_variables_name_is_not_printed(
+    text: str, configured, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(pda.UsageError):
+        configured(f"[sources.a]\n{text}")
+    for command in (["config", "check"], ["sync", "--lake", "lake"], ["usage", "a"]):
+        assert run(command) in (1, 2)
+    out, err = capfd.readouterr()
+    assert "canary" not in out + err
+    assert "is the name of an environment variable" in err or "the environment variable *** is not set" in err
 
 
 def test_the_newest_file_stays_known_when_it_is_cleared_away_and_a_time_to_come_is_none(

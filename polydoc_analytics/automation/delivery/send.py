@@ -19,7 +19,7 @@ from polydoc_analytics.config.addresses import distinct, is_address
 from polydoc_analytics.config.choices import OUTPUT
 from polydoc_analytics.config.tables import AnyTarget, Email, Folder, Schedule, Slack, Store, Webhook
 from polydoc_analytics.errors import PolydocError, SourceError
-from polydoc_analytics.safe_text import display_address, visible
+from polydoc_analytics.safe_text import display_address, display_variable, visible
 
 PUTS = ("folder", "store")
 """Kinds at which a repeat only puts the same bytes where they are: whether a try was the first need not be known."""
@@ -156,9 +156,8 @@ def secret_of(target: AnyTarget, variable: str) -> str:
     """Return a secret that a target names; raises SourceError, with the variable's name, where it is not set."""
     value = _secret(variable)
     if not value:
-        raise SourceError(
-            f"delivery {target.name}: the environment variable {variable} is not set; it holds the secret"
-        )
+        name = display_variable(variable)
+        raise SourceError(f"delivery {target.name}: the environment variable {name} is not set; it holds the secret")
     return value
 
 

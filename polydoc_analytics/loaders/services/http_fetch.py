@@ -70,6 +70,7 @@ class Fetch:
         path: Path,
         retry: RetryPolicy,
         progress: Callable[[int, int], None] | None,
+        token_variable: str,
     ) -> None:
         import httpx
 
@@ -85,6 +86,7 @@ class Fetch:
         self.half = path.with_name(path.name + ".half")
         self.retry = retry
         self.progress = progress
+        self.token_variable = token_variable
         self.deadline = time.monotonic() + retry.whole_s
         self.received = 0
         # Bodies are unpacked here, for httpx takes a gzip that is cut off, or has a second member, for a whole one.
@@ -151,7 +153,7 @@ class Fetch:
         if response.history and "authorization" not in response.request.headers and status in (401, 403):
             return "it was redirected to another host, where the token is not sent; set the base URL to that host"
         if status == HTTPStatus.UNAUTHORIZED:
-            return f"the token was not accepted; check {TOKEN_VARIABLE}"
+            return f"the token was not accepted; check {self.token_variable}"
         if status == HTTPStatus.FORBIDDEN:
             return "this token may not list runs; ask for one that may"
         if status in (HTTPStatus.NOT_FOUND, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND):

@@ -13,7 +13,7 @@ from polydoc_analytics.errors import SourceError, require_extra
 from polydoc_analytics.loaders.services.http_fetch import TOKEN_VARIABLE, Fetch, RetryableError
 from polydoc_analytics.loaders.services.http_fetch import RetryPolicy as RetryPolicy
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
-from polydoc_analytics.safe_text import display_address
+from polydoc_analytics.safe_text import display_address, display_variable
 
 if TYPE_CHECKING:
     from polydoc_analytics.loaders.executor import Work
@@ -33,6 +33,7 @@ def fetch_runs(
     retry: RetryPolicy | None = None,
     progress: Callable[[int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
+    token_variable: str = TOKEN_VARIABLE,
 ) -> Path:
     """Fetch ``{base}/v1/runs`` and return the path of a file in ``folder`` that holds the JSON of the runs, whole.
 
@@ -44,6 +45,7 @@ def fetch_runs(
     :func:`read`. Give each fetch a folder of its own. ``base`` may have a path, and a query, which is kept but never
     shown. ``progress`` is called with the bytes received so far and the bytes there are in all (0 where that is
     unknown), from 0 again at each try; ``notify`` with a line for each try that failed and is followed by another.
+    Messages name ``token_variable`` as the place that the token comes from.
 
     The token goes as a bearer token, left alone where it begins with "bearer " already, and never to another host, port
     or scheme than that of ``base`` (but http may become https). A ``base`` of plain http on another machine, where
@@ -55,7 +57,8 @@ def fetch_runs(
     something else than a JSON array, or an object with one.
     """
     retry = retry or RetryPolicy()
-    url = _address(base)
+    variable = display_variable(token_variable)
+    url = _address(base, variable)
     if not (allow_http or _is_private(url)):
         raise SourceError(
             f"{display_address(url)}: the token would be sent unencrypted; use https, or set allow_http = true for "
@@ -63,7 +66,7 @@ def fetch_runs(
         )
     path = folder / _FILE
     require_extra("api", "the service's API", SourceError)
-    with mute_http_logging(), Fetch(url, _header(token), path, retry, progress) as fetch:
+    with mute_http_logging(), Fetch(url, _header(token, variable), path, retry, progress, variable) as fetch:
         _try(fetch, retry, notify)
         while url := fetch.next_page(is_partial):
             fetch.url = url
@@ -119,7 +122,7 @@ def read(path: Path, *, source: str, is_partial: bool = False) -> Iterator[Work]
         yield from json.read(file, source, is_partial=is_partial)
 
 
-def _address(base: str) -> str:
+def _address(base: str, variable: str) -> str:
     """Build the URL of the list of runs; raises SourceError where the base is not a usable URL."""
     import httpx
 
@@ -134,7 +137,7 @@ def _address(base: str) -> str:
     if "@" in parts.netloc:
         raise SourceError(
             f"{display_address(base.strip())}: leave user name and password out of the base URL of the API; "
-            f"the token alone, from {TOKEN_VARIABLE}, says who asks"
+            f"the token alone, from {variable}, says who asks"
         )
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/v1/runs", parts.query, ""))
 
@@ -151,11 +154,11 @@ def _is_private(url: str) -> bool:
         return False
 
 
-def _header(token: str) -> str:
+def _header(token: str, variable: str) -> str:
     """Build the Authorization header; raises SourceError where the token is not usable in one."""
     token = token.strip()
     if not token:
-        raise SourceError(f"the API needs a token; set the environment variable {TOKEN_VARIABLE}")
+        raise SourceError(f"the API needs a token; set the environment variable {variable}")
     if not (token.isascii() and token.isprintable()):
-        raise SourceError(f"the API's token holds a character that cannot be sent; check {TOKEN_VARIABLE}")
+        raise SourceError(f"the API's token holds a character that cannot be sent; check {variable}")
     return token if token.lower().startswith("bearer ") else f"Bearer {token}"
