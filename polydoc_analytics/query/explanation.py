@@ -12,6 +12,7 @@ from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.plurals import noun
 from polydoc_analytics.query.decomposition import Amounts, Cell, effect_names, totals, whole
 from polydoc_analytics.query.figure_texts import MEASURE_NAMES, Wording
+from polydoc_analytics.query.sums import frame_of_sums
 
 if TYPE_CHECKING:
     import altair
@@ -133,7 +134,7 @@ class Explanation:
         ]
         schema: dict[str, Any] = {"account_id": pl.String, "language": pl.String, "kind": pl.String}
         schema |= {"runs_before": pl.Int64, "runs": pl.Int64}
-        return pl.DataFrame(rows, schema=schema | self._schema())
+        return frame_of_sums(rows, schema | self._schema())
 
     @cached_property
     def sentence(self) -> str:
@@ -155,7 +156,7 @@ class Explanation:
         for cell in self.decomposed:
             groups.setdefault(key(cell), []).append(cell)
         rows = [{name: one, **self._sums(groups[one])} for one in sorted(groups)]
-        return pl.DataFrame(rows, schema={name: pl.String, **self._schema()})
+        return frame_of_sums(rows, {name: pl.String, **self._schema()})
 
     def _sums(self, cells: Sequence[Cell]) -> dict[str, Any]:
         before, now = self._sum(cells, "before"), self._sum(cells, "now")

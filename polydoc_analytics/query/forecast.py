@@ -59,7 +59,9 @@ def forecast(history: Days, days_ahead: int) -> Forecast | None:
 def _weekday_means(history: Days) -> list[float | None]:
     """Return for each day, and the week ahead, the mean of the same weekday in the 56 days before; None if unknown."""
     means: list[float | None] = [None] * (len(history) + 7)
-    sums, counts = [0.0] * len(means), [0] * len(means)
+    # Whole numbers are added up as such: after an absurd one had come and gone, fractions would lack its last digits.
+    sums: list[float] = [0] * len(means)
+    counts = [0] * len(means)
     for at in range(7, len(means)):
         entering, leaving = history[at - 7], history[at - 7 - HISTORY_DAYS] if at >= 7 + HISTORY_DAYS else None
         sums[at] = sums[at - 7] + (entering or 0) - (leaving or 0)
@@ -72,7 +74,8 @@ def _weekday_means(history: Days) -> list[float | None]:
 def _relative_errors(history: Days, means: Sequence[float | None], days_ahead: int) -> list[float]:
     """List, in order, the errors at all earlier days as shares of what was expected, where both are known."""
     weeks, rest = divmod(days_ahead, 7)
-    before, unknown = [0.0], [0]
+    before: list[float] = [0]
+    unknown = [0]
     for value in history:
         before.append(before[-1] + (value or 0))
         unknown.append(unknown[-1] + (value is None))

@@ -11,6 +11,7 @@ from polydoc_analytics.model.periods import Interval
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.query.figure_texts import MEASURE_NAMES, Wording
 from polydoc_analytics.query.forecast import HISTORY_DAYS
+from polydoc_analytics.query.sums import frame_of_sums
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,7 +74,7 @@ class Outlook:
         schema |= {"before": pl.Int64, "change": pl.Float64, "budget": pl.Float64}
         schema |= {"used_up_on": pl.Date, "status": pl.String}
         rows = [{name: getattr(one, name) for name in schema} for one in self.endings]
-        found = pl.DataFrame(rows, schema=schema)
+        found = frame_of_sums(rows, schema)
         return found if self.by else found.drop("account_id")
 
     @cached_property

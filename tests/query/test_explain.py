@@ -177,6 +177,15 @@ def test_causes_of_one_direction_go_by_their_size() -> None:
     assert explained([*BASE, *now]).sentence == "Credits rose by 100 (167 %): one new account brought 90, more runs 10."
 
 
+def test_a_difference_that_does_not_fit_64_bits_is_told_in_frames_and_exact_in_words() -> None:
+    found = explained([*runs(1, BEFORE, credits=-(2**62)), *runs(1, NOW, credits=2**63 - 1)])
+    assert found.difference == sum(found.whole_effects.values()) == 2**63 - 1 + 2**62
+    assert found.sentence.startswith("Credits rose by 13,835,058,055,282,163,711:")
+    for name in ("by_account", "by_language", "cells"):
+        with pytest.raises(pda.SumError, match=r"^difference.* does not fit into 64 bits: 13,835,058,055,282,163,711;"):
+            getattr(found, name)
+
+
 def test_a_run_in_progress_is_not_said_to_be_unknown() -> None:
     running = runs(1, NOW, status="Running", credits=None, output_tokens=None)
     found = explained([*BASE, *runs(4, NOW), *runs(2, NOW, account="zeta", language="fr"), *running])

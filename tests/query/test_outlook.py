@@ -87,6 +87,16 @@ def test_eight_weeks_are_enough_and_a_weekday_of_which_nothing_is_known_is_not_g
     assert forecast(without_thursdays, 4) is None
 
 
+def test_an_absurd_number_of_long_ago_takes_no_digits_from_what_is_expected() -> None:
+    past: list[float | None] = [3 + day % 7 for day in range(140)]
+    absurd = [2**60 + 1 if day == 3 else value for day, value in enumerate(past)]
+    usual, found = forecast(past, 14), forecast(absurd, 14)
+    assert usual is not None
+    assert found is not None
+    assert found.days == usual.days == (3, 4, 5, 6, 7, 8, 9) * 2
+    assert found.high == usual.high == found.total  # no day was above what was expected
+
+
 def test_an_interval_needs_twice_as_many_errors_as_days_ahead() -> None:
     """Of n days there are n - 60 errors over five days; ten are needed."""
     short, long = forecast([100.0] * 69, 5), forecast([100.0] * 70, 5)
