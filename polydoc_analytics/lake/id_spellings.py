@@ -11,7 +11,7 @@ from polydoc_analytics.model.sql_names import quoted
 ERASED = "(erased)"
 """The replacement of an erased account's id in texts."""
 _UUID = re.compile(r"[0-9a-f]{32}")
-_SHORT = {'"': r"\\+\"", "\\": r"\\+", "/": r"\\+/", "\n": r"\\+n", "\r": r"\\+r", "\t": r"\\+t"}
+_SHORT = {'"': r"\\+\"|\"\"", "\\": r"\\+", "/": r"\\+/", "\n": r"\\+n", "\r": r"\\+r", "\t": r"\\+t"}
 _AROUND = ("urn:uuid:", "{", "}", "-")
 """Characters that programs write around and between the digits of a UUID."""
 _GROUPS = (8, 4, 4, 4, 12)

@@ -378,11 +378,13 @@ class TestRefusal:
 
 
 @pytest.mark.parametrize("account", ["Zoé", "a.b*c", 'qu"ote', "back\\slash", "a/b", "😀x", "line\nbreak", "tab\tx"])
-def test_an_id_of_any_characters_is_found_as_json_and_urls_write_it(account: str) -> None:
+def test_an_id_of_any_characters_is_found_as_json_csv_and_urls_write_it(account: str) -> None:
     from urllib.parse import quote
 
     spelling = Spelling(account)
-    for text in (account, json.dumps(account), json.dumps(json.dumps(account)), quote(account), f"x-{account}_y"):
+    field = '"{}"'.format(account.replace('"', '""'))
+    as_json = (json.dumps(account), json.dumps(json.dumps(account)))
+    for text in (account, *as_json, field, quote(account), f"x-{account}_y"):
         assert spelling.is_in(text), text
         assert not spelling.is_in(spelling.strike(text))
     assert not spelling.is_in(f"z{account}z")
