@@ -75,6 +75,28 @@ def test_a_year_is_told_month_by_month(file) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("days", "choices", "said"),
+    [
+        ((1, 2, 4), {"period": "2026-10"}, "the mean of 3 days with runs is 2."),
+        ((1, 2), {"since": "2026-10-01", "until": "2026-10-03"}, "the mean of 2 days with runs is 2."),
+        ((1, 2), {"since": "2026-10-01", "until": "2026-10-02"}, "the mean of 2 days is 2."),
+        ((1, 2, 3), {}, "the mean of 3 days is 2."),
+        ((1, 3), {}, "the mean of 2 days with runs is 2."),
+    ],
+)
+def test_a_mean_that_leaves_days_without_runs_out_says_so(
+    file, days: tuple[int, ...], choices: dict[str, str], said: str
+) -> None:
+    made = [
+        wire(f"{day}-{n}", account_id=f"{n}", created_at=f"2026-10-{day:02}T00:00:00Z")
+        for day in days
+        for n in range(1 + (day == days[-1]) + (len(days) == 3))
+    ]
+    report = built(file(made), now=NOW, **choices)
+    assert section(report, "usage_over_time").charts[0].sentence.endswith(said)
+
+
 def test_ids_are_as_short_as_tells_them_apart_and_whole_on_hover_and_in_files(file) -> None:
     ids = (*ALIKE, OTHER, "acme-production-europe")
     made = [wire(f"{n}", account_id=one, status="Running", finished_at=None) for n, one in enumerate(ids)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.reports.builders.context import Context, records
 from polydoc_analytics.reports.builders.tables import ADDITIVE, measures, with_sums
 from polydoc_analytics.reports.charts import vega_lite
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from polydoc_analytics.query.database import Database
 
 _MAX_DAYS, _MAX_WEEKS = 62, 27
+_INSTANT = timedelta(microseconds=1)
 _RATE = ("failure_rate", "failure_rate_low", "failure_rate_high", "is_small_sample")
 _COLUMN = {"day": "day", "week": "week from", "month": "month"}
 _LY = {"day": "daily", "week": "weekly", "month": "monthly"}
@@ -87,12 +90,12 @@ def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) ->
     drawn = chart_rows(rows, "credits", *marks)
     charged = vega_lite.usage_over_time(drawn, every=every, measure="credits", label="credits")
     foot = " Failed runs are the orange foot of each bar."
-    cut = _cut(rows, every)
+    cut, which = _cut(rows, every), "" if _is_gapless(context, rows, every) else " with runs"
     return (
         Chart(
             "runs_over_time",
             f"Runs by {every}",
-            peak(context, rows, "runs", every) + (foot if any(row["failed_runs"] for row in rows) else "") + cut,
+            peak(context, rows, "runs", every, which) + (foot if any(row["failed_runs"] for row in rows) else "") + cut,
             runs,
             live="time",
             sheet=SheetChart("column", "period", ("runs", "failed_runs")),
@@ -100,11 +103,24 @@ def time_charts(context: Context, rows: Sequence[dict[str, Any]], every: str) ->
         Chart(
             "credits_over_time",
             f"Credits by {every}",
-            peak(context, rows, "credits", every) + cut,
+            peak(context, rows, "credits", every, which) + cut,
             charged,
             live="time",
         ),
     )
+
+
+def _is_gapless(context: Context, rows: Sequence[dict[str, Any]], every: str) -> bool:
+    """Check whether each period up to now has a row, so that what is said of the rows is said of all periods."""
+    interval = context.db.interval
+    tz = zone(interval.timezone)
+    if not rows or any(row["end"] != following["period"] for row, following in pairwise(rows)):
+        return False
+    if interval.since is not None and local(interval.since, tz).date() < rows[0]["period"]:
+        return False
+    if interval.until is None:
+        return True
+    return bool(local(min(interval.until - _INSTANT, context.made_at), tz).date() < rows[-1]["end"])
 
 
 def _cut(rows: Sequence[dict[str, Any]], every: str) -> str:
@@ -142,8 +158,8 @@ _BUSIEST = {
 }
 
 
-def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: str) -> str:
-    """Sentence on the period with most of a measure, and on the mean."""
+def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: str, which: str = "") -> str:
+    """Sentence on the period with most of a measure, and on the mean; ``which`` says which periods the rows are."""
     say = context.say
     known = [row for row in rows if row[measure] is not None]
     if not known:
@@ -158,7 +174,7 @@ def peak(context: Context, rows: Sequence[dict[str, Any]], measure: str, every: 
         return say(f"The one {measure.removesuffix('s')} is of {{when}}.", when=when)
     if len(known) == 1:
         return say("All {amount} are of {when}.", amount=_amount(context, whole, measure), when=when)
-    periods, amount = _periods(context, len(known), every), _amount(context, most, measure)
+    periods, amount = _periods(context, len(known), every) + which, _amount(context, most, measure)
     if most == least:
         return say("Each of the {periods} has {amount}.", periods=periods, amount=amount)
     mean = whole / len(known)
