@@ -31,7 +31,7 @@ def check(
     remote: opt.Remote = None,
     now: opt.Now = None,
 ) -> int:
-    """Check every alert: exit 1 when any fires. Receivers are notified once when it starts and once when it is over.
+    """Check every alert: exit 1 when any fires, 2 when one fails. Receivers hear of its start and of its end, once.
 
     Example: polydoc-analytics alerts check --lake lake
 
@@ -82,8 +82,10 @@ def check(
     out.say(f"{counted(len(plan.alerts), 'alert')}, {len(result.firing)} {noun(len(result.firing), 'fires', 'fire')}")
     for notice in result.lost:
         bad = ", ".join(d["target"] for d in notice["deliveries"] if d["state"] != "sent")
-        out.warn(f"'{notice['letter']['title']}' was not delivered to {bad}; see `polydoc-analytics schedule history`")
-    return 3 if result.lost else 1 if result.firing else 0
+        out.error(f"'{notice['letter']['title']}' was not delivered to {bad}; see `polydoc-analytics schedule history`")
+    for error in result.errors:
+        out.error(error)
+    return 3 if result.lost else 2 if result.errors else 1 if result.firing else 0
 
 
 @command(alerts_app, "list")

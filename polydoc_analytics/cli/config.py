@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,7 +92,7 @@ def check(*, printing: opt.Noticing, config: opt.Config = None) -> int:
     except PolydocError as error:
         problems.append(problem_text(settings.file, ("branding",), str(error)))
     for problem in problems:
-        print(f"error: {on_one_line(problem)}", file=sys.stderr)
+        out.error(problem)
     if not problems:
         tables = (("source", settings.sources), ("report", plans.reports), ("alert", plans.alerts))
         parts = [counted(len(things), one) for one, things in tables]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,7 +100,7 @@ def sync(
             with progress(out) as update:
                 result = synced(target, known[name], full=full, partial=partial, progress=update, notify=out.say)
         except PolydocError as error:
-            print(f"error: {name}: {error}", file=sys.stderr)
+            out.error(f"{name}: {error}")
             exit_code = max(exit_code, error.exit_code)
             continue
         out.say(f"{name}:")

@@ -15,21 +15,25 @@ LOG_FORMATS = ("text", "json")
 
 @dataclass(frozen=True)
 class LogOutput(Output):
-    """The output of a command that runs for long: notices are logged as INFO, warnings as WARNING."""
+    """The output of a command that runs for long: notices are logged as INFO, warnings as WARNING, errors as ERROR."""
 
     log_format: str = "text"
 
     def say(self, text: str) -> None:
         """Log a notice."""
-        self._log("INFO", text)
+        if not self.quiet:
+            self._log("INFO", text)
 
     def warn(self, text: str) -> None:
         """Log a warning."""
-        self._log("WARNING", text)
+        if not self.quiet:
+            self._log("WARNING", text)
+
+    def error(self, text: str) -> None:
+        """Log an error."""
+        self._log("ERROR", text)
 
     def _log(self, level: str, text: str) -> None:
-        if self.quiet:
-            return
         time, message = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", on_one_line(text)
         if self.log_format == "json":
             line = json.dumps({"time": time, "level": level, "message": message}, ensure_ascii=False)

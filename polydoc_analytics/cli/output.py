@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.cli.options import JsonPrinting, Noticing, Printing
 from polydoc_analytics.cli.terminal import unguarded, write_styled
 from polydoc_analytics.errors import UsageError
+from polydoc_analytics.safe_text import on_one_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +43,11 @@ class Output:
         if not self.quiet:
             write_styled(sys.stderr, text, "warning" if self.color else "")
             sys.stderr.write("\n")
+
+    def error(self, text: str) -> None:
+        """Print on standard error what went wrong beside other work, however quiet the command is to be."""
+        write_styled(sys.stderr, "error:", "error" if self.color else "")
+        sys.stderr.write(f" {on_one_line(text)}\n")
 
     def write(self, text: str, style: str) -> None:
         """Write a text to standard output, in colour where that is a terminal."""

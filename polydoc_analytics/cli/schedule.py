@@ -66,7 +66,7 @@ def due(
     if out.format == "json":
         _print(scheduler, "schedule due", [_row(job) for job in done.jobs])
     _say_summary(done, out)
-    return 3 if done.is_bad else 0
+    return 3 if done.is_bad else 2 if done.alerts and done.alerts.errors else 0
 
 
 @command(schedule_app)
@@ -103,7 +103,7 @@ def run(
         try:
             _say_summary(scheduler.due(), out)
         except PolydocError as error:
-            out.warn(f"{error}")  # a lake out of reach for a while must not end a service
+            out.error(f"{error}")  # a lake out of reach for a while must not end a service
         try:
             next_at = scheduler.wakes_at()
         except PolydocError:
@@ -276,14 +276,19 @@ def _scheduler(lake: str | None, config: str | None, now: str | None, out: Outpu
 
 
 def _say_summary(summary: RunSummary, out: Output) -> None:
+    for error in summary.failed_syncs:
+        out.error(error)
     for job in summary.jobs:
-        out.say(f"{job.report} {job.period}: {job.state}{f' ({job.note})' if job.note else ''}")
+        say = out.error if job.state in ("failed", "uncertain") else out.say
+        say(f"{job.report} {job.period}: {job.state}{f' ({job.note})' if job.note else ''}")
+    for error in summary.alerts.errors if summary.alerts else ():
+        out.error(error)
     for alert in summary.alerts.started if summary.alerts else ():
         out.warn(f"{alert.alert}: {alert.sentence}")
     for name in summary.alerts.recovered if summary.alerts else ():
         out.say(f"over: {name}")
     for notice in summary.lost:
-        out.warn(f"'{notice['letter']['title']}' reached nobody; see `polydoc-analytics schedule history`")
+        out.error(f"'{notice['letter']['title']}' reached nobody; see `polydoc-analytics schedule history`")
 
 
 def _print(scheduler: Scheduler, report: str, rows: list[dict[str, Any]]) -> None:

@@ -511,6 +511,34 @@ def test_limits_stand_in_a_notice_as_they_do_in_the_settings(lake_of, configured
     assert found("max_duration_s", "above", "12345.5")[0] == "all runs: max_duration_s 12,345.6 is above 12,345.5"
 
 
+def test_an_alert_that_fails_is_an_error_and_silences_no_other(
+    lake_of, configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "views").mkdir()
+    view = tmp_path / "views" / "own.sql"
+    header = "-- Own.\n-- grain: all\n-- runs: runs\n-- share: a share\nselect count(*) as runs,"
+    view.write_text(f"{header} 2.0::double as share from runs\n")
+    rule = '[[alerts]]\nname = "{}"\nview = "{}"\nmeasure = "{}"\nabove = 1\ndeliver = ["folder"]\n'
+    head = 'views = "views"\nlake = "lake"\n'
+    configuration = configured(
+        head + rule.format("own", "own", "share") + rule.format("runs", "usage", "runs") + FOLDER
+    )
+    lake = lake_of(*runs_of("2026-03-02", 1), *runs_of("2026-03-03", 3))
+    assert [one.alert for one in checked(lake, configuration, "2026-03-03T09:00").started] == ["own"]
+    view.write_text(f"{header} cast(min(id) as double) as share from runs\n")
+    monkeypatch.chdir(tmp_path)
+    assert run(["alerts", "check", "--quiet", "--now", "2026-03-04T09:00Z"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: [[alerts]] own: ")
+    assert len(said.err.splitlines()) == 1
+    # What fired before its view failed is not over.
+    assert told(tmp_path) == ["All runs: share 2 on 2 March, limit 1", "All runs: runs 3 on 3 March, limit 1"]
+    assert run(["alerts", "check", "--quiet", "--now", "2026-03-04T10:00Z"]) == 2
+    assert len(told(tmp_path)) == 2
+    with pytest.raises(pda.QueryError):
+        evaluate(lake, *configuration, at("2026-03-04T09:00"))
+
+
 def test_a_measure_that_is_no_number_is_unknown(lake_of, configured, tmp_path: Path) -> None:
     (tmp_path / "views").mkdir()
     header = "-- Own.\n-- grain: all\n-- runs: runs\n-- share: a share\n"

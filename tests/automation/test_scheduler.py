@@ -209,6 +209,22 @@ def test_after_the_last_try_the_job_has_failed_and_somebody_hears_of_it_once(fol
     assert "weekly 2026-W10: was not delivered to all: hook: failed: answered 500" in notice.read_text()
 
 
+def test_what_went_wrong_is_said_however_quiet_it_is_to_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cron sends what a command prints, and not how it exits."""
+    text = WEEKLY.replace("attempts = 3", 'attempts = 1\nsync = ["gone"]')
+    Path("polydoc-analytics.toml").write_text(f'{text}[sources.gone]\nkind = "files"\npath = "gone.ndjson"\n')
+    with hook(500) as server:
+        monkeypatch.setenv("HOOK_URL", server.url)
+        assert run(["schedule", "due", "--quiet", "--now", MONDAY]) == 3
+    synced, failed = capsys.readouterr().err.splitlines()
+    assert synced.startswith("error: gone: ")
+    assert failed.startswith("error: weekly 2026-W10: failed (hook: failed: answered 500")
+    assert run(["schedule", "due", "--quiet", "--now", MONDAY]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_what_cannot_be_made_is_tried_again_and_then_said(folder: Path, server: Hook) -> None:
     broken = WEEKLY + '[branding]\nlogo = "missing.svg"\n'
     states = [pass_at(broken, datetime.fromisoformat(MONDAY) + timedelta(minutes=m)) for m in (0, 2, 5, 15, 60)]

@@ -30,7 +30,7 @@ class CheckResult:
     """The result of a check: firing alerts, those that began since the last check, and identities of those that ended.
 
     What fired and has no data any more still fires. ``without_data`` are the identities of what is told to have had
-    none for too long.
+    none for too long. ``errors`` say which alerts could not be evaluated, and why.
     """
 
     firing: tuple[FiringAlert, ...]
@@ -38,6 +38,7 @@ class CheckResult:
     recovered: tuple[str, ...]
     lost: tuple[Mapping[str, Any], ...] = ()
     without_data: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
 
 
 def evaluate_rules(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> dict[str, RuleResult]:
@@ -54,8 +55,15 @@ def evaluate_rules(lake: Lake, settings: Settings, plans: Plans, now: datetime) 
 
 
 def evaluate(lake: Lake, settings: Settings, plans: Plans, now: datetime) -> list[FiringAlert]:
-    """List the firing alerts at an instant, without storing state or sending notices."""
-    return [found for one in evaluate_rules(lake, settings, plans, now).values() for found in one.firing]
+    """List the firing alerts at an instant, without storing state or sending notices.
+
+    Raises the error of the first alert that cannot be evaluated.
+    """
+    results = evaluate_rules(lake, settings, plans, now).values()
+    for one in results:
+        if one.error:
+            raise one.error
+    return [found for one in results for found in one.firing]
 
 
 def check(lake: Lake, settings: Settings, plans: Plans, clock: Clock) -> CheckResult:
@@ -93,6 +101,7 @@ class _Step:
     started: list[FiringAlert]
     over: dict[str, Any]
     told: list[dict[str, Any]]
+    errors: tuple[str, ...]
 
     @classmethod
     def of(cls, state: Mapping[str, Any], plans: Plans, results: Mapping[str, RuleResult], now: datetime) -> _Step:
@@ -123,12 +132,13 @@ class _Step:
                 no_data[name] = {**one, "is_told": True}
                 told.append({**no_data[name], "what": _finding(firing[name]).sentence if name in firing else ""})
         over = {name: one for name, one in before.items() if name not in firing}
-        return cls(firing, no_data, [one for name, one in fresh.items() if name not in before], over, told)
+        errors = tuple(f"[[alerts]] {name}: {one.error}" for name, one in results.items() if one.error)
+        return cls(firing, no_data, [one for name, one in fresh.items() if name not in before], over, told, errors)
 
     def checked(self, lost: tuple[Mapping[str, Any], ...]) -> CheckResult:
         findings = tuple(_finding(one) for one in self.firing.values())
         silent = tuple(name for name, one in self.no_data.items() if one["is_told"])
-        return CheckResult(findings, tuple(self.started), tuple(self.over), lost, silent)
+        return CheckResult(findings, tuple(self.started), tuple(self.over), lost, silent, self.errors)
 
 
 def _state(store: StateStore) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polydoc_analytics import views
 from polydoc_analytics.automation.config import as_day
-from polydoc_analytics.errors import UsageError
+from polydoc_analytics.errors import PolydocError, UsageError
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.reports.builders.context import records, texts
@@ -53,13 +53,15 @@ class FiringAlert:
 class RuleResult:
     """The findings of an alert: firing keys, and keys without data.
 
-    Where ``knows_absent`` is false nothing can be said of keys that are not in the data at all either.
+    Where ``knows_absent`` is false nothing can be said of keys that are not in the data at all either. ``error`` is why
+    the alert could not be evaluated, of which nothing is known then.
     """
 
     firing: tuple[FiringAlert, ...] = ()
     without_data: frozenset[str] = frozenset()
     knows_absent: bool = True
     seen: frozenset[str] = frozenset()
+    error: PolydocError | None = None
 
     def has_data_of(self, key: str) -> bool:
         """Check whether a key that does not fire is known to be within the limits."""

@@ -10,7 +10,7 @@ from polydoc_analytics.automation.alerts.evidence import percent
 from polydoc_analytics.automation.alerts.figure_rules import budget_used, change_of_day, limit
 from polydoc_analytics.automation.alerts.rule_context import AlertContext, FiringAlert, RuleResult
 from polydoc_analytics.config import tables
-from polydoc_analytics.errors import SumError
+from polydoc_analytics.errors import PolydocError, SumError
 from polydoc_analytics.lake.freshness import brought
 from polydoc_analytics.model.plurals import counted, duration
 from polydoc_analytics.reports.builders.context import records
@@ -24,8 +24,16 @@ _UNFIT = "sums"
 def evaluate_rule(plan: tables.AnyAlert, context: AlertContext) -> RuleResult:
     """Evaluate an alert; findings are in the order of its keys.
 
-    Accounts with a run whose numbers no sum holds are left out, which is a finding; of them nothing can be said.
+    Accounts with a run whose numbers no sum holds are left out, which is a finding; of them nothing can be said. A view
+    of one's own that fails is an error of this alert alone, and silences no other.
     """
+    try:
+        return _evaluated(plan, context)
+    except PolydocError as error:
+        return RuleResult(knows_absent=False, error=error)
+
+
+def _evaluated(plan: tables.AnyAlert, context: AlertContext) -> RuleResult:
     try:
         found = _RULES[plan.kind](plan, context)
     except SumError as error:

@@ -36,11 +36,12 @@ _SUMMARIES = ("slack", "webhook")
 
 @dataclass
 class RunSummary:
-    """Summary of one scheduler run: its jobs, the alerts' result, and notices that reached nobody."""
+    """Summary of one scheduler run: its jobs, the alerts' result, notices that reached nobody, syncs that failed."""
 
     jobs: list[Job] = field(default_factory=list)
     alerts: CheckResult | None = None
     lost: list[Any] = field(default_factory=list)
+    failed_syncs: list[str] = field(default_factory=list)
 
     @property
     def is_bad(self) -> bool:
@@ -71,9 +72,9 @@ class Scheduler:
         be tried again. Deliveries are made side by side. Raises LakeError where there is no lake.
         """
         self.lake.raise_if_none()
-        self._sync()
+        done = RunSummary()
+        self._sync(done)
         with self.store.lock(self.notify):
-            done = RunSummary()
             jobs = {
                 plan.name: enrol(self.lake, self.job_store, plan, self.clock()) for plan in self.plans.reports.values()
             }
@@ -101,7 +102,7 @@ class Scheduler:
             elif job.state != "held":
                 return
 
-    def _sync(self) -> None:
+    def _sync(self, done: RunSummary) -> None:
         from polydoc_analytics.ingest.connectors import sources
         from polydoc_analytics.lake.sync import sync
 
@@ -112,7 +113,7 @@ class Scheduler:
             try:
                 sync(self.lake, known[name], notify=self.notify)
             except PolydocError as error:
-                self.notify(f"{name}: {error}")
+                done.failed_syncs.append(f"{name}: {error}")
 
     def planned(self) -> list[Job]:
         """Return the jobs that a pass would work on or skip, in order; nothing is changed, nothing synced."""
