@@ -131,7 +131,9 @@ def _files(
             if states[name] is None or known.get(name) != states[name]
         ),
     )
-    if not changed:
+    # An empty file among others is a quiet day, also where it alone is new.
+    is_quiet = all(one.is_empty for one in changed) and not all(one.is_empty for one in files)
+    if not changed or is_quiet:
         nothing = LoadResult(0, 0, 0, 0, 0, 0, 0, 0, snapshot=lake.snapshot().text, passed_over=files.passed_over)
         return nothing, {"files": states}, changed_at
     result = lake.ingest(

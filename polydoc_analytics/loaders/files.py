@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from polydoc_analytics.errors import SourceError, UsageError, nearest, refuse_blank
 from polydoc_analytics.loaders import object_store
@@ -247,7 +247,8 @@ def _remote(url: str) -> Files:
     scheme = scheme.lower()
     url = f"{scheme}://{rest}"
     if scheme == "file":
-        return _local(rest.removeprefix("localhost"))
+        path = rest.removeprefix("localhost")
+        return _local(path if os.path.lexists(path) else unquote(path))
     if scheme in _HTTP_SCHEMES:
         from polydoc_analytics.loaders.https import HttpFile
 

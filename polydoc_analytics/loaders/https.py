@@ -29,7 +29,7 @@ _MAX_WAIT_S = 60.0
 _RETRYABLE = (429, 500, 502, 503, 504)
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
 """Encodings of a body that are known by its first bytes, and unpacked where compressed files are."""
-_TOTAL = re.compile(r"bytes \d+-\d+/(\d+)", re.ASCII)
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class HttpFile:
 
         def read_range(start: int, end: int) -> bytes:
             with self._get(client, f"bytes={start}-{end - 1}") as response, self._errors():
-                if _size_of(response) != size or response.headers.get("etag") != tag:
+                if _size_of(response, start) != size or response.headers.get("etag") != tag:
                     raise OSError("the file has changed while it was read")
                 return b"".join(response.iter_raw())
 
@@ -144,9 +144,9 @@ def _encoding_of(response: httpx.Response) -> str:
     return str(response.headers.get("content-encoding", "")).strip().lower()
 
 
-def _size_of(response: httpx.Response) -> int | None:
-    """Return a file's size where an answer is a range of the file itself, not of its encoding; else None."""
+def _size_of(response: httpx.Response, start: int = 0) -> int | None:
+    """Return a file's size where an answer is a range of the file itself from ``start`` on, not of its encoding."""
     if response.status_code != HTTPStatus.PARTIAL_CONTENT or _encoding_of(response) not in ("", "identity"):
         return None
-    match = _TOTAL.fullmatch(response.headers.get("content-range", ""))
-    return int(match[1]) if match else None
+    match = _RANGE.fullmatch(response.headers.get("content-range", ""))
+    return int(match[2]) if match and int(match[1]) == start else None

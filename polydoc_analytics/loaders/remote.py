@@ -46,10 +46,21 @@ class RangeFile(io.RawIOBase):
         if not self._block_at <= self._at <= end <= self._block_at + len(self._block):
             # Readers of Parquet go through the footer, and through headers of pages, in small steps.
             last = min(max(end, self._at + _BLOCK_BYTES), self.size)
-            self._block, self._block_at = self._read_range(self._at, last) if last > self._at else b"", self._at
+            self._block, self._block_at = self._whole(self._at, last), self._at
         content = self._block[self._at - self._block_at : end - self._block_at]
         self._at += len(content)
         return content
+
+    def _whole(self, start: int, end: int) -> bytes:
+        """Read all of a range; a server may send less of it than it was asked for."""
+        pieces = []
+        while start < end:
+            piece = self._read_range(start, end)[: end - start]
+            if not piece:
+                raise OSError(f"is cut off: it has no byte {start:,}, though it is said to have {self.size:,}")
+            pieces.append(piece)
+            start += len(piece)
+        return b"".join(pieces)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a position."""

@@ -175,6 +175,20 @@ def test_another_table_or_query_under_the_same_name_is_read_from_its_beginning(
     assert sync(lake, configured(query)["db"]).read == 1
 
 
+def test_a_new_file_without_rows_beside_known_ones_is_a_quiet_day(lake: pda.Lake, configured, file) -> None:
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    empty = file(b"", "in/2.ndjson")
+    with pytest.raises(pda.SourceError, match="is empty"):
+        sync(lake, source)
+    file([wire("a")], "in/1.ndjson")
+    assert sync(lake, source).inserted == 1
+    file(b"", "in/3.ndjson")
+    result = sync(lake, source)
+    assert (result.read, result.number) == (0, None)
+    Path(empty).write_bytes(ndjson([wire("b")]))
+    assert (sync(lake, source).inserted, sync(lake, source).read) == (1, 0)
+
+
 def test_files_are_read_again_when_they_are_to_be_read_in_another_way(lake: pda.Lake, configured, file) -> None:
     lines = [wire("a"), wire("b", created_at="2026-03-01T10:00:00", finished_at=None)]
     file(lines, "in/1.ndjson")

@@ -9,6 +9,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import obstore
 import polars as pl
@@ -256,15 +257,43 @@ class TestAnswers:
             pda.load(f"{service.url}/runs.ndjson")
 
     def test_a_file_that_is_replaced_while_its_ranges_are_read_is_an_error(self) -> None:
-        def part(tag: str) -> Answer:
-            return sent(b"P" * 100, kind="", status=206, Content_Range="bytes 0-99/200000", ETag=tag)
+        def part(start: int, tag: str) -> Answer:
+            said = f"bytes {start}-{start + 65535}/300000"
+            return sent(b"P" * 65536, kind="", status=206, Content_Range=said, ETag=tag)
 
-        with serving(part('"1"'), part('"1"'), part('"2"')) as service:
+        with serving(part(0, '"1"'), part(0, '"1"'), part(150_000, '"2"')) as service:
             file = https.HttpFile(f"{service.url}/runs.parquet").ranges()
             assert file.read(4) == b"PPPP"
             file.seek(150_000)
             with file, pytest.raises(OSError, match=r"^the file has changed while it was read$"):
                 file.read(4)
+
+    def test_ranges_that_a_server_sends_shorter_than_asked_for_are_put_together(self, tmp_path: Path) -> None:
+        path = parquet(tmp_path / "t.parquet")
+        content = path.read_bytes()
+
+        def short(handler: Any) -> None:
+            start, end = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
+            part = content[start : min(end + 1, start + 1000)]
+            said = f"bytes {start}-{start + len(part) - 1}/{len(content)}"
+            sent(part, kind="", status=206, Content_Range=said)(handler)
+
+        with serving(short) as service:
+            assert pda.load(f"{service.url}/t.parquet").runs.equals(pda.load(path).runs)
+
+    @pytest.mark.parametrize(
+        ("said", "content", "message"),
+        [
+            ("bytes 7-106/200", b"P" * 100, r"^the file has changed while it was read$"),
+            ("bytes 0-0/200", b"", r"^is cut off: it has no byte 0, though it is said to have 200$"),
+        ],
+    )
+    def test_another_range_than_the_one_asked_for_is_an_error(self, said: str, content: bytes, message: str) -> None:
+        first = sent(b"P", kind="", status=206, Content_Range="bytes 0-0/200")
+        with serving(first, sent(content, kind="", status=206, Content_Range=said)) as service:
+            file = https.HttpFile(f"{service.url}/runs.parquet").ranges()
+            with file, pytest.raises(OSError, match=message):
+                file.read(100)
 
     def test_the_state_of_a_file_without_bytes_is_told(self) -> None:
         nothing = sent(b"", status=416, kind="", Content_Range="bytes */0")
@@ -344,6 +373,17 @@ def test_a_scheme_that_is_none_is_named(tmp_path: Path, file) -> None:
     with pytest.raises(pda.SourceError, match="unknown scheme ftp://; expected s3, gs, "):
         pda.load("ftp://example.org/runs.ndjson")
     assert pda.load(f"file://{file(ndjson(ROWS))}").counts.runs == 3
+
+
+def test_a_file_uri_may_be_encoded_or_not(tmp_path: Path, file) -> None:
+    odd = file(ndjson(ROWS), "a b/ü%20#1.ndjson")
+    for uri in (Path(odd).as_uri(), f"file://{odd}", f"FILE://localhost{odd}"):
+        assert pda.load(uri).counts.runs == 3
+    lake = tmp_path / "my lake"
+    assert pda.Lake(lake.as_uri()).ingest(odd).inserted == 3
+    for uri in (lake.as_uri(), f"file://{lake}", str(lake)):
+        with pda.connect(uri) as db:
+            assert db.view("usage")["runs"].item() == 3
 
 
 _PEAK = """if True:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from polydoc_analytics.errors import LakeError, refuse_blank
 from polydoc_analytics.lake.storage.interface import STAGING, Storage, Stored
@@ -277,7 +278,7 @@ def storage_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
             raise LakeError(
                 f"{display_address(uri)}: names another host; give a path on this machine, as in file:///data/lake"
             )
-        return LocalStorage(Path(path))
+        return LocalStorage(Path(path if os.path.lexists(path) else unquote(path)))
     scheme, _, rest = uri.partition("://")
     scheme = scheme.lower()
     return RemoteStorage(f"{'gs' if scheme == 'gcs' else scheme}://{rest}", storage_options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import time
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "POLYDOC_BEARER_AUTH"
 
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _RETRYABLE = (429, 500, 502, 503, 504)
 _REDIRECTS = 10
 _MAX_ERROR_BYTES = 1024 * 1024
@@ -142,7 +144,7 @@ class Fetch:
         if kind.partition(";")[0].strip().lower() != "application/json":
             # A header may echo anything; only what looks like a media type is shown.
             named = kind.partition(";")[0].strip()
-            named = named if named and named.replace("/", "").replace("-", "").replace("+", "").isalnum() else ""
+            named = named if _MEDIA_TYPE.fullmatch(named) else ""
             what = f"of type {show(named)}" if named and not self._holds_token(named) else "without a usable type"
             raise SourceError(f"{address}: answered a body {what}, expected application/json; check the base URL")
 
