@@ -40,8 +40,8 @@ def cost(credits_: int, price: Decimal) -> Decimal:
 
 
 def rounded(exact: Decimal, currency: str) -> Money:
-    """Round one amount, halves to the even digit."""
-    return Money(exact, _EXACT.quantize(exact, unit(currency)))
+    """Round one amount, halves to the even digit; a zero has no sign."""
+    return Money(exact, _EXACT.add(_EXACT.quantize(exact, unit(currency)), Decimal(0)))
 
 
 def total(amounts: Sequence[Money | None]) -> Money | None:

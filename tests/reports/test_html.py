@@ -292,6 +292,18 @@ def test_an_address_says_what_of_it_is_not_here(opened) -> None:
     assert page.locator("#status").inner_text() == ""
 
 
+def test_accounts_and_languages_called_as_what_scripts_have_are_drawn_and_chosen(opened, file) -> None:
+    names = ("constructor", "__proto__", "toString", "all others", "undefined")
+    page = opened(built(file([wire(name, account_id=name, target_language=name) for name in names]), now=NOW))
+    # The charts are drawn, and nothing stands in the console.
+    for key in ("account", "language"):
+        for name in page.locator(f"#{key} option").all_inner_texts()[1:]:
+            page.select_option(f"#{key}", label=name)
+            settled(page)
+            assert tiles(page)["Runs"] == "1"
+        page.select_option(f"#{key}", label="all")
+
+
 def test_names_sort_as_texts_also_where_some_are_numbers(opened, file) -> None:
     names = ["10", "9", "1a", "0x7", "Infinity", "-3", "b"]
     page = opened(built(file([wire(f"{at}", account_id=name) for at, name in enumerate(names)]), now=NOW))

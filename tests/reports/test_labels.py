@@ -193,6 +193,8 @@ def test_a_name_that_looks_like_a_sum_or_another_label_is_told_apart() -> None:
     assert twice["second"] == "Acme (second)"
     assert unique({"acme": "acme", "other": "acme"}) == {"acme": "acme", "other": "acme (other)"}
     assert unique({"a1": "a2", "a2": "a1", "b": "TOTAL"}) == {"a1": "a2 (a1)", "a2": "a1 (a2)", "b": "TOTAL (b)"}
+    assert unique({"x": "All others", "y": "others"}) == {"x": "All others (x)", "y": "others (y)"}
+    assert unique({"x": "constructor", "y": "Constructor"}) == {"x": "constructor (x)", "y": "Constructor"}
     assert unique({"a1": "Beta", "Beta": "Gamma"}) == {"a1": "Beta (a1)", "Beta": "Gamma"}
 
 

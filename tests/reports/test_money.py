@@ -316,3 +316,10 @@ def test_the_least_amount_is_written_as_the_language_has_it(file) -> None:
 def test_amounts_in_switzerland_have_their_apostrophes() -> None:
     words = Formatter("de_CH", currency="CHF")
     assert words.price(Decimal("1234567.5")).replace("\xa0", " ") == "CHF 1'234'567.50"
+
+
+def test_an_amount_that_rounds_to_nothing_has_no_sign(file) -> None:
+    brand = {"currency": "JPY", "price_per_credit": "0.5"}
+    report = built(file([wire(credits=-1)]), "statement", account="acme", branding=brand)
+    assert next(one for one in section(report, "key_figures").figures if one.name == "cost").value.text == "JP¥0"
+    assert "−JP¥0" not in everything(report)["md"].decode()

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 IN_CHARTS = 36
 _IN_TABLES = 120
 _MIN_PREFIX, _MAX_PREFIX = 8, 16
-_OF_SUMS = re.compile(r"total|others \([\d,]+\)", re.IGNORECASE)
+_OF_SUMS = re.compile(r"total|(all )?others( \([\d,]+\))?", re.IGNORECASE)
 """Names of the rows under a table and of the last bar of a chart."""
+_OF_SCRIPTS = re.compile(
+    r"__\w+__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(Locale)?String|valueOf"
+)
+"""Names that every object of a page's scripts has: Vega takes groups of such a name for there already."""
 
 
 class Labels:
@@ -98,8 +102,8 @@ def _name_in(naming: str, tag: str, english: str) -> str:
 def unique(names: Mapping[str, str], max_width: int = _IN_TABLES) -> dict[str, str]:
     """Build unique labels by id: names, cut to ``max_width`` columns.
 
-    Names that would look alike, or like a sum, get the beginning of their id behind them, as much as tells it from all
-    others; where that is long, digits of its SHA-256.
+    Names that would look alike, or like a sum, and those of a page's scripts get the beginning of their id behind them,
+    as much as tells it from all others; where that is long, digits of its SHA-256.
     """
     labels = dict(names)
     clashing = _clashing(labels, max_width)
@@ -136,6 +140,7 @@ def _clashing(labels: Mapping[str, str], max_width: int) -> list[str]:
         key
         for key, look in looks.items()
         if _OF_SUMS.fullmatch(look)
+        or _OF_SCRIPTS.fullmatch(look)
         or (look != key and look in labels)
         or (counts[look] > 1 and not (labels[key] == key and of_ids[look] == 1))
     ]
