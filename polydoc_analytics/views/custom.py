@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 BASE = (
     *("observed", "languages", "account_names", "language_names", "run_facts", "run_facts_with_language"),
     *("run_history", "all_run_facts", "all_run_facts_with_language", "all_request_facts", "request_facts"),
-    *("rows_of_table", "shown_rows"),
+    *("kept_places", "rows_of_table", "shown_rows", "about"),
 )
-"""Names of a connection's own tables, reserved."""
+"""Names of the own tables of a connection and of a database file, reserved."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _KEYS = ("account_id", "language", "period")
 

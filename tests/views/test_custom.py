@@ -154,7 +154,9 @@ def test_a_name_of_a_with_clause_is_no_view(file, folder) -> None:
         assert db.view("second").item() == 1
 
 
-@pytest.mark.parametrize("name", ["usage", "runs", "run_facts", "select", "Big", "two words", "1st"])
+@pytest.mark.parametrize(
+    "name", ["usage", "runs", "run_facts", "kept_places", "about", "select", "Big", "two words", "1st"]
+)
 def test_a_name_that_is_taken_or_no_name_is_refused(folder, name: str) -> None:
     with pytest.raises(pda.UsageError, match=r"my_views.*\.sql:1: .*rename the file"):
         catalog_with(folder(**{name: BIG}))
