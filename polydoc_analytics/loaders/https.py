@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from polydoc_analytics.loaders.remote import RangeFile
 from polydoc_analytics.loaders.services.http_answers import retry_after, status_name
+from polydoc_analytics.loaders.services.http_client import make_client
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
 from polydoc_analytics.safe_text import display_address, on_one_line, scrubbed, secrets_of
 
@@ -90,7 +91,7 @@ class HttpFile:
     def _client(self) -> httpx.Client:
         import httpx
 
-        return httpx.Client(timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S), follow_redirects=True)
+        return make_client(httpx.Client, timeout=httpx.Timeout(_READ_S, connect=_CONNECT_S), follow_redirects=True)
 
     @contextmanager
     def _get(self, client: httpx.Client, asked_range: str | None = None) -> Iterator[httpx.Response]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from polydoc_analytics.automation.delivery.outcomes import RefusedError, UncertainError
 from polydoc_analytics.loaders.services.http_answers import retry_after
+from polydoc_analytics.loaders.services.http_client import NoClientError, make_client
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
 
 _MAX_READ = 4096
@@ -35,6 +36,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) ->
         raise RefusedError(f"cannot be reached within {timeout_s:g} s") from None
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
         raise RefusedError(f"cannot be reached: {type(error).__name__}") from None
+    except NoClientError as error:
+        raise RefusedError(str(error)) from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, ValueError):
         raise RefusedError("the URL in the environment variable cannot be used") from None
     except httpx.TransportError as error:
@@ -59,7 +62,7 @@ async def _within(
     head = {"Content-Type": "application/json", "User-Agent": "polydoc-analytics", "Accept-Encoding": "identity"}
     # Each of httpx's own limits is for one step, and begins anew with every byte.
     async with asyncio.timeout(timeout_s):
-        async with httpx.AsyncClient(timeout=None) as client:
+        async with make_client(httpx.AsyncClient, timeout=None) as client:
             request = client.stream(
                 "POST", url, content=body, headers=head | dict(headers), extensions={"trace": progress}
             )

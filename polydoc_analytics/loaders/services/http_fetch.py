@@ -25,6 +25,7 @@ from polydoc_analytics.loaders.services.http_answers import (
     signs_in,
     status_name,
 )
+from polydoc_analytics.loaders.services.http_client import NoClientError, make_client
 from polydoc_analytics.safe_text import display_address
 
 if TYPE_CHECKING:
@@ -98,11 +99,15 @@ class Fetch:
             "Authorization": header,
             "User-Agent": "polydoc-analytics",
         }
-        self.client = httpx.Client(
-            timeout=httpx.Timeout(retry.read_s, connect=retry.connect_s),
-            follow_redirects=True,
-            max_redirects=_REDIRECTS,
-        )
+        try:
+            self.client = make_client(
+                httpx.Client,
+                timeout=httpx.Timeout(retry.read_s, connect=retry.connect_s),
+                follow_redirects=True,
+                max_redirects=_REDIRECTS,
+            )
+        except NoClientError as error:
+            raise SourceError(f"{display_address(url)}: {error}") from None
 
     def __enter__(self) -> Fetch:
         return self
