@@ -49,7 +49,8 @@ def error_text(error: Exception) -> str:
     text = first_line(error)
     _, is_status, status = text.partition(_STATUS)
     if not is_status:
-        return text[:300]
+        is_plain = text.endswith("builder error") and "http://" in text
+        return text[:300] + ("; set AWS_ALLOW_HTTP=true for an endpoint of plain http" if is_plain else "")
     said = _SAID.search(str(error))
     status = status.partition(": <")[0].strip().rstrip(":")
     return f"{status}: {said[1]}: {on_one_line(said[2].strip())}" if said else status[:300]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_what_the_environment_names_is_named_by_its_variables(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, value)
     if kind == "a SOCKS proxy":
-        monkeypatch.setitem(__import__("sys").modules, "socksio", None)
+        monkeypatch.setitem(sys.modules, "socksio", None)
     url = "https://runs.invalid"
     with pytest.raises(pda.SourceError, match=f"^{url}/v1/runs: .*{message}") as fetched:
         rest_api.fetch_runs(url, "token", tmp_path)

@@ -206,6 +206,13 @@ class TestObjectStore:
             "s3://nowhere/runs.ndjson: 404 Not Found: NoSuchBucket: The specified bucket does not exist"
         )
 
+    def test_an_endpoint_of_plain_http_says_what_allows_it(
+        self, s3: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_ALLOW_HTTP")
+        with pytest.raises(pda.SourceError, match=r"; set AWS_ALLOW_HTTP=true for an endpoint of plain http$"):
+            pda.load("s3://bucket/runs.ndjson")
+
 
 PAGES = {
     "a page to log in": b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n",
