@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -125,13 +126,15 @@ def _in_force(config: str | None) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
-    """Strip the query of a URI, which may be the secret of a signed link."""
+    """Strip the query of a URI, which may be the secret of a signed link; a day becomes a text, which JSON has."""
     from polydoc_analytics.safe_text import display_address
 
     if isinstance(value, dict):
         return {key: _shown(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shown(one) for one in value]
+    if isinstance(value, date):
+        return value.isoformat()
     return display_address(value) if isinstance(value, str) and "://" in value else value
 
 

@@ -173,6 +173,22 @@ def test_a_started_configuration_is_valid_shown_and_checked(
     assert shown["date_basis"] == "created"  # a default in force, which the file does not name
 
 
+def test_what_is_shown_is_a_settings_file_that_means_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    more = 'start = 2026-11-01\n[branding]\ntitle = "A \\"b\\" \\\\ ü"\n'
+    budget = '[[alerts]]\nname = "b"\nkind = "budget"\ncredits = 1e3\naccounts = { "a b" = 5, "x.y" = 6.5 }\n'
+    Path("polydoc-analytics.toml").write_text(DELIVERY + REPORT + more + ALERT + budget, "utf-8")
+    assert run(["config", "show"]) == 0
+    Path("shown.toml").write_text(capsys.readouterr().out, "utf-8")
+    first, second = (settings(name, {}) for name in ("polydoc-analytics.toml", "shown.toml"))
+    for part in ("timezone", "branding", "delivery", "reports", "alerts"):
+        assert getattr(first, part) == getattr(second, part)
+    assert run(["config", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["reports"][0]["start"] == "2026-11-01"
+
+
 def test_check_names_the_variables_that_are_not_set_and_show_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
