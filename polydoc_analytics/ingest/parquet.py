@@ -299,7 +299,7 @@ class NewFolder:
 
     def __init__(self, destination: Path, *, overwrite: bool = False) -> None:
         refuse_address(destination)
-        self._destination = destination
+        self._shown, self._destination = destination, Path(os.path.realpath(destination))  # where a link leads
         if destination.exists() and not destination.is_dir():
             raise UsageError(f"{destination}: is a file; an export is a folder")
         if destination.is_dir() and any(destination.iterdir()):
@@ -315,7 +315,7 @@ class NewFolder:
             half = tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent)
             self._half = Path(half).absolute()  # Arrow takes a relative path with a colon in it for an address
         except OSError as error:
-            raise unwritable(self._destination, error) from None
+            raise unwritable(self._shown, error) from None
         return self._half
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
@@ -323,13 +323,25 @@ class NewFolder:
         if kind is not None:
             shutil.rmtree(self._half, ignore_errors=True)
             if isinstance(error, OSError) and str(error.filename or "").startswith(str(self._half)):
-                raise unwritable(self._destination, error) from None
+                raise unwritable(self._shown, error) from None
             return
         os.chmod(self._half, 0o755)
-        if self._destination.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
-            os.replace(self._destination, old / "old")
+        try:
+            self._put_in_place()
+        except OSError as failed:
+            shutil.rmtree(self._half, ignore_errors=True)
+            raise unwritable(self._shown, failed) from None
+
+    def _put_in_place(self) -> None:
+        if not self._destination.exists():
             os.replace(self._half, self._destination)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
+            return
+        aside = Path(tempfile.mkdtemp(prefix=f".{self._destination.name}-", dir=self._destination.parent))
+        os.replace(self._destination, aside / "old")
+        try:
             os.replace(self._half, self._destination)
+        except OSError:
+            os.replace(aside / "old", self._destination)
+            raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)

@@ -47,9 +47,28 @@ def resolve(
     """Find out what a source is: a table, files, an export, a lake, or a service that the settings name.
 
     What has been resolved is returned as it is. Files are found but not read. ``check_paths`` is called with paths
-    before they are looked into. Raises SourceError where a path names nothing, UsageError where it is no source.
+    before they are looked into. Raises SourceError where a path names nothing, UsageError where it is no source, or
+    rejected rows would be written into a file of it.
     """
     options = options or ReadOptions()
+    found = _resolved(source, options, check_paths)
+    if options.quarantine_to is not None:
+        _refuse_replacing(found, os.fspath(options.quarantine_to))
+    return found
+
+
+def _refuse_replacing(source: Source, path: str) -> None:
+    """Raise UsageError where a path is that of a file of the source, under whatever name."""
+    if not os.path.exists(path):
+        return
+    parts = source.parts if isinstance(source, Table) else (source.files if isinstance(source, Export) else source,)
+    there = os.stat(path)
+    for file in (file for part in parts if isinstance(part, Files) for file in part if file.is_local):
+        if os.path.exists(file.path) and os.path.samestat(os.stat(file.path), there):
+            raise UsageError(f"{path}: is a file of the source, which rejected rows would replace; name another file")
+
+
+def _resolved(source: Any, options: ReadOptions, check_paths: Callable[[Iterable[str]], None] | None) -> Source:
     if isinstance(source, Source):
         return source
     if isinstance(source, str | os.PathLike):

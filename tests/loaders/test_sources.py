@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import functools
 import gzip
 import io
@@ -486,6 +487,26 @@ def test_quarantined_csv_rows_can_be_mended_too(file, tmp_path: Path) -> None:
     assert pda.load(out).runs["id"].to_list() == ["a"]
 
 
+@pytest.mark.parametrize("name", ["runs.ndjson", "link.ndjson"])
+@pytest.mark.parametrize("source", ["runs.ndjson", ".", "*.ndjson", ["runs.ndjson"], "tables"])
+def test_rejected_rows_never_replace_a_file_of_the_source(
+    file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = Path(file([*ROWS, "nope"], "runs.ndjson")).read_bytes()
+    if name == "link.ndjson":
+        Path(name).symlink_to("runs.ndjson")
+    given = [pl.DataFrame([ROWS[0]]), "runs.ndjson"] if source == "tables" else source
+    with pytest.raises(pda.UsageError, match=f"{name}: is a file of the source"):
+        pda.load(given, quarantine_to=name)
+    with (
+        pytest.raises(pda.UsageError, match=f"{name}: is a file of the source"),
+        pda.connect(given, quarantine_to=name),
+    ):
+        pass
+    assert Path("runs.ndjson").read_bytes() == content
+
+
 def test_strict_makes_any_rejected_row_an_error_and_keeps_the_rows(file, tmp_path: Path) -> None:
     with pytest.raises(pda.RejectedRowsError, match="1 of 4 rows was quarantined"):
         pda.load(file([*ROWS, "nope"]), strict=True, quarantine_to=tmp_path / "q.ndjson")
@@ -499,6 +520,34 @@ def test_many_rejected_rows_wait_on_disk(file, monkeypatch: pytest.MonkeyPatch) 
     loaded = pda.load([file(["nope"] * 5, f"{n}.ndjson") for n in range(5)])
     assert loaded.quarantine.height == loaded.counts.quarantined == 25
     assert loaded.quarantine["line"].to_list() == [1, 2, 3, 4, 5] * 5
+
+
+def test_an_export_is_replaced_where_a_link_leads_and_whatever_way_leads_there(file, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pda.export(file(ROWS), out)
+    pda.export(out, tmp_path / "out" / ".." / "out", overwrite=True)
+    (tmp_path / "link").symlink_to(out)
+    pda.export(out, tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert pda.load(out).counts.runs == len(ROWS)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")]
+
+
+def test_an_export_that_cannot_be_put_in_its_place_leaves_the_one_before(file, tmp_path: Path, monkeypatch) -> None:
+    out = tmp_path / "out"
+    pda.export(file(ROWS), out)
+    replace = os.replace
+
+    def fails_once(source: Any, destination: Any) -> None:
+        if str(destination) == str(out) and Path(source).name != "old":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, destination)
+
+    monkeypatch.setattr(os, "replace", fails_once)
+    with pytest.raises(pda.UsageError, match="out: cannot be written: Invalid cross-device link"):
+        pda.export(file(ROWS[:1]), out, overwrite=True)
+    assert pda.load(out).counts.runs == len(ROWS)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")]
 
 
 def test_export_writes_months_in_utc_and_a_manifest_and_is_whole_or_absent(file, tmp_path: Path) -> None:
