@@ -150,6 +150,20 @@ def test_of_what_was_missed_the_newest_are_made_up_for_in_order_and_the_rest_is_
     assert [one["data"]["period"] for one in server.taken] == ["2026-W09", "2026-W12", "2026-W13"]
 
 
+def test_a_clock_that_was_ahead_for_a_while_silences_no_report(folder: Path, server: Hook) -> None:
+    assert pass_at(WEEKLY, MONDAY) == [("2026-W10", "sent")]
+    assert pass_at(WEEKLY, "2026-12-07T07:00+00:00") == [("2026-W49", "sent")]
+    for day, period in ((16, "2026-W11"), (23, "2026-W12")):
+        assert pass_at(WEEKLY, f"2026-03-{day}T06:00+00:00") == []
+        assert pass_at(WEEKLY, f"2026-03-{day}T07:00+00:00") == [(period, "sent")]
+        assert pass_at(WEEKLY, f"2026-03-{day}T07:05+00:00") == []
+        assert pass_at(WEEKLY, f"2026-03-{day}T06:59+00:00") == [], "nor one that goes back a little"
+    # A clock that was behind, before the report was first seen, makes up for nothing.
+    assert pass_at(WEEKLY, "2020-01-06T08:00+00:00") == []
+    assert pass_at(WEEKLY, "2026-03-24T08:00+00:00") == []
+    assert sorted(one["data"]["period"] for one in server.taken) == ["2026-W10", "2026-W11", "2026-W12", "2026-W49"]
+
+
 def test_a_day_that_a_zone_skips_has_no_report_and_holds_up_no_other(folder: Path, server: Hook) -> None:
     """In Samoa no clock has shown 30 December 2011."""
     text = (

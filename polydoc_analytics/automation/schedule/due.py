@@ -40,18 +40,19 @@ def new_job(lake: Lake, plan: Report, period: str, interval: Interval, due_at: d
 def missing(lake: Lake, job_store: JobStore, plan: Report, now: datetime) -> list[Job]:
     """Return the jobs that are due and not in the ledger, in order; of too many the older are skipped.
 
-    A job whose only editions were made before its period had ended is due nevertheless.
+    A job whose only editions were made before its period had ended is due nevertheless, and one that a clock which was
+    ahead has skipped.
     """
     new = []
-    for period, interval, due in _due(job_store.progress(plan.name), plan, now):
+    for period, interval, due in _due(job_store, plan, now):
         job = job_store.job(plan.name, period)
         if job is None:
             new.append(new_job(lake, plan, period, interval, due))
-        elif not job.is_open and job.editions and _came_early(job):
+        elif not job.is_open and ((job.editions and _came_early(job)) or _is_skipped_ahead(job, now)):
             job.state, job.due_at, job.note, job.finished_at = "due", due.isoformat(), "", None
             new.append(job)
     for job in new[: -plan.catch_up]:
-        job.state = "skipped"
+        job.state, job.finished_at = "skipped", now.isoformat()
         job.note = f"missed, and catch_up is {plan.catch_up}; `polydoc-analytics report --rerun --send` sends it"
     return new
 
@@ -63,15 +64,14 @@ def enrol(lake: Lake, job_store: JobStore, plan: Report, now: datetime) -> list[
     """
     before = job_store.progress(plan.name)
     progress = before or Progress()
-    if progress.through and datetime.fromisoformat(progress.through) > now:
-        return open_jobs(job_store, plan, progress)  # a clock that went back, or a rehearsal with a later one
-    periods = [period for period, _, _ in _due(progress, plan, now)]
+    periods = [period for period, _, _ in _due(job_store, plan, now)]
     for new in missing(lake, job_store, plan, now):
         job_store.save(new)
     known = list(dict.fromkeys([*progress.open, *periods]))
     jobs = [job for period in known if (job := job_store.job(plan.name, period)) and job.is_open]
     start = plan.start.isoformat() if plan.start else None
-    after = Progress(now.isoformat(), [job.period for job in jobs], start)
+    through = max(now, datetime.fromisoformat(progress.through)) if progress.through else now
+    after = Progress(through.isoformat(), [job.period for job in jobs], start)
     if periods or before is None or not before.through or (after.open, after.start) != (before.open, before.start):
         job_store.save_progress(plan.name, after)
     return sorted(jobs, key=lambda job: job.due_at)
@@ -83,14 +83,20 @@ def open_jobs(job_store: JobStore, plan: Report, progress: Progress | None) -> l
     return sorted((job for job in jobs if job and job.is_open), key=lambda job: job.due_at)
 
 
-def _due(progress: Progress | None, plan: Report, now: datetime) -> Iterator[tuple[str, Interval, datetime]]:
+def _due(job_store: JobStore, plan: Report, now: datetime) -> Iterator[tuple[str, Interval, datetime]]:
     """Yield each period that came due since the last time, with its interval and when it was first due.
 
-    A ``start`` that is new in the settings is where it begins, however far the report has come.
+    A ``start`` that is new in the settings is where it begins, however far the report has come. Where that is ahead of
+    now, for a clock was, it is what is due after the last job of before now.
     """
     after = begins(plan, now)
+    progress = job_store.progress(plan.name)
     if progress and progress.through:
         through = datetime.fromisoformat(progress.through)
+        if through > now:
+            jobs = [job for job in job_store.jobs(plan.name) if not _is_skipped_ahead(job, now)]
+            dues = [datetime.fromisoformat(job.due_at) for job in jobs]
+            through = max((due for due in dues if due <= now), default=now)
         is_new = plan.start is not None and progress.start != plan.start.isoformat()
         after = min(after, through) if is_new else through
     seen = set()
@@ -102,6 +108,12 @@ def _due(progress: Progress | None, plan: Report, now: datetime) -> Iterator[tup
         if period not in seen:
             seen.add(period)
             yield period, interval, due
+
+
+def _is_skipped_ahead(job: Job, now: datetime) -> bool:
+    """Check whether a job was skipped at an instant that has not come yet."""
+    is_skipped = job.state == "skipped" and job.finished_at is not None
+    return is_skipped and datetime.fromisoformat(job.finished_at or "") > now
 
 
 def _came_early(job: Job) -> bool:
