@@ -392,6 +392,21 @@ def test_an_answer_that_will_not_change_is_refused_at_once(answer: Answer, messa
         assert len(service.paths) == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        sent({"error": {"message": f"bad token {TOKEN}"}}),
+        sent({"data": RUNS, "errors": [{"message": f"{TOKEN} expires"}]}),
+        sent(RUNS, X_Pagination=json.dumps({TOKEN: {"next": 5}})),
+    ],
+)
+def test_a_token_in_a_later_page_or_beside_runs_is_not_repeated(answer: Answer, tmp_path: Path) -> None:
+    large = page([wire(str(number), note="n" * 2000) for number in range(700)], next="?page=2")
+    for answers in ([answer], [large, answer]):
+        with serving(*answers) as service:
+            assert "answered an error, and in it the token" in refused(service.url, tmp_path)
+
+
 def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
     retry = rest_api.RetryPolicy(read_s=0.2, attempts=2, first_wait_s=0.01)
     with serving(hanging) as service:

@@ -70,12 +70,12 @@ def read(
 
 
 def signs_of_more(
-    stream: BinaryIO, source: str, rows: int, signs: json_pages.Signs
+    stream: BinaryIO, source: str, rows: int, signs: json_pages.Signs, *, is_partial: bool
 ) -> tuple[list[json_pages.More], int]:
     """Return the signs that more pages follow, and the rows so far; ``rows`` are those of the pages before.
 
     ``signs`` are those in the headers of the answer; where they state no total, the rows of an array are not counted.
-    Raises SourceError where it is no JSON document.
+    Raises SourceError where it is no JSON document, or holds an error beside its runs, unless ``is_partial`` takes it.
     """
     text = Text(stream, source, ndjson.BLOCK_BYTES)
     text.more()
@@ -89,7 +89,7 @@ def signs_of_more(
             pass
     if mark != b"{":
         return signs.more(elements.record - 1), elements.record - 1
-    page = json_envelope.Envelope(text, elements, is_partial=True, signs=signs)
+    page = json_envelope.Envelope(text, elements, is_partial=is_partial, signs=signs)
     for _ in page.read():
         pass
     return page.more, elements.record - 1

@@ -141,6 +141,8 @@ class Elements:
         text = self.text
         if not is_array:
             raise SourceError(f"{text.source}: not JSON: a bracket closes what was not opened")
+        if text.held[text.at + closed : text.at + closed + 1] != b"]":
+            raise SourceError(f"{text.source}: not JSON: the array ends in }} instead of ]")
         start = int(ends[-1]) + 1 if len(ends) else 0
         if text.held[text.at + start : text.at + closed].strip(SPACE):
             return np.append(ends, closed)

@@ -205,7 +205,7 @@ class Fetch:
         try:
             with open(self.half, "rb") as file:
                 file.seek(self._kept)
-                signs, self._rows = json.signs_of_more(file, address, self._rows, self._signs)
+                signs, self._rows = json.signs_of_more(file, address, self._rows, self._signs, is_partial=is_partial)
                 self._kept = os.fstat(file.fileno()).st_size
             if self._link:
                 signs.insert(0, json_pages.More("Link: rel=next", self._link))
@@ -217,12 +217,13 @@ class Fetch:
         if is_partial and self._kept:
             return ""
         # What the service says of an error may repeat the token, of which a part may have been cut.
-        if self._repeats_token():
+        if self._holds_token(str(failure)) or self._repeats_token():
             failure = SourceError(f"{address}: answered an error, and in it the token; nothing was taken over")
         raise failure
 
     def _repeats_token(self) -> bool:
         with open(self.half, "rb") as file:
+            file.seek(self._kept)
             return self._holds_token(file.read(_MAX_ERROR_BYTES).decode("utf-8", "replace"))
 
     def finish(self) -> None:
