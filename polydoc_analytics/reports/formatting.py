@@ -32,12 +32,12 @@ _LEFT_TO_RIGHT = "\u200e"
 
 
 class ShortId(str):
-    """An id, of which people read the beginning alone, ``shown``, which tells it from all others of its kind."""
+    """An id, of which people read ``shown``: its beginning, or more than it, whichever tells it from all others."""
 
     shown: str
 
     def __new__(cls, whole: str, shown: str) -> ShortId:
-        """Return the whole id with the beginning that is shown."""
+        """Return the whole id with what is shown of it."""
         made = super().__new__(cls, whole)
         made.shown = shown
         return made

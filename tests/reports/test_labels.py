@@ -170,6 +170,19 @@ def test_accounts_of_one_name_have_labels_of_their_own_in_every_chart_and_table(
         assert all(label in " ".join(text.split()) for label in expected)
 
 
+def test_ids_that_look_alike_are_told_apart_for_readers_and_whole_in_files(file) -> None:
+    ids = ["acme", "acme ", "total"]
+    report = built(file([wire(one, account_id=one) for one in ids]))
+    made = everything(report)
+    [accounts] = [one for one in as_json(made["json"])["sections"] if one["name"] == "accounts"]
+    assert sorted(row["account_id"] for row in accounts["data"]) == ids
+    assert sorted(row[0] for row in sheets(made["xlsx"])["Accounts"][1:4]) == ids
+    for text in (page_text(made["html"]), made["md"].decode()):
+        for label in ("acme (acme)", "acme  (acme )", "total (total)"):
+            assert label in text
+    assert 'data-v="acme "><bdi class="s" title="acme ">acme  (acme )</bdi>' in made["html"].decode()
+
+
 def test_a_statement_calls_its_account_by_its_plain_name(file) -> None:
     made = [on("10-01", str(n), account_id=one) for n, one in enumerate(IDS)]
     report = built(file(made), "statement", account=IDS[0], accounts=dict.fromkeys(IDS, "Acme"), now=NOW)

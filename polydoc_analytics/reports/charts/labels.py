@@ -48,7 +48,10 @@ class Labels:
     def account(self, account_id: str, max_width: int = _IN_TABLES) -> str:
         """Label of an account: its name, else its id, of which a chart has the beginning and a table shows it."""
         label = self._label("account", account_id, max_width)
-        if label != account_id or account_id not in self._short_ids:
+        if label != account_id:
+            is_id = max_width == _IN_TABLES and self._accounts.get(account_id) == account_id
+            return ShortId(account_id, label) if is_id else label
+        if account_id not in self._short_ids:
             return label
         short = self._short_ids[account_id]
         return ShortId(account_id, short) if max_width == _IN_TABLES else short

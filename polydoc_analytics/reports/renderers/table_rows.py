@@ -53,7 +53,7 @@ def lines(report: Report, table: Table, max_rows: int | None = None, *, with_who
 
 
 def _whole(value: Scalar) -> Scalar:
-    return str(value) if isinstance(value, ShortId) else value
+    return str(value) if isinstance(value, ShortId) and value.startswith(value.shown) else value
 
 
 def is_summed(value: Scalar, column: Column) -> bool:
