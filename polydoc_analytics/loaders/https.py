@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -74,11 +74,8 @@ class HttpFile:
         """Ask for its entity tag and modification time; with GET, for a signed URL admits no HEAD."""
         with self._client() as client:
             with self._get(client, _FIRST_BYTE) as response:
-                headers, has_bytes = (
-                    response.headers,
-                    response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-                )
-            if not has_bytes:
+                headers, status, size = response.headers, response.status_code, _size_of(response)
+            if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 with self._get(client) as response:
                     headers = response.headers
         changed = headers.get("last-modified")
@@ -86,7 +83,10 @@ class HttpFile:
             at = parsedate_to_datetime(changed) if changed else None
         except ValueError:
             at = None
-        return headers.get("etag") or changed, at
+        at = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+        # A file may change twice within the second that its time tells.
+        tag = headers.get("etag") or (changed and f"{changed}, {size or headers.get('content-length', '?')} bytes")
+        return tag, at
 
     def _client(self) -> httpx.Client:
         import httpx

@@ -307,6 +307,22 @@ class TestAnswers:
         with serving(nothing, sent(b"", kind="", ETag='"0"')) as service:
             assert https.HttpFile(f"{service.url}/runs.ndjson").state() == ('"0"', None)
 
+    @pytest.mark.parametrize("zone", [" GMT", "", " -0000"])
+    def test_a_file_without_a_tag_is_known_by_its_time_and_size(self, zone: str, tmp_path: Path) -> None:
+        lake = pda.Lake(tmp_path / "lake")
+        rows = [ROWS[0]]
+
+        def answer(handler: Any) -> None:
+            sent(ndjson(rows), kind="", Last_Modified=f"Fri, 27 Nov 2026 00:00:00{zone}")(handler)
+
+        with serving(answer) as service:
+            source = files_source(f"{service.url}/runs.ndjson")
+            assert [sync(lake, source).inserted, sync(lake, source).read] == [1, 0]
+            rows.append(ROWS[1])
+            assert [sync(lake, source).inserted, sync(lake, source).read] == [1, 0]
+        state = lake.source_state("files")
+        assert state["newest_file_at"] == "2026-11-27T00:00:00+00:00"
+
     def test_a_scheme_may_be_in_upper_case(self) -> None:
         with serving(sent(ndjson(ROWS), kind="")) as service:
             assert pda.load(f"{service.url.replace('http', 'HTTP')}/runs.ndjson").counts.runs == 3
