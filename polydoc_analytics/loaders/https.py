@@ -30,7 +30,7 @@ _MAX_WAIT_S = 60.0
 _RETRYABLE = (429, 500, 502, 503, 504)
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
 """Encodings of a body that are known by its first bytes, and unpacked where compressed files are."""
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
+_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,28 @@ def test_headers_of_all_runs_or_of_something_else_are_no_signs(headers: dict[str
             assert ids(rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)) == ["a", "b", "c"]
 
 
+def test_runs_that_are_removed_while_pages_are_fetched_leave_none_out(tmp_path: Path) -> None:
+    # Of four runs the first is removed behind the first page, so the third moves up to it and stands on no page.
+    first, last = page(RUNS[:2], next="?offset=2", total=4), page(RUNS[2:], next=None, total=3)
+    with serving(first, last) as service:
+        text = refused(service.url, tmp_path)
+    assert "'total' fell from 4 to 3 while the pages were fetched, so a run may have been left out" in text
+    in_headers = sent(RUNS[:2], Link="<?p=2>; rel=next", X_Total="4"), sent(RUNS[2:], X_Total="3")
+    with serving(*in_headers) as service:
+        assert "'X-Total' fell from 4 to 3" in refused(service.url, tmp_path)
+
+
+@pytest.mark.parametrize("totals", [(3, 4, 4), (2, 1, None), (3, 3, 3), (3, None, 3)])
+def test_totals_that_grow_or_count_their_own_page_are_no_matter(totals: tuple[int | None, ...], tmp_path: Path) -> None:
+    rows = [RUNS[:2], RUNS[1:2], RUNS[2:]]
+    answers = [
+        page(some, next=f"?p={at}" if at < 2 else None, **({} if total is None else {"total": total}))
+        for at, (some, total) in enumerate(zip(rows, totals, strict=True))
+    ]
+    with serving(*answers) as service:
+        assert sorted(set(ids(rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)))) == ["a", "b", "c"]
+
+
 def test_pages_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
     with serving(page(RUNS[:1], next="?p=2"), page(RUNS[1:2], next="?p=3"), page(RUNS[2:], next="?p=2")) as service:
         assert "its pages lead back to one that was fetched already" in refused(service.url, tmp_path)

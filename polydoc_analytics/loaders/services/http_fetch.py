@@ -82,6 +82,7 @@ class Fetch:
         self._answered = url
         self._link = ""
         self._signs = json_pages.Signs()
+        self._totals: dict[str, int] = {}
         self._seen: set[str] = set()
         self._kept = 0
         self._rows = 0
@@ -206,6 +207,7 @@ class Fetch:
             with open(self.half, "rb") as file:
                 file.seek(self._kept)
                 signs, self._rows = json.signs_of_more(file, address, self._rows, self._signs, is_partial=is_partial)
+                self._raise_if_fallen(address)
                 self._kept = os.fstat(file.fileno()).st_size
             if self._link:
                 signs.insert(0, json_pages.More("Link: rel=next", self._link))
@@ -220,6 +222,17 @@ class Fetch:
         if self._holds_token(str(failure)) or self._repeats_token():
             failure = SourceError(f"{address}: answered an error, and in it the token; nothing was taken over")
         raise failure
+
+    def _raise_if_fallen(self, address: str) -> None:
+        """Raise SourceError where the rows on all pages are fewer than before: those behind a removed one move up."""
+        for name, total in self._signs.totals:
+            if total < (before := self._totals.get(name, total)):
+                raise SourceError(
+                    f"{address}: {show(name)} fell from {before} to {total} while the pages were fetched, so a run may "
+                    "have been left out; fetch them again"
+                )
+        # One that is not more than the rows so far may count those of its own page.
+        self._totals = {name: total for name, total in self._signs.totals if total > self._rows}
 
     def _repeats_token(self) -> bool:
         with open(self.half, "rb") as file:
