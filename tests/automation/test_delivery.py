@@ -594,12 +594,24 @@ def test_slack_shows_figures_bold_a_link_to_the_report_and_hashes_last() -> None
     texts = [
         block["text"]["text"] if "text" in block else block.get("fields", block.get("elements")) for block in blocks
     ]
-    assert texts[2] == [{"type": "mrkdwn", "text": "Runs: *1,234* +5% against 1,175"}]
+    assert texts[2] == [{"type": "mrkdwn", "text": "Runs: *1,234* +5% against 1,175", "verbatim": True}]
     assert texts[3] == "<https://reports.example.com/weekly/2026-W44?from=a&amp;to=b|Open the report>"
     assert texts[4].splitlines() == [f"{file.name} (SHA-256 {file.sha256})" for file in PARCEL.files]
-    assert texts[5] == [{"type": "mrkdwn", "text": "ref key"}]
+    assert texts[5] == [{"type": "mrkdwn", "text": "ref key", "verbatim": True}]
     notice = replace(PARCEL, message=replace(PARCEL.message, event="alert"))
     assert "Open the report" not in json.dumps(blocks_of(Delivery("to", "slack", "", "", "key"), notice, link))
+
+
+def test_a_name_in_a_slack_message_calls_nobody_and_is_no_link() -> None:
+    from polydoc_analytics.automation.delivery.channels.slack import blocks_of
+
+    message = replace(PARCEL.message, text=("@here has most runs, https://x.example next.",))
+    blocks = blocks_of(Delivery("to", "slack", "", "", "key"), replace(PARCEL, message=message))["blocks"]
+    parts = [
+        part for one in blocks for part in (*one.get("fields", ()), *one.get("elements", ()), one.get("text")) if part
+    ]
+    assert all(part["verbatim"] for part in parts if part["type"] == "mrkdwn")
+    assert parts[0]["type"] == "plain_text"
 
 
 def test_a_copy_that_is_refused_holds_up_no_mail_and_is_recorded(sending) -> None:

@@ -183,6 +183,12 @@ def test_ids_that_look_alike_are_told_apart_for_readers_and_whole_in_files(file)
     assert 'data-v="acme "><bdi class="s" title="acme ">acme  (acme )</bdi>' in made["html"].decode()
 
 
+def test_a_name_that_is_a_formula_to_markdown_stays_a_name(file) -> None:
+    made = everything(built(file([wire(account_id="$x$"), wire("b", account_id="5 $ each")])))["md"].decode()
+    assert "| \\$x\\$ |" in made
+    assert "| 5 $ each |" in made
+
+
 def test_a_statement_calls_its_account_by_its_plain_name(file) -> None:
     made = [on("10-01", str(n), account_id=one) for n, one in enumerate(IDS)]
     report = built(file(made), "statement", account=IDS[0], accounts=dict.fromkeys(IDS, "Acme"), now=NOW)

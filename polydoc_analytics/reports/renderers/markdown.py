@@ -91,4 +91,6 @@ def _line(text: str) -> str:
 def _escaped(text: str) -> str:
     """Escape a text for Markdown, links included."""
     plain = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    if text.count("$") > 1:  # a formula between them
+        plain = plain.replace("$", r"\$")
     return _URL.sub(lambda match: re.sub(r"([:.@])", r"\\\1", match.group()), plain)

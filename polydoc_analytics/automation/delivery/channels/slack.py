@@ -55,14 +55,15 @@ def _sections(lines: Iterable[str]) -> list[dict[str, Any]]:
     return [{"type": "section", "text": _mark(text)} for text in _packed(lines)]
 
 
-def _figure(label: str, value: str, note: str) -> dict[str, str]:
+def _figure(label: str, value: str, note: str) -> dict[str, Any]:
     """Word a figure, its value bold; where it is too long for a field all of it is cut, and nothing bold."""
     escaped = f"{_cut(label, _MAX_FIELD)}: *{_cut(value, _MAX_FIELD)}* {_cut(note, _MAX_FIELD)}".strip()
     return _mark(escaped if _size(escaped) <= _MAX_FIELD else _cut(f"{label}: {value} {note}".strip(), _MAX_FIELD))
 
 
-def _mark(escaped: str) -> dict[str, str]:
-    return {"type": "mrkdwn", "text": escaped}
+def _mark(escaped: str) -> dict[str, Any]:
+    # Verbatim: a name such as @here or #sales neither calls anybody nor becomes a link.
+    return {"type": "mrkdwn", "text": escaped, "verbatim": True}
 
 
 def _packed(lines: Iterable[str]) -> Iterable[str]:
