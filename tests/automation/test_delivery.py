@@ -136,6 +136,14 @@ def test_who_is_killed_while_sending_leaves_an_uncertain_try_and_the_next_one_re
     assert len(box.messages) == 1
 
 
+def test_a_try_that_a_clock_which_was_ahead_has_put_off_is_made(sending) -> None:
+    with mailbox(NO, OK) as box:
+        one = sending(MAIL.format(port=box.controller.port))
+        year = 365 * 24 * 60
+        assert one.at(year).state == "failed"
+        assert outcomes(one.at(0)) == ["failed", "sent"]
+
+
 def test_a_server_that_is_not_there_is_a_failed_try(sending) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -88,12 +88,18 @@ def begin(delivery: Delivery, save: Save, now: datetime, schedule: Schedule) -> 
         if delivery.next_try_at is None:
             return False
         delivery.next_try_at = now.isoformat()  # the wait is for a receiver in trouble, and none was
-    if not delivery.is_open or (delivery.next_try_at and now < datetime.fromisoformat(delivery.next_try_at)):
+    if not delivery.is_open or not is_time(delivery.next_try_at, now):
         return False
     delivery.state, delivery.next_try_at = "sending", None
     delivery.tries.append(Attempt(now.isoformat(), "sending"))
     save()
     return True
+
+
+def is_time(next_try_at: str | None, now: datetime) -> bool:
+    """Check whether the time of a further try has come; one beyond any wait was set by a clock that was ahead."""
+    wait = datetime.fromisoformat(next_try_at) - now if next_try_at else timedelta()
+    return not timedelta() < wait <= _MAX_WAIT
 
 
 def attempt(delivery: Delivery, target: AnyTarget | None, load: Callable[[], Package]) -> Outcome:

@@ -13,7 +13,7 @@ from polydoc_analytics.automation.delivery.messages import Attempt, Delivery, Me
 from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue, outbox_lane
 from polydoc_analytics.automation.delivery.outcome_groups import by_outcome
 from polydoc_analytics.automation.delivery.parallel import Lane, Task, run_parallel
-from polydoc_analytics.automation.delivery.send import PUTS, Clock, back_off, deliveries_to, output_target
+from polydoc_analytics.automation.delivery.send import PUTS, Clock, back_off, deliveries_to, is_time, output_target
 from polydoc_analytics.automation.schedule.due import enrol, missing, new_job, open_jobs
 from polydoc_analytics.automation.schedule.editions import Maker, package_of
 from polydoc_analytics.automation.schedule.jobs import Document, Edition, Job, JobStore, Progress
@@ -216,7 +216,7 @@ class Scheduler:
     def _is_ready(self, plan: Report, job: Job) -> bool:
         """Check whether there is an edition to be sent now; it is made if its time has come."""
         now = self.clock()
-        if job.next_try_at and now < datetime.fromisoformat(job.next_try_at):
+        if not is_time(job.next_try_at, now):
             return False
         return job.state == "sending" or self._make(plan, job, now)
 
