@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from polydoc_analytics.config.csv_file import rows_by_account
 from polydoc_analytics.config.row_size import row_bytes
 from polydoc_analytics.errors import SourceError, UsageError, not_utf8
+from polydoc_analytics.safe_text import on_one_line
 
 if TYPE_CHECKING:
     from polydoc_analytics.config.tables import AnyAlert, AnySource, AnyTarget, Report, Schedule
@@ -111,7 +112,8 @@ def environment_problems(environment: Mapping[str, str] | None = None) -> list[s
 
 
 def problem_text(file: Path, location: tuple[str | int, ...], text: str) -> str:
-    """Put before a problem the file and the line of what it is about."""
+    """Put before a problem the file and the line of what it is about, and all of it on one line."""
+    text = on_one_line(text)
     if not file.exists():
         return text
     from polydoc_analytics.config.toml_lines import line_of

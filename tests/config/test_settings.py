@@ -109,6 +109,7 @@ WRONG = {
     "[[alerts]]\nname='a'\nkind='quarantine'\nabove=1": "above must be a share from 0 to less than 1",
     REPORT.replace("ops", "output") + DELIVERY.replace("ops", "output") + "[[reports]]\nname='x'\nschedule='daily'\n"
     "period='yesterday'\noutput='out'\ndeliver=['output']": "[[reports]] x: deliver: 'output' is the report's own",
+    DELIVERY.replace('"webhook"', '"web\\nhook"'): "unknown kind 'web\\nhook'",
     'lake = "a\\u0000b"': "lake has a character that no path has",
 }  # fmt: skip
 
