@@ -14,7 +14,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.reports.branding import branding
 from polydoc_analytics.reports.charts.palette import contrast
 from polydoc_analytics.reports.formatting import Formatter
-from polydoc_analytics.reports.renderers import render
+from polydoc_analytics.reports.renderers import drawn, fonts, render
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -97,6 +97,18 @@ def test_texts_of_the_settings_stand_on_lines_of_their_own_in_every_format(tmp_p
     assert report.head.notice == "No invoice."
     assert report.head.facts[0][1].splitlines() == ["Acme", "acme", "Attn: Bob B", "Floor 2"]
     assert "Polydoc GmbH  \n1\\. Street  \n\\- YardU+0007  \n\\===\n" in everything(report)["md"].decode()
+
+
+def test_a_file_that_is_no_font_is_named_and_one_that_is_hidden_passed_over(tmp_path: Path, file) -> None:
+    (tmp_path / "._noto.ttf").write_bytes(b"\x00\x05\x16\x07 of a Mac")
+    report = built(file([wire()]), branding=branding({"fonts": str(tmp_path)}))
+    assert render(report, "pdf").startswith(b"%PDF")
+    (tmp_path / "noto.ttf").write_bytes(b"<html>not found</html>")
+    report = built(file([wire()]), branding=branding({"fonts": f"{tmp_path}/."}))
+    fonts.families.cache_clear()
+    drawn._characters.cache_clear()
+    with pytest.raises(pda.SourceError, match=r"noto\.ttf: is no font that can be read; take it out of the folder"):
+        render(report, "pdf")
 
 
 def test_contrast_is_that_of_wcag() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import struct
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from polydoc_analytics.errors import SourceError
 from polydoc_analytics.reports.renderers.kept import kept
 
 FAMILY = "Source Sans Pro"
@@ -73,7 +75,7 @@ def print_files(folders: Iterable[str]) -> list[Path]:
         for folder in folders
         for root, _, names in sorted(os.walk(folder))
         for name in sorted(names)
-        if name.lower().endswith(_SUFFIXES)
+        if name.lower().endswith(_SUFFIXES) and not name.startswith(".")  # such as the ._ files of a Mac
     ]
     return [*files(), *given, *_of_the_extra()]
 
@@ -127,9 +129,12 @@ def families(folders: tuple[str, ...]) -> tuple[str, ...]:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[list[Any]]:
-    """Open the fonts of a file, which may be a collection."""
-    from fontTools.ttLib import TTCollection, TTFont
+    """Open the fonts of a file, which may be a collection; raises SourceError where it has none that can be read."""
+    from fontTools.ttLib import TTCollection, TTFont, TTLibError
 
     is_collection = file.suffix.lower() in (".ttc", ".otc")
-    with TTCollection(str(file), lazy=True) if is_collection else TTFont(str(file), lazy=True) as opened:
-        yield list(opened.fonts) if is_collection else [opened]
+    try:
+        with file.open("rb") as content, (TTCollection if is_collection else TTFont)(content, lazy=True) as opened:
+            yield list(opened.fonts) if is_collection else [opened]
+    except (TTLibError, KeyError, AssertionError, struct.error):
+        raise SourceError(f"{file}: is no font that can be read; take it out of the folder of fonts") from None
