@@ -16,6 +16,7 @@ from polydoc_analytics.ingest.connectors import ApiSource, FilesSource, Notify, 
 from polydoc_analytics.ingest.pipeline import scratch
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.load import LoadResult
+from polydoc_analytics.lake.source_memory import cursor_of
 from polydoc_analytics.loaders.files import files_at
 from polydoc_analytics.loaders.input_file import Input, reason
 from polydoc_analytics.loaders.options import Progress, ReadOptions
@@ -47,7 +48,7 @@ def sync(
     try:
         reads = _hash(source.reads())
         is_same = state.get("kind") == source.kind and state.get("reads", reads) == reads
-        cursor = dict(state.get("cursor") or {}) if is_same and not full else {}
+        cursor = cursor_of(lake.place, source.name, state) if is_same and not full else {}
         if isinstance(source, FilesSource):
             result, cursor, changed_at = _files(lake, source, cursor, partial, progress)
             # A file that was cleared away has been brought all the same; a time to come is a wrong clock.

@@ -383,9 +383,38 @@ def test_a_secret_that_is_not_set_is_named_by_its_variable(lake, configured, mon
         sync(lake, api)
 
 
-def test_a_token_that_is_not_accepted_is_looked_for_where_the_settings_take_it_from(
-    lake, configured, monkeypatch
+@pytest.mark.parametrize("content", ["", "null", "[]", "7", '"x"'])
+def test_a_memory_that_is_none_is_named_and_does_not_keep_a_repair(
+    content: str, lake: pda.Lake, configured, file
 ) -> None:
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    for name in ("1", "2"):
+        file([wire(name)], f"in/{name}.ndjson")
+        sync(lake, source)
+    memory = Path(lake.place.shown, "_sources", "exports.json")
+    memory.write_text(content)
+    with pytest.raises(pda.LakeError, match=r"_sources/exports.json: is not JSON; remove it, and the source is read"):
+        sync(lake, source)
+    [newest] = sorted(Path(lake.place.shown, "runs", "_delta_log").glob("*2.json"))
+    newest.write_bytes(b"")
+    lake.repair()
+    assert sync(lake, source).inserted == 1
+
+
+@pytest.mark.parametrize("cursor", ['"x"', '{"files": []}', '{"synced_to": "soon"}', '{"synced_to": "2026-03-01"}'])
+def test_a_memory_that_does_not_say_how_far_is_named(cursor: str, lake: pda.Lake, configured, file) -> None:
+    file([wire("a")], "in/1.ndjson")
+    source = configured('[sources.exports]\nkind = "files"\npath = "in"')["exports"]
+    sync(lake, source)
+    memory = Path(lake.place.shown, "_sources", "exports.json")
+    memory.write_text(f'{{"kind": "files", "cursor": {cursor}}}')
+    with pytest.raises(pda.LakeError, match=r"_sources/exports.json: does not say how far the source was read; remove"):
+        sync(lake, source)
+    memory.unlink()
+    assert sync(lake, source).unchanged == 1
+
+
+def test_a_token_that_is_not_accepted_is_named_by_its_own_variable(lake, configured, monkeypatch) -> None:
     monkeypatch.setenv("MY_TOKEN", TOKEN)
     with serving(sent(b"", status=401)) as service:
         api = configured(f'[sources.api]\nkind = "api"\nbase = "{service.url}"\ntoken_env = "MY_TOKEN"')["api"]

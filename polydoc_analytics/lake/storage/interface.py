@@ -106,11 +106,12 @@ def json_of(place: Storage, name: str) -> dict[str, Any]:
     if content is None:
         return {}
     try:
-        return dict(json.loads(content))
+        found = json.loads(content)
     except ValueError:
-        raise LakeError(
-            f"{place.shown}/{name}: is not JSON; remove it, and the source is read from its start"
-        ) from None
+        found = None
+    if not isinstance(found, dict):
+        raise LakeError(f"{place.shown}/{name}: is not JSON; remove it, and the source is read from its start")
+    return found
 
 
 def json_text(content: Mapping[str, Any]) -> bytes:
