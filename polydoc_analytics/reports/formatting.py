@@ -18,6 +18,7 @@ from polydoc_analytics.reports.money import Money
 UNKNOWN = "–"
 MINUS = "\u2212"
 _APOSTROPHE = "\ue000"
+_SIGNS = str.maketrans({"-": MINUS, _APOSTROPHE: "'", "￥": "¥", "\u200e": "", "\u200f": "", "\u061c": ""})
 ENGLISH_LOCALE = "en_GB"
 STATUSES = (N_("Succeeded"), N_("Failed"), N_("Running"))
 _MAX_CHARACTERS = 120
@@ -208,7 +209,8 @@ def _parsed(locale: str) -> Any:
 
 
 def _signed(text: str) -> str:
-    return text.replace("-", MINUS).replace(_APOSTROPHE, "'")
+    """Put signs that print has into a number, without marks of direction: all documents go from left to right."""
+    return text.translate(_SIGNS)
 
 
 @cache

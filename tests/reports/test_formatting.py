@@ -15,6 +15,7 @@ from support.repetitions import examples
 
 from polydoc_analytics.reports.charts.localization import config
 from polydoc_analytics.reports.formatting import MINUS, Formatter, followed
+from polydoc_analytics.reports.renderers import fonts
 
 PLACES = {"count": "", "seconds": ".00", "ratio": ".00"}
 NUMBERS = st.one_of(
@@ -88,3 +89,13 @@ def test_a_charts_numbers_have_the_signs_of_the_texts_beside_it(locale: str, sig
 @pytest.mark.parametrize("locale", ["en_GB", "en_US"])
 def test_charts_in_plain_english_need_no_locale(locale: str) -> None:
     assert config(Formatter(locale)) == {}
+
+
+@pytest.mark.parametrize(
+    ("locale", "currency", "written"),
+    [("he", "EUR", "−1,234.50\u00a0€"), ("ar_EG", "EUR", "−1,234.50\u00a0€"), ("ja", "JPY", "−¥1,234.5")],
+)
+def test_an_amount_has_signs_alone_that_the_typeface_has(locale: str, currency: str, written: str) -> None:
+    words = Formatter(locale, currency=currency)
+    assert words.price(Decimal("-1234.5")) == written
+    assert {ord(sign) for sign in written} <= fonts.characters(fonts.files()[0])
