@@ -32,9 +32,10 @@ def init(
     from polydoc_analytics.automation.example_config import EXAMPLE
     from polydoc_analytics.config.json_schema import FILE, shipped
     from polydoc_analytics.config.settings import FILE_NAME
-    from polydoc_analytics.errors import unwritable
+    from polydoc_analytics.errors import refuse_address, unwritable
 
     out = output_of(printing)
+    refuse_address(out_folder)
     for name, content in ((FILE_NAME, EXAMPLE), (FILE, shipped())):
         path = Path(out_folder) / name
         if name == FILE_NAME and path.exists():

@@ -12,6 +12,7 @@ from polydoc_analytics.cli import options as opt
 from polydoc_analytics.cli.output import output_of
 from polydoc_analytics.cli.root import command, group
 from polydoc_analytics.cli.shared import opened_lake, print_frame, print_json, short_accounts
+from polydoc_analytics.errors import UsageError
 from polydoc_analytics.model.plurals import counted, noun
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def quarantine(
     target = opened_lake(where.lake, opt.configured(where.config), out)
     rows = target.quarantine()
     if file is not None:
+        if out.format != "table":
+            raise UsageError(f"--out writes NDJSON, and --{out.format} prints; give one of them")
         write_rejected(file, rows.drop("load").iter_rows(named=True))
         out.say(f"{file}: {counted(rows.height, 'row')}")
     elif out.format == "json":

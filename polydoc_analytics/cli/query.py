@@ -157,6 +157,11 @@ def views(
     from polydoc_analytics.views.custom import catalog_with
 
     out = output_of(printing)
+    if sql and out.format != "table":
+        raise UsageError(f"--sql and --{out.format} contradict each other; give one of them")
+    of_sql = {"dialect": dialect != "duckdb", "table": table != "run", "schema": schema, "prefix": prefix}
+    if not sql and (given := [flag for flag, value in {**of_sql, "languages": languages}.items() if value]):
+        raise UsageError(f"--{given[0]} goes with --sql; add that, or leave it out")
     settings = opt.configured(config, timezone, views=folder)
     known = catalog_with(settings.views)
     if sql:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from polydoc_analytics.errors import refuse_address, unwritable
+from polydoc_analytics.errors import UsageError, refuse_address, unwritable
 from polydoc_analytics.loaders.atomic_write import atomic_write
 from polydoc_analytics.loaders.formats.quarantine_file import quarantine_line
 from polydoc_analytics.loaders.run_parser import well_formed
@@ -124,6 +124,8 @@ def write_rejected(path: str, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def _write(path: str, lines: Iterable[str]) -> None:
     refuse_address(path)
+    if path == "-":  # which is standard output elsewhere, where the rows cannot go beside what is printed
+        raise UsageError("-: rejected rows are written to a file; give its name")
     try:
         with atomic_write(path) as file:
             file.writelines(line.encode("utf-8", "replace") for line in lines)

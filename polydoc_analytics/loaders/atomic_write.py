@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,9 @@ def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> I
 
 
 def unfinished(target: Path) -> Path:
-    """Return a new name beside a file for its bytes until they are whole."""
+    """Return a new name beside a file for its bytes until they are whole; raises OSError for ``.`` and ``/``."""
+    if not target.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     return target.with_name(f".{target.name[:40]}.{os.urandom(4).hex()}.half")
 
 

@@ -127,6 +127,12 @@ def test_usage_csv_says_what_it_left_out(cli) -> None:
         (["usage", SAMPLE, "--from", "2026-10-01"], "use --since"),
         (["query", SAMPLE, "--tz", "UTC", "select 1"], "use --timezone"),
         (["lake", "compact", "--dry-run"], "without --run it is a dry run"),
+        (["views", "--sql", "--json"], "--sql and --json contradict each other"),
+        (["views", "--dialect", "spark"], "--dialect goes with --sql"),
+        (["views", "--prefix", "p_"], "--prefix goes with --sql"),
+        (["check", SAMPLE, "--quarantine", "-"], "rejected rows are written to a file"),
+        (["check", SAMPLE, "--quarantine", "."], "cannot be written: Is a directory"),
+        (["config", "init", "--out", "s3://bucket/x"], "is an address; give a path on this machine"),
     ],
 )
 def test_flags_that_people_try_are_answered_with_the_right_one(cli, arguments: list[str], answer: str) -> None:

@@ -101,3 +101,14 @@ def test_rows_are_counted_by_the_kinds_of_their_reasons() -> None:
         ("a '…' c '…'", 1),
     ]
     assert {quarantine.reason_kind(reason) for reason in reasons} <= set(counted["reason"])
+
+
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_rejected_rows_are_not_written_over_a_folder(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(pda.UsageError, match="cannot be written: Is a directory"):
+        pda.load([wire("a")], quarantine_to=folder)
+    assert not [*tmp_path.iterdir()][1:]
