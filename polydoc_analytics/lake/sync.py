@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -94,8 +94,8 @@ def _service(
 ) -> LoadResult:
     if isinstance(source, ApiSource):
         service = source.service(notify)
-    elif (synced_to := _instant(cursor)) and synced_to <= read_at and lake.exists:
-        service = source.service(synced_to - source.overlap, [run["id"] for run in lake.running()])
+    elif lake.exists and (since := _since(cursor, source.overlap)) and since <= read_at:
+        service = source.service(since, [run["id"] for run in lake.running()])
     else:
         service = source.service()
     with scratch() as folder:
@@ -105,8 +105,9 @@ def _service(
         return lake.ingest(Service(source.name, lambda *_: work), correct=True, kind="sync")
 
 
-def _instant(cursor: Mapping[str, Any]) -> datetime | None:
-    return datetime.fromisoformat(cursor["synced_to"]) if "synced_to" in cursor else None
+def _since(cursor: Mapping[str, Any], overlap: timedelta) -> datetime | None:
+    """Return the instant from which on rows are to be read; None for all. One to come was told by a wrong clock."""
+    return datetime.fromisoformat(cursor["synced_to"]) - overlap if "synced_to" in cursor else None
 
 
 def _hash(value: Any) -> str:
