@@ -154,7 +154,10 @@ def _recent(schema: pa.Schema, names: dict[str, str], since: datetime, source: s
             continue
         kind = schema.field(names[key]).type
         if not pa.types.is_timestamp(kind):
-            raise SourceError(f"{source}: {key} is no timestamp, so what is new cannot be told; read all of it")
+            raise SourceError(
+                f"{source}: {key} is no timestamp, so what is new cannot be told; read a query that casts it, such as "
+                f"{identifier(names[key])}::timestamptz as {key}, or all of it each time, with sync --full"
+            )
         text = at.isoformat()
         literal = f"timestamp '{text.removesuffix('+00:00')}'" if kind.tz is None else f"timestamptz '{text}'"
         conditions.append(f"{identifier(names[key])} >= {literal}")
