@@ -354,3 +354,10 @@ def test_long_ids_break_in_print_and_are_copied_whole(file) -> None:
     assert account not in text.split("Totals")[0]
     assert run_id in re.sub(r"\s", "", text)
     assert (reader.metadata or {}).get("/Title") == f"Usage statement for {account}, all of time"
+
+
+def test_fractions_and_thousands_of_seconds_are_written_out(file) -> None:
+    made = [wire("a", finished_at="2026-03-02T10:00:00.050Z"), wire("b", finished_at="2026-03-03T10:00:00Z")]
+    [chart] = section(built(file(made)), "durations").charts
+    # "100m" is 0.1 s to some, and 100 minutes to others.
+    assert {"0.1", "1", "10", "100", "1,000", "10,000"} <= set(axis_texts(chart))

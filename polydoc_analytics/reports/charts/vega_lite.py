@@ -204,14 +204,15 @@ def duration_histogram(rows: Rows, *, marks: Sequence[Mapping[str, Any]] = ()) -
         "scale": {"type": "log", "nice": False},
         "axis": {
             "title": "seconds from creation to finish, logarithmic",
-            "format": "~s",
+            # Not "~s", which writes 0.1 s as 100m.
+            "format": ",.12~g",
             "tickCount": 8,
             "grid": False,
         },
     }
     tooltip = [
-        {"field": "low", "type": "quantitative", "title": "from, s", "format": ".3~s"},
-        {"field": "high", "type": "quantitative", "title": "to, s", "format": ".3~s"},
+        {"field": "low", "type": "quantitative", "title": "from, s", "format": ",.3~r"},
+        {"field": "high", "type": "quantitative", "title": "to, s", "format": ",.3~r"},
         {"field": "runs", "type": "quantitative", "title": "runs", "format": ","},
     ]
     bar = {
