@@ -272,6 +272,8 @@ def repair(
         print(f"{'taken' if run else 'to be taken'} out with their files: {counted(rows, 'row')} of {name}")
     for name, rows in damage.taken.items():
         print(f"{'taken' if run else 'to be taken'} in from files of another writer: {counted(rows, 'row')} of {name}")
+    for load in damage.forgotten:
+        print(f"no longer known: what load {load} did; its runs stay; if it erased accounts, erase them again")
     for row in reversed(damage.lost):
         print(f"to be loaded again: {row.source} (load {row.number}, {row.committed_at:%Y-%m-%d %H:%M} UTC)")
     if not run:

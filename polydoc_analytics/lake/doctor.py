@@ -129,6 +129,8 @@ def _damaged(lake: Lake, message: str) -> Examination:
     if found.taken:
         lost += "; found in files of another writer: "
         lost += ", ".join(f"{rows:,} of {name}" for name, rows in found.taken.items())
+    if found.forgotten:
+        lost += f"; no longer known is what {counted(len(found.forgotten), 'load')} did, be it an erasure"
     what = message.partition("; `polydoc-analytics")[0]
     way_back = f"`polydoc-analytics lake repair --lake {lake.place.shown} --run`"
     finding = Finding("bad", what, f"{way_back}; {good}; sources to be loaded again after it: {lost}")

@@ -17,6 +17,7 @@ from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.maintenance import entry, new_load, rewrite, vacuum
 from polydoc_analytics.lake.schemas import LedgerRow
 from polydoc_analytics.lake.source_memory import forget_cursors
+from polydoc_analytics.lake.states import bounds_of, languages_of, states_by_load
 from polydoc_analytics.lake.storage.interface import (
     ACCOUNTS,
     ALERTS,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     import duckdb
 
 _QUARANTINE_TEXTS = ("raw", "reason", "source", "header")
-_INSTANTS = ("created_at", "finished_at")
 _EDITIONS = "editions/"
 _FIGURES = ".figures.json"
 
@@ -64,7 +64,7 @@ def _erased(
         "history": spelling.is_account_sql("account_id"),
         "quarantine": " or ".join(spelling.is_named_sql(column) for column in _QUARANTINE_TEXTS),
     }
-    erased = _states_by_load(con, whole, of_account["runs"])
+    erased = states_by_load(con, *_paths(whole), of_account["runs"])
     renamed = _renamed_sources(con, whole, spelling)
     versions, removed = {}, {}
     for name, condition in of_account.items():
@@ -93,14 +93,14 @@ def _erased(
         content_hash=key_checksum(place),
         **versions,  # type: ignore[arg-type]
     )
-    languages, bounds = _languages_left(con, whole), _bounds_left(con, whole)
-    number = {one.load: one.number for one in ledger.rows}
+    languages, states = languages_of(con, *_paths(whole)), states_by_load(con, *_paths(whole))
+    numbers = {one.load: one.number for one in ledger.rows}
     left = []
     for one in (*rows, row):
-        gone = sum(runs for brought, until, runs in erased if _was_there(one, number, brought, until))
+        gone = sum(some.count for some in erased if some.were_there(one.number, numbers))
         texts = [text for text in one.languages if text in languages]
-        there = [instants for brought, until, *instants in bounds if _was_there(one, number, brought, until)]
-        left.append(replace(one, runs=one.runs - gone, languages=texts, **_widest(there)))
+        bounds = bounds_of(some for some in states if some.were_there(one.number, numbers))
+        left.append(replace(one, runs=one.runs - gone, languages=texts, **bounds))
     row = left[-1]
     ledger.rewrite(left, folder, load)
     _remove_old_files(place, whole, spelling, row)
@@ -268,38 +268,8 @@ def _renamed_sources(con: duckdb.DuckDBPyConnection, whole: Whole, spelling: Spe
     return {name: spelling.strike(name) for name in names if spelling.is_in(name)}
 
 
-def _states_by_load(con: duckdb.DuckDBPyConnection, whole: Whole, condition: str) -> list[tuple[str, str | None, int]]:
-    """Return how many states that meet a condition came with which load and were superseded by which."""
-    runs, history = (scan(whole.tables[name].paths(), name) for name in ("runs", "history"))
-    return con.sql(f"""
-        select load, null, count(*) from {runs} where {condition} group by all
-        union all
-        select load, superseded_by, count(*) from {history} where {condition} group by all""").fetchall()
-
-
-def _bounds_left(con: duckdb.DuckDBPyConnection, whole: Whole) -> list[tuple[Any, ...]]:
-    """Return the bounds of the instants of all states by the loads that brought and superseded them."""
-    instants = ", ".join(f"epoch_us({least}({column}))" for column in _INSTANTS for least in ("min", "max"))
-    runs, history = (scan(whole.tables[name].paths(), name) for name in ("runs", "history"))
-    return con.sql(f"""
-        select load, null, {instants} from {runs} group by all
-        union all
-        select load, superseded_by, {instants} from {history} group by all""").fetchall()
-
-
-def _was_there(row: LedgerRow, number: dict[str, int], brought: str, until: str | None) -> bool:
-    """Check whether a state was there after a load, by the names of the load that brought it and that superseded it."""
-    return number.get(brought, 0) <= row.number and (until is None or row.number < number.get(until, 0))
-
-
-def _widest(bounds: list[list[Any]]) -> dict[str, Any]:
-    """Return the bounds of the instants that a row of the ledger names, over those of several states."""
-    names = [(f"{column.removesuffix('_at')}_{side}", side) for column in _INSTANTS for side in ("low", "high")]
-    found: dict[str, Any] = {}
-    for place, (name, side) in enumerate(names):
-        known = [instants[place] for instants in bounds if instants[place] is not None]
-        found[name] = (min if side == "low" else max)(known, default=None)
-    return found
+def _paths(whole: Whole) -> tuple[list[str], list[str]]:
+    return whole.tables["runs"].paths(), whole.tables["history"].paths()
 
 
 def _files_with(con: duckdb.DuckDBPyConnection, table: LakeTable, condition: str) -> tuple[list[str], int]:
@@ -307,11 +277,3 @@ def _files_with(con: duckdb.DuckDBPyConnection, table: LakeTable, condition: str
     rows = scan(table.paths(), table.name, with_file=True)
     found = con.sql(f"select filename, count(*) from {rows} where {condition} group by all").fetchall()
     return [base_name(path) for path, _ in found], sum(count for _, count in found)
-
-
-def _languages_left(con: duckdb.DuckDBPyConnection, whole: Whole) -> set[str]:
-    left: set[str] = set()
-    for name in ("runs", "history"):
-        rows = scan(whole.tables[name].paths(), name)
-        left.update(row[0] for row in con.sql(f"select distinct target_language from {rows}").fetchall())
-    return left

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from polydoc_analytics.lake.delta_table import LOG, FormatError, LakeTable
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
+from polydoc_analytics.lake.lost_rows import is_ledger_file, rows_anew
 from polydoc_analytics.lake.maintenance import entry
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
@@ -26,7 +26,6 @@ from polydoc_analytics.lake.storage.local import LocalStorage
 from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.sql_names import quoted
 
-_LEDGER_FILE = re.compile(r"part-.*-ledger(?:-[0-9a-f]{8})?\.parquet")
 _KEYS = {"runs": ["id"], "history": ["id", "load", "superseded_by"], "quarantine": ["load", "source", "line", "reason"]}
 
 
@@ -36,7 +35,8 @@ class Repair:
 
     ``entries`` are parts of logs, ``files`` data files. The lake goes back to the load ``good`` (None: to the empty
     lake), and ``lost`` are the loads after it; ``gone`` counts by table the rows of damaged files that are lost,
-    ``taken`` those that were found in files of another writer, which has put them together.
+    ``taken`` those that were found in files of another writer, which has put them together. ``forgotten`` are the names
+    of loads whose rows in the ledger are lost; their runs stay.
     """
 
     entries: list[str]
@@ -45,6 +45,7 @@ class Repair:
     lost: list[LedgerRow]
     gone: dict[str, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
 
     @property
     def is_needed(self) -> bool:
@@ -80,7 +81,7 @@ def repair(place: Storage, folder: Path, load: str) -> Repair:
     done = plan.repair
     if not done.is_needed:
         return done
-    if done.lost or done.gone:
+    if done.lost or done.gone or any(name.startswith("loads/") for name in done.files):
         forget_cursors(place)
     for name, (names, since) in plan.logs.items():
         integrity.put_aside(place, name, names, since)
@@ -105,6 +106,7 @@ def _row(done: Repair, plan: _Plan, load: str) -> LedgerRow:
     said = [f"{counted(rows, 'row')} of {name} lost with damaged files" for name, rows in done.gone.items()]
     said += [f"{counted(rows, 'row')} of {name} taken in from another writer" for name, rows in done.taken.items()]
     said += [f"load {row.number} was lost ({row.source or row.kind})" for row in reversed(done.lost)]
+    said += [f"what load {name} did was lost with the ledger's file" for name in done.forgotten]
     row = entry(last, load, "repair", "; ".join(said) or "parts of logs were put aside")
     return replace(row, number=plan.last_number + 1)
 
@@ -171,9 +173,15 @@ def _plan(place: Storage) -> _Plan:
         last_number = max((row.number for row in rows), default=0)
         since = logs["loads"][1]
         if since is not None:
-            rows += _saved(place, used, last_number)
+            saved, unreadable = _saved(place, used, last_number)
+            rows += saved
+            bad |= unreadable
+            used |= unreadable
             missed = max(integrity.entry_sizes(place, "loads"), default=since) - since + 1
             last_number = max(rows[-1].number if rows else 0, last_number + missed)
+        anew = rows_anew(place, readable, used & bad, rows)
+        rows = sorted([*rows, *anew], key=lambda row: row.number)
+        last_number = max([last_number, *(row.number for row in anew)])
         state = _State(place, readable, rows)
         good, lost, files = state.to_go_back_to()
         gone = {
@@ -189,7 +197,8 @@ def _plan(place: Storage) -> _Plan:
         taken = {name: count for name, count in taken.items() if count}
         gone = {name: count - taken.get(name, 0) for name, count in gone.items() if count > taken.get(name, 0)}
     damaged = sorted({*files, *(f"loads/{name}" for name in bad)})
-    return _Plan(Repair(entries, damaged, good, lost, gone, taken), logs, kept, last_number, keep, foreign)
+    repair = Repair(entries, damaged, good, lost, gone, taken, [row.load for row in anew if row not in lost])
+    return _Plan(repair, logs, kept, last_number, keep, foreign)
 
 
 def _count(place: Storage, name: str, rows: list[LedgerRow], kept: list[DataFile], files: list[DataFile]) -> int:
@@ -198,17 +207,25 @@ def _count(place: Storage, name: str, rows: list[LedgerRow], kept: list[DataFile
     return int(found)
 
 
-def _saved(place: Storage, used: set[str], after: int) -> list[LedgerRow]:
-    """Return the rows of loads whose entry in the ledger's log is damaged: their files were on the disk before it."""
+def _saved(place: Storage, used: set[str], after: int) -> tuple[list[LedgerRow], set[str]]:
+    """Return the rows of loads whose entry in the ledger's log is damaged: their files were on the disk before it.
+
+    Those of these files that are not as they were written come too, by name.
+    """
     found: dict[int, LedgerRow] = {}
+    unreadable: set[str] = set()
+    table = LakeTable(place, "loads")
     for file in place.files("loads"):
-        if _LEDGER_FILE.fullmatch(file.name) and file.name not in used:
+        if is_ledger_file(file.name) and file.name not in used:
             try:
-                rows = rows_of_ledger(place, [file.name])
+                rows = rows_of_ledger(place, [file.name]) if table.is_as_written(file.name) else None
             except LakeError:
-                continue
-            found.update({row.number: row for row in rows if row.number > after})
-    return [found[number] for number in sorted(found)]
+                rows = None
+            if rows is None:
+                unreadable.add(file.name)
+            else:
+                found.update({row.number: row for row in rows if row.number > after})
+    return [found[number] for number in sorted(found)], unreadable
 
 
 class _State:

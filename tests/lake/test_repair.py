@@ -178,6 +178,49 @@ class TestLogEntries:
                 assert pda.connect(lake, as_of=number).view("usage").equals(usage)
         assert not Lake(lake).damage().is_needed
 
+    @pytest.mark.parametrize(
+        ("number", "damage"), [(5, "empty"), (5, "garbage"), (2, "gone"), slow(1, "cut off"), slow(4, "zeros")]
+    )
+    def test_a_damaged_file_of_the_ledger_costs_no_runs_and_no_look_back(
+        self, lake: Path, number: int, damage: str
+    ) -> None:
+        was = {at: pda.load(Lake(lake), as_of=at).runs for at in range(1, 6)}
+        loads = Lake(lake).loads()
+        Lake(lake).remember("exports", {"kind": "files", "cursor": {"at": 1}})
+        name = loads.filter(number=number)["load"].item()
+        [file] = (lake / "loads").glob(f"part-{name}-ledger-*.parquet")
+        file.unlink() if damage == "gone" else file.write_bytes(DAMAGES[damage](file.read_bytes()))
+        done = Lake(lake).repair()
+        assert (done.good.number if done.good else None, done.lost, done.gone) == (5, [], {})
+        assert done.forgotten == [name]
+        assert Lake(lake).source_state("exports") == {"kind": "files"}  # its next sync reads everything
+        for at, runs in was.items():
+            assert pda.load(Lake(lake), as_of=at).runs.equals(runs)
+            with pda.connect(Lake(lake), as_of=at) as db:
+                assert db.view("usage")["runs"].item() == db.counts.runs == runs.height
+        now = Lake(lake).loads()
+        assert now["number"].to_list() == [1, 2, 3, 4, 5, 6]
+        assert now["load"].to_list()[:5] == loads["load"].to_list()
+        bounds = ["runs", "created_low", "created_high", "runs_version", "history_version", "quarantine_version"]
+        assert now.filter(number=number).select(bounds).equals(loads.filter(number=number).select(bounds))
+        assert name in now["detail"].to_list()[5]
+        assert not Lake(lake).damage().is_needed
+
+    @pytest.mark.parametrize("damage", ["empty", slow("gone")])
+    def test_a_ledger_in_one_file_costs_no_runs_either(self, lake: Path, damage: str) -> None:
+        account = pda.load(Lake(lake)).runs["account_id"].sort()[0]
+        Lake(lake).erase(account)
+        before = pda.load(Lake(lake)).runs
+        [file] = (lake / "loads").glob("*.parquet")
+        file.unlink() if damage == "gone" else file.write_bytes(b"")
+        done = Lake(lake).repair()
+        assert (done.good.number if done.good else None, done.lost, len(done.forgotten)) == (6, [], 1)
+        assert pda.load(Lake(lake)).runs.equals(before)
+        assert Lake(lake).loads().select("number", "runs").rows() == [(6, before.height), (7, before.height)]
+        with pda.connect(Lake(lake)) as db:
+            assert db.view("conservation")["holds"].all()
+        assert not Lake(lake).damage().is_needed
+
     def test_a_log_that_is_damaged_from_its_start_cannot_be_repaired(self, lake: Path) -> None:
         (lake / "runs" / "_delta_log" / f"{0:020}.json").write_bytes(b"")
         with pytest.raises(LakeError, match=r"damaged from its start; ingest into a new lake$"):
