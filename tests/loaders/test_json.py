@@ -70,6 +70,10 @@ FOUND: dict[str, bytes] = {
     "done": document({"data": RUNS, "done": True, "complete": True, "metadata": {"continue": "", "remaining": 9}}),
     "a total of all": document({"total": 3, "data": RUNS, "meta": {"totalCount": "3", "pagination": {"total": 2}}}),
     "totals of something else": document({"credits": {"total": 69}, "data": RUNS, "tokens_total": 99, "count": 50}),
+    "what was asked for": document(
+        {"filter": {"completed": False, "partial": True}, "window": {"is_partial": True}, "data": RUNS}
+    ),
+    "pages of a file": document({"file": {"name": "a.pdf", "pages": 12}, "data": RUNS}),
     "pages with a total of all": document({"data": RUNS[:2], "total": 3}) + document({"data": RUNS[2:], "total": 3}),
     "a link to itself": document({"data": RUNS, "links": {"self": "/runs", "next": None, "last": "/runs"}}),
     "words with next in them": document(
@@ -273,6 +277,8 @@ MORE: dict[str, dict[str, Any]] = {
     "'metadata.continue'": {"metadata": {"continue": "c"}},
     "'metadata.remainingItemCount': 5": {"metadata": {"continue": "", "remainingItemCount": 5}},
     "'done': false": {"done": False},
+    "'meta.completed': false": {"meta": {"completed": False}},
+    "'meta.pages': 3": {"meta": {"pages": 3}},
     "'complete': false": {"complete": False},
     "'timed_out': true": {"timed_out": True},
     "'moreResult': true": {"moreResult": True},

@@ -46,11 +46,11 @@ _TOTAL = re.compile(
     r"|nb(?:hits|results|items)"
 )
 _ABOUT_PAGES = re.compile(
-    r"|data|body|response|results?|resultset|hits|info|list"
+    r"|data|body|response|results?|resultset|runs|hits|info|list"
     r"|(?:response)?meta(?:data)?|pag(?:e|es|ing|ination)(?:info)?"
 )
-"""Names of the objects whose member `total` counts rows; in any other it may count credits."""
-
+"""Names of the objects whose members speak of pages: elsewhere `total` may count credits, `pages` be those of a file,
+and `completed` be what was asked for."""
 
 _HEADER = re.compile(r"(?:x-(?:(?:wp|ms|pagination|paging)-)?|pagination-|paging-)(?=\w)")
 """How headers begin that say what a member of an object may say too."""
@@ -69,7 +69,8 @@ class More(NamedTuple):
 
 def sign(path: tuple[str, ...], value: Any) -> More | None:
     """Return the sign of more that a value is under its keys, outermost first; None where it is none."""
-    if value is False and (_LAST.fullmatch(_plain(path[-1])) or _DONE.fullmatch(_plain(path[-1]))):
+    is_about = _is_about_pages(path[:-1])
+    if value is False and (_LAST.fullmatch(_plain(path[-1])) or (_DONE.fullmatch(_plain(path[-1])) and is_about)):
         return More(f"{show('.'.join(path))}: false")
     if value in (None, False) or str(value).strip().lower() in _NOTHING:
         return None
@@ -79,7 +80,7 @@ def sign(path: tuple[str, ...], value: Any) -> More | None:
     name = _plain(path[-1])
     outer = [_plain(key) for key in path[:-1]]
     is_true = value is True or (is_number and float(value) == 1) or str(value).strip().lower() in _TRUE
-    is_flag = _FLAGS.fullmatch(name) or _INCOMPLETE.fullmatch(name)
+    is_flag = _FLAGS.fullmatch(name) or (_INCOMPLETE.fullmatch(name) and is_about)
     if (is_true and is_flag) or (is_number and float(value) > 0 and _REMAINING.fullmatch(name)):
         return More(f"{show('.'.join(path))}: {'true' if value is True else value}")
     if value is True:
@@ -103,10 +104,10 @@ def says_no_more(key: str, value: Any) -> bool:
 
 def total(path: tuple[str, ...], value: Any) -> int | None:
     """Return the number of rows on all pages that a value under its keys states; None where it states none."""
-    names = ["", *map(_plain, path)]
-    if names[-1] == "value" and len(names) > 2:  # Elasticsearch has an object there
-        names.pop()
-    is_total = _TOTAL.fullmatch(names[-1]) or (names[-1] == "total" and _ABOUT_PAGES.fullmatch(names[-2]))
+    if _plain(path[-1]) == "value" and len(path) > 1:  # Elasticsearch has an object there
+        path = path[:-1]
+    name = _plain(path[-1])
+    is_total = _TOTAL.fullmatch(name) or (name == "total" and _is_about_pages(path[:-1]))
     return _integer(value) if is_total and _is_number(value) else None
 
 
@@ -137,15 +138,15 @@ def listed(path: tuple[str, ...], element: Any) -> More | None:
     return next(filter(None, signs), None)
 
 
-def pages(members: Mapping[str, Any]) -> More | None:
-    """Return the sign of more in the numbers of an object: a page that is not the last."""
+def pages(path: tuple[str, ...], members: Mapping[str, Any]) -> More | None:
+    """Return the sign of more in the numbers of an object under its keys: a page that is not the last."""
     plain = {_plain(key): (key, value) for key, value in members.items()}
     page = next((plain[name] for name in _PAGE if name in plain), None)
     last = next((plain[name] for name in _PAGES if name in plain), None)
     if last is None:
         return None
     if page is None:
-        return More(f"{show(last[0])}: {last[1]}") if _integer(last[1]) > 1 else None
+        return More(f"{show(last[0])}: {last[1]}") if _integer(last[1]) > 1 and _is_about_pages(path) else None
     # Most count pages from 1, some from 0 under the same names.
     is_from_0 = _plain(page[0]) in _FROM_ZERO or _plain(last[0]) == _OF_FROM_ZERO
     at = _integer(page[1]) + 1 if is_from_0 else max(_integer(page[1]), 1)
@@ -189,7 +190,7 @@ class Signs:
             if count > rows
         ]
         found = [one for one in (*self._more, *totals) if not (one.is_uncertain and self._is_said_to_be_last)]
-        return found + [one for members in self._numbers.values() if (one := pages(members))]
+        return found + [one for path, members in self._numbers.items() if (one := pages(path, members))]
 
 
 def one_page_error(source: str, signs: Iterable[More]) -> SourceError:
@@ -230,6 +231,11 @@ def next_page(source: str, asked: str, answered: str, signs: Sequence[More], see
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _is_about_pages(path: tuple[str, ...]) -> bool:
+    """Check whether the members of an object under its keys, or of the outermost, speak of pages."""
+    return not path or _ABOUT_PAGES.fullmatch(_plain(path[-1])) is not None
 
 
 def _plain(key: str) -> str:
