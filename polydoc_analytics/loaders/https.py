@@ -6,20 +6,22 @@ import re
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.loaders.remote import RangeFile
-from polydoc_analytics.loaders.services.http_answers import retry_after, status_name
+from polydoc_analytics.loaders.services.http_answers import retry_after, signs_in, status_name
 from polydoc_analytics.loaders.services.http_client import make_client
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
 from polydoc_analytics.safe_text import display_address, on_one_line, scrubbed, secrets_of
 
 if TYPE_CHECKING:
     import httpx
+
+    from polydoc_analytics.loaders.formats import json_pages
 
 _PIECE_BYTES = 1024 * 1024
 _CONNECT_S, _READ_S = 10, 60
@@ -35,9 +37,10 @@ _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class HttpFile:
-    """A file at a URL."""
+    """A file at a URL, or what else a server answers there, such as a page of a list."""
 
     url: str
+    signs: list[json_pages.Signs] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def is_empty(self) -> bool:
@@ -47,6 +50,7 @@ class HttpFile:
     def pieces(self) -> Generator[bytes]:
         """Yield its bytes as they were sent; those of an encoding are unpacked where files are."""
         with self._client() as client, self._get(client) as response, self._errors():
+            self.signs[:] = [signs_in(response)]
             yield from response.iter_raw(_PIECE_BYTES)
 
     def ranges(self) -> RangeFile | None:

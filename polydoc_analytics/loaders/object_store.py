@@ -68,6 +68,11 @@ class StoredObject:
     modified_at: datetime | None
 
     @property
+    def signs(self) -> tuple[()]:
+        """Return none: an object is not one page of several."""
+        return ()
+
+    @property
     def is_empty(self) -> bool:
         """Check whether it holds no bytes."""
         return not self.size

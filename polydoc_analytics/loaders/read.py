@@ -209,7 +209,8 @@ def _work_of_stream(file: Input, kind: str, stream: BinaryIO, assume_utc: bool, 
     elif kind == "json":
         from polydoc_analytics.loaders.formats import json
 
-        yield from json.read(stream, file.name, assume_utc=assume_utc, is_partial=partial)
+        signs = file.remote.signs if file.remote is not None else ()
+        yield from json.read(stream, file.name, assume_utc=assume_utc, is_partial=partial, signs=signs)
     else:
         from polydoc_analytics.loaders.formats import csv
 

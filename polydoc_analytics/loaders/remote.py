@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from polydoc_analytics.loaders.formats.json_pages import Signs
 
 _BLOCK_BYTES = 64 * 1024
 
 
 class RemoteFile(Protocol):
     """A file on another machine. What goes wrong is an OSError without the secrets of its address."""
+
+    @property
+    def signs(self) -> Sequence[Signs]:
+        """Signs that it is one page of several, known once its bytes are being read."""
 
     @property
     def is_empty(self) -> bool:

@@ -323,6 +323,28 @@ class TestAnswers:
         state = lake.source_state("files")
         assert state["newest_file_at"] == "2026-11-27T00:00:00+00:00"
 
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Link": '<?page=2>; rel="next"'},
+            {"X_Total_Count": "4"},
+            {"Content_Range": "items 0-2/4"},
+            {"X_Has_More": "true"},
+        ],
+    )
+    @pytest.mark.parametrize("body", [ROWS, {"data": ROWS}])
+    def test_a_page_of_several_by_its_headers_is_refused_unless_it_is_asked_for(
+        self, headers: dict[str, str], body: Any
+    ) -> None:
+        with serving(sent(body, **headers)) as service:
+            url = f"{service.url}/v1/runs?key=canary"
+            with pytest.raises(pda.SourceError, match="is one page of several") as caught:
+                pda.load(url)
+            assert "canary" not in str(caught.value)
+            assert pda.load(url, partial=True).counts.runs == 3
+        with serving(sent(body, X_Total_Count="3", Link="</v1/runs>; rel=first")) as service:
+            assert pda.load(f"{service.url}/v1/runs").counts.runs == 3
+
     def test_a_scheme_may_be_in_upper_case(self) -> None:
         with serving(sent(ndjson(ROWS), kind="")) as service:
             assert pda.load(f"{service.url.replace('http', 'HTTP')}/runs.ndjson").counts.runs == 3

@@ -6,7 +6,7 @@ cuts its elements, which go to the reader of lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from polydoc_analytics.errors import SourceError
@@ -26,11 +26,13 @@ def read(
     assume_utc: bool = False,
     is_partial: bool = False,
     block_bytes: int = ndjson.BLOCK_BYTES,
+    signs: Sequence[json_pages.Signs] = (),
 ) -> Iterator[Work]:
     """Yield the work of reading each piece of a JSON document; a row's line is its number among the runs.
 
-    ``is_partial`` takes one page of several. Raises SourceError where the document is not JSON, is cut off, says that
-    it is an error or one page of several, or where it is unclear which array holds the runs.
+    ``is_partial`` takes one page of several; ``signs`` of that may have come with the document. Raises SourceError
+    where the document is not JSON, is cut off, says that it is an error or one page of several, or where it is unclear
+    which array holds the runs.
     """
     text = Text(stream, source, block_bytes)
     text.more()
@@ -65,8 +67,10 @@ def read(
         if mark and mark != (b"[" if is_array else b"{"):
             end = "the array" if is_array else "the object"
             raise SourceError(f"{source}: not JSON: there is more behind the end of {end}")
-    if page is not None and page.more and not is_partial:
-        raise json_pages.one_page_error(source, page.more)
+    more = page.more if page is not None else []
+    more += [found for beside in signs for found in beside.more(elements.record - 1)]
+    if more and not is_partial:
+        raise json_pages.one_page_error(source, more)
 
 
 def signs_of_more(

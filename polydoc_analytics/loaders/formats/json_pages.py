@@ -180,7 +180,11 @@ class Signs:
     def note_link(self, path: tuple[str, ...], element: Any) -> None:
         """Take note of an element of an array under ``path``, which may be one of links."""
         if found := link(element) or listed(path, element):
-            self._more.append(found)
+            self.add(found)
+
+    def add(self, found: More) -> None:
+        """Add a sign that was found elsewhere."""
+        self._more.append(found)
 
     def more(self, rows: int) -> list[More]:
         """Return the signs that this page is not the last, or that the pages up to it, of so many rows, are not all."""

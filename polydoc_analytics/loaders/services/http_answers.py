@@ -40,10 +40,12 @@ def next_link(response: httpx.Response) -> str:
     return ""
 
 
-def signs_in(headers: httpx.Headers) -> json_pages.Signs:
-    """Find the signs of more pages in headers such as X-Total-Count, X-Next-Page, Content-Range or X-Pagination."""
+def signs_in(response: httpx.Response) -> json_pages.Signs:
+    """Find the signs of more pages in headers such as Link, X-Total-Count, X-Next-Page, Content-Range, X-Pagination."""
     signs = json_pages.Signs()
-    for raw_name, raw_value in headers.raw:
+    if url := next_link(response):
+        signs.add(json_pages.More("Link: rel=next", url))
+    for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
         if match := _RANGE.fullmatch(value) if name.lower() == "content-range" else None:
             signs.totals.append((name, int(match[1])))

@@ -20,7 +20,6 @@ from polydoc_analytics.loaders.formats import json_pages
 from polydoc_analytics.loaders.run_parser import show
 from polydoc_analytics.loaders.services.http_answers import (
     first_and_last,
-    next_link,
     retry_after,
     signs_in,
     status_name,
@@ -80,7 +79,6 @@ class Fetch:
         self.url = url
         self._asked = url
         self._answered = url
-        self._link = ""
         self._signs = json_pages.Signs()
         self._totals: dict[str, int] = {}
         self._seen: set[str] = set()
@@ -130,8 +128,7 @@ class Fetch:
                 self._save(response, address)
                 self._seen.add(self.url)
                 self._answered = str(response.url)
-                self._link = next_link(response)
-                self._signs = signs_in(response.headers)
+                self._signs = signs_in(response)
                 return
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = self._explain(error)
@@ -209,8 +206,6 @@ class Fetch:
                 signs, self._rows = json.signs_of_more(file, address, self._rows, self._signs, is_partial=is_partial)
                 self._raise_if_fallen(address)
                 self._kept = os.fstat(file.fileno()).st_size
-            if self._link:
-                signs.insert(0, json_pages.More("Link: rel=next", self._link))
             if not signs:
                 return ""
             return json_pages.next_page(address, self._asked, self._answered, signs, self._seen)
