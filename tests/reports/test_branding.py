@@ -14,7 +14,7 @@ import polydoc_analytics as pda
 from polydoc_analytics.reports.branding import branding
 from polydoc_analytics.reports.charts.palette import contrast
 from polydoc_analytics.reports.formatting import Formatter
-from polydoc_analytics.reports.renderers import drawn, fonts, render
+from polydoc_analytics.reports.renderers import MissingLetters, drawn, fonts, render
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -175,6 +175,15 @@ def test_a_character_that_no_font_has_is_written_as_its_number(file, monkeypatch
             cached.cache_clear()
     assert "U+65E5U+672C" in printed
     assert "ΩmegaЖук" in printed
+
+
+def test_signs_that_choose_a_variant_or_join_are_not_written_as_numbers(file) -> None:
+    missing = MissingLetters()
+    name = "Acme\u2122\ufe0f Z\u200dW\u200c"
+    report = built(file([wire(account_id=name)]), "statement", account=name)
+    printed = pdf_text(render(report, "pdf", missing))
+    assert "Usage statement for Acme\u2122 ZW" in printed
+    assert missing.characters == set()
 
 
 def test_fonts_of_a_folder_draw_what_the_typeface_cannot(file, tmp_path: Path) -> None:

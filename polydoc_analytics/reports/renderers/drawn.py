@@ -12,6 +12,8 @@ from polydoc_analytics.reports.renderers import fonts
 
 _BREAKS = "\n\u200b"
 """Line breaks, and the zero-width space, at which a line can break."""
+_UNSEEN = frozenset("\u200c\u200d") | frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""Joiners and choices of a variant: of a font that knows none of them, the letters alone are drawn."""
 
 
 class Drawn:
@@ -26,8 +28,10 @@ class Drawn:
         if text.isascii():
             return text
         missing = {c for c in text if ord(c) not in self._known and c not in _BREAKS}
-        self.missing |= missing
-        return "".join(code_point(c) if c in missing else c for c in text) if missing else text
+        if not missing:
+            return text
+        self.missing |= missing - _UNSEEN
+        return text.translate({ord(c): "" if c in _UNSEEN else code_point(c) for c in missing})
 
     def all(self, part: Any) -> Any:
         """Return nested values with the replacement in every text."""
