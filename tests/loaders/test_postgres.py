@@ -540,6 +540,27 @@ def test_a_dsn_shows_its_place_and_keeps_its_secrets(
     assert not any(secret in repr(found) for secret in secrets)
 
 
+@pytest.mark.parametrize("parameters", ["&", "&application_name=me@here", "&application_name=a%26b&", "&user=reader"])
+def test_a_dsn_with_parameters_of_any_form_connects(parameters: str, postgres: Postgres) -> None:
+    postgres.table(rows=rows(2))
+    assert taken(postgres.dsn() + parameters)[0].height == 2
+
+
+@pytest.mark.parametrize(
+    ("dsn", "before"),
+    [
+        ("postgresql://h/d", "postgresql://h/d?"),
+        ("postgresql://h/d?", "postgresql://h/d?"),
+        ("postgresql://u:p?q@h/d", "postgresql://u:p?q@h/d?"),
+        ("postgresql://h/d?user=me@server&sslmode=require&", "postgresql://h/d?user=me@server&sslmode=require&"),
+    ],
+)
+def test_what_a_dsn_does_not_say_is_added_behind_it(dsn: str, before: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    added = "connect_timeout=10&keepalives_idle=60&fallback_application_name=polydoc-analytics"
+    assert parsed(dsn).text == before + added
+
+
 def test_passwords_in_the_environment_are_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "canary")
     assert parsed("postgresql://h/d").safe("it was canary") == ""

@@ -61,9 +61,10 @@ def parsed(dsn: str) -> Dsn:
         if key not in values and not (key == "connect_timeout" and "PGCONNECT_TIMEOUT" in os.environ)
     }
     if is_url:
-        extended = (
-            dsn + ("&" if "?" in dsn.rpartition("@")[2] else "?") + "&".join(f"{k}={v}" for k, v in added.items())
-        )
+        match = _URL.fullmatch(dsn)
+        parameters = match["parameters"] if match is not None else None
+        mark = "?" if parameters is None else "&" if parameters.strip("&") else ""
+        extended = dsn.rstrip("&") + mark + "&".join(f"{k}={v}" for k, v in added.items())
     else:
         extended = " ".join([dsn, *(f"{key}={value}" for key, value in added.items())])
     return Dsn(extended, _place(values), tuple(sorted(secrets - {""})))
