@@ -288,6 +288,29 @@ def test_totals_that_grow_or_count_their_own_page_are_no_matter(totals: tuple[in
         assert sorted(set(ids(rest_api.fetch_runs(service.url, TOKEN, tmp_path, retry=QUICK)))) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "link", "expected"),
+    [
+        ("https://api.test/v1/runs", "http://api.test/v1/runs?page=2", "https://api.test/v1/runs?page=2"),
+        ("https://api.test:8443/v1/runs", "http://api.test/v1/runs?page=2", "https://api.test:8443/v1/runs?page=2"),
+        ("https://api.test/v1/runs", "http://api.test:80/v1/runs?page=2", "https://api.test/v1/runs?page=2"),
+        ("https://api.test:8443/v1/runs", "http://api.test:8443/runs?page=2", "https://api.test:8443/runs?page=2"),
+        ("https://api.test/v1/runs", "http://api.test:8080/v1/runs?page=2", None),
+        ("https://api.test/v1/runs", "http://other.test/v1/runs?page=2", None),
+        ("http://api.test/v1/runs", "https://api.test/v1/runs?page=2", None),
+    ],
+)
+def test_a_service_behind_a_proxy_that_links_to_plain_http_is_asked_by_https(
+    asked: str, link: str, expected: str | None
+) -> None:
+    signs = [json_pages.More("'next'", link)]
+    if expected is not None:
+        assert json_pages.next_page("api", asked, asked, signs, {asked}) == expected
+        return
+    with pytest.raises(pda.SourceError, match="its next page is on another host, port or scheme"):
+        json_pages.next_page("api", asked, asked, signs, {asked})
+
+
 def test_pages_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
     with serving(page(RUNS[:1], next="?p=2"), page(RUNS[1:2], next="?p=3"), page(RUNS[2:], next="?p=2")) as service:
         assert "its pages lead back to one that was fetched already" in refused(service.url, tmp_path)

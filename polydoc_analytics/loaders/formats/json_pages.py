@@ -216,7 +216,7 @@ def next_page(source: str, asked: str, answered: str, signs: Sequence[More], see
     if not url:
         raise one_page_error(source, signs)
     try:
-        url = urldefrag(urljoin(answered, url)).url
+        url = _encrypted(urldefrag(urljoin(answered, url)).url, asked)
         is_same = _origin(url) == _origin(asked)
     except ValueError:
         is_same = False
@@ -229,6 +229,15 @@ def next_page(source: str, asked: str, answered: str, signs: Sequence[More], see
         raise SourceError(f"{source}: its pages lead back to one that was fetched already")
     if len(seen) >= _MAX_PAGES:
         raise SourceError(f"{source}: has more than {_MAX_PAGES:,} pages; fetch them to files, larger ones")
+    return url
+
+
+def _encrypted(url: str, asked: str) -> str:
+    """Ask by https for a page of the same host: a service behind a proxy often takes itself for one of plain http."""
+    parts, first = urlsplit(url), urlsplit(asked)
+    is_downgrade = (parts.scheme, first.scheme) == ("http", "https") and parts.hostname == first.hostname
+    if is_downgrade and parts.port in (None, 80, first.port):
+        return parts._replace(scheme="https", netloc=first.netloc).geturl()
     return url
 
 
