@@ -6,6 +6,7 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -38,14 +39,14 @@ def checksum(content: IO[bytes]) -> str:
     return f"{found:08x}"
 
 
-def is_readable(file: Any) -> bool:
-    """Check whether every page of a Parquet file can be read, and has its checksum where it has one."""
+def is_readable(file: Any, columns: Sequence[str] | None = None) -> bool:
+    """Check whether every page of a Parquet file, or of some columns, can be read, and has its checksum if any."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            rows = sum(batch.num_rows for batch in parquet.iter_batches(use_threads=False))
+            rows = sum(batch.num_rows for batch in parquet.iter_batches(columns=columns, use_threads=False))
             return bool(rows == parquet.metadata.num_rows)
     except (OSError, ValueError, pa.ArrowException):
         return False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.errors import SourceError, translated
@@ -11,16 +12,18 @@ from polydoc_analytics.ingest.results import Counts
 from polydoc_analytics.loaders.files import Files
 from polydoc_analytics.loaders.input_file import Input
 from polydoc_analytics.loaders.options import ReadOptions
-from polydoc_analytics.model.schema import COLUMNS, INSTANTS, REQUIRED, STATUSES, TEXTS, Column
-from polydoc_analytics.model.sql_names import SQL_TYPES, identifier
+from polydoc_analytics.model.schema import COLUMNS, INSTANTS, INTEGERS, REQUIRED, STATUSES, TEXTS, Column
+from polydoc_analytics.model.sql_names import SQL_TYPES, identifier, path_literal
 from polydoc_analytics.query.run_relation import RunRelation, scan_of
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 _MANY_FILES = 200
 _SMALL_BYTES = 256 * 1024
+_FOUR_NUMBERS = re.compile(rb"(?:\x15[\x80-\xff]*[\0-\x7f]){3}\x15")
+"""In Thrift's compact protocol, 0x15 is the next field and that it is a number, which ends at a byte below 0x80."""
 _IN_PLACE_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
 
@@ -32,13 +35,8 @@ def proven(files: Files, options: ReadOptions) -> RunRelation | None:
     return None if layout is None else _proven(files, layout)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The name and type of each of the Run's columns in files that are alike, and the columns to guard."""
-
-    columns: dict[str, tuple[str, pa.DataType]]
-    guarded: frozenset[str]
-    """Texts of which some row group's statistics show one value and do not rule out nulls."""
+_Layout = dict[str, tuple[str, "pa.DataType"]]
+"""The name and type of each of the Run's columns in files that are alike."""
 
 
 def _are_many_small_ones(files: Files) -> bool:
@@ -59,13 +57,11 @@ def _common_layout(files: Files, assume_utc: bool) -> _Layout | None:
 
     from polydoc_analytics.loaders.formats.arrow_columns import columns_of
 
-    common: dict[str, tuple[str, pa.DataType]] = {}
-    guarded: set[str] = set()
+    common: _Layout = {}
     spellings: dict[str, str] = {}
     for one in files:
         with translated(SourceError, f"{one.name}: cannot be read as Parquet", (Exception,)):
-            metadata = pq.read_metadata(one.path)
-            found = metadata.schema
+            found = pq.read_metadata(one.path).schema
             schema = found.to_arrow_schema()
             old = {leaf.path for leaf in map(found.column, range(len(found.names))) if leaf.physical_type == "INT96"}
         is_once = len({name.lower() for name in schema.names}) == len(schema.names)
@@ -78,22 +74,44 @@ def _common_layout(files: Files, assume_utc: bool) -> _Layout | None:
                 return None
             if own in old:
                 return None  # Arrow takes it for nanoseconds, DuckDB for microseconds, and both wrap in far years
-            if column.kind == "text" and not column.required and _looks_constant(metadata, own):
-                guarded.add(name)
-    return _Layout(common, frozenset(guarded))
+    return common
 
 
-def _looks_constant(metadata: pq.FileMetaData, name: str) -> bool:
-    """Check whether the statistics of a text column show one value where nulls may stand beside it."""
-    places = [at for at in range(metadata.num_columns) if metadata.schema.column(at).path == name]
-    for group in range(metadata.num_row_groups):
-        for at in places:
-            known = metadata.row_group(group).column(at).statistics
-            if known is None or not known.has_min_max or (known.has_null_count and not known.null_count):
-                continue
-            if known.min_raw == known.max_raw:
-                return True
-    return False
+def _looks_constant(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: _Layout) -> frozenset[str]:
+    """Find the optional texts of which some row group's statistics show one value and do not rule out nulls.
+
+    DuckDB is asked, for it is its reading of them that counts, and Arrow ends the process where they are damaged.
+    """
+    texts = {layout[name][0]: name for name in TEXTS if name in layout and name not in REQUIRED}
+    found = con.execute(f"""
+        select distinct path_in_schema
+        from {_metadata(paths)}
+        where coalesce(stats_min_value, stats_min) = coalesce(stats_max_value, stats_max)
+            and stats_null_count is distinct from 0""").fetchall()
+    return frozenset(texts[path] for (path,) in found if path in texts)
+
+
+def _are_pages_whole(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: _Layout) -> bool:
+    """Check pages against the checksums that Spark and others write, at which DuckDB does not look."""
+    from polydoc_analytics.lake.data_file import is_readable
+
+    first_pages = con.execute(f"""
+        select file_name, coalesce(nullif(dictionary_page_offset, 0), data_page_offset)
+        from {_metadata(paths)}
+        where row_group_id = 0 and column_id = 0""").fetchall()
+    names = [name for name, _ in layout.values()]
+    return all(is_readable(path, names) for path, at in first_pages if _has_checksum(path, at))
+
+
+def _has_checksum(path: str, at: int) -> bool:
+    """Check whether the header of a page has a checksum: a fourth number behind its kind and its two sizes."""
+    with open(path, "rb") as file:
+        file.seek(max(at, 0))
+        return _FOUR_NUMBERS.match(file.read(32)) is not None
+
+
+def _metadata(paths: Sequence[str]) -> str:
+    return f"parquet_metadata([{', '.join(map(path_literal, paths))}])"
 
 
 def _can_stay(column: Column, kind: pa.DataType) -> bool:
@@ -119,20 +137,24 @@ def _proven(files: Files, layout: _Layout) -> RunRelation | None:
 
     paths = tuple(one.path for one in files)
     relation = scan_of(paths)
-    columns = ", ".join(_column(c, layout) for c in COLUMNS)
     # DuckDB takes the greatest and least of what a timestamp can be for infinities, which have no µs since 1970.
-    instants = [name for name in INSTANTS if name in layout.columns]
-    as_given = "".join(f", {identifier(layout.columns[name][0])} as given_{name}" for name in instants)
+    instants = [name for name in INSTANTS if name in layout]
+    as_given = "".join(f", {identifier(layout[name][0])} as given_{name}" for name in instants)
     infinite = " + ".join(f"count(given_{name}) - count(epoch_us({name}))" for name in instants)
-    runs = f"(select {columns}{as_given} from {relation})"
     required = ", ".join(f"count({name})" for name in REQUIRED)
     # To hash a text, DuckDB reads it, and raises where it is not UTF-8. Of their lengths and counts it would say
     # something without that, and of the greatest what the file's statistics say.
-    others = [name for name in TEXTS if name not in ("id", "status", "target_language")]
+    # Numbers are read so that a page that cannot be is found here, where its file can be named.
+    others = [name for name in (*TEXTS, *INTEGERS) if name not in ("id", "status", "target_language")]
     hashes = ", ".join(f"max(hash({name}))" for name in others)
     with duckdb.connect(":memory:") as con:
         con.execute("set timezone = 'UTC'")
         try:
+            if not _are_pages_whole(con, paths, layout):
+                return None
+            guarded = _looks_constant(con, paths, layout)
+            columns = ", ".join(_column(c, layout, is_guarded=c.name in guarded) for c in COLUMNS)
+            runs = f"(select {columns}{as_given} from {relation})"
             [(rows, infinities, low, high, first, last, *counts)] = con.execute(
                 f"""select count(*), {infinite},
                     min(epoch_us(created_at)), max(epoch_us(created_at)),
@@ -167,12 +189,12 @@ def _proven(files: Files, layout: _Layout) -> RunRelation | None:
     )
 
 
-def _column(column: Column, layout: _Layout) -> str:
+def _column(column: Column, layout: _Layout, *, is_guarded: bool) -> str:
     """Return SQL for one of the Run's columns, brought to its type; nothing is done to what has it already."""
     types = SQL_TYPES["duckdb"]
-    if column.name not in layout.columns:
+    if column.name not in layout:
         return f"cast(null as {types[column.kind]}) as {column.name}"
-    own, kind = layout.columns[column.name]
+    own, kind = layout[column.name]
     name = identifier(own)
     if column.kind == "instant":
         if kind.unit == "ns":  # a cast would round, and a run would begin up to half a microsecond late
@@ -180,7 +202,7 @@ def _column(column: Column, layout: _Layout) -> str:
             return f"make_timestamptz(({ns} - ({ns} % 1000 + 1000) % 1000) // 1000) as {column.name}"
         return f"{name} as {column.name}" if kind.tz else f"make_timestamptz(epoch_us({name})) as {column.name}"
     value = f"cast({name} as {types[column.kind]})"
-    if column.name in layout.guarded:
+    if is_guarded:
         # DuckDB 2.0.0 takes a text column whose statistics show one value for constant, and then finds every row where
         # it is asked for nulls. A function around the column keeps that question away from the file's statistics. It
         # also has every text read where only nulls are counted, and so stands nowhere else.

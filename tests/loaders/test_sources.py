@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.paths import SAMPLE
+from support.processes import finished
 from support.repetitions import slow
 from support.runs import CSV_HEADER, ndjson, wire, zstd
 
@@ -300,6 +301,40 @@ def test_a_lake_in_a_folder_whose_name_is_a_pattern_is_no_other_lake(file, tmp_p
     for name, credits_of in (("lak?", {"a": 9, "b": 3, "c": 3}), ("lake", {"a": 3, "b": 3})):
         with pda.connect(tmp_path / name) as db:
             assert dict(db.sql("select id, credits from runs").rows()) == credits_of
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_a_page_that_its_checksum_refutes_is_damage_for_every_command(
+    dictionary: bool, compression: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "runs.parquet"
+    options: dict[str, Any] = {"compression": compression, "use_dictionary": dictionary, "row_group_size": 30}
+    pq.write_table(table().to_arrow(), path, write_page_checksum=True, **options)
+    with pda.connect(path) as db:
+        assert db.counts.read == 100
+        assert db._runs.files == (str(path),)
+    whole = path.read_bytes()
+    for group, column in ((0, "id"), (3, "credits"), (2, "account_id")):
+        chunk = pq.read_metadata(path).row_group(group).column(NAMES.index(column))
+        last = (chunk.dictionary_page_offset or chunk.data_page_offset) + chunk.total_compressed_size - 1
+        path.write_bytes(whole[:last] + bytes([whole[last] ^ 1]) + whole[last + 1 :])
+        for read in (pda.load, pda.connect):
+            with pytest.raises(pda.SourceError, match=r"runs\.parquet: cannot be read as Parquet"):
+                read(path)
+
+
+def test_statistics_of_parquet_that_contradict_its_schema_do_not_end_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "runs.parquet"
+    pq.write_table(table().select(*NAMES).to_arrow(), path)
+    whole = path.read_bytes()
+    # In Thrift's compact protocol, that the column may be null: not so, its statistics are of one level too many.
+    at = whole.rindex(b"\x25\x02\x18\x0eoutput_file_id") + 1
+    path.write_bytes(whole[:at] + b"\0" + whole[at + 1 :])
+    done = finished("import sys, polydoc_analytics as pda; pda.connect(sys.argv[1])", path)
+    assert done.returncode == 1
+    assert "polydoc_analytics.errors.SourceError" in done.stderr
+    assert "runs.parquet: cannot be read as Parquet" in done.stderr
 
 
 def csv(*lines: str, header: str = CSV_HEADER) -> bytes:
