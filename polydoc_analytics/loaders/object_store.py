@@ -189,9 +189,16 @@ def _delta_tables(objects: Iterable[StoredObject]) -> tuple[str, ...]:
 
 
 def _is_match(names: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Check whether a path matches a glob; ** stands for any folders, or for all below where it is last."""
+    """Check whether a path matches a glob; ** stands for any folders, or for all below where it is last.
+
+    As on a disk, a name that begins with . is matched by a pattern that does so, too, alone.
+    """
     if not pattern:
         return not names
     if pattern[0] == "**":
-        return len(pattern) == 1 or any(_is_match(names[at:], pattern[1:]) for at in range(len(names) + 1))
-    return bool(names) and fnmatchcase(names[0], pattern[0]) and _is_match(names[1:], pattern[1:])
+        shown = next((at for at, name in enumerate(names) if name.startswith(".")), len(names))
+        if len(pattern) == 1:
+            return shown == len(names)
+        return any(_is_match(names[at:], pattern[1:]) for at in range(shown + 1))
+    is_shown = bool(names) and (not names[0].startswith(".") or pattern[0].startswith("."))
+    return is_shown and fnmatchcase(names[0], pattern[0]) and _is_match(names[1:], pattern[1:])

@@ -100,6 +100,42 @@ class TestObjectStore:
         assert (loaded.counts.runs, loaded.counts.quarantined) == (2, 0)
         assert [tuple(one) for one in loaded.passed_over] == [("s3://bucket/in/note.txt", "holds no runs")]
 
+    def test_a_glob_matches_what_it_would_on_a_disk(self, store: S3Store, tmp_path: Path) -> None:
+        names = (
+            "a.ndjson",
+            ".b.ndjson",
+            "in/c.ndjson",
+            "in/.d.ndjson",
+            ".in/e.ndjson",
+            "in/.x/f.ndjson",
+            "in/x/g.ndjson",
+        )
+        for name in names:
+            obstore.put(store, name, ndjson([wire(name)]))
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(ndjson([wire(name)]))
+        matched = {}
+        for glob in (
+            "*",
+            "**",
+            "*/*",
+            "**/*",
+            "in/*",
+            "in/**",
+            ".*",
+            "**/.*",
+            ".in/*",
+            "in/.x/*",
+            "**/*.ndjson",
+            "[.a]*",
+        ):
+            for place in (tmp_path, "s3://bucket"):
+                try:
+                    matched[place] = sorted(pda.load(f"{place}/{glob}").runs["id"])
+                except pda.SourceError:
+                    matched[place] = []
+            assert matched[tmp_path] == matched["s3://bucket"], glob
+
     def test_every_format_is_read(self, store: S3Store, tmp_path: Path) -> None:
         table = pda.load(SAMPLE).runs.head(50)
         table.write_ipc(tmp_path / "t.arrow")
