@@ -147,7 +147,10 @@ def objects_at(uri: str) -> Listing:
         return [found(meta) for meta in metas if meta["size"] or not is_folder(meta["path"], folders)]
 
     def is_folder(path: str, folders: set[str]) -> bool:
-        return path in folders or ("." not in path.rpartition("/")[2] and not is_there(path))
+        name = path.rpartition("/")[2]
+        if path in folders or name.endswith("_$folder$"):  # as Hadoop names it
+            return True
+        return not name.startswith("_") and "." not in name and not is_there(path)
 
     def is_there(path: str) -> bool:
         """Check whether there is an object of this very name; a listing leaves out the / at its end."""

@@ -190,7 +190,7 @@ class TestObjectStore:
     def test_empty_objects_and_marks_of_folders_are_no_files_of_runs(self, store: S3Store, s3_client) -> None:
         obstore.put(store, "in/day=1/runs.ndjson", ndjson(ROWS))
         obstore.put(store, "in/day=2.ndjson", b"")
-        for folder in ("in/", "in/day=1/", "in/day=3/"):
+        for folder in ("in/", "in/day=1/", "in/day=3/", "in/day=4_$folder$", "in/day=1/_SUCCESS"):
             s3_client.put_object(Bucket="bucket", Key=folder, Body=b"")
         for source in ("s3://bucket/in", "s3://bucket/in/**", "s3://bucket/**/*"):
             loaded = pda.load(source)
