@@ -539,6 +539,18 @@ def test_an_alert_that_fails_is_an_error_and_silences_no_other(
         evaluate(lake, *configuration, at("2026-03-04T09:00"))
 
 
+def test_what_fired_is_forgotten_where_its_alert_watches_another_thing_and_kept_where_its_limit_changes(
+    lake_of, configured, tmp_path: Path
+) -> None:
+    rule = FRENCH.replace("weekly", "daily") + FOLDER
+    lake = lake_of(*runs_of("2026-03-02", 0, 30, target_language="fr"))
+    assert len(checked(lake, configured(rule), "2026-03-03T09:00").started) == 1
+    assert checked(lake, configured(rule.replace("0.1", "0.2")), "2026-03-03T09:30").started == ()
+    found = checked(lake, configured(rule.replace("by_language", "by_account")), "2026-03-03T10:00")
+    assert ([one.key for one in found.firing], found.recovered) == (["acme"], ())
+    assert len(told(tmp_path)) == 2
+
+
 def test_a_measure_that_is_no_number_is_unknown(lake_of, configured, tmp_path: Path) -> None:
     (tmp_path / "views").mkdir()
     header = "-- Own.\n-- grain: all\n-- runs: runs\n-- share: a share\n"

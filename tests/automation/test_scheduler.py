@@ -392,6 +392,15 @@ def test_each_customer_gets_a_statement_of_its_own_and_of_nobody_else(folder: Pa
     assert len(server.taken) == 1  # the index, not one call an account
 
 
+def test_a_job_says_which_accounts_of_the_settings_have_no_statement(folder: Path, server: Hook) -> None:
+    text = WEEKLY.split("[[reports]]")[0] + STATEMENTS.format(port=1).replace('"mail", ', "")
+    chosen = text.replace("per_account = true", 'per_account = true\naccounts = ["a0", "A1", "nobody"]')
+    assert pass_at(chosen, "2026-04-01T06:00+00:00") == [("2026-03", "sent")]
+    assert job_of(chosen, "2026-03", "statements").note == "no runs of 2 accounts: A1, nobody"
+    assert pass_at(text, "2026-06-01T06:00+00:00") == [("2026-05", "sent")]
+    assert job_of(text, "2026-05", "statements").note == "no account has runs"
+
+
 def test_a_dry_run_says_what_would_be_and_does_nothing(
     folder: Path, server: Hook, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from polydoc_analytics.automation.delivery.outbox import deliver_all, enqueue
 from polydoc_analytics.automation.delivery.send import Clock
 from polydoc_analytics.automation.state_store import StateStore
 from polydoc_analytics.config.settings import Settings
+from polydoc_analytics.config.tables import AnyAlert
 from polydoc_analytics.lake.lake import Lake
 from polydoc_analytics.lake.storage.interface import ALERTS
 
@@ -105,18 +106,24 @@ class _Step:
 
     @classmethod
     def of(cls, state: Mapping[str, Any], plans: Plans, results: Mapping[str, RuleResult], now: datetime) -> _Step:
+        watched = {name: _watches(plan) for name, plan in plans.alerts.items()}
         fresh = {one.identity: one for judged in results.values() for one in judged.firing}
         before = {
             name: one
             for name, one in state["firing"].items()
-            if one["alert"] in results and not (one.get("ends_at") and datetime.fromisoformat(one["ends_at"]) <= now)
+            if one["alert"] in results
+            and one.get("watches", watched[one["alert"]]) == watched[one["alert"]]
+            and not (one.get("ends_at") and datetime.fromisoformat(one["ends_at"]) <= now)
         }
         kept = {
             name: one
             for name, one in before.items()
             if name not in fresh and not results[one["alert"]].has_data_of(one["key"])
         }
-        firing = {name: before.get(name) or {**_stored(one), "since": now.isoformat()} for name, one in fresh.items()}
+        firing = {
+            name: before.get(name) or {**_stored(one), "since": now.isoformat(), "watches": watched[one.alert]}
+            for name, one in fresh.items()
+        }
         firing |= kept
         # Of an alert that watches one thing as a whole it is told too when nothing fired before.
         silent = {f"{name}: ": {"alert": name, "key": ""} for name, one in results.items() if "" in one.without_data}
@@ -150,9 +157,14 @@ def _stored(finding: FiringAlert) -> dict[str, Any]:
     return {**asdict(finding), "figures": [list(row) for row in finding.figures], "examples": list(finding.examples)}
 
 
+def _watches(plan: AnyAlert) -> str:
+    """Name what an alert watches; where that changes, what has fired is forgotten, for nothing would end it."""
+    return f"{plan.kind} {getattr(plan, 'view', '')} {getattr(plan, 'measure', '')}".strip()
+
+
 def _finding(stored: Mapping[str, Any]) -> FiringAlert:
     figures = tuple((label, value) for label, value in stored["figures"])
-    values = {name: value for name, value in stored.items() if name != "since"}
+    values = {name: value for name, value in stored.items() if name not in ("since", "watches")}
     return FiringAlert(**{**values, "figures": figures, "examples": tuple(stored["examples"])})
 
 

@@ -341,8 +341,10 @@ class Scheduler:
         state = "uncertain" if "uncertain" in states else "failed" if "failed" in states else "sent"
         bad = [one for one in edition.deliveries if one.state in ("uncertain", "failed")]
         note = "; ".join(group.sentence() for group in by_outcome(bad))
-        parts = (note, edition.left_out, *_without_address(edition), "incomplete" if edition.is_incomplete else "")
-        job.note = "; ".join(filter(None, parts))
+        plan = self.plans.reports.get(job.report)
+        nobodys = [] if plan is None or edition.left_out else list(_without_runs(plan, edition))
+        parts = [note, edition.left_out, *nobodys, *_without_address(edition)]
+        job.note = "; ".join(filter(None, [*parts, "incomplete" if edition.is_incomplete else ""]))
         if bad:
             self._report_failure(job, f"was not delivered to all: {note}")
         if edition.left_out:
@@ -375,10 +377,21 @@ def _without_address(edition: Edition) -> Iterator[str]:
     """Yield for each target of which accounts it has no contact, so that nobody got their statements."""
     skipped = [one for one in edition.deliveries if one.state == "skipped"]
     for target in dict.fromkeys(one.target for one in skipped):
-        accounts = [one.account for one in skipped if one.target == target]
-        more = ", …" if len(accounts) > _MAX_NAMED else ""
-        named = ", ".join(map(display_text, accounts[:_MAX_NAMED]))
-        yield f"{target}: no address for {counted(len(accounts), 'account')}: {named}{more}"
+        yield f"{target}: no address for {_named([one.account for one in skipped if one.target == target])}"
+
+
+def _without_runs(plan: Report, edition: Edition) -> Iterator[str]:
+    """Yield which of the accounts that a report names have no statement, or that there is none at all."""
+    made = {document.account for document in edition.documents}
+    if plan.per_account and (missing := [account for account in plan.accounts if account not in made]):
+        yield f"no runs of {_named(missing)}"
+    elif plan.per_account and made == {""}:
+        yield "no account has runs"
+
+
+def _named(accounts: list[str]) -> str:
+    more = ", …" if len(accounts) > _MAX_NAMED else ""
+    return f"{counted(len(accounts), 'account')}: {', '.join(map(display_text, accounts[:_MAX_NAMED]))}{more}"
 
 
 def _is_news(job: Job, edition: Edition, delivery: Delivery) -> bool:
