@@ -250,9 +250,13 @@ class Database(Summarised):
             ) from None
 
     def _unlikely_runs(self) -> list[dict[str, Any]]:
+        """List the runs of the interval that have such numbers; where none has, those of all time, as of requests."""
         names = ", ".join(INTEGERS)
-        sql = f"select id, account_id, {names} from run_facts where {catalog.is_unlikely()} order by account_id, id"
-        return list(self._engine.fetch(sql).iter_rows(named=True))
+        rows: list[dict[str, Any]] = []
+        for facts in ("run_facts", "all_run_facts"):
+            sql = f"select id, account_id, {names} from {facts} where {catalog.is_unlikely()} order by account_id, id"
+            rows = rows or list(self._engine.fetch(sql).iter_rows(named=True))
+        return rows
 
     def explain(
         self, *, measure: str = "credits", period: str | None = None, against: str | None = None
@@ -315,12 +319,12 @@ class Database(Summarised):
         DuckDB from 1.1 on opens it, without this package. It appears when it is whole, in the place of an earlier
         export where ``overwrite`` is given. With ``contract`` a data contract is written beside it, in the Open Data
         Contract Standard, as ``DESTINATION.odcs.yaml``. Raises UsageError where the file exists or the engine is
-        another than DuckDB, SourceError where it cannot be written.
+        another than DuckDB, SourceError where it cannot be written, SumError where a number does not fit.
         """
         from polydoc_analytics.query.duckdb_file import write_database
 
         about = self._about()
-        file = write_database(self.duckdb, self._scope, about, destination, overwrite=overwrite)
+        file = self._fetched(lambda: write_database(self.duckdb, self._scope, about, destination, overwrite=overwrite))
         if contract:
             from polydoc_analytics.query.data_contract import view_table, write_contract
 

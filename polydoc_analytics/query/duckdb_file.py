@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polydoc_analytics._version import __version__
-from polydoc_analytics.errors import SourceError, UsageError, first_line
+from polydoc_analytics.errors import QueryError, SourceError, UsageError, first_line
 from polydoc_analytics.loaders.atomic_write import fsync, fsync_folder, unfinished
 from polydoc_analytics.model.sql_names import quoted
 
@@ -61,7 +61,8 @@ def write_database(
     """Write the base tables of a connection, and all views over them, to a file that appears when it is whole.
 
     ``about`` becomes a table of that name: value and meaning by name. Raises UsageError where the file exists, unless
-    ``overwrite`` is given and it is an earlier export, SourceError where it cannot be written.
+    ``overwrite`` is given and it is an earlier export, SourceError where it cannot be written, QueryError where a
+    number does not fit.
     """
     import duckdb
 
@@ -82,6 +83,8 @@ def write_database(
                 file.execute("checkpoint")
     except duckdb.IOException as error:
         raise SourceError(f"{path}: cannot be written: {first_line(error)}") from None
+    except duckdb.Error as error:
+        raise QueryError(first_line(error)) from None
     except OSError as error:
         raise SourceError(f"{path}: cannot be written: {error.strerror}") from None
     return DatabaseFile(path, int(runs), len(scope.view.views), path.stat().st_size)

@@ -131,6 +131,19 @@ def test_what_is_no_export_is_not_replaced_and_a_failure_leaves_nothing(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["mine.duckdb"]
 
 
+def test_a_number_that_does_not_fit_is_told_with_its_run_and_leaves_no_file(tmp_path: Path) -> None:
+    absurd = wire("r1", account_id="acme", input_tokens=2**63 - 1, output_tokens=4)
+    file = tmp_path / "usage.duckdb"
+    with pda.connect([absurd, wire("r2", account_id="zeta")], now=NOW) as db:
+        with pytest.raises(
+            pda.SumError, match=r"run 'r1' of account 'acme' has 9,223,372,036,854,775,807 input_tokens"
+        ):
+            db.export(file)
+        assert list(tmp_path.iterdir()) == []
+        with db.without(["acme"]) as rest:
+            assert rest.export(file).runs == 1
+
+
 def test_your_own_views_are_in_it(tmp_path: Path) -> None:
     (tmp_path / "views").mkdir()
     (tmp_path / "views" / "busy.sql").write_text(

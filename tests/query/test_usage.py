@@ -52,6 +52,21 @@ def test_a_sum_that_does_not_fit_names_the_run_and_what_to_do(file, absurd: dict
             assert "\n" not in said
 
 
+def test_a_sum_of_a_request_names_its_run_outside_of_the_interval_too(file) -> None:
+    times = {"created_at": "2026-10-05T10:00:00Z", "finished_at": "2026-10-05T10:00:05Z"}
+    kind = {"status": "Failed", "account_id": "acme", "input_file_id": "f", "output_file_id": None}
+    rows = [
+        wire("first", **kind, created_at="2026-09-30T10:00:00Z", finished_at="2026-09-30T10:00:05Z", credits=1),
+        wire("next", **kind, **times, credits=MOST),
+    ]
+    with pda.connect(file(rows), period="2026-09", now=NOW) as db:
+        assert db.view("usage")["credits"].to_list() == [1]
+        found = raised(db, "request_rates")
+        assert isinstance(found, pda.SumError)
+        assert found.accounts == ("acme",)
+        assert "run 'next' of account 'acme' has 9,223,372,036,854,775,807 credits" in str(found)
+
+
 def test_ids_in_messages_stay_on_one_line(file) -> None:
     rows = [wire("a\nb", account_id="ac\nme", credits=MOST), wire(account_id="ac\nme2", credits=MOST)]
     with pda.connect(file(rows), now=NOW) as db:
