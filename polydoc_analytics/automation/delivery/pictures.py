@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from polydoc_analytics.reports.model import Report
 
 _SCALE = 2.0
@@ -16,14 +18,16 @@ def pictures(report: Report, english: Report | None, max_pictures: int) -> dict[
     """
     from polydoc_analytics.reports.charts import export, palette
     from polydoc_analytics.reports.renderers.drawn import Drawn, can_draw
+    from polydoc_analytics.reports.renderers.outlines import has_other_letters, outlined
 
     folders = report.look.fonts
     if english is not None and not can_draw(report.words.language, folders):
         report = english
-    drawn = Drawn(folders)
+    drawn, redrawn = Drawn(folders), partial(outlined, folders=folders, is_drawn=has_other_letters)
     charts = [chart for section in report.sections for chart in section.charts][:max_pictures]
+    export.measure_with(folders)
     made = {}
     for chart in charts:
         spec = drawn.all(palette.branded(chart.spec, report.look.accent, report.look.warm))
-        made[chart.name] = export.as_png(spec | ({"width": _WIDTH} if chart.is_fluid else {}), _SCALE, folders)
+        made[chart.name] = export.as_png(spec | ({"width": _WIDTH} if chart.is_fluid else {}), _SCALE, redrawn)
     return made

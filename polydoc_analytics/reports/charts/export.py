@@ -6,7 +6,7 @@ vl-convert waits for a lock of its own while it holds the GIL, so two threads th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 from threading import Lock
 from typing import Any, TypeVar
@@ -25,6 +25,11 @@ T = TypeVar("T")
 def start() -> None:
     """Start Vega, whose first chart takes a third of a second longer than the next."""
     as_vega({"mark": "point", "data": {"values": []}})
+
+
+def measure_with(folders: Iterable[str]) -> None:
+    """Measure the texts of charts with the fonts of some folders, too."""
+    _alone(lambda _: [_with_fonts(folder) for folder in folders])
 
 
 def as_vega(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,18 +58,17 @@ def _drawn(text: str) -> str:
     return _alone(lambda drawer: str(drawer.vega_to_svg({**made, "data": filled}, allowed_base_urls=[])))
 
 
-def as_png(spec: Mapping[str, Any], scale: float, folders: Sequence[str] = ()) -> bytes:
-    """Return a chart as PNG, ``scale`` times its size, with the fonts of some folders beside our own.
+def as_png(spec: Mapping[str, Any], scale: float, redrawn: Callable[[str], str] | None = None) -> bytes:
+    """Return a chart as PNG, ``scale`` times its size; nothing is loaded from anywhere.
 
-    Nothing is loaded from anywhere.
+    ``redrawn`` is what makes of its SVG the one that becomes the picture.
     """
-
-    def draw(drawer: Any) -> bytes:
-        for folder in folders:
-            _with_fonts(folder)
-        return bytes(drawer.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=scale, allowed_base_urls=[]))
-
-    return _alone(draw)
+    if redrawn is None:
+        return _alone(
+            lambda drawer: bytes(drawer.vegalite_to_png(spec, vl_version=_VEGA_LITE, scale=scale, allowed_base_urls=[]))
+        )
+    svg = redrawn(as_svg(spec))
+    return _alone(lambda drawer: bytes(drawer.svg_to_png(svg, scale=scale)))
 
 
 def bundle(snippet: str) -> str:

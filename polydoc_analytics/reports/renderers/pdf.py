@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from itertools import pairwise
 from math import inf
 from typing import Any
@@ -18,6 +16,7 @@ from polydoc_analytics.reports.formatting import followed
 from polydoc_analytics.reports.model import SVG, Chart, Report, Section, Theme
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.drawn import Drawn
+from polydoc_analytics.reports.renderers.outlines import has_other_letters, outlined
 from polydoc_analytics.reports.renderers.pdf_columns import MAX_GAP, ROOM, grid, points
 from polydoc_analytics.reports.renderers.table_rows import (
     Lines,
@@ -27,7 +26,8 @@ from polydoc_analytics.reports.renderers.table_rows import (
     small_sample_note,
     without_empty_marks,
 )
-from polydoc_analytics.reports.renderers.typesetting import Typesetter, picture, typeset
+from polydoc_analytics.reports.renderers.typesetting import Typesetter, typeset
+from polydoc_analytics.reports.renderers.typesetting import drawn as drawn_page
 
 _NO_CODE_POINTS = "missing codepoints"
 """What Typst says where an archive's reader could not copy a text."""
@@ -96,30 +96,18 @@ def render(report: Report, missing: set[str], set_type: Typesetter | None = None
         except PolydocError as error:
             if _NO_CODE_POINTS not in str(error):
                 raise
-            # Letters that join or stand above each other: in drawings Typst sets them as signs without code points.
-            pictures = {name: _as_picture(svg, report.look.fonts) for name, svg in charts.items()}
+            # Some letters of other scripts, which Typst sets in drawings as signs without code points.
+            charts = {name: outlined(svg, report.look.fonts, has_other_letters) for name, svg in charts.items()}
             if report.look.logo_type == SVG:
-                inputs["logo"] = _packed(list(picture(report.look.fonts, report.look.logo.decode())))
-            return set_type(report.look.fonts, made_at, {**inputs, "charts": _packed(pictures)})
+                inputs["logo"] = _packed(list(_as_picture(logo, report.look.fonts)))
+            return set_type(report.look.fonts, made_at, {**inputs, "charts": _packed(charts)})
     except PolydocError as error:
         raise PolydocError(f"the PDF of '{report.title}' cannot be set: {error}") from None
 
 
-def _as_picture(svg: str, folders: tuple[str, ...]) -> str:
-    """Return a drawing as a picture of the same size, where it has letters that the typeface has not, or marks."""
-    if all(character in _latin() for character in svg):
-        return svg
-    size = re.match(r"<svg [^>]*?(width=\"[^\"]+\" height=\"[^\"]+\")", svg)
-    assert size is not None
-    content = base64.b64encode(picture(folders, svg)).decode()
-    image = f'<image {size[1]} href="data:image/png;base64,{content}"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size[1]}>{image}</svg>'
-
-
-@cache
-def _latin() -> frozenset[str]:
-    known = frozenset(map(chr, fonts.characters(fonts.files()[0])))
-    return frozenset(character for character in known if unicodedata.category(character)[0] != "M") | {"\n"}
+def _as_picture(logo: bytes, folders: tuple[str, ...]) -> bytes:
+    page = b'#set page(width: auto, height: auto, margin: 0pt, fill: none)\n#image("logo.svg")'
+    return drawn_page(folders, {"main.typ": page, "logo.svg": logo}, "png")
 
 
 def _packed(content: Any) -> str:
@@ -321,8 +309,9 @@ def _rounded(lengths: Sequence[float]) -> list[float]:
 def _charts(report: Report, content: Mapping[str, Any]) -> dict[str, str]:
     drawn = Drawn(report.look.fonts)
     rooms = [section["room"] for section in content["sections"]]
+    export.measure_with(report.look.fonts)
     return {
-        chart.name: export.as_svg(drawn.all(_printed(chart, report.look, room)))
+        chart.name: outlined(export.as_svg(drawn.all(_printed(chart, report.look, room))), report.look.fonts)
         for section, room in zip(report.sections, rooms, strict=True)
         for chart in section.charts
     }

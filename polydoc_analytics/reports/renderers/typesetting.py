@@ -50,11 +50,10 @@ def typeset(fonts: tuple[str, ...], timestamp: int, inputs: Mapping[str, str]) -
     return made
 
 
-def picture(fonts: tuple[str, ...], svg: str) -> bytes:
-    """Return a drawing as PNG, its texts in the fonts of :func:`typeset`."""
-    page = b'#set page(width: auto, height: auto, margin: 0pt, fill: none)\n#image("chart.svg")'
+def drawn(fonts: tuple[str, ...], files: Mapping[str, bytes], form: str) -> bytes:
+    """Return a page of one's own as ``form``, png or svg; its ``main.typ`` is among the files."""
     with _compiler(fonts) as compiler:
-        made = compiler.compile({_MAIN: page, "chart.svg": svg.encode()}, format="png", ppi=_PPI)
+        made = compiler.compile(dict(files), format=form, ppi=_PPI)
     assert isinstance(made, bytes)
     return made
 
