@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from polydoc_analytics.errors import SourceError, UsageError, nearest, refuse_blank
 from polydoc_analytics.loaders import object_store
@@ -252,7 +252,8 @@ def _remote(url: str) -> Files:
     if scheme in _HTTP_SCHEMES:
         from polydoc_analytics.loaders.https import HttpFile
 
-        return Files((Input(display_address(url), url, format_of(urlsplit(url).path), remote=HttpFile(url)),))
+        path = re.split("[?#]", rest)[0].partition("/")[2]
+        return Files((Input(display_address(url), url, format_of(path), remote=HttpFile(url)),))
     if scheme not in object_store.SCHEMES:
         raise SourceError(f"{display_address(url)}: unknown scheme {scheme}://; expected {', '.join(_SCHEMES)}")
     try:

@@ -35,6 +35,10 @@ def _objects(prefix: str = "") -> list[str]:
         ("s3://bucket/lake#1", r"^s3://bucket/lake…: what stands behind # or \? would be left out; choose a prefix"),
         ("s3://bucket/lake?key=canary", r"^s3://bucket/lake…: what stands behind # or \? would be left out"),
         ("s3://bucket/a%20b", r"^s3://bucket/a%20b: the prefix of a lake may not hold %, \* or \[; choose another$"),
+        ("s3://", r"^s3://: names no bucket, or a part of its prefix is empty, \. or \.\.$"),
+        ("s3:///lake", r"^s3:///lake: names no bucket, or a part"),
+        ("s3://bucket/a/../lake", r"^s3://bucket/a/../lake: names no bucket, or a part"),
+        ("s3://bucket/a//lake", r"^s3://bucket/a//lake: names no bucket, or a part"),
         ("s3://bucket/lake[1]", r"the prefix of a lake may not hold %, \* or \["),
     ],
 )

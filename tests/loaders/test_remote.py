@@ -450,6 +450,13 @@ class TestHttps:
         assert sync(lake, source).inserted == 1
 
 
+@pytest.mark.parametrize("url", ["https://[::1/runs.ndjson", "https://", "https:///x", "https://.", "https://host:x/"])
+def test_an_address_that_is_none_is_one_line(url: str) -> None:
+    with pytest.raises(pda.SourceError, match=": cannot be read: ") as caught:
+        pda.load(url)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_scheme_that_is_none_is_named(tmp_path: Path, file) -> None:
     with pytest.raises(pda.SourceError, match="unknown scheme ftp://; expected s3, gs, "):
         pda.load("ftp://example.org/runs.ndjson")

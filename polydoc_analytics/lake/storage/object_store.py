@@ -281,4 +281,8 @@ def storage_of(uri: str, storage_options: Mapping[str, str] | None) -> Storage:
         return LocalStorage(Path(path if os.path.lexists(path) else unquote(path)))
     scheme, _, rest = uri.partition("://")
     scheme = scheme.lower()
+    if not {"", ".", ".."}.isdisjoint(rest.rstrip("/").split("/")):
+        from polydoc_analytics.safe_text import display_address
+
+        raise LakeError(f"{display_address(uri)}: names no bucket, or a part of its prefix is empty, . or ..")
     return RemoteStorage(f"{'gs' if scheme == 'gcs' else scheme}://{rest}", storage_options)
