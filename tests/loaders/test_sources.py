@@ -514,6 +514,29 @@ def test_quarantined_rows_can_be_mended_and_loaded_again(file, tmp_path: Path) -
     assert pda.load(out).runs["id"].to_list() == ["a", "n"]
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda lines: b"\xef\xbb\xbf" + b"\r\n".join(lines),
+        lambda lines: b"\n\n" + b"\n".join(lines),
+        lambda lines: b"\n".join(json.dumps(json.loads(line), sort_keys=True).encode() for line in lines),
+        lambda lines: b"\n".join([json.loads(lines[0])["raw"].encode(), *lines[1:]]),
+        lambda lines: b"\n".join([b'{"id": "more"}', *lines]),
+    ],
+    ids=["with a BOM", "behind blank lines", "with its keys in order", "with a run for its first row", "behind a run"],
+)
+@pytest.mark.parametrize("name", ["mended.ndjson", "mended", "mended.ndjson.gz"])
+def test_a_quarantine_file_is_one_however_it_was_saved(name: str, saved: Any, file, tmp_path: Path) -> None:
+    bad = [wire("a", status="Done", source="api", line=1, reason="x", raw="y"), wire("b", credits=1.5), "nope"]
+    pda.export(file(bad), tmp_path / "out", quarantine_to=tmp_path / "bad.ndjson")
+    mended = (tmp_path / "bad.ndjson").read_bytes().replace(b"Done", b"Failed").replace(b"1.5", b"1")
+    content = saved(mended.splitlines())
+    path = file(gzip.compress(content) if name.endswith(".gz") else content, f"mended/{name}")
+    loaded = pda.load(Path(path).parent)
+    assert loaded.runs["id"].sort().to_list() == ["a", "b"]
+    assert loaded.counts.quarantined == 1 + content.count(b"more")
+
+
 def test_quarantined_csv_rows_can_be_mended_too(file, tmp_path: Path) -> None:
     content = csv("a,acme,2026-03-01T10:00:00Z,,Runing,de,,,,in,")
     out = tmp_path / "rejected.ndjson"

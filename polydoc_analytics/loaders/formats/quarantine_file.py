@@ -11,6 +11,7 @@ from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, empty_batch
 
+_BOM = b"\xef\xbb\xbf"
 _KEYS = {"source", "line", "reason", "raw"}
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
@@ -25,8 +26,12 @@ def quarantine_line(rejected: Rejected) -> str:
 
 
 def is_quarantine_file(head: bytes) -> bool:
-    """Recognise a quarantine file by its beginning."""
-    return head.startswith(b'{"source"') and b'"line"' in head and b'"reason"' in head
+    """Recognise a quarantine file by its beginning, in which the first lines may be runs already, or a BOM stand."""
+    if not all(b'"%s"' % key.encode() in head for key in ("source", "line", "reason")):
+        return False
+    head = head.removeprefix(_BOM)
+    # The text of the first row may go on beyond the beginning.
+    return head.startswith(b'{"source"') or any(_is_entry(_entry(line)) for line in head.split(b"\n"))
 
 
 def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator[Work]:
@@ -37,7 +42,8 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator
             yield Work(partial(block.batches, source, line), len(block))
             line += 1
         else:
-            run = partial(_read_block, bytes(block), source, line, assume_utc)
+            octets = bytes(block) if line > 1 else bytes(block).removeprefix(_BOM)
+            run = partial(_read_block, octets, source, line, assume_utc)
             yield Work(run, len(block), takes_turns=True)
             line += block.count(b"\n")
 
@@ -50,7 +56,7 @@ def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) ->
     for number, line in enumerate(block.split(b"\n")):
         entry = _entry(line)
         lines.append(line)
-        if not isinstance(entry, dict) or not set(entry) >= _KEYS:
+        if not _is_entry(entry):
             continue
         # What stood for bytes that were not UTF-8 stands for such again, so that an id of them is refused again.
         raw = str(entry["raw"])
@@ -66,6 +72,13 @@ def _read_block(block: bytes, source: str, first_line: int, assume_utc: bool) ->
             # A blank text was a row once, so it must not vanish as a blank line.
             lines[-1] = octets.translate(_LINE_ENDS) or b"-"
     return [*ndjson.read_block(b"\n".join(lines), source, first_line, assume_utc), *batches]
+
+
+def _is_entry(value: Any) -> bool:
+    """Check whether a parsed line carries a rejected row, and is no run that has such keys as well."""
+    from polydoc_analytics.loaders.formats.json_recognition import has_keys_of_a_run
+
+    return isinstance(value, dict) and set(value) >= _KEYS and not has_keys_of_a_run(value)
 
 
 def _entry(line: bytes) -> Any:
