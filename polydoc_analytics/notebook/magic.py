@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from polydoc_analytics.errors import UsageError, nearest
-from polydoc_analytics.model.plurals import counted
+from polydoc_analytics.model.plurals import counted, noun
 from polydoc_analytics.reports.charts.charts import FORMS
+from polydoc_analytics.safe_text import on_one_line
 
 COMMANDS = ("connect", "views", "describe")
 CONNECT_OPTIONS = (
@@ -156,7 +157,7 @@ def _checked(name: str | None) -> str | None:
 
 
 def _summary(db: Any) -> str:
-    """Summarise a Database in one line: how rows are accounted for, the interval and the zone."""
+    """Summarise a Database in one line: how rows are accounted for, what is chosen of them, and the zone."""
     counts = db.counts
     runs = counted(counts.runs, "run")
     if db.snapshot:
@@ -164,4 +165,8 @@ def _summary(db: Any) -> str:
     else:
         lost = f"{counted(counts.duplicates, 'duplicate')}, {counts.quarantined:,} quarantined"
         parts = [f"{counted(counts.read, 'row')} read: {runs}, {lost}"]
+    if undated := db.runs_without_date:
+        parts.append(f"{counted(undated, 'run')} without finished_at left out")
+    for kind, chosen in (("account", db.filters.accounts), ("language", db.filters.languages)):
+        parts += [f"{noun(len(chosen), kind)} {', '.join(map(on_one_line, chosen))}"] if chosen else []
     return "; ".join(filter(None, [*parts, db.interval.text, db.timezone]))

@@ -72,6 +72,21 @@ def test_connect_says_on_one_line_how_the_rows_are_accounted_for(
     assert shell.user_ns["db"].view("usage")["runs"].to_list() == [301]
 
 
+def test_connect_says_which_runs_are_chosen_and_which_are_left_out(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.user_ns["rows"] = [
+        wire("a", account_id="acme-1", target_language="French"),
+        wire("b", account_id="acme-1", target_language="fr", status="Running", finished_at=None),
+        wire("c", account_id="zeta", status="Running", finished_at=None),
+    ]
+    run(shell, "%polydoc connect rows --account acme --language French --date-basis finished")
+    assert capsys.readouterr().out == (
+        "3 rows read: 3 runs, 0 duplicates, 0 quarantined; 1 run without finished_at left out; account acme-1; "
+        "language fr; UTC\n"
+    )
+
+
 def test_connect_takes_what_a_variable_holds(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
     shell.user_ns["rows"] = pda.load(str(SAMPLE)).runs.head(3)
     run(shell, "%polydoc connect rows")
