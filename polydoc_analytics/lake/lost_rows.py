@@ -66,7 +66,7 @@ class _Order:
         self._versions = {by: version for version, by in commits if by is not None and _LOAD.fullmatch(by)}
 
     def place(self, load: str) -> tuple[int, str]:
-        """Return what loads are sorted by; those that the log does not know come first."""
+        """Sort key of a load; those that the log does not know come first."""
         return self._versions.get(load, -1), load
 
     def number(self, load: str) -> int:

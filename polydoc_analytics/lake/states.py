@@ -49,7 +49,7 @@ def states_by_load(
 
 
 def bounds_of(states: Iterable[States]) -> dict[str, Any]:
-    """Return what a row of the ledger says of the instants of some states."""
+    """Return the bounds of the instants of some states, as a row of the ledger has them."""
     bounds = [one.bounds for one in states]
     found: dict[str, Any] = {}
     for place, name in enumerate(("created_low", "created_high", "finished_low", "finished_high")):
