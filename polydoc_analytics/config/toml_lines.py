@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 Path = tuple[str | int, ...]
+_ITEM = re.compile(r"""\s*(?:(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^"'#\s\[\]{},]+)\s*,)?\s*(?:\#.*)?""")
+"""A line of a list that has one plain item and its comma, or none."""
 
 
 def line_of(text: str, location: Path) -> int | None:
@@ -15,6 +19,7 @@ def line_of(text: str, location: Path) -> int | None:
     return next((lines[location[:size]] for size in range(len(location), 0, -1) if location[:size] in lines), None)
 
 
+@lru_cache(maxsize=1)
 def _lines(text: str) -> dict[Path, int]:
     """Map each path to the line where its statement begins.
 
@@ -29,6 +34,9 @@ def _lines(text: str) -> dict[Path, int]:
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             first = number
+        elif not _may_end(statement, line):
+            statement += line + "\n"
+            continue
         statement += line + "\n"
         try:
             parsed = tomllib.loads(statement)
@@ -41,6 +49,15 @@ def _lines(text: str) -> dict[Path, int]:
             _add(found, parsed, table, first)
         statement = ""
     return found
+
+
+def _may_end(statement: str, line: str) -> bool:
+    """Check whether a line may be the last of a statement; of a list of thousands, none is parsed with each item."""
+    begin = statement.partition("\n")[0]
+    for quotes in ('"""', "'''"):
+        if begin.count(quotes) == 1:
+            return quotes in line
+    return not _ITEM.fullmatch(line)
 
 
 def _header(parsed: Any, tables: Counter[Path]) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,18 @@ def test_a_line_is_found_by_what_stands_there_and_not_by_how_it_looks(end: str) 
         ("delivery", "x"): None,
     }
     assert {location: line_of(text, location) for location in where} == where
+
+
+def test_a_list_of_thousands_of_lines_is_not_parsed_with_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "".join(f'    "account-{number}",  # [no, header\n' for number in range(2000))
+    text = f'accounts = [\n{listed}]\nnote = """\n{listed}"""\nlast = 1\n'
+    parsed = []
+    loads = tomllib.loads
+    monkeypatch.setattr(tomllib, "loads", lambda given: parsed.append(len(given)) or loads(given))  # type: ignore[func-returns-value]
+    assert line_of(text, ("accounts", 1999)) == 1
+    assert line_of(text, ("last",)) == 4005
+    # Each of 2,000 beginnings would be 75 MB.
+    assert sum(parsed) < 10 * len(text)
 
 
 def test_without_a_settings_file_nothing_of_pydantic_is_imported(tmp_path: Path) -> None:
