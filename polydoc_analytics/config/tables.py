@@ -281,8 +281,8 @@ class Budget(_Waiting):
     """``kind = "budget"``: credits of an account in a month."""
 
     kind: Literal["budget"]
-    credits: v.Number = _key("credits that an account may use in a local month", NEEDED)
-    accounts: v.Numbers | None = _key("other budgets, by account id")
+    credits: v.Credits = _key("credits that an account may use in a local month", NEEDED)
+    accounts: v.Budgets | None = _key("other budgets, by account id")
     stages: v.Shares = _key("shares of the budget that are told of by themselves, besides passing it", (0.8,))
     projected: v.Flag = _key("fires too when the month is expected to end above it, as `outlook` expects it", True)
 

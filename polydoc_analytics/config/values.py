@@ -153,6 +153,12 @@ def _address(value: Any) -> str:
     return str(value)
 
 
+def _from_zero(number: float) -> float:
+    if number < 0:
+        raise invalid(f"{KEY} must be a number from 0")
+    return number
+
+
 def _part(share: float) -> float:
     if not 0 <= share < 1:
         raise invalid(f"{KEY} must be a share from 0 to less than 1, of which 0.2 is 20 %")
@@ -179,7 +185,8 @@ Seconds = Annotated[int, Strict(), Field(ge=1, le=86_400)]
 Windows = Annotated[int, Strict(), Field(ge=1, le=1000)]
 Weeks = Annotated[int, Strict(), Field(ge=3, le=1000)]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Numbers = dict[str, Number]
+Credits = Annotated[Number, AfterValidator(_from_zero), WithJsonSchema({"type": "number", "minimum": 0})]
+Budgets = dict[str, Credits]
 Part = Annotated[Number, AfterValidator(_part), WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 1})]
 Shares = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(_shares)]
 Length = Annotated[

@@ -19,6 +19,7 @@ from support.runs import ndjson, wire
 import polydoc_analytics as pda
 from polydoc_analytics.automation import plans
 from polydoc_analytics.automation.alerts.evaluate import CheckResult, check, evaluate, evaluate_rules, firing
+from polydoc_analytics.automation.alerts.evidence import percent
 from polydoc_analytics.automation.alerts.rule_context import AlertContext
 from polydoc_analytics.automation.alerts.rules import evaluate_rule
 from polydoc_analytics.cli import run
@@ -488,6 +489,27 @@ def test_a_share_is_the_decimal_number_that_stands_in_the_settings(lake_of, conf
     assert found("change", f"{runs}rises = 0.099") == ["more: runs rose by 10 % on 2026-02-23"]
     budget = "credits = 100\nprojected = false\nstages = [0.55, 0.5501]"
     assert found("budget", budget) == ["more has used at least 55 % of its budget of 2026-02"]
+
+
+def test_a_percentage_is_100_where_it_is_all_alone() -> None:
+    shares = {
+        1.0: "100 %",
+        0.9996: "99.96 %",
+        0.99996: "99.996 %",
+        0.9994: "99.9 %",
+        1.004: "100.4 %",
+        0.0004: "0.04 %",
+    }
+    assert {share: percent(share) for share in shares} == shares
+
+
+def test_of_a_budget_of_nothing_nothing_is_not_a_share(lake_of, configured) -> None:
+    lake = lake_of(*runs_of("2026-04-02", 1, credits=0), *runs_of("2026-04-02", 1, credits=1, account_id="b"))
+    rule = BUDGET.replace("credits = 100", "credits = 0") + "projected = false\n" + FOLDER
+    assert whats(lake, configured(rule), "2026-04-05T00:00") == [
+        "b has used at least 80 % of its budget of 2026-04",
+        "b is above its budget of 2026-04",
+    ]
 
 
 def test_limits_stand_in_a_notice_as_they_do_in_the_settings(lake_of, configured) -> None:

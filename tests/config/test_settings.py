@@ -106,6 +106,8 @@ WRONG = {
     ALERT.replace("for = 2", "for = 100000"): "for must be a whole number of at most 1000",
     ALERT.replace("0.2", "20"): "failure_rate is a share from 0 to 1, of which 0.2 is 20 %; it is never 20",
     "[[alerts]]\nname='a'\nkind='change'\nview='usage_daily'\nmeasure='runs'\nfalls=50": "falls must be a share from 0",
+    "[[alerts]]\nname='a'\nkind='budget'\ncredits=-1": "credits must be a number from 0",
+    "[[alerts]]\nname='a'\nkind='budget'\ncredits=1\naccounts={x=-1}": "accounts.x must be a number from 0",
     "[[alerts]]\nname='a'\nkind='quarantine'\nabove=1": "above must be a share from 0 to less than 1",
     REPORT.replace("ops", "output") + DELIVERY.replace("ops", "output") + "[[reports]]\nname='x'\nschedule='daily'\n"
     "period='yesterday'\noutput='out'\ndeliver=['output']": "[[reports]] x: deliver: 'output' is the report's own",

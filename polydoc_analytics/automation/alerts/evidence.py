@@ -32,9 +32,10 @@ def headline(plan: tables.Limit, who: str, every: str | None, window: Interval, 
 
 
 def percent(share: float) -> str:
-    """Format a share as a percentage: whole, or with one digit that is not 0."""
+    """Format a share as a percentage: whole, or with one digit that is not 0; 100 % is all and no less."""
     figure = 100 * share
-    return f"{round(figure, 1):g} %" if abs(figure) >= 0.1 else f"{figure:.1g} %"
+    digits = next((digits for digits in (1, 2, 3) if round(figure, digits) != 100), 1 if figure == 100 else 4)
+    return f"{round(figure, digits):g} %" if abs(figure) >= 0.1 else f"{figure:.1g} %"
 
 
 def _when(every: str | None, window: Interval) -> str:

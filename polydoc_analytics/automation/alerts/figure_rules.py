@@ -214,7 +214,7 @@ def budget_used(plan: tables.Budget, context: AlertContext) -> RuleResult:
         said = {
             **{
                 f"{share * 100:g}%": (
-                    used is not None and used >= exact(share) * exact(budget),
+                    used is not None and 0 < used >= exact(share) * exact(budget),
                     f"{who} has used at least {written(share, 2)} % of its budget of {name}",
                 )
                 for share in shares
