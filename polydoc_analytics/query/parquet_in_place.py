@@ -92,15 +92,28 @@ def _looks_constant(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout
 
 
 def _are_pages_whole(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: _Layout) -> bool:
-    """Check pages against the checksums that Spark and others write, at which DuckDB does not look."""
-    from polydoc_analytics.lake.data_file import is_readable
+    """Check that files were not put together, and their pages against checksums, at neither of which DuckDB looks.
 
-    first_pages = con.execute(f"""
-        select file_name, coalesce(nullif(dictionary_page_offset, 0), data_page_offset)
+    Spark, for one, writes checksums of pages.
+    """
+    from polydoc_analytics.lake.data_file import is_readable
+    from polydoc_analytics.loaders.formats.put_together import holds_several
+
+    begin = "coalesce(nullif(dictionary_page_offset, 0), data_page_offset)"
+    chunks = con.execute(f"""
+        select
+            file_name,
+            min({begin}) filter (where row_group_id = 0 and column_id = 0),
+            max({begin} + total_compressed_size)
         from {_metadata(paths)}
-        where row_group_id = 0 and column_id = 0""").fetchall()
+        group by file_name""").fetchall()
     names = [name for name, _ in layout.values()]
-    return all(is_readable(path, names) for path, at in first_pages if _has_checksum(path, at))
+    # What stands between the pages and the footer is an index of them, or as long as the files before the last.
+    without_rows = set(paths).difference(path for path, _, _ in chunks)
+    return not any(map(holds_several, without_rows)) and not any(
+        holds_several(path, os.path.getsize(path) - end) or (_has_checksum(path, at) and not is_readable(path, names))
+        for path, at, end in chunks
+    )
 
 
 def _has_checksum(path: str, at: int) -> bool:

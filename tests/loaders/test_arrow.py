@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
@@ -606,6 +607,51 @@ def test_a_second_stream_behind_the_first_is_not_passed_over(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["runs.feather", "runs.arrow", "runs.csv", "runs.ndjson", "runs.json", "runs.odd"])
+def parquet_of(table: pa.Table, **options: Any) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out, **options)
+    return out.getvalue()
+
+
+def ipc_of(table: pa.Table, **_: Any) -> bytes:
+    out = io.BytesIO()
+    with pyarrow.ipc.new_file(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"write_page_index": True, "compression": "none"}], ids=["plain", "index"])
+@pytest.mark.parametrize("first", [1, 50, 0])
+@pytest.mark.parametrize("last", [1, 50, 0])
+@pytest.mark.parametrize(("write", "name"), [(parquet_of, "runs.parquet"), (ipc_of, "runs.arrow")])
+def test_files_that_were_put_together_are_not_read_as_the_last_of_them(
+    write: Any, name: str, first: int, last: int, options: dict[str, Any], file, tmp_path: Path
+) -> None:
+    def rows(prefix: str, count: int) -> bytes:
+        ids = [f"{prefix}{number}" for number in range(count)]
+        table = pa.table(columns([wire(id_) for id_ in ids or ["none"]]))
+        return bytes(write(table.slice(0, count), **options))
+
+    content = rows("a", first) + rows("b", last)
+    for more in (b"", rows("c", 2)):
+        path = file(content + more, name)
+        for read in (pda.load, pda.connect, pda.Lake(tmp_path / "lake").ingest):
+            with pytest.raises(pda.SourceError, match=f"{name}: cannot be read as .*: several files were put together"):
+                read(path)
+        with pytest.raises(pda.SourceError, match="several files were put together"):
+            pda.load(file(gzip.compress(content + more), f"{name}.gz"))
+
+
+@pytest.mark.parametrize(("write", "name"), [(parquet_of, "runs.parquet"), (ipc_of, "runs.arrow")])
+def test_texts_that_look_like_the_joint_of_two_files_are_texts(write: Any, name: str, file) -> None:
+    joints = ["PAR1PAR1", "PAR1PAR1" * 40, "ARROW1ARROW1", "ARROW1ARROW1" * 40, "\x40\0\0\0PAR1PAR1"]
+    table = pa.table(columns([wire(str(at), account_id=text) for at, text in enumerate(joints)]))
+    path = file(write(table, compression="none", use_dictionary=False), name)
+    assert pda.load(path).runs.sort("id")["account_id"].to_list() == joints
+    with pda.connect(path) as db:
+        assert db.counts.runs == len(joints)
+
+
 def test_feather_version_1_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(b"FEA1" + bytes(60) + b"\x3c\0\0\0FEA1")
