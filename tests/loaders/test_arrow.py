@@ -606,7 +606,6 @@ def test_a_second_stream_behind_the_first_is_not_passed_over(tmp_path: Path) -> 
         pda.load(path)
 
 
-@pytest.mark.parametrize("name", ["runs.feather", "runs.arrow", "runs.csv", "runs.ndjson", "runs.json", "runs.odd"])
 def parquet_of(table: pa.Table, **options: Any) -> bytes:
     out = io.BytesIO()
     pq.write_table(table, out, **options)
@@ -652,6 +651,7 @@ def test_texts_that_look_like_the_joint_of_two_files_are_texts(write: Any, name:
         assert db.counts.runs == len(joints)
 
 
+@pytest.mark.parametrize("name", ["runs.feather", "runs.arrow", "runs.csv", "runs.ndjson", "runs.json", "runs.odd"])
 def test_feather_version_1_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(b"FEA1" + bytes(60) + b"\x3c\0\0\0FEA1")
