@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from polydoc_analytics.loaders.object_store import words_of_store
 from polydoc_analytics.loaders.remote import RangeFile
 from polydoc_analytics.loaders.services.http_answers import retry_after, signs_in, status_name
 from polydoc_analytics.loaders.services.http_client import make_client
@@ -106,12 +107,19 @@ class HttpFile:
         try:
             of_ranges = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) if asked_range else ()
             if response.status_code not in (HTTPStatus.OK, *of_ranges):
-                raise OSError(f"answered {status_name(response.status_code)}")
+                raise OSError(f"answered {status_name(response.status_code)}{self._said(response)}")
             if (encoding := _encoding_of(response)) not in _ENCODINGS:
                 raise OSError(f"answered a body in the encoding {on_one_line(encoding)[:20]}; expected gzip or none")
             yield response
         finally:
             response.close()
+
+    def _said(self, response: httpx.Response) -> str:
+        """Say why, as an object store does, for one whose signed URL has expired."""
+        with suppress(OSError), self._errors():
+            said = words_of_store(next(response.iter_raw(_PIECE_BYTES), b"").decode("utf-8", "replace"))
+            return f": {said}" if said else ""
+        return ""
 
     def _answer(self, client: httpx.Client, headers: dict[str, str]) -> httpx.Response:
         """Ask, and once more after a while where what went wrong may pass."""

@@ -51,9 +51,15 @@ def error_text(error: Exception) -> str:
     if not is_status:
         is_plain = text.endswith("builder error") and "http://" in text
         return text[:300] + ("; set AWS_ALLOW_HTTP=true for an endpoint of plain http" if is_plain else "")
-    said = _SAID.search(str(error))
+    said = words_of_store(str(error))
     status = status.partition(": <")[0].strip().rstrip(":")
-    return f"{status}: {said[1]}: {on_one_line(said[2].strip())}" if said else status[:300]
+    return f"{status}: {said}" if said else status[:300]
+
+
+def words_of_store(text: str) -> str:
+    """Extract the code and the message of a store's answer in XML; empty where it has none."""
+    said = _SAID.search(text)
+    return f"{said[1]}: {on_one_line(said[2].strip())}" if said else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,6 +281,17 @@ class TestAnswers:
                 pda.load(f"{service.url}/runs.ndjson?{SIGNATURE}")
             assert len(service.paths) == 1
 
+    def test_a_signed_url_that_has_expired_is_told_in_the_words_of_the_store(self) -> None:
+        error = b"<?xml version='1.0'?>\n<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+        with (
+            serving(sent(error, status=403, kind="application/xml")) as service,
+            pytest.raises(
+                pda.SourceError,
+                match=r"/runs.ndjson: cannot be read: answered 403 Forbidden: AccessDenied: Request has expired$",
+            ),
+        ):
+            pda.load(f"{service.url}/runs.ndjson?{SIGNATURE}")
+
     def test_a_part_of_a_file_that_nobody_asked_for_is_refused(self) -> None:
         part = sent(ndjson(ROWS[:2]), status=206, Content_Range="bytes 0-531/798")
         with serving(part) as service, pytest.raises(pda.SourceError, match="answered 206 Partial Content"):
