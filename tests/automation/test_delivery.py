@@ -136,6 +136,19 @@ def test_who_is_killed_while_sending_leaves_an_uncertain_try_and_the_next_one_re
     assert len(box.messages) == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ("250 taken", "sent"), ("251 will forward", "sent"), ("421 closing", "failed"), ("552 too large", "failed"),
+        ("354 go on", "uncertain"), ("what", "uncertain"), ("", "uncertain"),
+    ],
+)  # fmt: skip
+def test_the_first_digit_of_the_last_answer_says_whether_a_mail_was_taken(sending, answer: str, state: str) -> None:
+    """RFC 5321, 4.2.1: another 2yz than 250 means done as well, and what is no answer leaves it open."""
+    with mailbox(answer) as box:
+        assert sending(MAIL.format(port=box.controller.port)).at(0).state == state
+
+
 def test_a_try_that_a_clock_which_was_ahead_has_put_off_is_made(sending) -> None:
     with mailbox(NO, OK) as box:
         one = sending(MAIL.format(port=box.controller.port))

@@ -16,7 +16,8 @@ from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.config.addresses import distinct
 from polydoc_analytics.config.tables import Email
 
-_CONTINUE, _OK = 354, 250
+_DONE, _GO_ON, _LATER, _NEVER = 2, 3, 4, 5
+"""The first digits of answers, which say all that a client may rely on (RFC 5321, 4.2.1)."""
 
 
 def send(target: Email, delivery: Delivery, package: Package) -> str:
@@ -37,17 +38,19 @@ def send(target: Email, delivery: Delivery, package: Package) -> str:
             _connect(target, connection)
         options = _utf8_options(connection) if needs_utf8(target, delivery) else ()
         with _within(timeout, connection):
-            _expect(connection.mail(target.from_, options), (_OK,), "sender")
-            _expect(connection.rcpt(delivery.receiver), (_OK, 251), "receiver")
+            _expect(connection.mail(target.from_, options), _DONE, "sender")
+            _expect(connection.rcpt(delivery.receiver), _DONE, "receiver")
             others = distinct((delivery.receiver, *target.cc, *target.bcc))[1:]
             copies = [(address, connection.rcpt(address)) for address in others]
-            _expect(connection.docmd("DATA"), (_CONTINUE,), "data")
+            _expect(connection.docmd("DATA"), _GO_ON, "data")
         under_way = True
         connection.send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
         with _within(timeout, connection):
             code, text = connection.getreply()
+        if code // 100 not in (_DONE, _LATER, _NEVER):
+            raise smtplib.SMTPResponseException(code, b"is no answer to a message")
         under_way = False
-        _expect((code, text), (_OK,), "message")
+        _expect((code, text), _DONE, "message")
     except (OSError, smtplib.SMTPException) as error:
         # An SMTPResponseError carries the server's own words, a broken connection none.
         why = _reason(error)
@@ -58,7 +61,7 @@ def send(target: Email, delivery: Delivery, package: Package) -> str:
         with suppress(OSError, smtplib.SMTPException), _within(timeout, connection):
             connection.quit()
         connection.close()
-    refused = "".join(f"; no copy to {address}: {reply[0]}" for address, reply in copies if reply[0] not in (_OK, 251))
+    refused = "".join(f"; no copy to {address}: {reply[0]}" for address, reply in copies if reply[0] // 100 != _DONE)
     return f"{code} {text.decode('utf-8', 'replace')}{refused}"
 
 
@@ -81,7 +84,7 @@ def _connect(target: Email, connection: smtplib.SMTP) -> None:
     connection._host = target.host  # type: ignore[attr-defined]
     _expect(
         connection.connect(target.host, target.port or (465 if target.security == "tls" else 587)),
-        (220,),
+        _DONE,
         "connection",
     )
     if target.security == "starttls":
@@ -121,9 +124,9 @@ def _utf8_options(connection: smtplib.SMTP) -> tuple[str, ...]:
     return ("SMTPUTF8", "BODY=8BITMIME")
 
 
-def _expect(reply: tuple[int, bytes], codes: tuple[int, ...], what: str) -> None:
+def _expect(reply: tuple[int, bytes], digit: int, what: str) -> None:
     code, text = reply
-    if code not in codes:
+    if code // 100 != digit:
         raise RefusedError(f"the server refused the {what}: {code} {text.decode('utf-8', 'replace')}")
 
 
