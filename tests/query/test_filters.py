@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -77,3 +78,21 @@ def test_an_account_without_runs_in_the_interval_is_no_error(lake: pda.Lake) -> 
 def test_an_unknown_match_is_an_error(lake: pda.Lake, tmp_path: Path) -> None:
     with pytest.raises(pda.UsageError, match="unknown match 'tiped'; did you mean typed"):
         pda.connect(lake, match="tiped")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("filters", ["account", "language"])
+@pytest.mark.parametrize("none", [[], (), iter(())], ids=["list", "tuple", "iterator"])
+def test_an_empty_list_is_an_error_and_never_all_accounts(lake: pda.Lake, filters: str, none: Any) -> None:
+    with pytest.raises(
+        pda.UsageError, match=rf"^{filters}: an empty list chooses none; leave it out for all {filters}s$"
+    ):
+        pda.connect(lake, **{filters: none})
+
+
+@pytest.mark.parametrize("name", [5, None, b"acme", True], ids=str)
+def test_what_is_no_text_is_no_account_and_no_language(lake: pda.Lake, name: Any) -> None:
+    for filters in ("account", "language"):
+        with pytest.raises(
+            pda.UsageError, match=rf"^{filters}: expected a text, or several, not {type(name).__name__}$"
+        ):
+            pda.connect(lake, **{filters: [name]})
