@@ -232,3 +232,21 @@ def test_the_title_stands_below_the_issuer_however_many_lines_it_has(tmp_path: P
     height = {word.text: word.y for word in pages(render(report, "pdf"))[0]}
     # The title's letters are 21 points high.
     assert height["DE123"] > height["Usage statement for acme"] + 21
+
+
+@pytest.mark.parametrize("locale", ["pt_BR", "es", "de"])
+def test_an_id_has_no_second_hyphen_where_a_line_ends_at_one(file, locale: str) -> None:
+    account, number = "north-region-of-the-company-in-portugal-x", "ACME-TRANSLATIONS-DEPARTMENT-OF-FINANCE-1"
+    made = [wire("run-with-a-name-that-is-very-long-for-its-column-in-print-" * 2, account_id=account)]
+    brand = {"locale": locale, "number": number}
+    text = pdf_text(everything(built(file(made), "statement", account=account, branding=brand))["pdf"])
+    assert "-\n-" not in text.replace(" ", "")
+    whole = re.sub(r"\s", "", text)
+    assert all(one in whole for one in (account, number, made[0]["id"]))
+
+
+def test_a_time_zone_breaks_at_its_slashes(file) -> None:
+    report = built(file([wire()]), "statement", account="acme", timezone="America/Argentina/ComodRivadavia")
+    lines = pdf_text(everything(report)["pdf"]).splitlines()
+    assert "ComodRivadavia" in lines
+    assert "America/Argentina/" in lines

@@ -58,18 +58,18 @@ _ROOMS = {
 _BREAK = "\u200b"
 _MAX_WORD = 16
 _UNBROKEN = (
-    r"[^\s\-\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+    r"[^\s\-/\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u200b-\u200d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
 )
 _LONG_WORD, _PIECE = re.compile(rf"{_UNBROKEN}{{{_MAX_WORD + 1},}}"), re.compile(rf"{_UNBROKEN}+")
-"""Such as an id of 64 digits: Typst breaks lines at blanks and hyphens, between the characters of East Asia, and
-between the words of Thai, Lao, Burmese and Khmer alone."""
+"""Such as an id of 64 digits: Typst breaks lines at blanks, hyphens and slashes, between the characters of East Asia,
+and between the words of Thai, Lao, Burmese and Khmer alone."""
 _PART = 4
 _VIRAMA = 9
 """The class of Indic signs that join two letters."""
 _UNJOINED = frozenset("اأإآٱدذرزژڈڑوؤةىءۃے")
 """Letters of Arabic that do not join the next one."""
 _WORD, _ANY_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}"), re.compile(r"\S+")
-_HYPHEN = re.compile(r"-(?=\d)")
+_HYPHEN = re.compile(r"[-/](?=\d)")
 """A hyphen before a digit, as most ids have, is none of those hyphens (rule LB25 of Unicode's line breaking)."""
 
 
@@ -167,7 +167,7 @@ def _can_part(before: str, after: str) -> bool:
 
 
 def _before_digits(word: re.Match[str]) -> str:
-    return _HYPHEN.sub(f"-{_BREAK}", word.group())
+    return _HYPHEN.sub(rf"\g<0>{_BREAK}", word.group())
 
 
 def _content(report: Report, drawn: Drawn) -> Any:
