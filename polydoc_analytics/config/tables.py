@@ -144,6 +144,8 @@ class Report(Table):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if "accounts" in self.model_fields_set and not self.accounts:
+            raise invalid("accounts is an empty list, which chooses none; leave it out for all accounts")
         if self.kind == "statement" and not self.per_account and len(self.accounts) != 1:
             raise invalid("a statement is of one account; give per_account = true, or one of accounts")
         if self.per_account and self.kind != "statement":
