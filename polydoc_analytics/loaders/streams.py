@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 
 from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders.compression import CutOffError, DamagedError, unpacked
+from polydoc_analytics.loaders.zstandard_frames import zstandard_frames
 
 _PIECE_BYTES = 256 * 1024
 BEGINNING_BYTES = 64 * 1024
@@ -147,7 +148,8 @@ def decompressed(raw: BinaryIO) -> BinaryIO:
         if codec == "zstd":
             import pyarrow as pa
 
-            stream = cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(peeked, mode="r"), codec))
+            frames = Peeked(cast("BinaryIO", Joined(zstandard_frames(_pieces(stream)))), 0)
+            stream = cast("BinaryIO", pa.CompressedInputStream(pa.PythonFile(frames, mode="r"), codec))
         else:
             stream = cast("BinaryIO", Joined(unpacked(_pieces(stream), codec)))
     return stream

@@ -383,7 +383,7 @@ def test_utf_16_that_is_not_valid_is_judged_as_invalid_utf_8_is(file) -> None:
         pda.load(file(b"\xff\xfe\0\0\xff\xff\xff\xff"))
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
 def test_zeros_behind_compressed_data_are_padding_and_anything_else_is_an_error(compress: Any, file) -> None:
     first, second = compress(ndjson(RUNS[:1])), compress(ndjson(RUNS[1:]))
     for content in (
