@@ -15,7 +15,7 @@ NEEDED: Any = ...
 
 
 def _key(meaning: str, default: Any = None, alias: str | None = None) -> Any:
-    return Field(default, description=meaning, alias=alias, validate_default=default is not None)
+    return Field(default, description=meaning, alias=alias, validate_default=default not in (None, ()))
 
 
 class Table(BaseModel):
@@ -127,7 +127,7 @@ class Report(Table):
         f"{', '.join(REPORT_PERIODS)}, or 7d: whole local days before the day it is due", NEEDED
     )
     formats: v.Formats = _key("the forms of the report", ("html",))
-    accounts: v.Texts = _key("only these accounts; default: all", ())
+    accounts: v.Chosen = _key("only these accounts; default: all", ())
     per_account: v.Flag = _key("one statement for each account that has runs, each to that account's contact", False)
     output: v.Template | None = _key("folder or URI where the files are put")
     deliver: v.Texts = _key("names of [delivery.NAME] tables that get it", ())
@@ -144,8 +144,6 @@ class Report(Table):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if "accounts" in self.model_fields_set and not self.accounts:
-            raise invalid("accounts is an empty list, which chooses none; leave it out for all accounts")
         if self.kind == "statement" and not self.per_account and len(self.accounts) != 1:
             raise invalid("a statement is of one account; give per_account = true, or one of accounts")
         if self.per_account and self.kind != "statement":
@@ -300,7 +298,7 @@ class Silent(Alert):
     """``kind = "silent"``: sources that bring nothing new."""
 
     kind: Literal["silent"]
-    sources: v.Texts = _key("sources of the settings; default: all", ())
+    sources: v.Chosen = _key("sources of the settings; default: all", ())
     longer_than: v.Length = _key("how long is too long", NEEDED)
 
 

@@ -91,6 +91,13 @@ def _listed(value: Any) -> Any:
     return tuple(dict.fromkeys(map(_text, [value] if isinstance(value, str) else value)))
 
 
+def _chosen(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse an empty list, which chooses none, where a key that is left out chooses all."""
+    if not texts:
+        raise invalid(f"{KEY} is an empty list, which chooses none; leave it out for all")
+    return texts
+
+
 def _path(value: Any, info: ValidationInfo) -> str:
     """Resolve a path against the folder of the settings file, or with ~ the user's; URIs stay as they are."""
     text = _text(value)
@@ -172,11 +179,13 @@ def _shares(shares: tuple[float, ...]) -> tuple[float, ...]:
 _SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1}
 _TEXT = WithJsonSchema(_SCHEMA)
 _LIST = WithJsonSchema({"anyOf": [_SCHEMA, {"type": "array", "items": _SCHEMA}]})
+_SOME = WithJsonSchema({"anyOf": [_SCHEMA, {"type": "array", "items": _SCHEMA, "minItems": 1}]})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
 _NAME_FORM = "a name has letters, digits, - and _ alone, 63 at most"
 
 Text = Annotated[str, PlainValidator(_text), _TEXT]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed), _LIST]
+Chosen = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_chosen), _SOME]
 Formats = Annotated[tuple[Format, ...], BeforeValidator(_listed)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1)]
@@ -230,7 +239,7 @@ FilePath = Annotated[str, PlainValidator(_path), _TEXT]
 FilePaths = Annotated[
     str | tuple[str, ...],
     PlainValidator(_paths),
-    WithJsonSchema({"anyOf": [_SCHEMA, {"type": "array", "items": _SCHEMA, "minItems": 1}]}),
+    _SOME,
 ]
 StatementNumber = Annotated[str, PlainValidator(_statement_number), _template_schema(NUMBER_PLACEHOLDERS)]
 Template = Annotated[

@@ -80,7 +80,7 @@ WRONG = {
     REPORT.replace("Europe/Lisbon", "Europe/Lissabon") + DELIVERY: "did you mean Europe/Lisbon?",
     REPORT + "kind = 'overvue'" + DELIVERY: "unknown kind of report 'overvue'",
     REPORT + "kind = 'statement'" + DELIVERY: "a statement is of one account",
-    REPORT + "accounts = []" + DELIVERY: "accounts is an empty list, which chooses none; leave it out for all accounts",
+    REPORT + "accounts = []" + DELIVERY: "accounts is an empty list, which chooses none; leave it out for all",
     REPORT + "per_account = true" + DELIVERY: 'give kind = "statement"',
     REPORT + "kind = 'statement'\nper_account = true" + DELIVERY: "[delivery.ops] has no contacts",
     REPORT + "start = 0001-01-01" + DELIVERY: "start '0001-01-01' is before 1970",
