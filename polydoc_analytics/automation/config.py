@@ -126,7 +126,7 @@ def _measures(kind: str, name: str, views: Mapping[str, View]) -> list[str]:
     if not is_fit:
         expected = "a usage or request_rates view, outlook, or one of your own that has runs and no period"
         expected = "a usage_daily view" if kind == "change" else expected
-        raise UsageError(f"the view {name} cannot be context so; expected {expected}")
+        raise UsageError(f"the view {name} cannot be watched so; expected {expected}")
     return columns
 
 
