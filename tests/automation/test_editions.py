@@ -435,6 +435,20 @@ def test_after_an_erasure_the_figures_as_sent_are_what_is_compared_and_nothing_o
     assert "gone" not in said
 
 
+def test_no_statement_is_made_of_an_account_that_was_erased(put: Put) -> None:
+    Path("contacts.csv").write_text("account_id,email\na,a@x.org\ngone,g@x.org\n")
+    with mailbox() as box:
+        configure(STATEMENTS.format(port=box.controller.port))
+        put(run_on("2026-03-04", "1", account_id="a"), run_on("2026-03-04", "2", account_id="gone"))
+        assert due(APRIL) == 0
+        assert run(["lake", "erase", "--account", "gone", "--run"]) == 0
+        assert rerun("statements", "2026-03", "--send", "--all") == 0
+    assert sorted(box.receivers) == ["a@x.org", "a@x.org", "g@x.org"]
+    edition = jobs("statements")["2026-03"].editions[-1]
+    assert sorted(document.account for document in edition.documents) == ["", "a"]
+    assert [one.account for one in edition.deliveries] == ["a"]
+
+
 def test_an_account_erased_without_the_command_line_is_left_out_as_well(put: Put, server: Hook, capsys) -> None:
     configure(WEEKLY)
     put(run_on("2026-03-04", "a"), run_on("2026-03-04", "b", account_id="gone"))

@@ -157,7 +157,9 @@ class Maker:
             return []
         refused, chosen = self.lake.refused_accounts(), db.filters.accounts
         present = {one for (one,) in db.fetch("select account_id from usage_by_account").rows()}
-        held = {one.account for one in before.documents if one.account and (not chosen or one.account in chosen)}
+        # Documents of an account that was erased have no files any more, and no account.
+        held = {one.account for one in before.documents if one.account and one.files}
+        held = {one for one in held if not chosen or one in chosen}
         return sorted(one for one in held - present if not refused.holds(one))
 
     def _edition(self) -> Edition:
