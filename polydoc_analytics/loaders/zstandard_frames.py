@@ -8,6 +8,7 @@ from polydoc_analytics.loaders.compression import CutOffError, DamagedError
 
 _MAGIC = 0xFD2FB528
 _PASSED_OVER = range(0x184D2A50, 0x184D2A60)
+_FIRST_BYTES = bytes((_MAGIC & 0xFF, *range(0x50, 0x60)))
 _RUN_OF_A_BYTE, _RESERVED = 1, 3
 _PIECE_BYTES = 64 * 1024
 
@@ -56,7 +57,8 @@ def zstandard_frames(pieces: Iterator[bytes]) -> Iterator[bytes]:
     source = _Bytes(pieces)
     is_first = True
     while is_first or not source.is_at_end():
-        magic = source.take(4)
+        magic = source.take(1)
+        magic += source.take(3) if magic in _FIRST_BYTES else b""
         kind = int.from_bytes(magic, "little")
         if kind in _PASSED_OVER:
             source.pass_over(int.from_bytes(source.take(4), "little"))
