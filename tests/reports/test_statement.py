@@ -432,3 +432,12 @@ def test_the_workbook_says_whom_a_statement_is_made_for(file) -> None:
     brand = {"title": "Polydoc", "name": "Polydoc GmbH"}
     report = built(file([wire()]), "statement", account="acme", accounts={"acme": "O'Brien"}, branding=brand)
     assert ["Made for", "O'Brien"] in sheets(everything(report)["xlsx"])["Basis"]
+
+
+def test_the_head_has_a_long_name_whole(file) -> None:
+    name = "Gesellschaft zur Förderung der Übersetzung " + "technischer und rechtlicher Dokumente " * 5 + "mbH & Co. KG"
+    report = built(file([wire()]), "statement", account="acme", accounts={"acme": name})
+    assert report.title == f"Usage statement for {name[:119]}…"
+    made = everything(report)
+    for text in (page_text(made["html"]), pdf_text(made["pdf"]), str(sheets(made["xlsx"])["Summary"])):
+        assert name in " ".join(text.split())

@@ -34,6 +34,8 @@ from polydoc_analytics.reports.renderers.drawn import can_draw
 LISTED = 5000
 """Number of runs that a statement lists; those of longer ones are in the workbook that comes with it."""
 _MAX_DAYS = 3700
+_MAX_NAME = 300
+"""Characters of the name of whom a statement is for, which titles have the beginning of."""
 _DEFINITIONS = (
     N_("A run is the translation of one file into one language. Each run is counted once."),
     N_("Credits are what a run was charged. Runs without known credits are counted, but are in no sum of credits."),
@@ -130,7 +132,7 @@ def _head(context: Context, data: AccountData, name: str, edition: int) -> Head:
     number = brand.number
     for place, value in (("period", context.slug), ("account", data.code), ("edition", str(edition))):
         number = number.replace(f"{{{place}}}", value)
-    account = [display_text(name), *context.customers.get(data.account_id, Customer()).lines]
+    account = [display_text(name, _MAX_NAME), *context.customers.get(data.account_id, Customer()).lines]
     if name != data.account_id:
         account.insert(1, display_text(data.account_id))
     facts = (
