@@ -29,7 +29,8 @@ _CONNECT_S, _READ_S = 10, 60
 _FIRST_BYTE = "bytes=0-0"
 _WAITS_S: tuple[float, ...] = (0.5, 1, 2, 4)
 """How long to wait before each further try, if the server does not ask for longer."""
-_MAX_WAIT_S = 60.0
+_MAX_WAIT_S = 15.0
+"""A server that asks for longer is given up."""
 _RETRYABLE = (429, 500, 502, 503, 504)
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
 """Encodings of a body that are known by its first bytes, and unpacked where compressed files are."""
@@ -132,11 +133,11 @@ class HttpFile:
             except (httpx.ReadError, httpx.RemoteProtocolError):
                 pass
             else:
-                if response.status_code not in _RETRYABLE:
-                    return response
                 asked_s = retry_after(response.headers.get("retry-after"))
+                if response.status_code not in _RETRYABLE or asked_s > _MAX_WAIT_S:
+                    return response
                 response.close()
-            time.sleep(min(max(wait_s, asked_s), _MAX_WAIT_S))
+            time.sleep(max(wait_s, asked_s))
         return client.send(client.build_request("GET", self.url, headers=headers), stream=True)
 
     @contextmanager

@@ -275,6 +275,13 @@ class TestAnswers:
             pda.load(f"{service.url}/runs.ndjson")
         assert len(service.paths) == 3
 
+    def test_a_server_that_asks_for_a_long_wait_is_given_up_at_once(self) -> None:
+        answer = sent(b"", status=429, Retry_After="3600")
+        with serving(answer) as service:
+            with pytest.raises(pda.SourceError, match="cannot be read: answered 429 Too Many Requests"):
+                pda.load(f"{service.url}/runs.ndjson")
+            assert len(service.paths) == 1
+
     def test_a_refusal_is_told_at_once(self) -> None:
         with serving(sent(b"", status=403)) as service:
             with pytest.raises(pda.SourceError, match="cannot be read: answered 403 Forbidden"):
