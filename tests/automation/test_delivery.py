@@ -623,6 +623,17 @@ def test_slack_shows_figures_bold_a_link_to_the_report_and_hashes_last() -> None
     assert "Open the report" not in json.dumps(blocks_of(Delivery("to", "slack", "", "", "key"), notice, link))
 
 
+def test_a_long_title_in_slack_leaves_room_for_its_period() -> None:
+    from polydoc_analytics.automation.delivery.channels.slack import blocks_of
+
+    message = replace(PARCEL.message, title="Usage statement for " + "x" * 200, period="1 Oct 2026 to 31 Oct 2026")
+    content = blocks_of(Delivery("to", "slack", "", "", "key"), replace(PARCEL, message=message))
+    head = content["blocks"][0]["text"]["text"]
+    assert head.startswith("Usage statement for xxx")
+    assert head.endswith("x… 1 Oct 2026 to 31 Oct 2026")
+    assert 148 <= len(head) <= 150
+
+
 def test_a_name_in_a_slack_message_calls_nobody_and_is_no_link() -> None:
     from polydoc_analytics.automation.delivery.channels.slack import blocks_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from polydoc_analytics.automation.delivery.channels.storage import filled
 from polydoc_analytics.automation.delivery.http import post
-from polydoc_analytics.automation.delivery.messages import Delivery, Package
+from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
 from polydoc_analytics.automation.delivery.outcomes import RefusedError
 from polydoc_analytics.automation.delivery.send import secret_of
 from polydoc_analytics.config.tables import Slack
@@ -33,8 +33,8 @@ def send(target: Slack, delivery: Delivery, package: Package) -> str:
 def blocks_of(delivery: Delivery, package: Package, link: str | None = None) -> dict[str, Any]:
     """Return the message, every part of it within what Slack takes; what does not fit is counted in the last block."""
     message = package.message
-    title = " ".join(f"{followed(message.title)} {message.period}".split())
-    head = {"type": "plain_text", "text": _cut(title, _MAX_TITLE, {}), "emoji": False}
+    title = _titled(message, _MAX_TEXT)
+    head = {"type": "plain_text", "text": _cut(_titled(message, _MAX_TITLE), _MAX_TITLE, {}), "emoji": False}
     fields = [_figure(*figure) for figure in message.figures]
     parts = [fields[first : first + _MAX_FIELDS] for first in range(0, len(fields), _MAX_FIELDS)]
     blocks = [*_sections(message.text), *({"type": "section", "fields": part} for part in parts)]
@@ -49,6 +49,13 @@ def blocks_of(delivery: Delivery, package: Package, link: str | None = None) -> 
         blocks, ref = blocks[: _MAX_BLOCKS - 2], f"{counted(left_out, 'part')} did not fit; {ref}"
     blocks = [{"type": "header", "text": head}, *blocks, {"type": "context", "elements": [_mark(ref)]}]
     return {"text": _cut(title, _MAX_TEXT), "blocks": blocks}
+
+
+def _titled(message: Message, max_size: int) -> str:
+    """Word a title, cut so that the period behind it stays whole."""
+    title, period = " ".join(message.title.split()), " ".join(message.period.split())
+    room = max(max_size - _size(period) - 2, 1)  # a blank, and a mark of direction
+    return f"{followed(_cut(title, room, {}))} {period}".strip()
 
 
 def _sections(lines: Iterable[str]) -> list[dict[str, Any]]:
