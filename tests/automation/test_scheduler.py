@@ -500,6 +500,32 @@ def test_run_does_what_is_due_and_ends_cleanly_on_sigterm(folder: Path, server: 
     assert job_of(LANGUAGES, "2026-W10").state == "sent"
 
 
+def test_run_goes_on_while_the_lake_is_out_of_reach(
+    folder: Path, server: Hook, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("polydoc-analytics.toml").write_text(WEEKLY)
+    tries = 0
+
+    def fails(_: Scheduler) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 5:
+            signal.raise_signal(signal.SIGTERM)
+        raise LakeError("lake: cannot be reached")
+
+    monkeypatch.setattr(Scheduler, "due", fails)
+    monkeypatch.setattr(Scheduler, "wakes_at", fails)
+    monkeypatch.setattr("polydoc_analytics.cli.schedule._MAX_SLEEP_S", 0.01)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        assert run(["schedule", "run", "--quiet"]) == 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["ERROR lake: cannot be reached"] * 3
+
+
 def test_an_alert_is_checked_with_the_schedule_where_the_settings_say_so(folder: Path, server: Hook) -> None:
     alert = '[[alerts]]\nname = "busy"\nview = "usage_daily"\nmeasure = "runs"\nabove = 0\ndeliver = ["folder"]\n'
     text = WEEKLY.replace("[schedule]", "[schedule]\nalerts = true") + alert
