@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from polydoc_analytics.automation.delivery import parallel, send
 from polydoc_analytics.automation.delivery.messages import Delivery, Message, Package
 from polydoc_analytics.automation.delivery.parallel import AT_ONCE, AT_ONCE_TO_ONE, Lane, Task, run_parallel
 from polydoc_analytics.config.tables import Schedule, Webhook
+from polydoc_analytics.errors import LakeError
 
 NOW = datetime(2026, 11, 2, 7, tzinfo=UTC)
 PLAN = Schedule(attempts=3, back_off="5m")
@@ -124,3 +126,24 @@ def test_who_is_told_to_stop_begins_nothing_more(monkeypatch: pytest.MonkeyPatch
     run_parallel([lane()], lambda: NOW, PLAN, lambda: bool(server.taken))
     assert 1 <= len(server.taken) <= parallel.AT_ONCE_TO_ONE
     assert not went_on
+
+
+def test_a_record_that_cannot_be_written_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is under way meanwhile reaches its receivers: where nobody knew of it, it would be sent again."""
+    server = Server(monkeypatch, t=0.05, slow=0.3)
+    failing, saved = tasks("t", "first")[0], dict[str, str]()
+
+    def fails() -> None:
+        if failing.delivery.state == "sent":
+            raise LakeError("lake: cannot be written")
+
+    def keeping(task: Task) -> Task:
+        return replace(task, save=lambda: saved.update({task.delivery.key: task.delivery.state}))
+
+    def lane() -> Lane:
+        yield [replace(failing, save=fails), *map(keeping, tasks("slow", "second", "third"))]
+
+    with pytest.raises(LakeError, match="cannot be written"):
+        run(lane())
+    assert sorted(server.taken) == ["first", "second", "third"]
+    assert saved == {"second": "sent", "third": "sent"}

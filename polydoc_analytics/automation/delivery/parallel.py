@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from polydoc_analytics.automation.delivery.messages import Delivery, Package
@@ -44,12 +45,16 @@ def run_parallel(
     """Do the tasks of all lanes, a bounded number at once, in turn between the lanes.
 
     Lanes are gone on with, and records changed, in the calling thread alone. Where ``stop`` tells so, what is under way
-    is finished and nothing else is begun; a lane of which something was left is not gone on with.
+    is finished and nothing else is begun; a lane of which something was left is not gone on with. Where a record cannot
+    be written, what is under way is recorded all the same, as far as it can be, so that it is not sent again.
     """
     active = [_Progress(lane) for lane in lanes]
     running: dict[Future[Outcome], tuple[_Progress, Task]] = {}
     busy: Counter[str] = Counter()
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="polydoc-delivery") as pool:
+    with (
+        ThreadPoolExecutor(AT_ONCE, thread_name_prefix="polydoc-delivery") as pool,
+        _recorded(running, clock, schedule),
+    ):
         while True:
             active = [one for one in active if _goes_on(one)]
             for one in _in_turn(active, busy, len(running)):
@@ -69,6 +74,20 @@ def run_parallel(
                     finish(task.delivery, future.result(), task.save, clock(), schedule)
             elif not active:
                 return
+
+
+@contextmanager
+def _recorded(
+    running: dict[Future[Outcome], tuple[_Progress, Task]], clock: Clock, schedule: Schedule
+) -> Iterator[None]:
+    """Record what is under way where the block ends early."""
+    try:
+        yield
+    except BaseException:
+        for future, (_, task) in running.items():
+            with suppress(Exception):  # what ended the block is told
+                finish(task.delivery, future.result(), task.save, clock(), schedule)
+        raise
 
 
 def _goes_on(progress: _Progress) -> bool:
