@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from polydoc_analytics._version import __version__
 from polydoc_analytics.errors import SourceError
@@ -113,15 +114,37 @@ def manifest_of(text: bytes, path: str) -> Manifest | None:
     """Parse the text of a manifest; None where it is none of this program. ``path`` is for messages."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"{path}: cannot be read: {error}") from None
-    if content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         return None
     if content.get("format_version") != FORMAT_VERSION:
         raise SourceError(
             f"{path}: format version {content.get('format_version')}, this program knows {FORMAT_VERSION}; "
             "update polydoc-analytics or export again"
         )
-    parts = tuple(Part(**part) for part in content["parts"])
-    created, finished = (tuple(content[key]) if content[key] else None for key in ("created_us", "finished_us"))
-    return Manifest(parts, content["counts"], created, finished, tuple(content["languages"]))
+    try:
+        return _manifest(content)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise SourceError(
+            f"{path}: is not as `export` writes it; export again, or delete it to read what is there"
+        ) from None
+
+
+def _manifest(content: dict[str, Any]) -> Manifest:
+    """Build a manifest from its content; raises the errors of values of another kind where that is damaged."""
+    parts = tuple(Part(part["path"], part["rows"], part["bytes"]) for part in content["parts"])
+    paths = [PurePosixPath(part.path) for part in parts]
+    if len(set(paths)) < len(paths) or any(path.is_absolute() or ".." in path.parts for path in paths):
+        raise ValueError("a part is named twice, or lies elsewhere")
+    numbers = [*content["counts"].values(), *(number for part in parts for number in (part.rows, part.bytes))]
+    bounds = {key: None if content[key] is None else tuple(content[key]) for key in ("created_us", "finished_us")}
+    for bound in filter(None, bounds.values()):
+        low, high = bound
+        numbers += [high - low]
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise ValueError("a number is none")
+    languages = tuple(content["languages"])
+    if isinstance(content["languages"], str) or not all(isinstance(language, str) for language in languages):
+        raise TypeError("a language is no text")
+    return Manifest(parts, content["counts"], bounds["created_us"], bounds["finished_us"], languages)

@@ -113,7 +113,7 @@ def _export(text: str) -> Export | None:
     if manifest is None:
         return None
     files = files_in(folder)
-    is_added_to = bool(manifest.parts) and len(files) > len(manifest.parts)
+    is_added_to = len(files) > len(manifest.parts)
     return None if is_added_to else Export(folder, manifest, replace(files, name=display_address(text)))
 
 
