@@ -392,6 +392,25 @@ def test_each_customer_gets_a_statement_of_its_own_and_of_nobody_else(folder: Pa
     assert len(server.taken) == 1  # the index, not one call an account
 
 
+def test_the_contacts_of_an_edition_are_read_once(folder: Path, server: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    from polydoc_analytics.automation.delivery import contacts
+
+    Path("contacts.csv").write_text("account_id,email\na0,zero@example.com\na1,one@example.com\n")
+    read, times = contacts.csv_rows, 0
+
+    def counted(path: str) -> Any:
+        nonlocal times
+        times += 1
+        return read(path)
+
+    monkeypatch.setattr(contacts, "csv_rows", counted)
+    with mailbox() as box:
+        text = WEEKLY.split("[[reports]]")[0] + STATEMENTS.format(port=box.controller.port)
+        assert pass_at(text, "2026-04-01T06:00+00:00") == [("2026-03", "sent")]
+    assert sorted(box.receivers) == ["one@example.com", "zero@example.com"]
+    assert times == 1
+
+
 def test_a_job_says_which_accounts_of_the_settings_have_no_statement(folder: Path, server: Hook) -> None:
     text = WEEKLY.split("[[reports]]")[0] + STATEMENTS.format(port=1).replace('"mail", ', "")
     chosen = text.replace("per_account = true", 'per_account = true\naccounts = ["a0", "A1", "nobody"]')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from polydoc_analytics.config.addresses import is_address
 from polydoc_analytics.config.csv_file import csv_rows
@@ -20,9 +21,15 @@ class Contacts:
     faults: tuple[str, ...] = ()
 
 
-def contacts_of(account: str) -> Callable[[Email], tuple[str, ...]]:
-    """Build the look-up of an account's addresses in a target's contacts."""
-    return lambda target: contacts(target.contacts).addresses.get(account, ()) if target.contacts else ()
+class ContactBook:
+    """The contacts of targets. Each file is read once: all statements of an edition go by one state of it."""
+
+    def __init__(self) -> None:
+        self._read = cache(contacts)
+
+    def of(self, account: str) -> Callable[[Email], tuple[str, ...]]:
+        """Build the look-up of an account's addresses in a target's contacts."""
+        return lambda target: self._read(target.contacts).addresses.get(account, ()) if target.contacts else ()
 
 
 def contacts(path: str) -> Contacts:

@@ -296,9 +296,9 @@ class Scheduler:
         return ({OUTPUT: output_target(plan.output)} if plan.output else {}) | targets
 
     def _deliveries(self, plan: Report, job: Job, edition: Edition) -> list[Delivery]:
-        from polydoc_analytics.automation.delivery.contacts import contacts_of
+        from polydoc_analytics.automation.delivery.contacts import ContactBook
 
-        targets = self._targets(plan)
+        targets, book = self._targets(plan), ContactBook()
         # The lake's id and the kind keep two lakes, or two kinds of one name, apart at whoever takes both.
         parts = ("report", self.lake.id, job.report, plan.kind, job.period, str(edition.number))
         found = []
@@ -309,7 +309,7 @@ class Scheduler:
                 # The index is for those who send; a mail with everybody's figures would go to nobody.
                 without = _SUMMARIES if document.account else ("email",)
                 chosen = [one for one in chosen if one.kind not in without]
-                contacts = contacts_of(document.account)
+                contacts = book.of(document.account)
             found += deliveries_to(chosen, parts, document.account, contacts)
         return found
 
