@@ -208,10 +208,10 @@ def first_line(error: BaseException, max_width: int | None = None) -> str:
     return (lines[0].strip() + hint + (f": {cause.strip()}" if _CAUSE.search(lines[-1]) else ""))[:max_width]
 
 
-def nearest(wrong: str, valid: Iterable[str]) -> str:
+def nearest(wrong: object, valid: Iterable[str]) -> str:
     """Return ``; did you mean X?`` for the valid name most like ``wrong``, else an empty text."""
     import difflib
 
     folded = {name.lower(): name for name in valid}
-    close = difflib.get_close_matches(wrong.lower(), folded, n=1)
+    close = difflib.get_close_matches(str(wrong).lower(), folded, n=1)
     return f"; did you mean {on_one_line(folded[close[0]])}?" if close else ""

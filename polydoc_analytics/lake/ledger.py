@@ -41,6 +41,9 @@ class Ledger:
         Raises UsageError for a load that there is not, and for what is neither.
         """
         text = str(moment)
+        if isinstance(moment, bool) or not (isinstance(moment, int | str | date) or text.isdecimal()):
+            kind = type(moment).__name__
+            raise UsageError(f"as of: expected a load's number or name, a day or an instant, not {kind}")
         if isinstance(moment, int) or text.isdecimal():
             for row in self.rows:
                 if row.number == int(text):

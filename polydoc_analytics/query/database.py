@@ -22,6 +22,7 @@ from polydoc_analytics.model.plurals import counted
 from polydoc_analytics.model.schema import INTEGERS
 from polydoc_analytics.model.summary import Summarised
 from polydoc_analytics.query.engines.scope import Engine, Scope
+from polydoc_analytics.query.options import names_given
 from polydoc_analytics.query.row_table import RowTable
 from polydoc_analytics.safe_text import on_one_line
 
@@ -165,9 +166,9 @@ class Database(Summarised):
         """Return the views over the same runs for another interval; close it before this one."""
         return self._with(interval=interval)
 
-    def without(self, accounts: Iterable[str]) -> Database:
+    def without(self, accounts: str | Iterable[str]) -> Database:
         """Return the views over the same runs but for those of some accounts; close it before this one."""
-        left_out = (*self.filters.without_accounts, *accounts)
+        left_out = (*self.filters.without_accounts, *names_given("accounts", accounts))
         filters = replace(self.filters, without_accounts=left_out)
         return self._with(filters=filters)
 
@@ -191,11 +192,14 @@ class Database(Summarised):
     def with_total(self, name: str) -> tuple[pl.DataFrame, dict[str, Any]]:
         """Return a view of usage or request_rates by keys, ordered by them, and the row of that view without keys.
 
-        Both come from one pass over the runs, with the figures that each view has by itself.
+        Both come from one pass over the runs, with the figures that each view has by itself. Raises UsageError for
+        another view.
         """
         import polars as pl
 
         view = catalog.view(name)
+        if not view.keys or not name.startswith(("usage", "request_rates")):
+            raise UsageError(f"{name} has no total beside it; name a view of usage or request_rates by keys")
         sql = catalog.render(view, self._scope.render_context, with_total=True)
         both = self._fetched(lambda: self._engine.fetch(sql))
         is_total = pl.all_horizontal(pl.col(view.keys).is_null())
@@ -292,11 +296,13 @@ class Database(Summarised):
         the columns account_id and credits; with one, the outlook goes by account. Each day ahead is expected to bring
         the mean of the same weekday over the last eight whole weeks; the documentation of figures says the rest.
 
-        Raises UsageError for a period that is not in progress, another measure or key, and a file that is no budget.
+        Raises UsageError for a period that is not in progress, another measure or key, and what is no budget.
         """
-        from polydoc_analytics.query.outlook_forecast import outlook, read_budgets
+        from polydoc_analytics.query.outlook_forecast import checked_budgets, outlook, read_budgets
 
-        budgets = budget if budget is None or isinstance(budget, Mapping) else read_budgets(budget)
+        budgets: Mapping[str, float] | None = None
+        if budget is not None:
+            budgets = checked_budgets(budget) if isinstance(budget, Mapping) else read_budgets(budget)
         return outlook(self, period=period, measure=measure, by=by, budgets=budgets)
 
     def usage_of_the_rest(self, view: catalog.View, shown: RowTable | pl.DataFrame) -> dict[str, Any]:

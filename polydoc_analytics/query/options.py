@@ -81,20 +81,26 @@ def view_options(
         remote = checked(remote)
     elif remote is not None:
         raise UsageError("a remote goes with engine spark; name that too, or leave the remote out")
-    filters = Filters(_names("account", account), _names("language", language), match=match)
+    filters = Filters(_filter("account", account), _filter("language", language), match=match)
     return ViewOptions(chosen, filters, date_basis, now, known, remote, names_of(accounts))
 
 
-def _names(what: str, given: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return the names that a filter gives, none where there is no filter; raises UsageError where it is empty."""
+def _filter(what: str, given: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names that a filter chooses, none where there is no filter; raises UsageError where it is empty."""
     if given is None:
         return ()
+    names = names_given(what, given)
+    if not names:
+        raise UsageError(f"{what}: an empty list chooses none; leave it out for all {what}s")
+    return names
+
+
+def names_given(what: str, given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return one name, or several, as a tuple; raises UsageError for what is no text."""
     names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
     for name in names:
         if not isinstance(name, str):
             raise UsageError(f"{what}: expected a text, or several, not {type(name).__name__}")
-    if not names:
-        raise UsageError(f"{what}: an empty list chooses none; leave it out for all {what}s")
     return names
 
 

@@ -12,6 +12,7 @@ from polydoc_analytics.model.periods import Interval, interval
 from polydoc_analytics.model.timezones import local, zone
 from polydoc_analytics.query.decomposition import MEASURES
 from polydoc_analytics.query.forecast import HISTORY_DAYS, Forecast, forecast
+from polydoc_analytics.query.options import names_given
 from polydoc_analytics.query.outlook import TOO_LITTLE_HISTORY, UNKNOWN, Ending, Outlook
 from polydoc_analytics.query.period_views import PeriodViews
 from polydoc_analytics.safe_text import on_one_line
@@ -73,22 +74,30 @@ def read_budgets(path: str | os.PathLike[str]) -> dict[str, float]:
     Raises UsageError where it has other columns, or a budget is no number from 0, SourceError where it cannot be read
     as a CSV with one row an account.
     """
-    import math
-
     from polydoc_analytics.config.csv_file import rows_by_account
 
     columns, rows = rows_by_account(os.fspath(path))
     if not {"account_id", "credits"} <= set(columns):
         raise UsageError(f"{path}: expected the columns account_id and credits, found {', '.join(columns)}")
-    found: dict[str, float] = {}
-    for account_id, row in rows.items():
-        try:
-            found[account_id] = float(row.cells["credits"])
-        except ValueError:
-            found[account_id] = math.nan
-        if not 0 <= found[account_id] < math.inf:
-            raise UsageError(f"{row.where}: expected the credits of account {on_one_line(account_id)}, a number from 0")
-    return found
+    return {account_id: _budget(row.cells["credits"], account_id, f"{row.where}: ") for account_id, row in rows.items()}
+
+
+def checked_budgets(budgets: Mapping[str, float]) -> dict[str, float]:
+    """Return budgets by account as numbers; raises UsageError where one is no number from 0."""
+    accounts = names_given("budget", budgets)
+    return {account_id: _budget(budgets[account_id], account_id) for account_id in accounts}
+
+
+def _budget(given: str | float, account_id: str, where: str = "budget: ") -> float:
+    import math
+
+    try:
+        budget = float(given)
+    except (TypeError, ValueError, OverflowError):
+        budget = math.nan
+    if not 0 <= budget < math.inf:
+        raise UsageError(f"{where}expected the credits of account {on_one_line(account_id)}, a number from 0")
+    return budget
 
 
 def _in_progress(db: PeriodViews, period: str | None) -> Interval:

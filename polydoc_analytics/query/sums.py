@@ -18,7 +18,7 @@ def frame_of_sums(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) 
 
     for row in rows:
         for name, value in row.items():
-            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            if schema[name] == pl.Int64 and value is not None and not -(2**63) <= value < 2**63:
                 account = row.get("account_id")
                 of = "" if account is None else f" of account '{on_one_line(account)}'"
                 raise SumError(

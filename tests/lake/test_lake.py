@@ -172,6 +172,13 @@ def test_as_of_what_never_was_is_refused(loaded: Loaded, tmp_path: Path, as_of: 
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize("moment", [True, 1.5, b"1", [1]], ids=str)
+def test_as_of_what_is_no_load_and_no_time_is_refused(lake, file, moment: Any) -> None:
+    lake.ingest(file([wire("a")]))
+    with pytest.raises(pda.UsageError, match=f"^as of: expected a load's number .*, not {type(moment).__name__}$"):
+        lake.snapshot(moment)
+
+
 def test_as_of_needs_a_lake(file) -> None:
     for read in (pda.connect, pda.load):
         with pytest.raises(pda.UsageError, match="as of needs a lake"):

@@ -96,3 +96,13 @@ def test_what_is_no_text_is_no_account_and_no_language(lake: pda.Lake, name: Any
             pda.UsageError, match=rf"^{filters}: expected a text, or several, not {type(name).__name__}$"
         ):
             pda.connect(lake, **{filters: [name]})
+
+
+def test_one_account_may_be_left_out_as_a_text(lake: pda.Lake) -> None:
+    with pda.connect(lake) as db:
+        account, *others = db.account_ids()
+        with db.without(account) as rest, db.without([account]) as same:
+            assert rest.view("usage_by_account")["account_id"].to_list() == sorted(others)
+            assert same.view("usage").equals(rest.view("usage"))
+        with pytest.raises(pda.UsageError, match=r"^accounts: expected a text, or several, not NoneType$"):
+            db.without(None)  # type: ignore[arg-type]

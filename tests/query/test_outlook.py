@@ -227,6 +227,10 @@ def test_a_period_that_has_not_begun_and_a_negative_budget_are_refused(file: Any
             db.outlook(period="2026-12")
         with pytest.raises(pda.UsageError, match=":2: expected the credits of account acme, a number from 0"):
             db.outlook(budget=budgets)
+        for wrong in (-1, math.nan, math.inf, None, "many", 10**400):
+            with pytest.raises(pda.UsageError, match=r"^budget: expected the credits of account acme, a number from 0"):
+                db.outlook(budget={"acme": wrong})  # type: ignore[dict-item]
+        assert db.outlook(budget={"acme": 2**70}).frame["budget"].to_list() == [2.0**70]
         budgets = file(b"account_id,credits\nacme,125\nacme,5\n", "budgets.csv")
         with pytest.raises(pda.SourceError, match=r":3: account acme stands in \S+:2 with something else"):
             db.outlook(budget=budgets)

@@ -276,6 +276,12 @@ def test_a_view_with_its_total_is_what_both_views_say(choice: dict[str, str]) ->
                 assert total == whole
 
 
+def test_a_view_without_a_total_is_refused_where_one_is_asked_for(connect) -> None:
+    for name in ("usage", "runs", "durations_by_account", "accounts"):
+        with pytest.raises(pda.UsageError, match=f"^{name} has no total beside it; name a view of"):
+            connect().with_total(name)
+
+
 def test_durations_keep_succeeded_and_failed_apart(connect) -> None:
     frame = connect().view("durations_by_account")
     rows = {(row["account_id"], row["status"]): row for row in frame.iter_rows(named=True)}
