@@ -337,6 +337,12 @@ def test_where_credits_went_is_said_where_they_are_known(file, credits_: list[in
     assert section(built(file(made), "statement", account="acme", now=NOW), "languages").text == (said,)
 
 
+def test_no_language_of_several_with_as_many_credits_is_said_to_have_most(file) -> None:
+    made = [wire("a", credits=4), wire("b", target_language="ar", credits=4)]
+    report = built(file(made), "statement", account="acme", now=NOW)
+    assert section(report, "languages").text == ()
+
+
 def test_long_ids_break_in_print_and_are_copied_whole(file) -> None:
     import io
 
@@ -361,3 +367,21 @@ def test_fractions_and_thousands_of_seconds_are_written_out(file) -> None:
     [chart] = section(built(file(made)), "durations").charts
     # "100m" is 0.1 s to some, and 100 minutes to others.
     assert {"0.1", "1", "10", "100", "1,000", "10,000"} <= set(axis_texts(chart))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "durations", "expansion"),
+    [
+        ([120], "German has a median of 10.00 s.", "German has 0.12 tokens out for each token in."),
+        ([120, 120], "Each of the 2 languages with most runs has a median of 10.00 s.", "Each of the 2 languages"),
+        ([120, 240], "Each of the 2 languages", "Text grows most in French (0.24 tokens out for each token in) and "),
+    ],
+)
+def test_none_of_several_that_are_alike_is_called_the_most(
+    file, tokens: list[int], durations: str, expansion: str
+) -> None:
+    tongues = zip(("de", "fr"), tokens, strict=False)
+    made = [wire(tongue, target_language=tongue, output_tokens=count) for tongue, count in tongues]
+    report = built(file(made), "languages")
+    assert section(report, "durations").charts[1].sentence.startswith(durations)
+    assert section(report, "expansion").charts[0].sentence.startswith(expansion)

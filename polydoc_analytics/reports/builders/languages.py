@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from polydoc_analytics.reports.builders.context import Context, records
@@ -57,6 +58,11 @@ def languages(context: Context) -> Report:
     return context.report("languages", "Languages", sections)
 
 
+def _whichever(labels: Sequence[str]) -> str:
+    """Name one language, or several of which the same is true."""
+    return labels[0] if len(labels) == 1 else f"Each of the {len(labels)} languages with most runs"
+
+
 def _durations(context: Context, by_runs: list[dict[str, Any]]) -> Section:
     timed = [row for row in by_runs if row["p50_duration_s"] is not None]
     if not timed:
@@ -67,8 +73,10 @@ def _durations(context: Context, by_runs: list[dict[str, Any]]) -> Section:
     drawn = ranges(context, timed[:TOP])
     slow, fast = drawn[0], drawn[-1]
     slowest, fastest = (context.text(row["p50"], "seconds") for row in (slow, fast))
-    about = f"Among the languages with most runs {slow['label']} is slowest by the median, {slowest} s"
-    about += f"; {fast['label']} is fastest, {fastest} s." if len(drawn) > 1 else "."
+    about = f"Among the languages with most runs {slow['label']} is slowest by the median, {slowest} s; "
+    about += f"{fast['label']} is fastest, {fastest} s."
+    if slowest == fastest:
+        about = f"{_whichever([row['label'] for row in drawn])} has a median of {slowest} s."
     chart = Chart(
         "duration_ranges", "Median and 95th percentile, by language", about, category_charts.duration_ranges(drawn)
     )
@@ -108,8 +116,10 @@ def _expansion(context: Context, by_runs: list[dict[str, Any]]) -> Section:
         {"label": label, "expansion": row["expansion"], "text": context.text(row["expansion"], "ratio")}
         for label, row in zip(labels, known, strict=True)
     ]
-    about = f"Text grows most in {labels[0]} ({bars[0]['text']} tokens out for each token in)"
-    about += f" and least in {labels[-1]} ({bars[-1]['text']})." if len(bars) > 1 else "."
+    most, least = bars[0]["text"], bars[-1]["text"]
+    about = f"Text grows most in {labels[0]} ({most} tokens out for each token in) and least in {labels[-1]} ({least})."
+    if most == least:
+        about = f"{_whichever(labels)} has {most} tokens out for each token in."
     spec = category_charts.bars(bars, key="language", measure="expansion", label="output ÷ input")
     chart = Chart("expansion", "Expansion ratio of the languages with most runs", about, spec)
     return Section("expansion", "Expansion and price", (text,), charts=(chart,), table=table)

@@ -252,16 +252,19 @@ def _by_language(context: Context, data: AccountData) -> Section:
     names = ("runs", "failed_runs", "credits", "cost", "input_tokens", "output_tokens", "p50_duration_s")
     columns = (*keys(context, "language"), *measures(context, *names))
     table = _table(context, columns, data.languages, data.usage)
-    return Section("languages", title, (_most_credits(context, data.languages),), table=table)
+    return Section("languages", title, tuple(filter(None, [_most_credits(context, data.languages)])), table=table)
 
 
 def _most_credits(context: Context, languages: Sequence[Mapping[str, Any]]) -> str:
+    """Sentence on the language with most credits; empty where several have as many."""
     known = [row for row in languages if row["credits"] is not None]
     if not known:
         return context.say("No credits are known.")
     if not any(row["credits"] for row in known):
         return context.say("All known credits are 0.")
-    top = min(known, key=lambda row: (-row["credits"], row["language"]))
+    top, *others = sorted(known, key=lambda row: -row["credits"])
+    if others and others[0]["credits"] == top["credits"]:
+        return ""
     message = (
         N_("All known credits went to {language}: {credits}.")
         if len(known) == 1
