@@ -270,6 +270,7 @@ def test_an_outline_stands_where_the_text_would() -> None:
     [place] = re.findall(r'<g transform="translate\(90,30\) translate\(([-\d.]+),-20\)" opacity="0.5">', made)
     assert float(place) == pytest.approx(-points("ééé", 20, True), abs=0.1)
     assert 'fill="#112233"' in made
+    assert 'fill="#1b2733"' in outlined(f'<svg><text fill="black">{name}</text></svg>', ())
     plain = '<svg><text transform="translate(1,2)">Zoë Ω Жук – 5 €</text></svg>'
     assert outlined(plain, ()) == plain
 

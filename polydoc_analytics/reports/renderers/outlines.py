@@ -8,12 +8,14 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
 
+from polydoc_analytics.reports.charts import palette
 from polydoc_analytics.reports.renderers import fonts
 from polydoc_analytics.reports.renderers.typesetting import drawn
 
 _TEXT = re.compile(r"<text ([^>]*)>([^<]*)</text>")
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _SIZE = re.compile(r'<svg viewBox="0 0 ([\d.]+) [^>]*>(.*)</svg>', re.DOTALL)
+_COLOUR = re.compile("#(?:[0-9a-fA-F]{3}){1,2}")
 _SHARES = {"start": 0.0, "middle": 0.5, "end": 1.0}
 _JOINED = "\u0e33\u0eb3"
 """Vowels of Thai and Lao that are drawn as two signs."""
@@ -53,7 +55,9 @@ def has_other_letters(text: str) -> bool:
 
 def _outline(text: str, look: dict[str, str], folders: tuple[str, ...]) -> str:
     size = float(look.get("font-size", "11px").removesuffix("px"))
-    width, paths = _paths(text, size, look.get("font-weight", "400"), look.get("fill", "#000000"), folders)
+    fill = look.get("fill", "")
+    colour = fill if _COLOUR.fullmatch(fill) else palette.INK
+    width, paths = _paths(text, size, look.get("font-weight", "400"), colour, folders)
     place = f"translate({-_SHARES[look.get('text-anchor', 'start')] * width:.3f},{-size:g})"
     return f'<g transform="{look.get("transform", "")} {place}" opacity="{look.get("opacity", "1")}">{paths}</g>'
 
