@@ -15,9 +15,16 @@ from typing import BinaryIO
 def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> Iterator[BinaryIO]:
     """Open a file beside ``path`` that replaces it when the block ends; where the block raises, it is removed.
 
-    With ``is_durable`` its bytes are on the disk before it gets its name, and its folder after that.
+    With ``is_durable`` its bytes are on the disk before it gets its name, and its folder after that. A link stays one;
+    a device or a pipe, with which a file in its place would do away, is written as it is.
     """
-    target = Path(path)
+    if is_device(path):
+        with open(path, "wb") as file:
+            yield file
+        return
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    target = Path(os.path.realpath(path) if os.path.islink(path) else path)
     half = unfinished(target)
     try:
         with open(half, "xb") as file:
@@ -32,6 +39,12 @@ def atomic_write(path: str | os.PathLike[str], *, is_durable: bool = False) -> I
         raise
     if is_durable:
         fsync_folder(target.parent)
+
+
+def is_device(path: str | os.PathLike[str]) -> bool:
+    """Check whether a path is a device, a pipe or one of this process's own streams, such as /dev/stdout."""
+    is_other = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    return is_other or os.path.dirname(os.path.abspath(path)) in ("/dev", "/dev/fd")
 
 
 def unfinished(target: Path) -> Path:

@@ -132,13 +132,10 @@ def write_sample(
     if not isinstance(out, str | os.PathLike):
         fill(out)
         return
-    # Renaming a file onto a device or a pipe would do away with it.
-    is_special = os.path.exists(out) and not os.path.isfile(out)
-    path = os.path.realpath(out)
     with ExitStack() as stack:
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            file = stack.enter_context(open(out, "wb") if is_special else atomic_write(path))  # noqa: SIM115
+            os.makedirs(os.path.dirname(os.path.realpath(out)), exist_ok=True)
+            file = stack.enter_context(atomic_write(out))
         except OSError as error:  # only a failure to open is the caller's mistake
             raise unwritable(out, error) from None
         fill(file)
