@@ -293,8 +293,14 @@ def test_what_typst_cannot_set_in_a_drawing_is_outlined_whatever_it_is(file, mon
 
 def test_a_word_that_fits_on_a_line_is_not_broken(file) -> None:
     name = "Gesellschaft für Übersetzungsdienstleistungen und Dokumentenverarbeitung"
-    report = built(file([wire()]), "statement", account="acme", accounts={"acme": name})
+    brand = {
+        "title": "Übersetzungsdienstleistungen",
+        "name": "Acme",
+        "notice": "Keine Rechnungsstellungsdokumentation.",
+    }
+    report = built(file([wire()]), "statement", account="acme", accounts={"acme": name}, branding=brand)
     content = json.loads(printed_inputs(report)["data"])
+    assert (content["subtitle"], content["head"]["notice"]) == (brand["title"], brand["notice"])
     assert content["title"] == f"Usage statement for {name}"
     # In half the page's width, in bold letters of 9.5 points, the longest word has 170 of 201 points.
     assert content["head"]["receiver"] == [name, "acme"]

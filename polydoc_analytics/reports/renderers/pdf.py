@@ -49,7 +49,9 @@ _DIGITS = 4
 """Decimals of lengths in points."""
 _ROOMS = {
     ("title",): (ROOM, 21.0, True),
+    ("subtitle",): (354.0, 9.5, False),
     ("head", "issuer"): (354.0, 11.0, True),
+    ("head", "notice"): (ROOM, 9.5, True),
     ("head", "receiver"): (201.0, 9.5, True),
     ("sections", "text"): (ROOM, 9.5, False),
     ("sections", "notes"): (ROOM, 8.0, False),
