@@ -85,7 +85,7 @@ SUBJECTS = (
             (PERIODS, "if start_of_day(day, tz) <= until)", "if start_of_day(day, tz) < until)"),
             (PERIODS, '"quarter": 3, "year": 12', '"quarter": 4, "year": 12'),
             (PERIODS, "if start == stop:", "if start > stop:"),
-            ("errors.py", "difflib.get_close_matches(wrong.lower()", "difflib.get_close_matches(wrong"),
+            ("errors.py", "difflib.get_close_matches(str(wrong).lower()", "difflib.get_close_matches(str(wrong)"),
         ),
     ),
     Subject(
@@ -291,7 +291,7 @@ SUBJECTS = (
             (OUTLOOK, "None if amounts and not known else", ""),
             (OUTLOOK, "and ending.budget is None", ""),
             (OUTLOOK, "over.since <= db.now < over.until:\n        raise", "db.now < over.until:\n        raise"),
-            (OUTLOOK, "0 <= found[account_id] < math.inf", "found[account_id] < math.inf"),
+            (OUTLOOK, "not 0 <= budget < math.inf", "not budget < math.inf"),
             (OUTLOOK, "in budgets or ():", "in ():"),
             (OUTLOOK, "(last - today).days + 1)", "(last - today).days)"),
             (OUTLOOK_WORDS, "self.before <= 0", "self.before < 0"),
