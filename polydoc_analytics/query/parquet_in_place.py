@@ -61,8 +61,8 @@ def _common_layout(files: Files, assume_utc: bool) -> _Layout | None:
     spellings: dict[str, str] = {}
     for one in files:
         with translated(SourceError, f"{one.name}: cannot be read as Parquet", (Exception,)):
-            found = pq.read_metadata(one.path).schema
-            schema = found.to_arrow_schema()
+            with pq.ParquetFile(one.path) as file:  # of its metadata alone a UUID would be 16 bytes of no kind
+                found, schema = file.schema, file.schema_arrow
             old = {leaf.path for leaf in map(found.column, range(len(found.names))) if leaf.physical_type == "INT96"}
         is_once = len({name.lower() for name in schema.names}) == len(schema.names)
         if not is_once or any(spellings.setdefault(name.lower(), name) != name for name in schema.names):
@@ -133,7 +133,7 @@ def _can_stay(column: Column, kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if column.kind == "text":
-        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind)) or isinstance(kind, pa.UuidType)
     if column.kind == "integer":
         return str(kind) in _IN_PLACE_INTEGERS
     return bool(pa.types.is_timestamp(kind))

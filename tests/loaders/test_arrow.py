@@ -377,6 +377,28 @@ def test_rows_of_tables_whose_fault_is_mended_are_read_again_whatever_the_types(
     assert (run["created_at"], run["finished_at"]) == (instant, instant)
 
 
+def test_parquet_with_uuids_as_databases_write_them_is_queried_as_it_is_loaded(tmp_path: Path) -> None:
+    import duckdb
+
+    path = str(tmp_path / "runs.parquet")
+    rows = [
+        wire(str(UUID(int=at)), account_id=str(UUID(int=7)), input_file_id=str(UUID(int=1 << 127))) for at in range(3)
+    ]
+    frame = pl.DataFrame(rows)  # noqa: F841 - named in the query
+    as_uuid = ", ".join(f"{name}::uuid as {name}" for name in ("id", "account_id", "input_file_id"))
+    as_instant = ", ".join(f"{name}::timestamptz as {name}" for name in ("created_at", "finished_at"))
+    duckdb.sql(f"copy (select * replace ({as_uuid}, {as_instant}) from frame) to '{path}' (format parquet)")
+    loaded = pda.load(path)
+    assert loaded.runs["id"].to_list() == [row["id"] for row in rows]
+    with pda.connect(path) as db:
+        assert db._runs.files == (path,)
+        assert dict(db.counts) == dict(loaded.counts)
+        names = "id, account_id, input_file_id"
+        assert db.sql(f"select {names} from runs order by id").rows() == [
+            (row["id"], row["account_id"], row["input_file_id"]) for row in rows
+        ]
+
+
 def test_an_array_of_structs_is_a_table() -> None:
     table = with_columns()
     loaded = pda.load(table.to_struct_array().combine_chunks())
