@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -390,6 +391,15 @@ def test_each_customer_gets_a_statement_of_its_own_and_of_nobody_else(folder: Pa
     assert job_of(text, "2026-03", "statements").note == "mail: no address for 1 account: a1"
     assert {path.name for path in (folder / "out").iterdir()} == {"a0", "a1", "all"}
     assert len(server.taken) == 1  # the index, not one call an account
+
+
+def test_the_ledger_is_json_that_people_can_read(folder: Path, server: Hook) -> None:
+    assert pass_at(WEEKLY, MONDAY) == [("2026-W10", "sent")]
+    job = job_of(WEEKLY, "2026-W10")
+    job.note = 'é "quoted" \\ \u2028 \n'
+    scheduler(WEEKLY, MONDAY).job_store.save(job)
+    written = (folder / "lake" / "_schedule" / "jobs" / "weekly" / "2026-W10.json").read_text("utf-8")
+    assert written == json.dumps(asdict(job), ensure_ascii=False, indent=1)
 
 
 def test_the_contacts_of_an_edition_are_read_once(folder: Path, server: Hook, monkeypatch: pytest.MonkeyPatch) -> None:

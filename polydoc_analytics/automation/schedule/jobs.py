@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -138,7 +138,7 @@ class JobStore:
 
     def save(self, job: Job) -> None:
         """Make a job's record durable."""
-        self.store.write(f"jobs/{job.report}/{job.period}.json", asdict(job))
+        self.store.write(f"jobs/{job.report}/{job.period}.json", job)
 
     def progress(self, report: str) -> Progress | None:
         """Return how far a report has come; None where no scheduler has seen it."""
@@ -147,7 +147,7 @@ class JobStore:
 
     def save_progress(self, report: str, progress: Progress) -> None:
         """Make durable how far a report has come."""
-        self.store.write(f"reports/{report}.json", asdict(progress))
+        self.store.write(f"reports/{report}.json", progress)
 
     def jobs(self, report: str | None = None) -> list[Job]:
         """Return the jobs of a report, or of all that ever had one, in the order in which they were due."""

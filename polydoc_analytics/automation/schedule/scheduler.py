@@ -164,7 +164,7 @@ class Scheduler:
                 )
             edition = self._edition(plan, job, self._missing_sources(plan, job))
             if job.editions and not everybody:
-                edition.deliveries = [one for one in edition.deliveries if _is_news(job, edition, one)]
+                edition.deliveries = _news(job, edition)
                 if not any(one.is_open for one in edition.deliveries):
                     for path in edition.paths():
                         self.store.remove(path)
@@ -394,16 +394,15 @@ def _named(accounts: list[str]) -> str:
     return f"{counted(len(accounts), 'account')}: {', '.join(map(display_text, accounts[:_MAX_NAMED]))}{more}"
 
 
-def _is_news(job: Job, edition: Edition, delivery: Delivery) -> bool:
-    """Check whether the figures of a document are other than those of the last edition that reached its receiver."""
-    digest = {one.account: one.digest for one in edition.documents}[delivery.account]
-    for before in reversed(job.editions):
-        for one in before.deliveries:
-            if (one.target, one.receiver, one.account, one.state) == (
-                delivery.target,
-                delivery.receiver,
-                delivery.account,
-                "sent",
-            ):
-                return digest not in {old.digest for old in before.documents if old.account == delivery.account}
-    return True
+def _news(job: Job, edition: Edition) -> list[Delivery]:
+    """List the deliveries of documents whose figures are other than those that last reached their receivers."""
+    reached: dict[tuple[str, str, str], str] = {}
+    for before in job.editions:
+        sent = {document.account: document.digest for document in before.documents}
+        reached |= {_to(one): sent.get(one.account, "") for one in before.deliveries if one.state == "sent"}
+    digests = {document.account: document.digest for document in edition.documents}
+    return [one for one in edition.deliveries if reached.get(_to(one)) != digests[one.account]]
+
+
+def _to(delivery: Delivery) -> tuple[str, str, str]:
+    return delivery.target, delivery.receiver, delivery.account
