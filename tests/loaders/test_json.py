@@ -588,3 +588,17 @@ def test_columns_in_a_document_are_named_for_what_they_are(is_by_row: bool, file
 def test_binary_files_under_the_name_of_text_are_named(name: str, content: bytes, said: str, file) -> None:
     with pytest.raises(pda.SourceError, match=said):
         pda.load(file(content, name))
+
+
+@pytest.mark.parametrize("name", ["runs.ndjson", "runs.jsonl.gz", "runs.json", "runs"])
+@pytest.mark.parametrize("between", [b"", b" ", b"\t "])
+def test_objects_without_line_ends_are_read_whatever_their_name(between: bytes, name: str, file) -> None:
+    rows = [wire(str(number), note="}{") for number in range(400)]
+    content = between.join(map(document, rows))
+    loaded = pda.load(file(gzip.compress(content) if name.endswith(".gz") else content, name))
+    assert dict(loaded.counts) == {"read": 400, "runs": 400, "duplicates": 0, "quarantined": 0, "conflicts": 0}
+
+
+def test_two_objects_on_a_line_that_ends_are_a_row_that_is_none(file) -> None:
+    content = document(RUNS[0]) + document(RUNS[1]) + b"\n"
+    assert pda.load(file(content, "runs.ndjson")).quarantine["line"].to_list() == [1]

@@ -46,9 +46,27 @@ def is_page(value: Mapping[str, Any]) -> bool:
 def is_document(content: bytes) -> bool:
     """Recognise a JSON document under the name of lines, by the beginning of the file.
 
-    That is an object alone that is an error, pages, an array that begins with a run, or what stands over lines.
+    That is an object alone that is an error, pages, an array that begins with a run, what stands over lines, or objects
+    without a line end between them or behind them, as streams of logs put them together.
     """
-    return is_answer(content) or _begins_with_a_page(content[:BEGINNING_BYTES]) or _is_array_or_over_lines(content)
+    return (
+        is_answer(content)
+        or _begins_with_a_page(content[:BEGINNING_BYTES])
+        or _is_array_or_over_lines(content)
+        or _are_objects_without_lines(content)
+    )
+
+
+def _are_objects_without_lines(content: bytes) -> bool:
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\n" in text or b"\r" in text or b"}" not in text or not text.startswith(b"{"):
+        return False
+    try:
+        decoded = text.decode("utf-8", "replace")
+        first, end = json.JSONDecoder().raw_decode(decoded)
+    except (ValueError, RecursionError):
+        return False
+    return has_keys_of_a_run(first) and decoded[end:].lstrip(" \t").startswith("{")
 
 
 def _begins_with_a_page(content: bytes) -> bool:
