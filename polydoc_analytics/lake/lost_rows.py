@@ -74,9 +74,15 @@ class _Order:
         return sum(self.place(other) <= self.place(load) for other in self._versions)
 
     def is_by(self, other: str, load: str) -> bool:
-        """Check whether one load is another, or came before it."""
-        is_known = other in self._versions and load in self._versions
-        return self.place(other) <= self.place(load) if is_known else other <= load
+        """Check whether one load is another, or came before it.
+
+        A load that the log does not know is older than the log, or was killed before it was in the ledger.
+        """
+        if load not in self._versions:
+            return other <= load
+        if other not in self._versions:
+            return other < min(self._versions)
+        return self.place(other) <= self.place(load)
 
 
 def _pinning(

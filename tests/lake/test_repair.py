@@ -6,16 +6,19 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from support.lake_loads import child, expected, glimpsed, left_overs, observed, write_load
 from support.repetitions import Soak, often, slow
+from support.runs import wire
 
 import polydoc_analytics as pda
 from polydoc_analytics import Lake
 from polydoc_analytics.errors import LakeError
-from polydoc_analytics.lake import delta_table
+from polydoc_analytics.lake import delta_table, maintenance
+from polydoc_analytics.lake.ledger import Ledger
 from polydoc_analytics.lake.schemas import TABLES
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -220,6 +223,27 @@ class TestLogEntries:
         with pda.connect(Lake(lake)) as db:
             assert db.view("conservation")["holds"].all()
         assert not Lake(lake).damage().is_needed
+
+    def test_a_load_that_was_killed_stays_unknown_where_the_ledger_is_damaged(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names = (f"20260301-10000{second}-abcdef" for second in range(10))
+        monkeypatch.setattr(maintenance, "new_load", lambda: next(names))
+        lake = Lake(tmp_path / "lake")
+        lake.ingest([wire("a", credits=1)])
+        for row, is_killed in ((wire("killed"), True), (wire("a", credits=5), False), (wire("a", credits=9), True)):
+            with monkeypatch.context() as patched:
+                if is_killed:
+                    patched.setattr(Ledger, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+                with pytest.raises(KeyboardInterrupt) if is_killed else nullcontext():
+                    Lake(tmp_path / "lake").ingest([row])
+        name = lake.loads()["load"].to_list()[-1]
+        [file] = (tmp_path / "lake" / "loads").glob(f"part-{name}-ledger-*.parquet")
+        file.write_bytes(b"")
+        assert Lake(tmp_path / "lake").repair().forgotten == [name]
+        for as_of, credited in ((1, 1), (2, 5), (None, 5)):
+            runs = pda.load(Lake(tmp_path / "lake"), as_of=as_of).runs
+            assert runs.select("id", "credits").rows() == [("a", credited)]
 
     def test_a_log_that_is_damaged_from_its_start_cannot_be_repaired(self, lake: Path) -> None:
         (lake / "runs" / "_delta_log" / f"{0:020}.json").write_bytes(b"")
