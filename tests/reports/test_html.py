@@ -498,6 +498,40 @@ def test_a_first_column_of_a_phone_is_not_as_narrow_as_a_letter(opened, file) ->
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_phone_has_room_for_what_a_filter_adds(opened) -> None:
+    page = opened(built(SAMPLE, **LISBON), width=390)
+    broken = """() => [...document.querySelectorAll(".csv, .badge:not([hidden]), .tools label")].filter((one) =>
+      one.getClientRects().length > 1 || one.offsetHeight > 40).map((one) => one.textContent)"""
+    page.select_option("#language", label="German")
+    settled(page)
+    assert page.locator(".badge:visible").count() > 5
+    assert page.evaluate(broken) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_most_of_one_day_is_one_run(opened, file) -> None:
+    made = [wire(f"{n}", target_language="de" if n else "fr", account_id="a") for n in range(3)]
+    page = opened(built(file(made), now=NOW))
+    page.select_option("#language", label="French")
+    settled(page)
+    assert page.locator("#usage_over_time .sentence").first.inner_text() == "The most in one day: 1 run, 2 Mar 2026."
+
+
+def test_figures_behind_a_waterfall_are_whole_on_a_phone(opened, file) -> None:
+    before = [wire(f"b{n}", created_at="2026-02-02T10:00:00Z", credits=1750) for n in range(2)]
+    more = [wire(f"n{n}", target_language="fr", credits=128_712_345) for n in range(2)]
+    report = built(file([wire("0", created_at="2026-01-31T00:00:00Z"), *before, *more]), period="2026-03", now=NOW)
+    page = opened(report, width=390)
+    edge, ends = page.evaluate(
+        """() => {
+          const chart = document.querySelector("#chart-causes"), right = (one) => one.getBoundingClientRect().right;
+          return [right(chart), [...chart.querySelectorAll("text")].map(right)];
+        }"""
+    )
+    assert len(ends) > 5
+    assert max(ends) <= edge + 0.5
+
+
 def test_the_chart_of_failures_is_of_the_chosen_language(overview) -> None:
     page = overview
     page.select_option("#language", label="French")

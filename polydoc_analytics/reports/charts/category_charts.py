@@ -8,6 +8,8 @@ from polydoc_analytics.reports.charts.palette import ACCENT, INK, MUTED, PAPER, 
 from polydoc_analytics.reports.charts.vega_lite import ONE_ROW, Rows, Spec, specification
 
 _RATE: Spec = {"tickMinStep": 0.01, "format": ".0%"}
+_NARROW, _LETTER, _BEFORE = 200, 6.5, 8
+"""Pixels: the bars of a chart on a phone, a letter of the text behind one, and the gap before it."""
 _LABEL_WIDTH = 240
 
 
@@ -166,6 +168,12 @@ def heat_map(rows: Rows, *, columns: Sequence[str], lines: Sequence[str], label:
     )
 
 
+def _stretch(share: float, text: str) -> float:
+    """How much longer than its bars an axis is, at least, for a text behind a bar to fit on a narrow screen."""
+    beside = min(_LETTER * len(text) + _BEFORE, _NARROW / 2)
+    return max(1.05, share * _NARROW / (_NARROW - beside))
+
+
 def waterfall(rows: Rows) -> Spec:
     """Return lying bars that begin where the one before ends; rows have label, start, end, text and kind.
 
@@ -174,7 +182,8 @@ def waterfall(rows: Rows) -> Spec:
     y = {"field": "label", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": _LABEL_WIDTH}}
     ends = [row[name] for row in rows for name in ("start", "end")]
     low, high = min(0, *ends), max(0, *ends)
-    room = 0.25 * ((high - low) or 1)  # for the text of a bar that ends there, on a narrow screen too
+    length = (high - low) or 1
+    room = length * (max(_stretch((max(row["start"], row["end"]) - low) / length, row["text"]) for row in rows) - 1)
     x: Spec = {
         "field": "start",
         "type": "quantitative",

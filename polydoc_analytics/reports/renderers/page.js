@@ -192,7 +192,8 @@
     const top = inside.reduce((best, row) => (!best || row[measure] > best[measure] ? row : best), null);
     if (!top) return `No ${measure} are known of what is chosen.`;
     const every = every_of(name), when = {day: "", week: "the week of ", month: ""}[every] + (every === "month" ? months : days).format(top.period);
-    return `The most in one ${every}: ${count(top[measure])} ${measure}, ${when}.`;
+    const amount = `${count(top[measure])} ${top[measure] === 1 ? measure.slice(0, -1) : measure}`;
+    return `The most in one ${every}: ${amount}, ${when}.`;
   }
 
   // Money, exact: credits times the price, rounded half to even; the lines of a table sum to its total.
