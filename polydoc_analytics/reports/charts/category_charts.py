@@ -8,7 +8,7 @@ from polydoc_analytics.reports.charts.palette import ACCENT, INK, MUTED, PAPER, 
 from polydoc_analytics.reports.charts.vega_lite import ONE_ROW, Rows, Spec, specification
 
 _RATE: Spec = {"tickMinStep": 0.01, "format": ".0%"}
-_NARROW, _LETTER, _BEFORE = 200, 6.5, 8
+_NARROW, _LETTER, _BEFORE = 180, 6.5, 8
 """Pixels: the bars of a chart on a phone, a letter of the text behind one, and the gap before it."""
 _LABEL_WIDTH = 240
 
@@ -170,7 +170,7 @@ def heat_map(rows: Rows, *, columns: Sequence[str], lines: Sequence[str], label:
 
 def _stretch(share: float, text: str) -> float:
     """How much longer than its bars an axis is, at least, for a text behind a bar to fit on a narrow screen."""
-    beside = min(_LETTER * len(text) + _BEFORE, _NARROW / 2)
+    beside = min(_LETTER * len(text) + _BEFORE, _NARROW * 2 / 3)
     return max(1.05, share * _NARROW / (_NARROW - beside))
 
 
