@@ -52,7 +52,9 @@ def as_text(rows: RowTable) -> RowTable:
     """Write costs as texts with all their digits, as JSON carries money."""
     if "cost" not in rows.columns:
         return rows
-    texts = [None if cost is None else f"{cost.normalize():f}" for cost in rows["cost"]]
+    from polydoc_analytics.reports.money import plain
+
+    texts = [None if cost is None else plain(cost) for cost in rows["cost"]]
     return rows.with_column("cost", "text", texts)
 
 
@@ -77,10 +79,9 @@ def rounded(table: UsageTable, price: Price | None) -> UsageTable:
 
 def _beside(rows: RowTable, costs: Sequence[Decimal | None]) -> RowTable:
     """Put costs behind the credits, all with as many decimals as the one that has most."""
-    scale = max((-int(cost.as_tuple().exponent) for cost in costs if cost is not None), default=0)
-    unit = Decimal(1).scaleb(-max(scale, 0))
-    alike = [None if cost is None else cost.quantize(unit) for cost in costs]
-    return rows.with_column("cost", "decimal", alike, after="credits")
+    from polydoc_analytics.reports.money import of_one_scale
+
+    return rows.with_column("cost", "decimal", of_one_scale(costs), after="credits")
 
 
 def labels(price: Price | None) -> Mapping[str, Any]:

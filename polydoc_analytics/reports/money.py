@@ -39,6 +39,18 @@ def cost(credits_: int, price: Decimal) -> Decimal:
     return _EXACT.multiply(Decimal(credits_), price)
 
 
+def plain(amount: Decimal) -> str:
+    """Write an amount with all its digits, without exponent and trailing zeros."""
+    return f"{_EXACT.normalize(amount):f}"
+
+
+def of_one_scale(amounts: Sequence[Decimal | None]) -> list[Decimal | None]:
+    """Write amounts with as many decimals as the one that has most."""
+    scale = max((-int(amount.as_tuple().exponent) for amount in amounts if amount is not None), default=0)
+    least = Decimal(1).scaleb(-max(scale, 0))
+    return [None if amount is None else _EXACT.quantize(amount, least) for amount in amounts]
+
+
 def rounded(exact: Decimal, currency: str) -> Money:
     """Round one amount, halves to the even digit; a zero has no sign."""
     return Money(exact, _EXACT.add(_EXACT.quantize(exact, unit(currency)), Decimal(0)))

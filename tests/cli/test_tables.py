@@ -79,6 +79,25 @@ def test_usage_has_the_cost_where_a_price_is_configured(cli, file) -> None:
     assert "0.045" in cli("usage", source, "--csv").out
 
 
+def test_a_cost_of_many_digits_keeps_them_all(cli, file) -> None:
+    rows = [wire("a", account_id="a", credits=9_223_372_036_854_774_808), wire("b", account_id="b", credits=7)]
+    Path("polydoc-analytics.toml").write_text(
+        '[branding]\ncurrency = "EUR"\nprice_per_credit = "0.01234567891"\n', "utf-8"
+    )
+    usage = ["usage", file(rows), "--by", "account"]
+    # 9223372036854774808 × 1234567891 = 11386878963448173607992489928, eleven of whose digits are decimals.
+    costs = ["113868789634481736.07992489928", "0.08641975237"]
+    assert [row["cost"] for row in json.loads(cli(*usage, "--json").out)["data"]] == costs
+    written = cli(*usage, "--csv", "--columns", "cost").out.split()
+    assert written == ["account_id,cost", f"a,{costs[0]}", f"b,{costs[1]}"]
+    lines = cli(*usage, "--columns", "cost").out.splitlines()
+    assert [line.split()[-1] for line in lines if line[:2] in ("a ", "b ", "to")] == [
+        "113,868,789,634,481,736.08",
+        "0.09",
+        "113,868,789,634,481,736.17",
+    ]
+
+
 def test_piped_output_is_not_cut_and_a_view_is_described_in_whole_sentences(cli, monkeypatch, file) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     long = "x" * 300
