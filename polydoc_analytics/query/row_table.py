@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     import polars as pl
 
 Kind = Literal["text", "truth", "integer", "float", "decimal", "date", "instant", "other"]
 NUMBERS = ("integer", "float", "decimal")
 TIMES = ("date", "instant")
+_POLARS_DIGITS = 38
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,16 @@ class RowTable:
         return RowTable(self.kinds, [*known, *(row for row in rows if row[at] is None)])
 
     def frame(self) -> pl.DataFrame:
-        """Return the rows as a Polars frame; raises TypeError where a column is of no plain kind."""
+        """Return the rows as a Polars frame; raises TypeError where a column is of no plain kind.
+
+        Decimals of more digits than Polars holds are texts.
+        """
         import polars as pl
 
+        for name, kind in self.kinds.items():
+            if kind == "decimal" and _digits(self[name]) > _POLARS_DIGITS:
+                texts = [None if value is None else f"{value:f}" for value in self[name]]
+                return self.with_column(name, "text", texts).frame()
         types: dict[Kind, Any] = {
             "text": pl.String,
             "truth": pl.Boolean,
@@ -107,6 +117,13 @@ class RowTable:
             else:
                 raise TypeError(f"column '{name}' is of no kind that a frame is made of")
         return pl.DataFrame(self.rows, schema=schema, orient="row")
+
+
+def _digits(values: Iterable[Decimal | None]) -> int:
+    """Count the digits that decimals take in one column, before the point and behind it."""
+    known = [value for value in values if value is not None]
+    before = max((value.adjusted() + 1 for value in known), default=0)
+    return max(before, 1) + max((-int(value.as_tuple().exponent) for value in known), default=0)
 
 
 def _kind(dtype: Any) -> Kind:

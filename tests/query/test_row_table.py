@@ -65,6 +65,15 @@ def test_rows_are_ordered_as_polars_orders_them(rows: list[tuple[str, int | None
     assert ordered.rows == expected.rows()
 
 
+@pytest.mark.parametrize(("nines", "dtype"), [(20, pl.Decimal(38, 18)), (21, pl.String)], ids=["38 digits", "39"])
+def test_decimals_of_more_digits_than_polars_holds_are_texts(nines: int, dtype: pl.DataType) -> None:
+    costs = [f"{'9' * nines}.{'9' * 18}", "-0.5", None]
+    table = RowTable({"cost": "decimal"}, [(None if cost is None else Decimal(cost),) for cost in costs])
+    found = table.frame()["cost"]
+    assert found.dtype == dtype
+    assert [None if cost is None else Decimal(cost) for cost in found] == [row[0] for row in table.rows]
+
+
 def test_a_column_of_no_plain_kind_makes_no_frame() -> None:
     table = RowTable.of(pl.DataFrame({"tags": [["a"]]}))
     assert table.kinds == {"tags": "other"}
