@@ -44,7 +44,7 @@ def missing(lake: Lake, job_store: JobStore, plan: Report, now: datetime) -> lis
     ahead has skipped.
     """
     new = []
-    for period, interval, due in _due(job_store, plan, now):
+    for period, interval, due in _due(job_store, job_store.progress(plan.name), plan, now):
         job = job_store.job(plan.name, period)
         if job is None:
             new.append(new_job(lake, plan, period, interval, due))
@@ -64,7 +64,7 @@ def enrol(lake: Lake, job_store: JobStore, plan: Report, now: datetime) -> list[
     """
     before = job_store.progress(plan.name)
     progress = before or Progress()
-    periods = [period for period, _, _ in _due(job_store, plan, now)]
+    periods = [period for period, _, _ in _due(job_store, before, plan, now)]
     for new in missing(lake, job_store, plan, now):
         job_store.save(new)
     known = list(dict.fromkeys([*progress.open, *periods]))
@@ -83,14 +83,15 @@ def open_jobs(job_store: JobStore, plan: Report, progress: Progress | None) -> l
     return sorted((job for job in jobs if job and job.is_open), key=lambda job: job.due_at)
 
 
-def _due(job_store: JobStore, plan: Report, now: datetime) -> Iterator[tuple[str, Interval, datetime]]:
+def _due(
+    job_store: JobStore, progress: Progress | None, plan: Report, now: datetime
+) -> Iterator[tuple[str, Interval, datetime]]:
     """Yield each period that came due since the last time, with its interval and when it was first due.
 
     A ``start`` that is new in the settings is where it begins, however far the report has come. Where that is ahead of
     now, for a clock was, it is what is due after the last job of before now.
     """
     after = begins(plan, now)
-    progress = job_store.progress(plan.name)
     if progress and progress.through:
         through = datetime.fromisoformat(progress.through)
         if through > now:
