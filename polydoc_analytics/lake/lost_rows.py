@@ -1,4 +1,4 @@
-"""Rows of the ledger that are lost with its damaged files, made anew from the logs and the rows of the other tables."""
+"""Rows of the ledger that were lost with its damaged files, rebuilt from the logs and the other tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from polydoc_analytics.lake.storage.interface import Storage
 _LEDGER_FILE = re.compile(r"part-(\d{8}-\d{6}-[0-9a-f]{6})-ledger(?:-[0-9a-f]{8})?\.parquet")
 _LOAD = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _MOMENT = timedelta(microseconds=1)
-UNKNOWN = "what it did was lost with a damaged file of the ledger"
+_UNKNOWN = "what it did was lost with a damaged file of the ledger"
 
 
 def is_ledger_file(name: str) -> bool:
@@ -28,8 +28,8 @@ def is_ledger_file(name: str) -> bool:
     return _LEDGER_FILE.fullmatch(name) is not None
 
 
-def rows_anew(place: Storage, logs: Storage, damaged: Iterable[str], rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-    """Return a row for each load that wrote a damaged file of the ledger, whose own row that held.
+def rebuilt_rows(place: Storage, logs: Storage, damaged: Iterable[str], rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+    """Rebuild the rows of loads that are lost with damaged files of the ledger; empty where that cannot be done.
 
     ``rows`` are those that can be read, ``logs`` has the logs that can. What a row pins, how many runs there were and
     when, is found in the other tables; how its rows were accounted for is not. Without it nobody would know the runs
@@ -115,7 +115,7 @@ def _pinning(
         finished_low=None,
         finished_high=None,
         languages=[],
-        detail=UNKNOWN,
+        detail=_UNKNOWN,
         tool_version=__version__,
         format_version=FORMAT_VERSION,
         **dict.fromkeys(zeros, 0),

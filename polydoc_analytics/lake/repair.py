@@ -16,7 +16,7 @@ from polydoc_analytics.lake.delta_table import LOG, FormatError, LakeTable
 from polydoc_analytics.lake.erased_accounts import RefusedAccounts
 from polydoc_analytics.lake.id_spellings import canonical_sql
 from polydoc_analytics.lake.ledger import Ledger, rows_of_ledger
-from polydoc_analytics.lake.lost_rows import is_ledger_file, rows_anew
+from polydoc_analytics.lake.lost_rows import is_ledger_file, rebuilt_rows
 from polydoc_analytics.lake.maintenance import entry
 from polydoc_analytics.lake.parquet import write_table
 from polydoc_analytics.lake.schemas import TABLES, LedgerRow, table_schema
@@ -179,9 +179,9 @@ def _plan(place: Storage) -> _Plan:
             used |= unreadable
             missed = max(integrity.entry_sizes(place, "loads"), default=since) - since + 1
             last_number = max(rows[-1].number if rows else 0, last_number + missed)
-        anew = rows_anew(place, readable, used & bad, rows)
-        rows = sorted([*rows, *anew], key=lambda row: row.number)
-        last_number = max([last_number, *(row.number for row in anew)])
+        rebuilt = rebuilt_rows(place, readable, used & bad, rows)
+        rows = sorted([*rows, *rebuilt], key=lambda row: row.number)
+        last_number = max([last_number, *(row.number for row in rebuilt)])
         state = _State(place, readable, rows)
         good, lost, files = state.to_go_back_to()
         gone = {
@@ -197,7 +197,7 @@ def _plan(place: Storage) -> _Plan:
         taken = {name: count for name, count in taken.items() if count}
         gone = {name: count - taken.get(name, 0) for name, count in gone.items() if count > taken.get(name, 0)}
     damaged = sorted({*files, *(f"loads/{name}" for name in bad)})
-    repair = Repair(entries, damaged, good, lost, gone, taken, [row.load for row in anew if row not in lost])
+    repair = Repair(entries, damaged, good, lost, gone, taken, [row.load for row in rebuilt if row not in lost])
     return _Plan(repair, logs, kept, last_number, keep, foreign)
 
 

@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from polydoc_analytics.loaders.object_store import words_of_store
-from polydoc_analytics.loaders.remote import RangeFile
-from polydoc_analytics.loaders.services.http_answers import retry_after, signs_in, status_name
+from polydoc_analytics.loaders.remote import ENCODINGS, RangeFile
+from polydoc_analytics.loaders.services.http_answers import RETRYABLE, retry_after, signs_in, status_name
 from polydoc_analytics.loaders.services.http_client import make_client
 from polydoc_analytics.loaders.services.http_logging import mute_http_logging
 from polydoc_analytics.safe_text import display_address, on_one_line, scrubbed, secrets_of
@@ -31,9 +31,6 @@ _WAITS_S: tuple[float, ...] = (0.5, 1, 2, 4)
 """How long to wait before each further try, if the server does not ask for longer."""
 _MAX_WAIT_S = 15.0
 """A server that asks for longer is given up."""
-_RETRYABLE = (429, 500, 502, 503, 504)
-_ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
-"""Encodings of a body that are known by its first bytes, and unpacked where compressed files are."""
 _RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", re.ASCII)
 
 
@@ -109,14 +106,14 @@ class HttpFile:
             of_ranges = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) if asked_range else ()
             if response.status_code not in (HTTPStatus.OK, *of_ranges):
                 raise OSError(f"answered {status_name(response.status_code)}{self._said(response)}")
-            if (encoding := _encoding_of(response)) not in _ENCODINGS:
+            if (encoding := _encoding_of(response)) not in ENCODINGS:
                 raise OSError(f"answered a body in the encoding {on_one_line(encoding)[:20]}; expected gzip or none")
             yield response
         finally:
             response.close()
 
     def _said(self, response: httpx.Response) -> str:
-        """Say why, as an object store does, for one whose signed URL has expired."""
+        """Return why a server refuses, in its own words, as object stores give them; empty where it gives none."""
         with suppress(OSError), self._errors():
             said = words_of_store(next(response.iter_raw(_PIECE_BYTES), b"").decode("utf-8", "replace"))
             return f": {said}" if said else ""
@@ -134,7 +131,7 @@ class HttpFile:
                 pass
             else:
                 asked_s = retry_after(response.headers.get("retry-after"))
-                if response.status_code not in _RETRYABLE or asked_s > _MAX_WAIT_S:
+                if response.status_code not in RETRYABLE or asked_s > _MAX_WAIT_S:
                     return response
                 response.close()
             time.sleep(max(wait_s, asked_s))

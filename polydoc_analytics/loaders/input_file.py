@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def sniffed(stream: BinaryIO, name: str) -> tuple[str, BinaryIO]:
     start, stream = peek(stream)
     if not start:
         raise EmptyError(f"{name}: is empty")
-    head = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = start.removeprefix(BOM_UTF8).lstrip()
     if head.startswith((b"[", b"{", b"\x1e")):
         kind = "json"
     elif any(mark in head.split(b"\n", 1)[0] for mark in (b",", b";", b"\t")):

@@ -14,14 +14,12 @@ from typing import Any, NamedTuple
 
 from polydoc_analytics.errors import first_line
 from polydoc_analytics.loaders.aws_profile import profile_options
-from polydoc_analytics.loaders.remote import RangeFile
+from polydoc_analytics.loaders.remote import ENCODINGS, RangeFile
 from polydoc_analytics.safe_text import on_one_line
 
 SCHEMES = ("s3", "gs", "gcs", "az", "abfs", "abfss")
 _ALLOW_HTTP = ("AWS_ALLOW_HTTP", "ALLOW_HTTP")
 _PIECE_BYTES = 1024 * 1024
-_ENCODINGS = ("", "identity", "gzip", "zstd")
-"""Encodings that are known by an object's first bytes, and unpacked where compressed files are."""
 _STATUS = "Server returned non-2xx status code: "
 _SAID = re.compile(r"<Code>([^<]{1,100})</Code>.*?<Message>([^<]{1,200})</Message>", re.DOTALL)
 _RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
@@ -90,7 +88,7 @@ class StoredObject:
         try:
             found = obstore.get(self.store, self.key)
             encoding = found.attributes.get("Content-Encoding", "").strip().lower()
-            if encoding in _ENCODINGS:
+            if encoding in ENCODINGS:
                 for piece in found.stream(min_chunk_size=_PIECE_BYTES):
                     yield bytes(piece)
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
@@ -78,7 +79,7 @@ def _has_required(names: Iterable[str]) -> bool:
 def _format_of_text(head: bytes) -> str:
     from polydoc_analytics.loaders.formats import quarantine_file
 
-    head = head.removeprefix(b"\xef\xbb\xbf").replace(b"\x1e", b"").lstrip()
+    head = head.removeprefix(BOM_UTF8).replace(b"\x1e", b"").lstrip()
     first, _, _ = head.partition(b"\n")
     if quarantine_file.is_quarantine_file(head):
         return "ndjson"

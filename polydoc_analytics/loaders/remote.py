@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from polydoc_analytics.loaders.formats.json_pages import Signs
 
+ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
+"""Content encodings that are known by a file's first bytes, and unpacked where compressed files are."""
 _BLOCK_BYTES = 64 * 1024
 
 

@@ -77,7 +77,7 @@ def _common_layout(files: Files, assume_utc: bool) -> _Layout | None:
     return common
 
 
-def _looks_constant(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: _Layout) -> frozenset[str]:
+def _texts_to_guard(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: _Layout) -> frozenset[str]:
     """Find the optional texts of which some row group's statistics show one value and do not rule out nulls.
 
     DuckDB is asked, for it is its reading of them that counts, and Arrow ends the process where they are damaged.
@@ -92,12 +92,12 @@ def _looks_constant(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout
 
 
 def _are_pages_whole(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layout: _Layout) -> bool:
-    """Check that files were not put together, and their pages against checksums, at neither of which DuckDB looks.
+    """Check that no file is several concatenated, and the pages against checksums, at neither of which DuckDB looks.
 
     Spark, for one, writes checksums of pages.
     """
     from polydoc_analytics.lake.data_file import is_readable
-    from polydoc_analytics.loaders.formats.put_together import holds_several
+    from polydoc_analytics.loaders.formats.concatenation import is_concatenated_file
 
     begin = "coalesce(nullif(dictionary_page_offset, 0), data_page_offset)"
     chunks = con.execute(f"""
@@ -110,8 +110,9 @@ def _are_pages_whole(con: duckdb.DuckDBPyConnection, paths: Sequence[str], layou
     names = [name for name, _ in layout.values()]
     # What stands between the pages and the footer is an index of them, or as long as the files before the last.
     without_rows = set(paths).difference(path for path, _, _ in chunks)
-    return not any(map(holds_several, without_rows)) and not any(
-        holds_several(path, os.path.getsize(path) - end) or (_has_checksum(path, at) and not is_readable(path, names))
+    return not any(map(is_concatenated_file, without_rows)) and not any(
+        is_concatenated_file(path, os.path.getsize(path) - end)
+        or (_has_checksum(path, at) and not is_readable(path, names))
         for path, at, end in chunks
     )
 
@@ -165,7 +166,7 @@ def _proven(files: Files, layout: _Layout) -> RunRelation | None:
         try:
             if not _are_pages_whole(con, paths, layout):
                 return None
-            guarded = _looks_constant(con, paths, layout)
+            guarded = _texts_to_guard(con, paths, layout)
             columns = ", ".join(_column(c, layout, is_guarded=c.name in guarded) for c in COLUMNS)
             runs = f"(select {columns}{as_given} from {relation})"
             [(rows, infinities, low, high, first, last, *counts)] = con.execute(

@@ -129,7 +129,7 @@ def test_who_is_told_to_stop_begins_nothing_more(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_record_that_cannot_be_written_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is under way meanwhile reaches its receivers: where nobody knew of it, it would be sent again."""
+    """Deliveries under way are recorded although another record fails; else they would be sent again."""
     server = Server(monkeypatch, t=0.05, slow=0.3)
     failing, saved = tasks("t", "first")[0], dict[str, str]()
 

@@ -259,7 +259,7 @@ PAGES = {
 
 
 class TestAnswers:
-    """What a server may answer where a file of runs was expected."""
+    """Answers of a server in the place of a file of runs."""
 
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from polydoc_analytics.errors import SourceError, translated
 from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats.arrow_columns import US_PER_UNIT, columns_of, to_run_column
 from polydoc_analytics.loaders.formats.arrow_memory import validated
-from polydoc_analytics.loaders.formats.put_together import are_several, holds_several
+from polydoc_analytics.loaders.formats.concatenation import is_concatenated, is_concatenated_file
 from polydoc_analytics.loaders.remote import RangeFile
 from polydoc_analytics.loaders.run_parser import LONE_SURROGATE, NOT_UTF8, Refusal, instant
 from polydoc_analytics.loaders.streams import archive_of
@@ -42,7 +42,7 @@ def read_parquet(path: str | RangeFile, source: str, *, assume_utc: bool = False
     """Yield the work of checking each batch of rows of a Parquet file; raises SourceError where it cannot be read."""
     reading = partial(translated, SourceError, f"{source}: cannot be read as Parquet", _FAULTS)
     with reading(), _parquet_file(path) as file:
-        if isinstance(path, str) and holds_several(path):
+        if isinstance(path, str) and is_concatenated_file(path):
             raise ValueError(_SEVERAL)
         columns = columns_of(file.schema_arrow, source, assume_utc=assume_utc)
         batches = file.iter_batches(BATCH_ROWS, columns=list(columns.values()))
@@ -87,7 +87,7 @@ def read_ipc(path: str, source: str, *, assume_utc: bool = False) -> Iterator[Wo
     with reading(), pa.memory_map(path) as mapped:
         head = mapped.read(6)
         is_file = head == b"ARROW1"
-        if is_file and holds_several(path):
+        if is_file and is_concatenated_file(path):
             raise ValueError(_SEVERAL)
         if head.startswith(b"FEA1"):
             raise SourceError(f"{source}: is {archive_of(head)}")
@@ -151,7 +151,7 @@ class SmallTables:
     def table(self, content: bytes, source: str, *, is_parquet: bool) -> pa.Table | None:
         """Read a file's columns of runs; None where it is damaged, lacks one, or is large once it is unpacked."""
         try:
-            if are_several(content):
+            if is_concatenated(content):
                 return None
             table = self._parquet(content, source) if is_parquet else self._ipc(content, source)
             # Also that texts are UTF-8, for what is wrong in one file must not be looked for in all of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO, NamedTuple
@@ -15,7 +16,7 @@ from polydoc_analytics.errors import SourceError
 from polydoc_analytics.loaders import limits
 from polydoc_analytics.loaders.formats import csv_records
 from polydoc_analytics.loaders.formats.csv_header import Header, split_header
-from polydoc_analytics.loaders.formats.csv_records import BOM, Records, line_ends, without_bom
+from polydoc_analytics.loaders.formats.csv_records import Records, line_ends, without_bom
 from polydoc_analytics.loaders.lines import LongLine, blocks
 from polydoc_analytics.model.schema import NAMES, REQUIRED, TEXTS
 
@@ -107,7 +108,7 @@ def whole_records(block: bytes | bytearray, records: Records, header: Header) ->
     is_whole = records.fields == len(header.names)
     spans = zip(records.starts[is_whole].tolist(), records.ends[is_whole].tolist(), strict=True)
     texts = [bytes(block[start:end]) for start, end in spans]
-    return [without_bom(text) for text in texts] if BOM in block else texts
+    return [without_bom(text) for text in texts] if BOM_UTF8 in block else texts
 
 
 def count_lines(block: bytes | bytearray) -> int:
@@ -118,7 +119,7 @@ def count_lines(block: bytes | bytearray) -> int:
 def is_plain(part: Part) -> bool:
     """Check whether pyarrow ends lines where they end: no BOM, no CR alone, no row that is too long."""
     block = part.block
-    return len(block) <= part.max_bytes and BOM not in block and block.count(b"\r") == block.count(b"\r\n")
+    return len(block) <= part.max_bytes and BOM_UTF8 not in block and block.count(b"\r") == block.count(b"\r\n")
 
 
 def parse_texts(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -25,7 +26,6 @@ import numpy as np
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-BOM = b"\xef\xbb\xbf"
 _NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 _MAX_LINES = 100_000
 """A field of more lines than this was opened by a stray mark."""
@@ -204,8 +204,8 @@ def line_ends(block: bytes | bytearray) -> int:
 
 def without_bom(text: bytes) -> bytes:
     """Return a line without the BOM before it, which stands in the middle where files were put together."""
-    while text.startswith(BOM):
-        text = text.removeprefix(BOM)
+    while text.startswith(BOM_UTF8):
+        text = text.removeprefix(BOM_UTF8)
     return text
 
 

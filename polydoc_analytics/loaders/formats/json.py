@@ -6,6 +6,7 @@ cuts its elements, which go to the reader of lines.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
@@ -15,8 +16,6 @@ from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.formats import json_envelope, json_pages, json_recognition, ndjson
 from polydoc_analytics.loaders.formats.json_elements import Elements
 from polydoc_analytics.loaders.formats.json_text import SPACE, Text
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def read(
@@ -36,7 +35,7 @@ def read(
     """
     text = Text(stream, source, block_bytes)
     text.more()
-    text.at = len(_BOM) if text.held.startswith(_BOM) else 0
+    text.at = len(BOM_UTF8) if text.held.startswith(BOM_UTF8) else 0
     mark = text.mark()
     if mark == b"{" and _is_lines(text):
         yield from ndjson.read(cast("BinaryIO", text), source, assume_utc=assume_utc, block_bytes=block_bytes)
@@ -83,7 +82,7 @@ def signs_of_more(
     """
     text = Text(stream, source, ndjson.BLOCK_BYTES)
     text.more()
-    text.at = len(_BOM) if text.held.startswith(_BOM) else 0
+    text.at = len(BOM_UTF8) if text.held.startswith(BOM_UTF8) else 0
     mark = text.mark()
     elements = Elements(text, assume_utc=False)
     elements.record += rows

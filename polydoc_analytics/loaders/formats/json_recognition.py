@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -58,7 +59,7 @@ def is_document(content: bytes) -> bool:
 
 
 def _are_objects_without_lines(content: bytes) -> bool:
-    text = content.removeprefix(b"\xef\xbb\xbf")
+    text = content.removeprefix(BOM_UTF8)
     if b"\n" in text or b"\r" in text or b"}" not in text or not text.startswith(b"{"):
         return False
     try:
@@ -72,7 +73,7 @@ def _are_objects_without_lines(content: bytes) -> bool:
 def _begins_with_a_page(content: bytes) -> bool:
     """Recognise an object, perhaps cut off, in which a run stands first in an array before the object has its keys."""
     arrays = list(islice(_ARRAY.finditer(content), _MAX_ELEMENTS))
-    is_object = content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{")
+    is_object = content.lstrip(SPACE + BOM_UTF8).startswith(b"{")
     # Where a line is a run these are lines, of which some are damaged.
     if not arrays or not is_object or any(map(_is_run, content.split(b"\n"))):
         return False
@@ -88,7 +89,7 @@ def _keys_in(text: bytes) -> int:
 
 
 def _is_array_or_over_lines(content: bytes) -> bool:
-    text = content.removeprefix(b"\xef\xbb\xbf").lstrip(SPACE)
+    text = content.removeprefix(BOM_UTF8).lstrip(SPACE)
     if not _ARRAY_OR_OVER_LINES.match(text):
         return False
     lines = [line for line in map(bytes.strip, text.split(b"\n")) if line]
@@ -124,10 +125,10 @@ def is_sequence_of_lines(content: bytes) -> bool:
 
 def is_answer(content: bytes) -> bool:
     """Recognise an answer in a file of lines: one object alone that is an error, or a page with an array of runs."""
-    if not content.lstrip(SPACE + b"\xef\xbb\xbf").startswith(b"{") or b'"id"' in content.partition(b":")[0]:
+    if not content.lstrip(SPACE + BOM_UTF8).startswith(b"{") or b'"id"' in content.partition(b":")[0]:
         return False
     try:
-        value = run_parser.parse(content.removeprefix(b"\xef\xbb\xbf"))
+        value = run_parser.parse(content.removeprefix(BOM_UTF8))
     except run_parser.Refusal:
         return False
     if not isinstance(value, dict) or required_keys(value) >= KEYS_OF_A_RUN:

@@ -9,6 +9,7 @@ about is guarded here: two objects on a line, an object over two lines, invalid 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -37,9 +38,8 @@ from polydoc_analytics.model.schema import COLUMNS, NAMES
 if TYPE_CHECKING:
     from pyarrow import json as arrow_json
 
-_BOM = b"\xef\xbb\xbf"
 _JOINT_OF_RETURN = re.compile(rb"(\}[ \t]*)\r(?!\n)(?=[ \t\r]*\{)")
-"""What stands between two objects on lines that end at CR alone, and nowhere in one object."""
+"""The end of a line between two objects in a file whose lines end at CR alone."""
 _RETURN_ALONE = re.compile(rb"\r(?!\n)")
 _NEWLINE, _RETURN = 10, 13
 _FEW_LINES = 16
@@ -69,8 +69,8 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False, block_bytes
             is_first = False
             yield Work(partial(block.batches, source, 1), len(block), is_counted_from_1=True)
             continue
-        if is_first and block.startswith(_BOM):
-            del block[: len(_BOM)]
+        if is_first and block.startswith(BOM_UTF8):
+            del block[: len(BOM_UTF8)]
         is_first = False
         for part in _of_few_lines(with_line_feeds(block, at_returns=at_returns)):
             run = partial(read_block, part, source, 1, assume_utc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO
@@ -11,7 +12,6 @@ from polydoc_analytics.loaders.executor import Work
 from polydoc_analytics.loaders.lines import BLOCK_BYTES, LongLine, blocks
 from polydoc_analytics.loaders.validation import MAX_RAW_BYTES, Batch, Rejected, empty_batch
 
-_BOM = b"\xef\xbb\xbf"
 _KEYS = {"source", "line", "reason", "raw"}
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
@@ -29,7 +29,7 @@ def is_quarantine_file(head: bytes) -> bool:
     """Recognise a quarantine file by its beginning, in which the first lines may be runs already, or a BOM stand."""
     if not all(b'"%s"' % key.encode() in head for key in ("source", "line", "reason")):
         return False
-    head = head.removeprefix(_BOM)
+    head = head.removeprefix(BOM_UTF8)
     # The text of the first row may go on beyond the beginning.
     return head.startswith(b'{"source"') or any(_is_entry(_entry(line)) for line in head.split(b"\n"))
 
@@ -42,7 +42,7 @@ def read(stream: BinaryIO, source: str, *, assume_utc: bool = False) -> Iterator
             yield Work(partial(block.batches, source, line), len(block))
             line += 1
         else:
-            octets = bytes(block) if line > 1 else bytes(block).removeprefix(_BOM)
+            octets = bytes(block) if line > 1 else bytes(block).removeprefix(BOM_UTF8)
             run = partial(_read_block, octets, source, line, assume_utc)
             yield Work(run, len(block), takes_turns=True)
             line += block.count(b"\n")

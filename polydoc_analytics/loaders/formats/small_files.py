@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -25,7 +26,6 @@ MAX_BYTES = 64 * 1024
 _MAX_UNPACKED = 16 * MAX_BYTES
 _MAX_FILES = 2_000
 """Small tables take several times their bytes in memory."""
-_BOM = b"\xef\xbb\xbf"
 _TABLES = ("parquet", "arrow")
 _SPACE = " \t\r\n"
 _LINE_ENDS = bytes.maketrans(b"\r\n", b"  ")
@@ -103,7 +103,7 @@ class Finder:
         """Return a file as a small one; None where it is to be read by itself, also to say what is wrong with it."""
         if file.format == "ndjson" and _is_lines(content):
             at_returns = ndjson.ends_at_returns(content)
-            lines = _ended(ndjson.with_line_feeds(content.removeprefix(_BOM), at_returns=at_returns))
+            lines = _ended(ndjson.with_line_feeds(content.removeprefix(BOM_UTF8), at_returns=at_returns))
             return Small(file.name, file.size, "ndjson", lines, len(lines), _read_lines)
         if file.format == "json" and (lines := _runs_as_lines(content)):
             return Small(file.name, file.size, "ndjson", lines, len(lines), _read_lines)
@@ -127,7 +127,7 @@ class Finder:
 def _is_lines(content: bytes) -> bool:
     """Recognise NDJSON beyond doubt."""
     return (
-        content.removeprefix(_BOM).startswith(b"{")
+        content.removeprefix(BOM_UTF8).startswith(b"{")
         and not encoding_of(content)
         and not json_recognition.is_document(content)
         and not quarantine_file.is_quarantine_file(content)
@@ -137,7 +137,7 @@ def _is_lines(content: bytes) -> bool:
 def _runs_as_lines(content: bytes) -> bytes:
     """Bring a JSON document that is a run, or an array of runs, to one line a run; empty where it is anything else."""
     try:
-        text = content.removeprefix(_BOM).decode().strip(_SPACE)
+        text = content.removeprefix(BOM_UTF8).decode().strip(_SPACE)
         value = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,15 +17,16 @@ from polydoc_analytics.loaders.formats import json_pages
 if TYPE_CHECKING:
     import httpx
 
+RETRYABLE = (429, 500, 502, 503, 504)
+"""Status codes of trouble that may pass."""
 _SPACE = b" \t\r\n"
-_BOM = b"\xef\xbb\xbf"
 _RANGE = re.compile(r"(?!bytes\b)[\w-]* ?(?:[0-9]+-[0-9]+|\*)/([0-9]{1,15})")
 
 
 def first_and_last(so_far: str, piece: bytes) -> str:
     """First and last character of a JSON text, white space aside, given those of what came before this piece."""
     if not so_far:
-        piece = piece.lstrip(_BOM + _SPACE)
+        piece = piece.lstrip(BOM_UTF8 + _SPACE)
         first, last = piece[:1], piece[1:].rstrip(_SPACE)[-1:]
     else:
         first, last = so_far[:1].encode("latin-1"), piece.rstrip(_SPACE)[-1:]

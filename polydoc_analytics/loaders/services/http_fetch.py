@@ -19,6 +19,7 @@ from polydoc_analytics.loaders.compression import CutOffError, unpacked
 from polydoc_analytics.loaders.formats import json_pages
 from polydoc_analytics.loaders.run_parser import show
 from polydoc_analytics.loaders.services.http_answers import (
+    RETRYABLE,
     first_and_last,
     retry_after,
     signs_in,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "POLYDOC_BEARER_AUTH"
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
-_RETRYABLE = (429, 500, 502, 503, 504)
 _REDIRECTS = 10
 _MAX_ERROR_BYTES = 1024 * 1024
 
@@ -137,7 +137,7 @@ class Fetch:
 
     def _check(self, response: httpx.Response, address: str) -> None:
         status = response.status_code
-        if status in _RETRYABLE:
+        if status in RETRYABLE:
             raise RetryableError(
                 f"{address}: answered {status_name(status)}", retry_after(response.headers.get("retry-after"))
             )

@@ -17,7 +17,7 @@ from polydoc_analytics.reports.renderers.table_rows import (
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|#~])")
 _BEGINNING = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[-+=]))(.)")
-"""What begins a list or underlines a heading, at the beginning of a line."""
+"""Marks at the beginning of a line that Markdown takes for a list or the underline of a heading."""
 _URL = re.compile(r"(?i)((?:https?|ftp|mailto|xmpp):|www\.|@)")
 
 

@@ -30,7 +30,7 @@ from polydoc_analytics.reports.renderers.typesetting import Typesetter, typeset
 from polydoc_analytics.reports.renderers.typesetting import drawn as drawn_page
 
 _NO_CODE_POINTS = "missing codepoints"
-"""What Typst says where an archive's reader could not copy a text."""
+"""Part of Typst's error for glyphs without code points, which PDF/A does not allow."""
 _NO_TEXTS = ("author", "name", "family", "accent", "ink", "muted", "grid", "language", "rows")
 _SCALE = 0.77
 """Points that a pixel of a chart takes: of the 640 of a chart that is as wide as the page."""

@@ -1,6 +1,7 @@
-"""Files of Parquet or Arrow IPC that were put together, as by cat: the last one's footer knows nothing of the others.
+"""Parquet and Arrow IPC files that are several files concatenated, as by cat.
 
-What the footer says is read at the places of the first file then, so that rows are lost, or of mixed values.
+The footer at the end is that of the last file, and its offsets are read from the beginning of the first one: rows would
+be lost, or have mixed values.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ _JOINTS = {b"PAR1": re.compile(b"PAR1PAR1"), b"ARRO": re.compile(b"ARROW1ARROW1"
 _LEAST_FOOTER = 32
 
 
-def are_several(content: bytes | mmap.mmap, end: int | None = None) -> bool:
-    """Check whether a file's content is that of several; joints are looked for up to ``end`` if it is given."""
+def is_concatenated(content: bytes | mmap.mmap, end: int | None = None) -> bool:
+    """Check whether a file's content is several files; joints are looked for up to ``end`` if it is given."""
     joint = _JOINTS.get(content[:4])
     found = joint.finditer(content, 0, len(content) if end is None else end) if joint else ()
     return any(_ends_with_footer(content, match.start()) for match in found)
 
 
-def holds_several(path: str, end: int | None = None) -> bool:
-    """Check whether a file at a path is several; see ``are_several``."""
+def is_concatenated_file(path: str, end: int | None = None) -> bool:
+    """Check whether the file at a path is several files; see :func:`is_concatenated`."""
     with open(path, "rb") as file:
         if not file.read(1):
             return False
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return are_several(content, end)
+            return is_concatenated(content, end)
 
 
 def _ends_with_footer(content: bytes | mmap.mmap, at: int) -> bool:
